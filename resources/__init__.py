@@ -1,0 +1,1 @@
+"""What is expensive or outside: models, video, storage. One module a resource."""

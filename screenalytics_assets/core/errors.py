@@ -1,0 +1,29 @@
+"""Errors that a user can act on: what was found, what was expected, what to do."""
+
+
+class ScreenalyticsError(Exception):
+    """Base of every error whose message is written for the person who runs the pipeline."""
+
+
+class ConfigurationError(ScreenalyticsError):
+    """A configuration key or value that is not known or not allowed."""
+
+
+class VideoError(ScreenalyticsError):
+    """A video that cannot be read, or not to its end."""
+
+
+class ModelPackError(ScreenalyticsError):
+    """A model pack that is missing, altered, or not usable here."""
+
+
+class DeviceError(ScreenalyticsError):
+    """An accelerator that was asked for and is not there."""
+
+
+class ArtifactError(ScreenalyticsError):
+    """An artifact that is missing, incomplete, or does not match its manifest."""
+
+
+class TruthError(ScreenalyticsError):
+    """A truth file that does not have the documented form."""
