@@ -27,6 +27,4 @@ class FrameFaces:
     @classmethod
     def empty(cls) -> "FrameFaces":
         """No faces."""
-        return cls(
-            np.empty((0, 4), np.float32), np.empty((0,), np.float32), np.empty((0, 5, 2), np.float32)
-        )
+        return cls(np.empty((0, 4), np.float32), np.empty((0,), np.float32), np.empty((0, 5, 2), np.float32))

@@ -1,0 +1,49 @@
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+GPU    ?= 0
+PORT   ?= 3000
+
+.PHONY: setup demo ui test lint bench clean
+.DEFAULT_GOAL := setup
+
+# Installs the packages into .venv and fetches the open model pack. GPU=1 replaces onnxruntime by onnxruntime-gpu:
+# both own the same files, and insightface asks for the former, so the swap comes last.
+setup: $(STAMP)
+	@$(BIN)/screenalytics models pull open
+ifeq ($(GPU),1)
+	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt "onnxruntime-gpu[cuda,cudnn]"
+endif
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or make PYTHON=python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[aws,postgres,dev]"
+	@touch $(STAMP)
+
+# Renders two short episodes from sample photographs, runs the graph on them, prints who was found.
+demo: setup
+	$(BIN)/screenalytics demo
+
+# The Dagster UI with its daemon.
+ui: setup
+	$(BIN)/screenalytics ui --port $(PORT)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+# Ours against the plain pipeline, taking turns, and peak memory for one and ten minutes of video. The former
+# needs any footage (VIDEO) and a folder with an SCRFD and an ArcFace file (MODEL_DIR).
+bench: setup
+	$(if $(and $(VIDEO),$(MODEL_DIR)),$(BIN)/python -m tests.benchmarks.compare "$(VIDEO)" --model-dir "$(MODEL_DIR)",@echo "no comparison: give VIDEO and MODEL_DIR")
+	$(BIN)/python -m tests.benchmarks.memory
+
+clean:
+	rm -rf $(VENV) .dagster_home data .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,196 @@
+"""ONNX Runtime sessions: where they run, on how many threads, and one of a kind per process."""
+
+import hashlib
+import logging
+import math
+import os
+import threading
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    EPFail,
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NotImplemented,
+    RuntimeException,
+)
+
+from screenalytics_assets.core.errors import DeviceError, ModelPackError
+
+Device = Literal["auto", "cpu", "cuda"]
+
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+_RUNTIME_ERRORS = (
+    EPFail,
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NotImplemented,
+    RuntimeException,
+    RuntimeError,
+    ValueError,
+)
+
+_log = logging.getLogger(__name__)
+_sessions: dict[tuple[str, Device, int, tuple[int, ...]], Any] = {}
+_sessions_lock = threading.Lock()
+
+
+def cpu_quota(cgroup_root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
+    """CPUs that the control groups of this process may use, the least of its group and all above it.
+
+    Reads ``cpu.max`` (version 2) and ``cpu.cfs_quota_us`` / ``cpu.cfs_period_us`` (version 1).
+
+    Returns:
+        A number of CPUs, possibly with a fraction, or None without a limit.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        names = controllers.split(",")
+        if controllers and "cpu" not in names:
+            continue
+        mount = cgroup_root / controllers if controllers else cgroup_root
+        for group in (Path(path), *Path(path).parents):
+            quota = _group_quota(mount / str(group).lstrip("/"))
+            if quota is not None:
+                quotas.append(quota)
+    return min(quotas, default=None)
+
+
+def _group_quota(group: Path) -> float | None:
+    try:
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text()
+    except OSError:
+        return None
+    return None if quota in ("max", "-1") else int(quota) / int(period)
+
+
+def default_threads() -> int:
+    """Threads that can run at once: the CPUs of this process's affinity, within its quota, at least 1."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
+
+
+def create_session(model_bytes: bytes, *, device: Device, threads: int, free_axes: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    """An ``onnxruntime.InferenceSession`` on these bytes; the same one when asked for again in this process.
+
+    Args:
+        model_bytes: An ONNX model, whole.
+        device: ``cuda`` or nothing, ``cpu``, or ``auto``: CUDA where it really runs, else the CPU.
+        threads: Threads on the CPU; 0 takes ``default_threads()``.
+        free_axes: Axes of the input whose fixed size in the file is to be any size.
+
+    Raises:
+        ModelPackError: The bytes are no ONNX model that ONNX Runtime can run.
+        DeviceError: ``cuda`` was asked for and is not there.
+    """
+    key = (hashlib.sha256(model_bytes).hexdigest(), device, threads or default_threads(), free_axes)
+    with _sessions_lock:
+        if key not in _sessions:
+            _sessions[key] = _new_session(_freed(model_bytes, free_axes), device, key[2])
+        return _sessions[key]
+
+
+def _freed(model_bytes: bytes, axes: tuple[int, ...]) -> bytes:
+    try:
+        model = onnx.load_from_string(model_bytes)
+    except DecodeError as error:
+        raise ModelPackError("not an ONNX model: the content cannot be parsed as one") from error
+    if not model.graph.node:
+        raise ModelPackError("not an ONNX model: it holds no operations")
+    if not axes:
+        return model_bytes
+    # Files of older versions list their weights as inputs too.
+    weights = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        sizes = value.type.tensor_type.shape.dim
+        for axis in axes if value.name not in weights else ():
+            sizes[axis].dim_param = f"{value.name}_{axis}"
+    # Sizes further down follow from the input; those in the file hold for its fixed size only.
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return bytes(model.SerializeToString())
+
+
+def _new_session(model_bytes: bytes, device: Device, threads: int) -> Any:  # noqa: ANN401
+    has_cuda = CUDA in onnxruntime.get_available_providers()
+    if device == "cuda" and not has_cuda:
+        raise DeviceError(_cuda_advice(f"this build of ONNX Runtime has no {CUDA}"))
+    if device == "cpu" or not has_cuda:
+        return _session_on([CPU], model_bytes, threads)
+    _preload_cuda()
+    try:
+        session = _session_on([CUDA, CPU], model_bytes, threads)
+        reason = f"ONNX Runtime turned to {session.get_providers()[0]}"
+    except ModelPackError as error:
+        session, reason = _session_on([CPU], model_bytes, threads), str(error.__cause__)
+    if session.get_providers()[0] == CUDA:
+        return session
+    if device == "cuda":
+        raise DeviceError(_cuda_advice(f"{CUDA} is in this build but does not start ({reason})"))
+    _log.warning("device auto: %s", _cuda_advice(f"running on the CPU, because CUDA does not start ({reason})"))
+    return session
+
+
+def _session_on(providers: list[str], model_bytes: bytes, threads: int) -> Any:  # noqa: ANN401
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Warnings about unused initializers in published files are of no use to who runs them.
+    options.log_severity_level = 3
+    # Threads that spin while they wait eat the quota of a shared CPU.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model_bytes, options, providers=providers, enable_fallback=0)
+    except _RUNTIME_ERRORS as error:
+        raise ModelPackError(f"ONNX Runtime cannot run this model: {error}") from error
+
+
+@cache
+def _preload_cuda() -> None:
+    """Load the CUDA and cuDNN libraries that came as Python packages."""
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+
+
+def installed_runtimes() -> dict[str, str]:
+    """The distributions ``onnxruntime`` and ``onnxruntime-gpu`` that are installed, with their versions."""
+    found = {}
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cuda_advice(finding: str) -> str:
+    installed = installed_runtimes()
+    listed = " and ".join(f"{name} {number}" for name, number in installed.items()) or "no ONNX Runtime package"
+    if len(installed) == 2:
+        remedy = "uninstall both, then install onnxruntime-gpu alone (`make setup GPU=1`): they own the same files"
+    elif "onnxruntime-gpu" in installed:
+        remedy = "check the NVIDIA driver (`nvidia-smi`) and the CUDA and cuDNN packages (`make setup GPU=1`)"
+    else:
+        remedy = "install the GPU build with `make setup GPU=1`"
+    return f"{finding}. Installed: {listed}. To use the GPU, {remedy}; to use the CPU, set device to cpu"

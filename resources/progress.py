@@ -1,0 +1,46 @@
+"""How far a long stage is: frames or faces, rate and time left, in the log of the run."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+LOG_INTERVAL_S = 5.0
+
+
+class ProgressTask:
+    """Counts the units of one task and tells about them now and then."""
+
+    def __init__(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self.done = 0
+        self._log = log
+        self._started = self._logged = time.monotonic()
+
+    def advance(self) -> None:
+        """One more unit is done."""
+        self.done += 1
+        now = time.monotonic()
+        if now - self._logged >= LOG_INTERVAL_S:
+            self._logged = now
+            self._log(self.line(now - self._started))
+
+    def line(self, elapsed_s: float) -> str:
+        """For example ``detections: 412/1440 frames (29 %), 95 frames/s, 0:11 left``."""
+        rate = self.done / elapsed_s if elapsed_s > 0 else 0.0
+        left_s = max(0, self.total - self.done) / rate if rate else 0.0
+        share = min(100.0, 100 * self.done / self.total) if self.total else 100.0
+        return (
+            f"{self.name}: {self.done}/{self.total} {self.unit} ({share:.0f} %), "
+            f"{rate:.0f} {self.unit}/s, {int(left_s) // 60}:{int(left_s) % 60:02d} left"
+        )
+
+
+class ProgressResource(dg.ConfigurableResource[None]):
+    """Progress in the run's log; the command line adds a bar in the terminal."""
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> Iterator[ProgressTask]:
+        """Follow one task of ``total`` units."""
+        yield ProgressTask(name, total, unit, log)

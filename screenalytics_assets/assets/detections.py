@@ -1,0 +1,150 @@
+"""Faces of the episode and their crops, from one decode of the video."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.crop_file import CropWriter, read_crops
+from resources.detector import load_detector
+from resources.progress import ProgressResource
+from resources.settings import SettingsResource
+from resources.video import read_frames
+from resources.video_library import VideoLibraryResource
+from screenalytics_assets.core.harvest import effective_stride, harvest
+from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.core.video_probe import VideoProbe
+from screenalytics_assets.metadata import picture
+from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.reports.pictures import SheetRow, contact_sheet
+from screenalytics_assets.stage import Stage, run_stage, user_errors
+
+_SAMPLES = 64
+
+
+def describe_detections(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
+    """Counts, rates and the measures of the faces."""
+    found = artifact.table("detections.parquet", ["confidence", "face_px", "quality_score"])
+    refused = Counter(artifact.table("refused.parquet", ["reason"])["reason"].to_pylist())
+    analysed = artifact.manifest.rows("analysed_frames.parquet")
+    medians = {
+        f"median_{name}": float(np.median(column_of(found, name))) for name in found.schema.names if found.num_rows
+    }
+    return {
+        "dagster/row_count": found.num_rows,
+        "detections": found.num_rows,
+        "shots": artifact.manifest.rows("shots.parquet"),
+        "analysed_frames": analysed,
+        "faces_per_frame": found.num_rows / analysed if analysed else 0.0,
+        "refused_boxes": sum(refused.values()),
+        **medians,
+    }
+
+
+def describe_crops(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
+    """How many crops there are, and some of them spread over the episode."""
+    path = artifact.path("face_crops.parquet")
+    ids = artifact.table("face_crops.parquet", ["detection_id"])["detection_id"].to_pylist()
+    chosen = np.unique(np.linspace(0, len(ids) - 1, min(_SAMPLES, len(ids))).round().astype(int))
+    samples = [jpeg for _, jpeg in read_crops(path, [ids[i] for i in chosen])]
+    rows = [
+        SheetRow(f"{i + 1} to {i + len(samples[i : i + 8])}", "", samples[i : i + 8]) for i in range(0, len(samples), 8)
+    ]
+    return {
+        "dagster/row_count": len(ids),
+        "crops": len(ids),
+        "samples": picture(contact_sheet(rows), "crops spread over the episode"),
+    }
+
+
+STAGE = Stage(
+    "detections",
+    code_version="1",
+    inputs=("episode_video",),
+    outputs={"detections": describe_detections, "face_crops": describe_crops},
+)
+
+
+@dg.multi_asset(
+    name=STAGE.name,
+    partitions_def=EPISODES,
+    group_name="vision",
+    pool="gpu",
+    specs=[
+        dg.AssetSpec(
+            "detections",
+            deps=["episode_video"],
+            kinds={"onnx", "parquet"},
+            code_version=STAGE.code_version,
+            description="Shot cuts, and each face with box, landmarks, confidence, sharpness, pose and quality.",
+        ),
+        dg.AssetSpec(
+            "face_crops",
+            deps=["episode_video"],
+            kinds={"opencv", "parquet"},
+            code_version=STAGE.code_version,
+            description="The aligned crop of each detected face; blank ones are counted and never written.",
+        ),
+    ],
+)
+def detections(
+    context: dg.AssetExecutionContext,
+    settings: SettingsResource,
+    videos: VideoLibraryResource,
+    artifacts: ArtifactStoreResource,
+    progress: ProgressResource,
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Decode the video once: find the cuts, detect and measure the faces, keep their crops."""
+    with user_errors():
+        run = settings.load(context.log.warning)
+        detection, models = run.resolved.settings.detection, run.resolved.settings.models
+
+    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        document = inputs["episode_video"].json("video.json")
+        probe = VideoProbe.from_dict(document)
+        video = videos.find(context.partition_key)
+        detector = load_detector(
+            run.pack,
+            device=models.device,
+            threads=models.cpu_threads,
+            input_px=detection.detector_input_px,
+            closeup_input_px=detection.closeup_input_px,
+            nms_iou=detection.nms_iou,
+        )
+        with (
+            progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
+            CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops,
+        ):
+            found = harvest(
+                context.partition_key,
+                read_frames(video, probe),
+                detector,
+                detection,
+                confidence_th=run.thresholds.confidence_th,
+                fps=probe.fps,
+                keep_crop=crops.add,
+                on_frame=task.advance,
+            )
+        outputs["face_crops"].count_rows("face_crops.parquet", crops.count)
+        for stem in ("shots", "analysed_frames", "detections", "refused"):
+            outputs["detections"].write_table(stem, getattr(found, stem))
+        return {
+            "frames": found.frames,
+            "corrupt_frames": found.corrupt_frames,
+            "blank_crops": found.blank_crops,
+            "frame_stride": effective_stride(detection, probe.fps),
+            "provider": detector.provider,
+        }
+
+    yield from run_stage(
+        context,
+        STAGE,
+        artifacts.store(),
+        run.resolved,
+        config={**detection.model_dump(), "detector": run.pack.detector.file.sha256},
+        force=settings.force,
+        compute=compute,
+    )

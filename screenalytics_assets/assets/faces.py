@@ -1,0 +1,90 @@
+"""The faces that stand for each track, as vectors."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.embedder import load_embedder
+from resources.face_vectors import embed_crops
+from resources.progress import ProgressResource
+from resources.settings import SettingsResource
+from screenalytics_assets.core.faces import select_faces
+from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.stage import Stage, run_stage, user_errors
+
+
+def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
+    """How many faces were embedded, how good they are, and what was rejected for what."""
+    faces = artifact.table("faces.parquet", ["track_id", "quality_score"])
+    reasons = artifact.table("crops_debug.parquet", ["reason"])["reason"].value_counts().to_pylist()
+    per_track = faces["track_id"].value_counts().field("counts").to_numpy()
+    return {
+        "dagster/row_count": faces.num_rows,
+        "faces": faces.num_rows,
+        "tracks_with_faces": len(per_track),
+        "max_faces_per_track": int(per_track.max(initial=0)),
+        "quality_mean": float(column_of(faces, "quality_score").mean()) if faces.num_rows else 0.0,
+        "rejected": {entry["values"]: entry["counts"] for entry in reasons},
+    }
+
+
+STAGE = Stage("faces", "1", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})
+
+
+@dg.asset(
+    partitions_def=EPISODES,
+    group_name="vision",
+    kinds={"onnx", "parquet", "numpy"},
+    deps=["detections", "face_crops", "tracks"],
+    pool="gpu",
+    code_version=STAGE.code_version,
+)
+def faces(
+    context: dg.AssetExecutionContext,
+    settings: SettingsResource,
+    artifacts: ArtifactStoreResource,
+    progress: ProgressResource,
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Up to ``max_crops_per_track`` good crops of each track, embedded; row i of the table is vector i.
+
+    Crops that are too small, blurred, turned away or otherwise poor are listed in ``crops_debug`` with the
+    reason and the measured values.
+    """
+    with user_errors():
+        run = settings.load(context.log.warning)
+    config, models = run.resolved.settings.faces, run.resolved.settings.models
+
+    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        output = outputs["faces"]
+        crop_file = inputs["face_crops"].path("face_crops.parquet")
+        embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads)
+        selection = select_faces(
+            inputs["tracks"].table("tracks.parquet"),
+            inputs["detections"].table("detections.parquet"),
+            inputs["face_crops"].table("face_crops.parquet", ["detection_id"])["detection_id"],
+            config,
+            min_confidence=run.thresholds.min_confidence,
+            model_digest=embedder.digest,
+        )
+        with progress.task("faces", selection.faces.num_rows, "faces", context.log.info) as task:
+            vectors = embed_crops(selection.faces, crop_file, embedder, output, on_face=task.advance)
+        refused = inputs["detections"].table("refused.parquet")
+        output.write_table("faces", selection.faces)
+        output.write_array("faces.npy", vectors.astype(np.float32))
+        output.write_table("crops_debug", pa.concat_tables([refused, selection.rejected]))
+        return {"provider": embedder.provider}
+
+    yield from run_stage(
+        context,
+        STAGE,
+        artifacts.store(),
+        run.resolved,
+        config={**config.model_dump(), "embedder": run.pack.embedder.file.sha256},
+        force=settings.force,
+        compute=compute,
+    )

@@ -1,0 +1,88 @@
+"""Who is who in the episode."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.crop_file import read_crops
+from resources.settings import SettingsResource
+from screenalytics_assets.core.identities import identify
+from screenalytics_assets.core.pooling import pool_tracks
+from screenalytics_assets.metadata import picture, table
+from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.reports.cast import cast_of, cast_sheet, cast_timeline
+from screenalytics_assets.stage import Stage, run_stage, user_errors
+
+
+def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
+    """The figures of the clustering, a table of the people, their best crops, and when they are seen."""
+    document = artifact.json("identities.json")
+    cast = cast_of(document, inputs["tracks"].table("tracks.parquet"), inputs["faces"].table("faces.parquet"))
+    shown = {face for member in cast for face in member.best_faces}
+    crops = dict(read_crops(inputs["face_crops"].path("face_crops.parquet"), shown))
+    return {
+        **document["stats"],
+        "unassigned_tracks": len(document["unassigned"]),
+        "people": table([member.row() for member in cast]),
+        "faces_of_each": picture(cast_sheet(cast, crops), "the best crops of each identity"),
+        "timeline": picture(
+            cast_timeline(cast, inputs["detections"].table("shots.parquet")), "when each identity is seen"
+        ),
+    }
+
+
+STAGE = Stage(
+    "identities",
+    "1",
+    inputs=("detections", "face_crops", "tracks", "faces"),
+    outputs={"identities": describe},
+)
+
+
+@dg.asset(
+    partitions_def=EPISODES,
+    group_name="identity",
+    kinds={"scikitlearn", "json"},
+    deps=list(STAGE.inputs),
+    code_version=STAGE.code_version,
+)
+def identities(
+    context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Tracks grouped into people: one vector a track, average linkage on cosine similarity.
+
+    Each track is in one identity, or listed as unassigned with the reason.
+    """
+    with user_errors():
+        run = settings.load(context.log.warning)
+    clustering = run.resolved.settings.clustering
+
+    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        faces = inputs["faces"].table("faces.parquet")
+        track_ids, vectors = pool_tracks(faces, inputs["faces"].array("faces.npy"))
+        document = identify(
+            context.partition_key,
+            inputs["tracks"].table("tracks.parquet"),
+            faces,
+            track_ids,
+            vectors,
+            clustering,
+            run.thresholds,
+        )
+        output = outputs["identities"]
+        output.write_json("identities.json", document)
+        output.write_array("tracks.npy", vectors)
+        output.write_json("track_ids.json", {"track_ids": track_ids})
+        return {}
+
+    yield from run_stage(
+        context,
+        STAGE,
+        artifacts.store(),
+        run.resolved,
+        config=clustering.model_dump(),
+        force=settings.force,
+        compute=compute,
+    )

@@ -1,0 +1,91 @@
+"""The figures by which an episode is judged."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.settings import SettingsResource
+from screenalytics_assets.core.metrics import crop_stats, detect_track_metrics
+from screenalytics_assets.core.settings import flatten
+from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.stage import Stage, run_stage, user_errors
+
+
+def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
+    """Every figure by its name, so that the UI plots it over the episodes, and the time of each stage."""
+    document = artifact.json("track_metrics.json")
+    runtimes_s = {name: source.manifest.metrics["runtime_s"] for name, source in inputs.items()}
+    duration_s = document["detect_track_metrics"]["duration_s"]
+    figures = {
+        name: value
+        for group in ("detect_track_metrics", "crop_stats", "cluster_metrics")
+        for name, value in flatten(document[group]).items()
+    }
+    return {
+        **figures,
+        "runtime_per_duration": (runtimes_s["detections"] + runtimes_s["tracks"]) / duration_s,
+        "runtimes_s": runtimes_s,
+    }
+
+
+STAGE = Stage(
+    "track_metrics",
+    "1",
+    inputs=("episode_video", "detections", "face_crops", "tracks", "faces", "identities"),
+    outputs={"track_metrics": describe},
+)
+
+
+@dg.asset(
+    partitions_def=EPISODES,
+    group_name="identity",
+    kinds={"json"},
+    deps=list(STAGE.inputs),
+    code_version=STAGE.code_version,
+)
+def track_metrics(
+    context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Tracks per minute, short tracks, identity switches, crop quality, singletons: the acceptance figures."""
+    with user_errors():
+        resolved = settings.resolved()
+    match_thresh = resolved.settings.tracking.match_thresh
+
+    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        detections = inputs["detections"].manifest.rows("detections.parquet")
+        untracked = inputs["tracks"].table("untracked.parquet")
+        faces = inputs["faces"].table("faces.parquet", ["quality_score"])
+        document = {
+            "ep_id": context.partition_key,
+            "detect_track_metrics": detect_track_metrics(
+                inputs["tracks"].table("tracks.parquet"),
+                untracked,
+                inputs["detections"].table("shots.parquet"),
+                detections=detections,
+                duration_s=inputs["episode_video"].json("video.json")["duration_s"],
+                match_thresh=match_thresh,
+            ),
+            "crop_stats": crop_stats(
+                inputs["faces"].table("crops_debug.parquet", ["reason"]),
+                crops=inputs["face_crops"].manifest.rows("face_crops.parquet"),
+                candidates=detections - untracked.num_rows,
+                faces=faces.num_rows,
+                quality=column_of(faces, "quality_score"),
+            ),
+            "cluster_metrics": inputs["identities"].json("identities.json")["stats"],
+        }
+        outputs["track_metrics"].write_json("track_metrics.json", document)
+        return {}
+
+    yield from run_stage(
+        context,
+        STAGE,
+        artifacts.store(),
+        resolved,
+        config={"match_thresh": match_thresh},
+        force=settings.force,
+        compute=compute,
+    )

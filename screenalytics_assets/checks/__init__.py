@@ -1,0 +1,1 @@
+"""Asset checks, each partitioned by episode."""

@@ -1,0 +1,40 @@
+"""The one place that knows that partitioned checks are in preview."""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore
+from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.stage import require_artifact, user_errors
+
+Breaches = Callable[[LocalArtifactStore, str], Sequence[str]]
+_SHOWN = 20
+
+
+def integrity_check(asset: str, breaches: Breaches) -> dg.AssetChecksDefinition:
+    """A blocking check that an episode's asset is whole; ``breaches`` tells what is not, in words."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+
+        @dg.asset_check(
+            asset=asset,
+            name=f"{asset}_integrity",
+            description=(breaches.__doc__ or "").strip(),
+            blocking=True,
+            partitions_def=EPISODES,
+        )
+        def check(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource) -> dg.AssetCheckResult:
+            with user_errors():
+                store = artifacts.store()
+                require_artifact(store, asset, context.partition_key)
+                found = breaches(store, context.partition_key)
+            return dg.AssetCheckResult(
+                passed=not found,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description="; ".join(found[:_SHOWN]) or None,
+                metadata={"breaches": len(found)},
+            )
+
+    return check

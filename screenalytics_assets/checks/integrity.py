@@ -1,0 +1,123 @@
+"""What must hold in every episode: accounting, references, schemas, vectors, boxes, cuts."""
+
+from collections.abc import Sequence
+
+from resources.artifact_store import LocalArtifactStore
+from screenalytics_assets.checks.episode_check import integrity_check
+from screenalytics_assets.core import integrity as core
+from screenalytics_assets.core import schemas
+from screenalytics_assets.stage import require_artifact
+
+
+def _detections(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+    """Schema, unique ids, boxes inside the frame, scores in range, every face on an analysed frame."""
+    artifact = require_artifact(store, "detections", ep_id)
+    detections = artifact.table("detections.parquet")
+    frames = artifact.table("analysed_frames.parquet")
+    breaches = [
+        *core.schema_breaches("detections", detections, schemas.DETECTIONS),
+        *core.schema_breaches("analysed_frames", frames, schemas.ANALYSED_FRAMES),
+        *core.schema_breaches("shots", artifact.table("shots.parquet"), schemas.SHOTS),
+    ]
+    if breaches:
+        return breaches
+    return [
+        *core.unique_breaches("detections", detections["detection_id"].to_pylist()),
+        *core.box_breaches("detections", detections),
+        *core.landmark_breaches("detections", detections),
+        *core.range_breaches("detections", detections, ("confidence", "quality_score")),
+        *core.reference_breaches(
+            "detections",
+            map(str, detections["frame_idx"].to_pylist()),
+            map(str, frames["frame_idx"].to_pylist()),
+        ),
+    ]
+
+
+def _face_crops(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+    """Each detection has one crop or was counted as blank, and each crop belongs to a detection."""
+    artifact = require_artifact(store, "face_crops", ep_id)
+    detections = require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id"])
+    crops = artifact.table("face_crops.parquet", ["detection_id"])["detection_id"].to_pylist()
+    blank = artifact.manifest.metrics["blank_crops"]
+    uncounted = detections.num_rows - len(crops) - blank
+    return [
+        *core.unique_breaches("face_crops", crops),
+        *core.reference_breaches("face_crops", crops, detections["detection_id"].to_pylist()),
+        *([f"face_crops: {uncounted} detections have no crop and are not counted as blank"] if uncounted else []),
+    ]
+
+
+def _tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+    """Each detection is in one track or untracked with a reason, and no track reaches across a cut."""
+    artifact = require_artifact(store, "tracks", ep_id)
+    source = require_artifact(store, "detections", ep_id)
+    tracks, untracked = artifact.table("tracks.parquet"), artifact.table("untracked.parquet")
+    breaches = [
+        *core.schema_breaches("tracks", tracks, schemas.TRACKS),
+        *core.schema_breaches("untracked", untracked, schemas.UNTRACKED),
+    ]
+    if breaches:
+        return breaches
+    boxes = tracks["boxes"].combine_chunks()
+    members = boxes.flatten().field("detection_id").to_pylist()
+    detections = source.table("detections.parquet", ["detection_id"])["detection_id"].to_pylist()
+    miscounted = int((boxes.value_lengths().to_numpy() != tracks["num_detections"].to_numpy()).sum())
+    return [
+        *core.unique_breaches("tracks", tracks["track_id"].to_pylist()),
+        *core.partition_breaches("tracks", detections, members, untracked["detection_id"].to_pylist()),
+        *core.shot_breaches(tracks, source.table("shots.parquet")),
+        *([f"tracks: num_detections is wrong in {miscounted} tracks"] if miscounted else []),
+    ]
+
+
+def _faces(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+    """Row i is vector i, vectors have length 1, faces belong to tracks and detections, crop files exist."""
+    artifact = require_artifact(store, "faces", ep_id)
+    faces, rejected = artifact.table("faces.parquet"), artifact.table("crops_debug.parquet")
+    breaches = [
+        *core.schema_breaches("faces", faces, schemas.FACES),
+        *core.schema_breaches("crops_debug", rejected, schemas.CROPS_DEBUG),
+        *core.vector_breaches(artifact.array("faces.npy"), faces.num_rows),
+    ]
+    if breaches:
+        return breaches
+    tracks = require_artifact(store, "tracks", ep_id).table("tracks.parquet", ["track_id"])
+    detections = require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id"])
+    published = [file.path for file in artifact.manifest.files]
+    return [
+        *core.unique_breaches("faces", faces["face_id"].to_pylist()),
+        *core.reference_breaches("faces", faces["track_id"].to_pylist(), tracks["track_id"].to_pylist()),
+        *core.reference_breaches("faces", faces["detection_id"].to_pylist(), detections["detection_id"].to_pylist()),
+        *core.reference_breaches(
+            "faces", [path for path in faces["crop_path"].to_pylist() if path is not None], published
+        ),
+        *core.rank_breaches(faces),
+        *core.box_breaches("faces", faces),
+    ]
+
+
+def _identities(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+    """Each track is in one identity or unassigned with a reason; representative faces exist."""
+    artifact = require_artifact(store, "identities", ep_id)
+    document = artifact.json("identities.json")
+    tracks = require_artifact(store, "tracks", ep_id).table("tracks.parquet", ["track_id"])
+    faces = require_artifact(store, "faces", ep_id).table("faces.parquet", ["face_id"])
+    representatives = [identity["representative_face_id"] for identity in document["identities"]]
+    vectors = artifact.array("tracks.npy")
+    return [
+        *core.partition_breaches("identities", tracks["track_id"].to_pylist(), *core.identity_track_ids(document)),
+        *core.reason_breaches(document),
+        *core.unique_breaches("identities", [i["identity_id"] for i in document["identities"]]),
+        *core.reference_breaches("identities", representatives, faces["face_id"].to_pylist()),
+        *core.vector_breaches(vectors, len(artifact.json("track_ids.json")["track_ids"])),
+    ]
+
+
+INTEGRITY_CHECKS = [
+    integrity_check("detections", _detections),
+    integrity_check("face_crops", _face_crops),
+    integrity_check("tracks", _tracks),
+    integrity_check("faces", _faces),
+    integrity_check("identities", _identities),
+]

@@ -1,0 +1,44 @@
+"""The command line: everything that the UI does for one episode, and what comes before and after.
+
+The commands import what they work with when they run, so that `doctor` can speak where a library is broken.
+"""
+
+import logging
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from screenalytics_assets.cli.config import config_app
+from screenalytics_assets.cli.demo import demo
+from screenalytics_assets.cli.doctor import doctor
+from screenalytics_assets.cli.evaluate import evaluate
+from screenalytics_assets.cli.models import models_app
+from screenalytics_assets.cli.run import run
+from screenalytics_assets.cli.ui import ui
+from screenalytics_assets.core.errors import ScreenalyticsError
+
+app = typer.Typer(
+    name="screenalytics",
+    help="Who is on screen, and for how long.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(run)
+app.command()(evaluate)
+app.command()(ui)
+app.command()(demo)
+app.command()(doctor)
+app.add_typer(models_app, name="models")
+app.add_typer(config_app, name="config")
+
+
+def main() -> None:
+    """Entry point: errors that a user can act on are told in one line, with exit status 2."""
+    logging.captureWarnings(True)
+    try:
+        app()
+    except ScreenalyticsError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,93 @@
+"""``screenalytics run``: an episode goes in, its people come out."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+
+def run(
+    ep_id: Annotated[str, typer.Option(help="Episode id, for example rhobh-s05e02.")],
+    video: Annotated[
+        Path | None, typer.Argument(help="The video; may be left out when the episode has one already.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
+    ] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(help="Materialize this asset only; may be given several times.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Compute again even what is unchanged.")] = False,
+    replace: Annotated[bool, typer.Option(help="Take VIDEO even if the episode has another one.")] = False,
+) -> None:
+    """Register an episode and materialize its assets.
+
+    Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
+    """
+    from resources.settings import SettingsResource, parse_assignment
+    from resources.video import probe_video
+    from resources.video_library import VideoLibraryResource
+    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.runs import require_known_assets
+
+    console = Console()
+    parse_ep_id(ep_id)
+    if data_root is not None:
+        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+    overrides = dict(parse_assignment(text) for text in assignments or [])
+    settings = SettingsResource(profile=profile, overrides=overrides)
+    settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
+    require_known_assets(select or [])
+    library = VideoLibraryResource()
+    if video is not None:
+        probe_video(video)
+        library.add(ep_id, video, replace=replace)
+    library.find(ep_id)
+    ok = execute(console, ep_id, profile, overrides, force=force, select=select or [])
+    raise typer.Exit(0 if ok else 1)
+
+
+def execute(
+    console: Console,
+    ep_id: str,
+    profile: str | None,
+    overrides: dict[str, Any],
+    *,
+    force: bool,
+    select: list[str],
+) -> bool:
+    """Materialize and tell how it went; whether everything passed."""
+    from resources.artifact_store import ArtifactStoreResource
+    from screenalytics_assets.cli.terminal import TerminalProgress, cast_table, episode_cast, report_path
+    from screenalytics_assets.instance import open_instance
+    from screenalytics_assets.runs import run_episode
+
+    outcome = run_episode(
+        open_instance(),
+        ep_id,
+        profile=profile,
+        overrides=overrides,
+        force=force,
+        select=select,
+        progress=TerminalProgress(),
+    )
+    for message in outcome.failures:
+        console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    for message in outcome.failed_checks:
+        console.print(f"[red]check failed:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    if outcome.computed:
+        console.print(f"computed: {', '.join(outcome.computed)}", highlight=False, soft_wrap=True)
+    if outcome.reused:
+        unchanged = "everything is unchanged" if not outcome.computed and outcome.success else "unchanged"
+        console.print(f"{unchanged}, not computed again: {', '.join(outcome.reused)}", highlight=False, soft_wrap=True)
+    if outcome.success and not select:
+        store = ArtifactStoreResource().store()
+        console.print(cast_table(ep_id, episode_cast(store, ep_id)))
+        console.print(f"report: {report_path(store, ep_id)}", soft_wrap=True, highlight=False)
+        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
+    return outcome.success

@@ -1,0 +1,77 @@
+"""What the commands share: the progress bar, and the table of an episode's people."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import PrivateAttr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from resources.artifact_store import LocalArtifactStore
+from resources.progress import ProgressResource, ProgressTask
+from screenalytics_assets.reports.cast import CastMember, cast_of
+from screenalytics_assets.stage import require_artifact
+
+
+class _BarTask(ProgressTask):
+    def __init__(self, name: str, total: int, unit: str, log: Callable[[str], None], bar: Progress) -> None:
+        super().__init__(name, total, unit, log)
+        self._bar = bar
+        self._id = bar.add_task(f"{name} ({unit})", total=total)
+
+    def advance(self) -> None:
+        super().advance()
+        self._bar.update(self._id, completed=self.done)
+
+
+class TerminalProgress(ProgressResource):
+    """Progress in the run's log, and as a bar where standard error is a terminal."""
+
+    _console: Console = PrivateAttr(default_factory=lambda: Console(stderr=True))
+
+    @contextmanager
+    def task(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> Iterator[ProgressTask]:
+        """Follow one task of ``total`` units."""
+
+        def tell(line: str) -> None:
+            log(line)
+            if not self._console.is_terminal:
+                self._console.print(line, highlight=False)
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as bar:
+            yield _BarTask(name, total, unit, tell, bar)
+
+
+def episode_cast(store: LocalArtifactStore, ep_id: str) -> list[CastMember]:
+    """The people of a published episode, the one seen longest first."""
+    return cast_of(
+        require_artifact(store, "identities", ep_id).json("identities.json"),
+        require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
+        require_artifact(store, "faces", ep_id).table("faces.parquet"),
+    )
+
+
+def cast_table(ep_id: str, cast: list[CastMember]) -> Table:
+    """The people of an episode as a table for the terminal."""
+    table = Table(title=f"{ep_id}: {len(cast)} people")
+    for name in ("identity", "seconds", "tracks", "faces", "first seen", "cohesion", "remark"):
+        table.add_column(name, justify="left" if name in ("identity", "remark") else "right")
+    for member in cast:
+        table.add_row(
+            member.identity_id,
+            f"{member.seconds:.1f}",
+            str(member.tracks),
+            str(member.faces),
+            f"{member.first_s:.1f} s",
+            f"{member.cohesion_score:.2f}",
+            member.remark,
+        )
+    return table
+
+
+def report_path(store: LocalArtifactStore, ep_id: str) -> Path:
+    """Where the report of an episode is."""
+    return require_artifact(store, "episode_report", ep_id).path("index.html")

@@ -1,0 +1,22 @@
+"""``screenalytics ui``: the Dagster UI and its daemon, on the instance that the command line uses."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from screenalytics_assets.paths import project_dir
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the UI until interrupted."""
+    from screenalytics_assets.instance import prepare_home
+
+    prepare_home()
+    os.chdir(project_dir())
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
+    os.execv(sys.executable, command)  # noqa: S606 - this process becomes the server

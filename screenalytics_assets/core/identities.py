@@ -1,0 +1,128 @@
+"""The identities document: who is who in an episode, and which tracks are nobody."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.cluster import Cluster, cluster_tracks
+from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
+from screenalytics_assets.core.tables import column_of
+
+NO_ACCEPTED_FACE = "no_accepted_face"
+"""Reason of a track none of whose faces was good enough to be embedded."""
+
+
+def identify(
+    ep_id: str,
+    tracks: pa.Table,
+    faces: pa.Table,
+    track_ids: Sequence[str],
+    vectors: NDArray[np.float32],
+    settings: ClusteringSettings,
+    thresholds: Thresholds,
+) -> dict[str, Any]:
+    """Build the identities document of an episode; every track is in one identity or has a reason.
+
+    Args:
+        ep_id: The episode.
+        tracks: All its tracks.
+        faces: Its embedded faces.
+        track_ids: The tracks that have a vector, ascending, which is the order in which they begin.
+        vectors: (T, 512) float32, unit rows, one for each of them.
+        settings: Size and outlier rules.
+        thresholds: Similarities.
+    """
+    clusters = cluster_tracks(
+        vectors,
+        cluster_thresh=thresholds.cluster_thresh,
+        min_identity_sim=thresholds.min_identity_sim,
+        min_cluster_size=settings.min_cluster_size,
+    )
+    noise = [] if settings.outlier_handling.treat_as_singletons else [c for c in clusters if c.reason]
+    kept = [c for c in clusters if not c.reason or settings.outlier_handling.treat_as_singletons]
+    faces_of_track = _faces_of_tracks(faces)
+    identities = [
+        _identity(
+            number,
+            cluster,
+            track_ids,
+            faces_of_track,
+            flag_below=thresholds.min_cohesion if settings.outlier_handling.mark_low_cohesion else -1.0,
+        )
+        for number, cluster in enumerate(kept, start=1)
+    ]
+    unassigned = [
+        {"track_id": track_ids[row], "reason": cluster.reason} for cluster in noise for row in cluster.members
+    ]
+    vectorless = sorted(set(tracks["track_id"].to_pylist()) - set(track_ids))
+    unassigned += [{"track_id": track_id, "reason": NO_ACCEPTED_FACE} for track_id in vectorless]
+    return {
+        "ep_id": ep_id,
+        "config": settings.model_dump(mode="json"),
+        "stats": cluster_stats(
+            identities, tracks=tracks.num_rows, outliers=sum(cluster.reason is not None for cluster in clusters)
+        ),
+        "identities": identities,
+        "unassigned": sorted(unassigned, key=lambda entry: entry["track_id"]),
+    }
+
+
+def cluster_stats(identities: Sequence[Mapping[str, Any]], *, tracks: int, outliers: int) -> dict[str, float]:
+    """Figures of a clustering; fractions of singletons are of the identities, of the largest one of its tracks.
+
+    Args:
+        identities: As in the document.
+        tracks: Number of tracks of the episode, with those in no identity.
+        outliers: Number of tracks that the clustering singled out, whether they became identities or not.
+    """
+    sizes = [len(identity["track_ids"]) for identity in identities]
+    singletons = sum(size == 1 for size in sizes)
+    return {
+        "clusters": len(sizes),
+        "tracks": tracks,
+        "singleton_count": singletons,
+        "singleton_fraction": singletons / len(sizes) if sizes else 0.0,
+        "largest_cluster_size": max(sizes, default=0),
+        "largest_cluster_fraction": max(sizes) / sum(sizes) if sizes else 0.0,
+        "outlier_count": outliers,
+        "low_cohesion_count": sum(identity["low_cohesion"] for identity in identities),
+    }
+
+
+def _identity(
+    number: int,
+    cluster: Cluster,
+    track_ids: Sequence[str],
+    faces_of_track: Mapping[str, list[tuple[float, str]]],
+    *,
+    flag_below: float,
+) -> dict[str, Any]:
+    own_tracks = [track_ids[row] for row in cluster.members]
+    own_faces = [face for track_id in own_tracks for face in faces_of_track[track_id]]
+    identity = {
+        "identity_id": f"ident_{number:03d}",
+        "track_ids": own_tracks,
+        "outlier": cluster.reason is not None,
+        "low_cohesion": cluster.cohesion_score < flag_below,
+        "cohesion_score": round(cluster.cohesion_score, 4),
+        "min_identity_sim": round(cluster.min_identity_sim, 4),
+        "num_faces": len(own_faces),
+        "representative_face_id": min(own_faces)[1],
+    }
+    return identity | ({"reason": cluster.reason} if cluster.reason else {})
+
+
+def _faces_of_tracks(faces: pa.Table) -> dict[str, list[tuple[float, str]]]:
+    """For each track its faces as (minus quality, face id), so that the least is the best and earliest."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for track_id, face_id, quality in zip(
+        faces["track_id"].to_pylist(),
+        faces["face_id"].to_pylist(),
+        column_of(faces, "quality_score").tolist(),
+        strict=True,
+    ):
+        found.setdefault(track_id, []).append((-quality, face_id))
+    return found

@@ -1,0 +1,34 @@
+"""Which file of which asset lies where below the data root: the contract with other programs."""
+
+VIDEO_STEM = "episode"
+
+
+def manifest_path(asset: str, ep_id: str) -> str:
+    """The manifest of one published asset, written last."""
+    return f"manifests/{ep_id}/{asset}.manifest.json"
+
+
+def video_dir(ep_id: str) -> str:
+    """The folder of an episode's video, ``episode.mp4`` or another container."""
+    return f"videos/{ep_id}"
+
+
+def crop_path(ep_id: str, track_id: str, frame_idx: int) -> str:
+    """The JPEG file of one embedded face."""
+    return f"frames/{ep_id}/crops/{track_id}/frame_{frame_idx:06d}.jpg"
+
+
+_FOLDERS = {
+    "face_crops.parquet": "frames",
+    "crops_debug.parquet": "frames",
+    "crops_debug.jsonl": "frames",
+    "faces.npy": "embeds",
+    "tracks.npy": "embeds",
+    "track_ids.json": "embeds",
+    "index.html": "reports",
+}
+
+
+def file_path(ep_id: str, name: str) -> str:
+    """Where a file of an episode lies: tables and documents in ``manifests``, the rest as in the contract."""
+    return f"{_FOLDERS.get(name, 'manifests')}/{ep_id}/{name}"

@@ -1,0 +1,342 @@
+"""Every configuration key of the pipeline, its default and its range, and how layers of values combine.
+
+A key has one name everywhere: in the stage's YAML file, in a profile, as ``SCREENALYTICS_<KEY>`` in the
+environment (a dot becomes two underscores), on the command line and in the run configuration.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from screenalytics_assets.core.errors import ConfigurationError
+from screenalytics_assets.core.shots import ShotSettings
+
+
+class Section(BaseModel):
+    """The keys of one file below ``config/pipeline``."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+_SHOTS = ShotSettings()
+
+
+class DetectionSettings(Section):
+    """Shot cuts, face detection and the face crops that are kept (``detection.yaml``)."""
+
+    frame_stride: int = Field(3, ge=1, description="Analyse every n-th frame of a shot, its first always.")
+    detection_fps_limit: float = Field(
+        10.0, gt=0, description="Analyse at most this many frames a second, whatever frame_stride says."
+    )
+    detector_input_px: int = Field(640, ge=160, le=4096, description="Longer side of the picture the detector sees.")
+    closeup_input_px: int = Field(
+        256,
+        ge=0,
+        le=1024,
+        description="Longer side of a second, coarse pass for faces that fill the frame; 0 is off.",
+    )
+    confidence_th: float | None = Field(
+        None, ge=0, le=1, description="Score below which a box is no face; null takes the detector's own."
+    )
+    nms_iou: float = Field(0.4, gt=0, le=1, description="Boxes that overlap more are one face.")
+    min_box_px: float = Field(12.0, ge=2, description="Boxes whose shorter side is less are refused as degenerate.")
+    thumb_size: int = Field(
+        160,
+        ge=112,
+        le=512,
+        multiple_of=2,
+        description="Side of the stored aligned crop; its centre 112 px are embedded.",
+    )
+    jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored crops.")
+    cut_threshold: float = Field(_SHOTS.cut_threshold, ge=0, description="Least picture difference that can be a cut.")
+    cut_ratio: float = Field(
+        _SHOTS.cut_ratio, ge=1, description="How much larger than its neighbours a difference must be."
+    )
+    flash_max_s: float = Field(
+        _SHOTS.flash_max_s,
+        ge=0,
+        description="A picture that returns within this time was a flash, not a cut.",
+    )
+    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, description="Shortest shot.")
+
+
+class TrackingSettings(Section):
+    """Following faces inside a shot (``tracking.yaml``)."""
+
+    track_thresh: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Score from which a detection starts a track; null takes the detector's own.",
+    )
+    match_thresh: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="Least overlap (IoU) of a detection with the box that a track predicts. Higher is stricter.",
+    )
+    track_buffer_s: float = Field(0.6, ge=0, description="A track that is not seen for longer has ended.")
+
+
+class FacesSettings(Section):
+    """Which crops are good enough, and how many of them are embedded (``faces_embed_sampling.yaml``)."""
+
+    min_quality_score: float = Field(0.35, ge=0, le=1, description="Least quality_score of an embedded face.")
+    min_confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Least detector score of an embedded face; null takes the detector's track_thresh.",
+    )
+    min_face_size: float = Field(32.0, ge=1, description="Least shorter side of the face box, in pixels.")
+    min_sharpness: float = Field(10.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop.")
+    max_yaw_angle: float = Field(60.0, gt=0, le=90, description="Largest turn to the side, in degrees.")
+    max_pitch_angle: float = Field(45.0, gt=0, le=90, description="Largest nod, in degrees.")
+    sampling_strategy: Literal["uniform", "quality_weighted", "stratified"] = Field(
+        "stratified",
+        description="How the crops of a track are chosen: evenly, the best, or the best of each stretch.",
+    )
+    max_crops_per_track: int = Field(16, ge=1, description="At most this many faces of a track are embedded.")
+    max_crops_per_episode: int = Field(10_000, ge=1, description="At most this many faces of an episode are embedded.")
+    save_crops: bool = Field(True, description="Write each embedded face as a JPEG file of its own.")
+
+
+class OutlierHandling(Section):
+    """What becomes of a track that does not fit the identity it was clustered into."""
+
+    treat_as_singletons: bool = Field(
+        True,
+        description="An outlier becomes an identity of its own; otherwise it stays unassigned, with the reason.",
+    )
+    mark_low_cohesion: bool = Field(True, description="Flag identities whose tracks resemble each other little.")
+
+
+class ClusteringSettings(Section):
+    """Which tracks are one person (``clustering.yaml``)."""
+
+    cluster_thresh: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Least mean cosine similarity of two clusters that are merged; null takes the embedder's own.",
+    )
+    min_identity_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Least mean similarity of a track to the rest of its identity; null takes the embedder's own.",
+    )
+    min_cohesion: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Identities whose tracks are on average less similar are flagged; null takes the embedder's own.",
+    )
+    min_cluster_size: int = Field(1, ge=1, description="Identities with fewer tracks are outliers.")
+    outlier_handling: OutlierHandling = OutlierHandling()
+
+
+class ModelSettings(Section):
+    """Which weights run where (``models.yaml``)."""
+
+    model_pack: str = Field("open", min_length=1, description="Name of a pack in models.yaml.")
+    model_dir: str | None = Field(None, description="A folder with a detector and an embedder; overrides model_pack.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="cuda fails where there is none; auto takes it where there is."
+    )
+    cpu_threads: int = Field(0, ge=0, description="Threads of the model runtime; 0 takes the CPU quota.")
+
+
+class OutputSettings(Section):
+    """What is written beside the tables that the graph reads (``output.yaml``)."""
+
+    write_jsonl: bool = Field(True, description="Write the JSONL twin of each table, for people and other programs.")
+
+
+class Settings(Section):
+    """The whole configuration of a run."""
+
+    detection: DetectionSettings = DetectionSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    faces: FacesSettings = FacesSettings()
+    clustering: ClusteringSettings = ClusteringSettings()
+    models: ModelSettings = ModelSettings()
+    output: OutputSettings = OutputSettings()
+
+    def digest(self) -> str:
+        """SHA-256 of the values, in hexadecimal."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+STAGE_FILES: Mapping[str, str] = {
+    "detection": "detection.yaml",
+    "tracking": "tracking.yaml",
+    "faces": "faces_embed_sampling.yaml",
+    "clustering": "clustering.yaml",
+    "models": "models.yaml",
+    "output": "output.yaml",
+}
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of a JSON value in canonical form, in hexadecimal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def section_of_key() -> dict[str, str]:
+    """Each key, for example ``outlier_handling.mark_low_cohesion``, and the section it belongs to."""
+    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {
+        key: name
+        for name, model in sections.items()
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for key in _leaves(model)
+    }
+
+
+class Layer(NamedTuple):
+    """Values from one place; ``source`` names it for the messages, for example ``profile fast_cpu``."""
+
+    source: str
+    values: Mapping[str, Any]
+
+
+class Resolved(NamedTuple):
+    """The configuration of a run, and for each key where its value comes from."""
+
+    settings: Settings
+    provenance: Mapping[str, str]
+
+
+def unknown_key(key: str, known: Iterable[str], source: str) -> ConfigurationError:
+    """The error for a key that does not exist, with the nearest that does."""
+    near = difflib.get_close_matches(key, list(known), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(known))}"
+    return ConfigurationError(f"{source}: unknown configuration key {key!r}{hint}")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def resolve(layers: Sequence[Layer]) -> Resolved:
+    """Combine layers, the weakest first, over the defaults.
+
+    Raises:
+        ConfigurationError: A key that does not exist or a value that is not allowed, with its source.
+    """
+    sections = section_of_key()
+    provenance = dict.fromkeys(sections, "default")
+    nested: dict[str, Any] = {name: {} for name in STAGE_FILES}
+    for layer in layers:
+        for key, value in flatten(layer.values).items():
+            if key not in sections:
+                raise unknown_key(key, sections, layer.source)
+            *parents, leaf = key.split(".")
+            target = nested[sections[key]]
+            for parent in parents:
+                target = target.setdefault(parent, {})
+            target[leaf] = value
+            provenance[key] = layer.source
+    try:
+        return Resolved(Settings.model_validate(nested), provenance)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, provenance)) from error
+
+
+def _explain(error: ValidationError, provenance: Mapping[str, str]) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"][1:])
+        lines.append(
+            f"{provenance.get(key, 'configuration')}: {key} = {problem['input']!r} is not allowed: {problem['msg']}"
+        )
+    return "; ".join(lines)
+
+
+def fill_from_models(resolved: Resolved, model_values: Mapping[str, float | None], source: str) -> Resolved:
+    """Give the keys that are null the value that the models declare.
+
+    Args:
+        resolved: The configuration as the layers give it.
+        model_values: Key and value as declared for the detector and the embedder; null where not declared.
+        source: Names the pack in the provenance and in the message.
+
+    Raises:
+        ConfigurationError: A threshold that neither the configuration nor the models give.
+    """
+    missing = {key: value for key, value in model_values.items() if _value_of(resolved.settings, key) is None}
+    undeclared = sorted(key for key, value in missing.items() if value is None)
+    if undeclared:
+        raise ConfigurationError(
+            f"{source} declares no {', '.join(undeclared)}: set it with --set {undeclared[0]}=VALUE, or declare it "
+            "in the pack.yaml of the model folder"
+        )
+    by_section: dict[str, dict[str, float | None]] = {}
+    for key, value in missing.items():
+        by_section.setdefault(section_of_key()[key], {})[key] = value
+    settings = resolved.settings.model_copy(
+        update={
+            section: getattr(resolved.settings, section).model_copy(update=values)
+            for section, values in by_section.items()
+        }
+    )
+    return Resolved(settings, {**resolved.provenance, **dict.fromkeys(missing, source)})
+
+
+def _value_of(settings: Settings, key: str) -> object:
+    return getattr(getattr(settings, section_of_key()[key]), key)
+
+
+class Thresholds(NamedTuple):
+    """The limits that belong to the models, once every one has a value.
+
+    Attributes:
+        confidence_th: Least detector score of a detection.
+        track_thresh: Least detector score that starts a track.
+        min_confidence: Least detector score of an embedded face.
+        cluster_thresh: Least mean cosine similarity of clusters that are merged.
+        min_identity_sim: Least mean cosine similarity of a track to the others of its identity.
+        min_cohesion: Least mean cosine similarity within an identity that is not flagged.
+    """
+
+    confidence_th: float
+    track_thresh: float
+    min_confidence: float
+    cluster_thresh: float
+    min_identity_sim: float
+    min_cohesion: float
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """The limits of a configuration that `fill_from_models` has completed.
+
+    Raises:
+        ConfigurationError: One of them is null.
+    """
+    values = {name: _value_of(settings, name) for name in Thresholds._fields}
+    empty = [name for name, value in values.items() if value is None]
+    if empty:
+        raise ConfigurationError(f"no value for {', '.join(empty)}: neither the configuration nor the models give one")
+    return Thresholds(**{name: float(str(value)) for name, value in values.items()})

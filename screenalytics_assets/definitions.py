@@ -1,0 +1,38 @@
+"""Wiring: what there is. Nothing is decided here."""
+
+import dagster as dg
+
+from resources.artifact_store import ArtifactStoreResource
+from resources.progress import ProgressResource
+from resources.settings import SettingsResource
+from resources.video_library import VideoLibraryResource
+from screenalytics_assets.assets.detections import detections
+from screenalytics_assets.assets.episode_report import episode_report
+from screenalytics_assets.assets.episode_video import episode_video
+from screenalytics_assets.assets.faces import faces
+from screenalytics_assets.assets.identities import identities
+from screenalytics_assets.assets.track_metrics import track_metrics
+from screenalytics_assets.assets.tracks import tracks
+from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
+
+ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
+
+defs = dg.Definitions(
+    assets=ASSETS,
+    asset_checks=INTEGRITY_CHECKS,
+    jobs=[
+        dg.define_asset_job(
+            "episode_job",
+            selection=dg.AssetSelection.assets(*ASSETS),
+            description="Everything about one episode, from its video to its report.",
+        )
+    ],
+    resources={
+        "settings": SettingsResource(),
+        "artifacts": ArtifactStoreResource(),
+        "videos": VideoLibraryResource(),
+        "progress": ProgressResource(),
+    },
+    # An episode is one chain: a process for each step would load the models and libraries anew each time.
+    executor=dg.in_process_executor,
+)

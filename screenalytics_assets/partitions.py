@@ -1,0 +1,46 @@
+"""Episodes are the partitions: one key, ``ep_id``, for example ``rhobh-s05e02``."""
+
+import re
+from typing import NamedTuple
+
+import dagster as dg
+
+from screenalytics_assets.core.errors import ConfigurationError
+
+EPISODES_NAME = "episodes"
+EPISODES = dg.DynamicPartitionsDefinition(name=EPISODES_NAME)
+
+_EP_ID = re.compile(r"(?P<show>[a-z0-9]+(?:-[a-z0-9]+)*)-s(?P<season>[0-9]{2})e(?P<episode>[0-9]{2,3})", re.ASCII)
+_MAX_LENGTH = 64
+
+
+class EpisodeId(NamedTuple):
+    """The parts of an ``ep_id``, as text: ``rhobh``, ``05``, ``02``."""
+
+    show: str
+    season: str
+    episode: str
+
+
+def parse_ep_id(ep_id: str) -> EpisodeId:
+    """Validate an episode id and take it apart.
+
+    An id becomes a folder, an object key and a partition key, so that nothing but lower-case letters,
+    digits and single dashes is allowed.
+
+    Raises:
+        ConfigurationError: The id does not have the form ``show-s05e02``.
+    """
+    match = _EP_ID.fullmatch(ep_id)
+    if match is None or len(ep_id) > _MAX_LENGTH:
+        raise ConfigurationError(
+            f"{ep_id!r} is not an episode id: expected SHOW-sSSeEE in lower-case letters, digits and dashes, "
+            f"at most {_MAX_LENGTH} characters, for example rhobh-s05e02"
+        )
+    return EpisodeId(**match.groupdict())
+
+
+def season_of(ep_id: str) -> str:
+    """The season of an episode: ``rhobh-s05e02`` is in ``rhobh-s05``."""
+    parts = parse_ep_id(ep_id)
+    return f"{parts.show}-s{parts.season}"

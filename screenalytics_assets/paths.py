@@ -1,0 +1,24 @@
+"""Where the project, its configuration, its data and the Dagster instance are."""
+
+import os
+from pathlib import Path
+
+
+def project_dir() -> Path:
+    """The checkout: the folder that holds ``workspace.yaml`` and ``config/``."""
+    return Path(__file__).resolve().parents[1]
+
+
+def config_dir() -> Path:
+    """``SCREENALYTICS_CONFIG_DIR``, or the checkout's ``config/``."""
+    return Path(os.environ.get("SCREENALYTICS_CONFIG_DIR") or project_dir() / "config")
+
+
+def data_root() -> Path:
+    """``SCREENALYTICS_DATA_ROOT``, or the checkout's ``data/``."""
+    return Path(os.environ.get("SCREENALYTICS_DATA_ROOT") or project_dir() / "data").resolve()
+
+
+def dagster_home() -> Path:
+    """``DAGSTER_HOME``, or the checkout's ``.dagster_home/``."""
+    return Path(os.environ.get("DAGSTER_HOME") or project_dir() / ".dagster_home").resolve()

@@ -1,0 +1,148 @@
+"""How every asset is made: compare fingerprints, then reuse or compute, then publish, then describe."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from resources.artifact_store import Artifact, LocalArtifactStore, Manifest, StagedArtifact
+from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError
+from screenalytics_assets.core.settings import Resolved, digest_of
+from screenalytics_assets.metadata import to_metadata
+from screenalytics_assets.partitions import parse_ep_id
+
+Describe = Callable[[Artifact, Mapping[str, Artifact]], Mapping[str, Any]]
+"""From a published output and the inputs of its stage to what the UI shows."""
+Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the graph.
+
+    Attributes:
+        name: Name of the step in messages.
+        code_version: Raised when the same input and configuration give something else than before.
+        inputs: Assets that are read.
+        outputs: Assets that are published, each with what the UI shows of it.
+    """
+
+    name: str
+    code_version: str
+    inputs: tuple[str, ...]
+    outputs: Mapping[str, Describe]
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Errors with a message for people fail the run once, with that message; a retry cannot mend them."""
+    try:
+        yield
+    except ScreenalyticsError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def run_stage(
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    store: LocalArtifactStore,
+    resolved: Resolved,
+    *,
+    config: Mapping[str, Any],
+    force: bool,
+    compute: Compute,
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Materialize the outputs of a stage for the partition of the run.
+
+    Args:
+        context: The asset's context.
+        stage: What is made from what.
+        store: Where artifacts are.
+        resolved: The whole configuration, for the metadata.
+        config: What the stage reads of it, and anything else but the inputs that determines the result.
+        force: Compute even what is unchanged.
+        compute: Takes the inputs and the staged outputs, writes the latter, returns figures of the run.
+    """
+    with user_errors():
+        ep_id = context.partition_key
+        parse_ep_id(ep_id)
+        inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
+        digests = {name: artifact.manifest.content_digest for name, artifact in inputs.items()}
+        fingerprint = digest_of([stage.name, stage.code_version, dict(config), digests])
+        artifacts = None if force else _unchanged(store, stage, ep_id, fingerprint)
+        reused = artifacts is not None
+        if artifacts is None:
+            with ExitStack() as stack:
+                write_jsonl = resolved.settings.output.write_jsonl
+                staged = {
+                    name: stack.enter_context(store.staging(name, ep_id, write_jsonl=write_jsonl))
+                    for name in stage.outputs
+                }
+                started = time.monotonic()
+                metrics = {**compute(inputs, staged), "runtime_s": round(time.monotonic() - started, 3)}
+                artifacts = {
+                    name: store.publish(
+                        output,
+                        fingerprint=fingerprint,
+                        code_version=stage.code_version,
+                        config=config,
+                        inputs=digests,
+                        metrics=metrics,
+                    )
+                    for name, output in staged.items()
+                }
+        context.log.info(
+            f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
+        )
+        for name, artifact in artifacts.items():
+            yield _result(name, artifact, stage.outputs[name](artifact, inputs), resolved, reused=reused)
+
+
+def require_artifact(store: LocalArtifactStore, asset: str, ep_id: str) -> Artifact:
+    """A published asset that another one is made from.
+
+    Raises:
+        ArtifactError: It was never published; the message tells what to run.
+    """
+    artifact = store.open(asset, ep_id)
+    if artifact is None:
+        raise ArtifactError(
+            f"{ep_id} has no {asset}: materialize {asset} first, in the UI or with "
+            f"`screenalytics run --ep-id {ep_id} --select {asset}`"
+        )
+    return artifact
+
+
+def _unchanged(store: LocalArtifactStore, stage: Stage, ep_id: str, fingerprint: str) -> dict[str, Artifact] | None:
+    manifests: dict[str, Manifest | None] = {name: store.manifest(name, ep_id) for name in stage.outputs}
+    found: dict[str, Artifact] = {}
+    for name, manifest in manifests.items():
+        if manifest is None or manifest.fingerprint != fingerprint or not store.is_intact(manifest):
+            return None
+        found[name] = Artifact(store.root, manifest)
+    return found
+
+
+def _result(
+    name: str, artifact: Artifact, described: Mapping[str, Any], resolved: Resolved, *, reused: bool
+) -> dg.MaterializeResult[Any]:
+    manifest = artifact.manifest
+    return dg.MaterializeResult(
+        asset_key=name,
+        data_version=dg.DataVersion(manifest.content_digest),
+        metadata=to_metadata(
+            {
+                "reused": reused,
+                **manifest.metrics,
+                **described,
+                "screenalytics/config": dict(manifest.config),
+                "screenalytics/config_hash": resolved.settings.digest(),
+                "screenalytics/fingerprint": manifest.fingerprint,
+                "screenalytics/files": [file.path for file in manifest.files[:20]],
+                "dagster/uri": str(artifact.root),
+            }
+        ),
+    )

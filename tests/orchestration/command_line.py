@@ -1,0 +1,58 @@
+"""The console script as a person runs it."""
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+
+SCRIPT = Path(sysconfig.get_path("scripts")) / "screenalytics"
+
+
+class Outcome:
+    """How a command ended."""
+
+    def __init__(self, returncode: int, said: str) -> None:
+        self.returncode = returncode
+        self.said = " ".join(said.split())
+
+
+class Cli:
+    """The real console script, with a data root and a Dagster home of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.home = folder / "home"
+
+    def environment(self) -> dict[str, str]:
+        """What the command sees: nothing of the caller's settings but where models are cached."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("SCREENALYTICS_") or name == "SCREENALYTICS_CACHE_DIR"
+        }
+        own = {
+            "SCREENALYTICS_DATA_ROOT": str(self.data),
+            "DAGSTER_HOME": str(self.home),
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+        }
+        return inherited | own
+
+    def run(self, *arguments: str, **environment: str) -> Outcome:
+        result = subprocess.run(
+            [SCRIPT, *arguments], env=self.environment() | environment, capture_output=True, text=True, check=False
+        )
+        return Outcome(result.returncode, result.stdout + result.stderr)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [SCRIPT, *arguments],
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def left_behind(self) -> list[str]:
+        """Files of the data root; the Dagster instance may hold the record of a failed run."""
+        return sorted(path.relative_to(self.data).as_posix() for path in self.data.rglob("*") if path.is_file())

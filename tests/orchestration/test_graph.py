@@ -1,0 +1,273 @@
+"""The whole graph on rendered footage with real weights, in a real instance."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore, sha256_of
+from resources.model_packs import ModelPack
+from resources.video_library import VideoLibraryResource
+from screenalytics_assets.core.schemas import SHOTS
+from screenalytics_assets.core.truth import TruthDocument, parse_truth
+from screenalytics_assets.definitions import defs
+from screenalytics_assets.metadata import MAX_PICTURE_BYTES
+from screenalytics_assets.runs import RunOutcome, asset_names, run_episode
+from screenalytics_assets.scoring import score_published
+
+EP = "demo-s01e01"
+ASSETS = {
+    "episode_video",
+    "detections",
+    "face_crops",
+    "tracks",
+    "faces",
+    "identities",
+    "track_metrics",
+    "episode_report",
+}
+FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report"}
+
+
+@pytest.fixture(scope="module")
+def first_run(
+    instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]
+) -> RunOutcome:
+    assert open_pack.name == "open"
+    VideoLibraryResource().add(EP, demo_episode[0], replace=False)
+    return run_episode(instance, EP)
+
+
+@pytest.fixture
+def store(first_run: RunOutcome) -> LocalArtifactStore:
+    assert first_run.success
+    return ArtifactStoreResource().store()
+
+
+@pytest.fixture
+def _untouched(place: Path, store: LocalArtifactStore) -> Iterator[None]:
+    """Puts the published artifacts back after a test that damages them."""
+    assert store.root.is_dir()
+    copy = place / "copy"
+    shutil.copytree(place / "data", copy)
+    yield
+    shutil.rmtree(place / "data")
+    copy.rename(place / "data")
+
+
+def checksums(root: Path) -> dict[str, str]:
+    """Every file but the manifests, which hold running times."""
+    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith("manifest.json")]
+    return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
+
+
+def test_definitions_are_loadable() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_asset_is_computed_on_the_first_run_and_every_check_passes(first_run: RunOutcome) -> None:
+    assert first_run.failures == []
+    assert first_run.failed_checks == []
+    assert first_run.success
+    assert set(first_run.computed) == ASSETS == set(asset_names())
+
+
+def test_the_files_of_the_contract_are_there(store: LocalArtifactStore) -> None:
+    for path in (
+        f"videos/{EP}/episode.mp4",
+        f"manifests/{EP}/detections.parquet",
+        f"manifests/{EP}/detections.jsonl",
+        f"manifests/{EP}/tracks.parquet",
+        f"manifests/{EP}/tracks.jsonl",
+        f"manifests/{EP}/faces.parquet",
+        f"manifests/{EP}/faces.jsonl",
+        f"manifests/{EP}/identities.json",
+        f"manifests/{EP}/track_metrics.json",
+        f"embeds/{EP}/faces.npy",
+        f"embeds/{EP}/tracks.npy",
+        f"embeds/{EP}/track_ids.json",
+        f"frames/{EP}/crops_debug.jsonl",
+        f"reports/{EP}/index.html",
+    ):
+        assert (store.root / path).is_file(), path
+
+
+def test_each_face_has_its_vector_and_its_crop_file(store: LocalArtifactStore) -> None:
+    faces = pq.read_table(store.root / f"manifests/{EP}/faces.parquet")
+    vectors = np.load(store.root / f"embeds/{EP}/faces.npy")
+    assert vectors.shape == (faces.num_rows, 512)
+    assert faces.num_rows > 0
+    assert all((store.root / path).is_file() for path in faces["crop_path"].to_pylist())
+
+
+def test_the_people_of_the_rendered_footage_are_found(
+    store: LocalArtifactStore, demo_episode: tuple[Path, TruthDocument]
+) -> None:
+    scores = score_published(store, EP, parse_truth(demo_episode[1]))
+    assert scores.detection_recall >= 0.95
+    assert scores.detection_precision >= 0.95
+    assert scores.track_purity == 1.0
+    assert scores.bcubed_f1 >= 0.9
+    assert abs(scores.clusters - scores.people) <= 1
+
+
+def test_nothing_is_left_in_the_staging_folder(store: LocalArtifactStore) -> None:
+    assert not (store.root / ".staging").exists()
+
+
+def test_a_second_run_computes_nothing_and_changes_no_file(
+    instance: dg.DagsterInstance, store: LocalArtifactStore
+) -> None:
+    before = checksums(store.root)
+    outcome = run_episode(instance, EP)
+    assert outcome.success
+    assert outcome.computed == []
+    assert set(outcome.reused) == ASSETS
+    assert checksums(store.root) == before
+
+
+@pytest.mark.usefixtures("_untouched")
+def test_another_cluster_threshold_computes_identities_and_what_follows_only(instance: dg.DagsterInstance) -> None:
+    outcome = run_episode(instance, EP, overrides={"cluster_thresh": 0.9})
+    assert outcome.success
+    assert "identities" in outcome.computed
+    assert set(outcome.computed) <= FROM_IDENTITIES_ON
+    assert set(outcome.reused) >= ASSETS - FROM_IDENTITIES_ON
+
+
+def test_computing_again_by_force_gives_the_same_bytes(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
+    before = checksums(store.root)
+    outcome = run_episode(instance, EP, force=True)
+    assert set(outcome.computed) == ASSETS
+    assert checksums(store.root) == before
+
+
+@pytest.mark.usefixtures("_untouched")
+def test_a_flipped_byte_in_an_artifact_is_noticed_and_mended(
+    instance: dg.DagsterInstance, store: LocalArtifactStore
+) -> None:
+    vectors = store.root / f"embeds/{EP}/faces.npy"
+    content = bytearray(vectors.read_bytes())
+    content[-1] ^= 1
+    vectors.write_bytes(bytes(content))
+    outcome = run_episode(instance, EP)
+    assert outcome.success
+    assert "faces" in outcome.computed
+    assert "tracks" in outcome.reused
+
+
+def test_a_missing_input_is_named_with_the_command_that_makes_it(
+    instance: dg.DagsterInstance, demo_episode: tuple[Path, TruthDocument], store: LocalArtifactStore
+) -> None:
+    assert store.root.is_dir()
+    VideoLibraryResource().add("demo-s01e09", demo_episode[0], replace=False)
+    for asset, missing in {"tracks": "episode_video", "identities": "detections"}.items():
+        outcome = run_episode(instance, "demo-s01e09", select=[asset])
+        assert not outcome.success
+        (message,) = outcome.failures
+        assert f"demo-s01e09 has no {missing}: materialize {missing} first" in message
+        assert f"screenalytics run --ep-id demo-s01e09 --select {missing}" in message
+
+
+@pytest.mark.usefixtures("_untouched")
+def test_a_track_across_a_cut_blocks_everything_after_it(
+    instance: dg.DagsterInstance, store: LocalArtifactStore
+) -> None:
+    _republish_with_one_shot_shifted(store)
+    outcome = run_episode(instance, EP)
+    assert not outcome.success
+    assert any("tracks_integrity" in check and "across a cut" in check for check in outcome.failed_checks)
+    assert "faces" not in [*outcome.computed, *outcome.reused]
+
+
+def test_the_result_of_a_check_belongs_to_its_episode(instance: dg.DagsterInstance, first_run: RunOutcome) -> None:
+    records = instance.get_records_for_run(first_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    evaluations = [record.event_log_entry.dagster_event.event_specific_data for record in records]  # type: ignore[union-attr]
+    assert {evaluation.check_name for evaluation in evaluations} == {  # type: ignore[union-attr]
+        "detections_integrity",
+        "face_crops_integrity",
+        "tracks_integrity",
+        "faces_integrity",
+        "identities_integrity",
+    }
+    assert {evaluation.partition for evaluation in evaluations} == {EP}  # type: ignore[union-attr]
+
+
+def test_the_metadata_has_figures_to_plot_and_pictures_that_fit(
+    instance: dg.DagsterInstance, first_run: RunOutcome
+) -> None:
+    assert first_run.success
+    identities = _metadata(instance, "identities")
+    assert isinstance(identities["clusters"].value, int)
+    assert isinstance(identities["singleton_fraction"].value, float)
+    assert isinstance(identities["people"], dg.TableMetadataValue)
+    for name in ("faces_of_each", "timeline"):
+        markdown = identities[name]
+        assert isinstance(markdown, dg.MarkdownMetadataValue)
+        assert "data:image/" in str(markdown.value)
+        assert len(str(markdown.value)) < MAX_PICTURE_BYTES * 4 / 3 + 200
+    metrics = _metadata(instance, "track_metrics")
+    for name in ("tracks_per_minute", "short_track_fraction", "id_switch_rate", "singleton_fraction"):
+        assert isinstance(metrics[name].value, int | float), name
+    assert "screenalytics/config_hash" in metrics
+
+
+def test_detection_and_embedding_take_a_slot_of_the_gpu_pool() -> None:
+    pools = {name: defs.resolve_assets_def(name).op.pool for name in ("detections", "faces", "tracks", "identities")}
+    assert pools == {"detections": "gpu", "faces": "gpu", "tracks": None, "identities": None}
+
+
+@pytest.mark.usefixtures("_untouched")
+def test_no_slot_of_the_gpu_pool_stays_taken_after_a_failure(instance: dg.DagsterInstance) -> None:
+    outcome = run_episode(instance, EP, overrides={"device": "cuda"}, force=True)
+    assert not outcome.success
+    assert "CUDA" in outcome.failures[0]
+    slots = instance.event_log_storage.get_concurrency_info("gpu")
+    assert slots.active_slot_count == 0
+
+
+def test_cuda_asked_for_and_absent_leaves_the_published_artifacts_alone(
+    instance: dg.DagsterInstance, store: LocalArtifactStore
+) -> None:
+    before = checksums(store.root)
+    outcome = run_episode(instance, EP, overrides={"device": "cuda"}, force=True, select=["detections", "face_crops"])
+    assert not outcome.success
+    assert checksums(store.root) == before
+    assert not (store.root / ".staging").exists()
+
+
+def _metadata(instance: dg.DagsterInstance, asset: str) -> dict[str, dg.MetadataValue]:
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[EP]), limit=1
+    ).records
+    materialization = records[0].asset_materialization
+    assert materialization is not None
+    return dict(materialization.metadata)
+
+
+def _republish_with_one_shot_shifted(store: LocalArtifactStore) -> None:
+    """Say that the first shot ends in the middle of a track, as a faulty stage might."""
+    artifact = store.open("detections", EP)
+    assert artifact is not None
+    shots = artifact.table("shots.parquet").to_pylist()
+    tracks = pq.read_table(store.root / f"manifests/{EP}/tracks.parquet").to_pylist()
+    longest = max(tracks, key=lambda track: track["end_frame"] - track["start_frame"])
+    shot = shots[longest["shot_idx"]]
+    middle = (longest["start_frame"] + longest["end_frame"]) // 2
+    shot["end_frame"] = middle
+    if longest["shot_idx"] + 1 < len(shots):
+        shots[longest["shot_idx"] + 1]["start_frame"] = middle + 1
+    path = artifact.path("shots.parquet")
+    pq.write_table(pa.Table.from_pylist(shots, schema=SHOTS), path)
+    manifest_path = store.root / f"manifests/{EP}/detections.manifest.json"
+    manifest = json.loads(manifest_path.read_text())
+    for file in manifest["files"]:
+        if file["path"].endswith("shots.parquet"):
+            file["sha256"], file["bytes"] = sha256_of(path), path.stat().st_size
+    manifest_path.write_text(json.dumps(manifest))
