@@ -24,11 +24,19 @@ class ProgressTask:
         now = time.monotonic()
         if now - self._logged >= LOG_INTERVAL_S:
             self._logged = now
-            self._log(self.line(now - self._started))
+            self._log(self.line(self.elapsed_s()))
+
+    def elapsed_s(self) -> float:
+        """Seconds since the task began."""
+        return time.monotonic() - self._started
+
+    def rate(self, elapsed_s: float) -> float:
+        """Units a second so far."""
+        return self.done / elapsed_s if elapsed_s > 0 else 0.0
 
     def line(self, elapsed_s: float) -> str:
         """For example ``detections: 412/1440 frames (29 %), 95 frames/s, 0:11 left``."""
-        rate = self.done / elapsed_s if elapsed_s > 0 else 0.0
+        rate = self.rate(elapsed_s)
         left_s = max(0, self.total - self.done) / rate if rate else 0.0
         share = min(100.0, 100 * self.done / self.total) if self.total else 100.0
         return (

@@ -188,7 +188,7 @@ class SettingsResource(dg.ConfigurableResource[None]):
         """The layers combined, thresholds that are null still null."""
         return resolve_settings(self.profile, self.overrides)
 
-    def load(self, warn: Callable[[str], None]) -> "RunSettings":
+    def load(self, warn: Callable[[str], None] | None = None) -> "RunSettings":
         """The layers combined with the models that they name, whose thresholds fill what is null.
 
         Args:
@@ -201,7 +201,7 @@ class SettingsResource(dg.ConfigurableResource[None]):
             Path(models.model_dir) if models.model_dir else None,
             config_dir() / "pipeline" / "models.yaml",
         )
-        if pack.licence_notice:
+        if warn and pack.licence_notice:
             warn(pack.licence_notice)
         complete = fill_from_models(resolved, declared_thresholds(pack), f"model pack {pack.name}")
         return RunSettings(complete, pack, thresholds_of(complete.settings))

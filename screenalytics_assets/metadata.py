@@ -13,7 +13,10 @@ MAX_PICTURE_BYTES = 100_000
 
 
 def to_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values as Dagster metadata, without numbers that are not finite; within documents these are null."""
+    """Plain values as Dagster metadata, floats to four decimals.
+
+    Numbers that are not finite are left out; within documents they are null.
+    """
     plain = {key: _plain(value) for key, value in values.items() if not _is_not_finite(value)}
     return {
         key: dg.MetadataValue.json(value) if isinstance(value, dict | list) else value for key, value in plain.items()
@@ -33,11 +36,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever Dagster takes as metad
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return None if _is_not_finite(value) else value
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value
 
 
 def picture(jpeg_or_png: bytes, alt: str) -> dg.MarkdownMetadataValue:
-    """A picture that the UI shows in place.
+    """A picture, one click away in the UI, which shows Markdown of this length on demand.
 
     Raises:
         ValueError: The picture is too large for the event log.

@@ -10,6 +10,7 @@ import dagster as dg
 
 from resources.artifact_store import Artifact, LocalArtifactStore, Manifest, StagedArtifact
 from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError
+from screenalytics_assets.core.layout import manifest_path
 from screenalytics_assets.core.settings import Resolved, digest_of
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import parse_ep_id
@@ -17,6 +18,9 @@ from screenalytics_assets.partitions import parse_ep_id
 Describe = Callable[[Artifact, Mapping[str, Artifact]], Mapping[str, Any]]
 """From a published output and the inputs of its stage to what the UI shows."""
 Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mapping[str, Any]]
+"""From the inputs to the staged outputs, which it writes; returns figures of the run for each output, by its name."""
+
+_HASH_CHARACTERS = 12
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def run_stage(
         resolved: The whole configuration, for the metadata.
         config: What the stage reads of it, and anything else but the inputs that determines the result.
         force: Compute even what is unchanged.
-        compute: Takes the inputs and the staged outputs, writes the latter, returns figures of the run.
+        compute: Writes the outputs.
     """
     with user_errors():
         ep_id = context.partition_key
@@ -82,7 +86,8 @@ def run_stage(
                     for name in stage.outputs
                 }
                 started = time.monotonic()
-                metrics = {**compute(inputs, staged), "runtime_s": round(time.monotonic() - started, 3)}
+                metrics = {name: dict(figures) for name, figures in compute(inputs, staged).items()}
+                metrics.setdefault(stage.name, {})["runtime_s"] = round(time.monotonic() - started, 3)
                 artifacts = {
                     name: store.publish(
                         output,
@@ -90,7 +95,7 @@ def run_stage(
                         code_version=stage.code_version,
                         config=config,
                         inputs=digests,
-                        metrics=metrics,
+                        metrics=metrics.get(name, {}),
                     )
                     for name, output in staged.items()
                 }
@@ -135,14 +140,19 @@ def _result(
         data_version=dg.DataVersion(manifest.content_digest),
         metadata=to_metadata(
             {
-                "reused": reused,
-                **manifest.metrics,
                 **described,
-                "screenalytics/config": dict(manifest.config),
-                "screenalytics/config_hash": resolved.settings.digest(),
-                "screenalytics/fingerprint": manifest.fingerprint,
+                **manifest.metrics,
+                "reused": reused,
+                "screenalytics/config": {key: _shortened(value) for key, value in manifest.config.items()},
+                "screenalytics/config_hash": _shortened(resolved.settings.digest()),
+                "screenalytics/fingerprint": _shortened(manifest.fingerprint),
                 "screenalytics/files": [file.path for file in manifest.files[:20]],
-                "dagster/uri": str(artifact.root),
+                "dagster/uri": str(artifact.root / manifest_path(name, manifest.ep_id)),
             }
         ),
     )
+
+
+def _shortened(value: object) -> object:
+    """The beginning of a SHA-256, which is enough to compare by eye; anything else as it is."""
+    return value[:_HASH_CHARACTERS] if isinstance(value, str) and len(value) == 64 else value

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import hypothesis
 import pytest
 
 from resources.model_packs import ModelPack, load_pack
@@ -13,6 +14,10 @@ from screenalytics_assets.core.truth import TruthDocument
 from screenalytics_assets.demo import render_demo_episode
 from screenalytics_assets.instance import open_instance
 from screenalytics_assets.paths import config_dir, project_dir
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def shared_dir() -> Path:

@@ -71,7 +71,7 @@ STAGE = Stage(
 @dg.multi_asset(
     name=STAGE.name,
     partitions_def=EPISODES,
-    group_name="vision",
+    group_name="episode",
     pool="gpu",
     specs=[
         dg.AssetSpec(
@@ -132,11 +132,13 @@ def detections(
         for stem in ("shots", "analysed_frames", "detections", "refused"):
             outputs["detections"].write_table(stem, getattr(found, stem))
         return {
-            "frames": found.frames,
-            "corrupt_frames": found.corrupt_frames,
-            "blank_crops": found.blank_crops,
-            "frame_stride": effective_stride(detection, probe.fps),
-            "provider": detector.provider,
+            "detections": {
+                "frames": found.frames,
+                "corrupt_frames": found.corrupt_frames,
+                "frame_stride": effective_stride(detection, probe.fps),
+                "provider": detector.provider,
+            },
+            "face_crops": {"blank_crops": found.blank_crops},
         }
 
     yield from run_stage(

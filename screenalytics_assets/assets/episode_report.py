@@ -30,9 +30,9 @@ STAGE = Stage(
 
 @dg.asset(
     partitions_def=EPISODES,
-    group_name="report",
+    group_name="episode",
     kinds={"html"},
-    deps=list(STAGE.inputs),
+    deps=["track_metrics"],
     code_version=STAGE.code_version,
 )
 def episode_report(
@@ -40,7 +40,7 @@ def episode_report(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """One HTML file: who was found, when each is seen, and the figures of the episode."""
     with user_errors():
-        resolved = settings.resolved()
+        resolved = settings.load().resolved
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         document = inputs["identities"].json("identities.json")

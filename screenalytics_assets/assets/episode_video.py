@@ -21,7 +21,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 STAGE = Stage("episode_video", "1", inputs=(), outputs={"episode_video": describe})
 
 
-@dg.asset(partitions_def=EPISODES, group_name="ingest", kinds={"mp4"}, code_version=STAGE.code_version)
+@dg.asset(partitions_def=EPISODES, group_name="episode", kinds={"mp4"}, code_version=STAGE.code_version)
 def episode_video(
     context: dg.AssetExecutionContext,
     settings: SettingsResource,
@@ -35,7 +35,7 @@ def episode_video(
     """
     with user_errors():
         video = videos.find(context.partition_key)
-        resolved = settings.resolved()
+        resolved = settings.load().resolved
         digest = sha256_of(video)
 
     def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:

@@ -38,9 +38,9 @@ STAGE = Stage("faces", "1", inputs=("detections", "face_crops", "tracks"), outpu
 
 @dg.asset(
     partitions_def=EPISODES,
-    group_name="vision",
+    group_name="episode",
     kinds={"onnx", "parquet", "numpy"},
-    deps=["detections", "face_crops", "tracks"],
+    deps=["face_crops", "tracks"],
     pool="gpu",
     code_version=STAGE.code_version,
 )
@@ -77,7 +77,7 @@ def faces(
         output.write_table("faces", selection.faces)
         output.write_array("faces.npy", vectors.astype(np.float32))
         output.write_table("crops_debug", pa.concat_tables([refused, selection.rejected]))
-        return {"provider": embedder.provider}
+        return {"faces": {"provider": embedder.provider}}
 
     yield from run_stage(
         context,

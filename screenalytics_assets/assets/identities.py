@@ -26,7 +26,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
         **document["stats"],
         "unassigned_tracks": len(document["unassigned"]),
         "people": table([member.row() for member in cast]),
-        "faces_of_each": picture(cast_sheet(cast, crops), "the best crops of each identity"),
+        "contact_sheet": picture(cast_sheet(cast, crops), "the best crops of each identity"),
         "timeline": picture(
             cast_timeline(cast, inputs["detections"].table("shots.parquet")), "when each identity is seen"
         ),
@@ -43,9 +43,9 @@ STAGE = Stage(
 
 @dg.asset(
     partitions_def=EPISODES,
-    group_name="identity",
+    group_name="episode",
     kinds={"scikitlearn", "json"},
-    deps=list(STAGE.inputs),
+    deps=["faces"],
     code_version=STAGE.code_version,
 )
 def identities(
@@ -56,7 +56,7 @@ def identities(
     Each track is in one identity, or listed as unassigned with the reason.
     """
     with user_errors():
-        run = settings.load(context.log.warning)
+        run = settings.load()
     clustering = run.resolved.settings.clustering
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:

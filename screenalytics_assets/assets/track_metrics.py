@@ -17,7 +17,8 @@ from screenalytics_assets.stage import Stage, run_stage, user_errors
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Every figure by its name, so that the UI plots it over the episodes, and the time of each stage."""
     document = artifact.json("track_metrics.json")
-    runtimes_s = {name: source.manifest.metrics["runtime_s"] for name, source in inputs.items()}
+    figures_of_runs = {name: source.manifest.metrics for name, source in inputs.items()}
+    runtimes_s = {name: run["runtime_s"] for name, run in figures_of_runs.items() if "runtime_s" in run}
     duration_s = document["detect_track_metrics"]["duration_s"]
     figures = {
         name: value
@@ -41,9 +42,9 @@ STAGE = Stage(
 
 @dg.asset(
     partitions_def=EPISODES,
-    group_name="identity",
+    group_name="episode",
     kinds={"json"},
-    deps=list(STAGE.inputs),
+    deps=["identities"],
     code_version=STAGE.code_version,
 )
 def track_metrics(
@@ -51,7 +52,7 @@ def track_metrics(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Tracks per minute, short tracks, identity switches, crop quality, singletons: the acceptance figures."""
     with user_errors():
-        resolved = settings.resolved()
+        resolved = settings.load().resolved
     match_thresh = resolved.settings.tracking.match_thresh
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
@@ -71,6 +72,7 @@ def track_metrics(
             "crop_stats": crop_stats(
                 inputs["faces"].table("crops_debug.parquet", ["reason"]),
                 crops=inputs["face_crops"].manifest.rows("face_crops.parquet"),
+                blank=inputs["face_crops"].manifest.metrics["blank_crops"],
                 candidates=detections - untracked.num_rows,
                 faces=faces.num_rows,
                 quality=column_of(faces, "quality_score"),

@@ -31,9 +31,9 @@ STAGE = Stage("tracks", "1", inputs=("episode_video", "detections"), outputs={"t
 
 @dg.asset(
     partitions_def=EPISODES,
-    group_name="vision",
+    group_name="episode",
     kinds={"parquet"},
-    deps=["episode_video", "detections"],
+    deps=["detections"],
     code_version=STAGE.code_version,
 )
 def tracks(
@@ -44,7 +44,7 @@ def tracks(
     A detection in no track is listed in ``untracked`` with its reason.
     """
     with user_errors():
-        run = settings.load(context.log.warning)
+        run = settings.load()
     tracking = run.resolved.settings.tracking
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:

@@ -1,8 +1,10 @@
 """What the commands share: the progress bar, and the table of an episode's people."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import PrivateAttr
 from rich.console import Console
@@ -19,17 +21,22 @@ class _BarTask(ProgressTask):
     def __init__(self, name: str, total: int, unit: str, log: Callable[[str], None], bar: Progress) -> None:
         super().__init__(name, total, unit, log)
         self._bar = bar
-        self._id = bar.add_task(f"{name} ({unit})", total=total)
+        self._id = bar.add_task(name, total=total, rate="")
 
     def advance(self) -> None:
         super().advance()
-        self._bar.update(self._id, completed=self.done)
+        self._bar.update(self._id, completed=self.done, rate=f"{self.rate(self.elapsed_s()):.0f} {self.unit}/s")
+
+
+def _own_standard_error() -> TextIO:
+    """Standard error as it is now; Dagster points the descriptor itself at a log file while a step runs."""
+    return os.fdopen(os.dup(2), "w", encoding="utf-8")
 
 
 class TerminalProgress(ProgressResource):
     """Progress in the run's log, and as a bar where standard error is a terminal."""
 
-    _console: Console = PrivateAttr(default_factory=lambda: Console(stderr=True))
+    _console: Console = PrivateAttr(default_factory=lambda: Console(file=_own_standard_error()))
 
     @contextmanager
     def task(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> Iterator[ProgressTask]:
@@ -40,7 +47,13 @@ class TerminalProgress(ProgressResource):
             if not self._console.is_terminal:
                 self._console.print(line, highlight=False)
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as bar:
             yield _BarTask(name, total, unit, tell, bar)
 
@@ -66,7 +79,7 @@ def cast_table(ep_id: str, cast: list[CastMember]) -> Table:
             str(member.tracks),
             str(member.faces),
             f"{member.first_s:.1f} s",
-            f"{member.cohesion_score:.2f}",
+            f"{member.cohesion_score:.2f}" if member.tracks > 1 else "",
             member.remark,
         )
     return table

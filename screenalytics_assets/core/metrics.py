@@ -87,7 +87,7 @@ def _edge_boxes(tracks: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float
 
 
 def crop_stats(
-    crops_debug: pa.Table, *, crops: int, candidates: int, faces: int, quality: NDArray[np.float32]
+    crops_debug: pa.Table, *, crops: int, blank: int, candidates: int, faces: int, quality: NDArray[np.float32]
 ) -> dict[str, Any]:
     """The metrics of the face crops.
 
@@ -97,12 +97,12 @@ def crop_stats(
     Args:
         crops_debug: Rejected and refused candidates.
         crops: Number of crops that were written.
+        blank: Number of crops that were blank, of detections in tracks or not.
         candidates: Number of detections in tracks.
         faces: Number of embedded faces.
         quality: (N,) quality scores of the embedded faces.
     """
     reasons = Counter(crops_debug["reason"].to_pylist())
-    blank = reasons.get("blank", 0)
     rejected = sum(number for reason, number in reasons.items() if reason not in ("degenerate_box", "volume_cap"))
     return {
         "total_crops": crops,

@@ -43,7 +43,7 @@ class CastMember(NamedTuple):
             "tracks": self.tracks,
             "faces": self.faces,
             "first_seen_s": round(self.first_s, 2),
-            "cohesion": round(self.cohesion_score, 3),
+            "cohesion": f"{self.cohesion_score:.2f}" if self.tracks > 1 else "",
             "remark": self.remark,
         }
 
@@ -90,7 +90,7 @@ def cast_sheet(cast: Sequence[CastMember], crops: Mapping[str, bytes]) -> bytes:
         [
             SheetRow(
                 member.identity_id,
-                f"{member.seconds:.1f} s, {member.tracks} tracks",
+                f"{member.seconds:.1f} s, tracks: {member.tracks}",
                 [crops[face] for face in member.best_faces],
             )
             for member in cast

@@ -207,7 +207,7 @@ def test_the_metadata_has_figures_to_plot_and_pictures_that_fit(
     assert isinstance(identities["clusters"].value, int)
     assert isinstance(identities["singleton_fraction"].value, float)
     assert isinstance(identities["people"], dg.TableMetadataValue)
-    for name in ("faces_of_each", "timeline"):
+    for name in ("contact_sheet", "timeline"):
         markdown = identities[name]
         assert isinstance(markdown, dg.MarkdownMetadataValue)
         assert "data:image/" in str(markdown.value)

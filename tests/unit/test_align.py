@@ -129,6 +129,6 @@ def test_a_crop_that_is_not_square_is_refused() -> None:
 
 
 @given(faces())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_face_can_be_cropped_wherever_it_lies(landmarks: Landmarks) -> None:
     assert aligned_crop(frame(), landmarks.astype(np.float32), crop_px=112).shape == (112, 112, 3)

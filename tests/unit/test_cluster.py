@@ -36,7 +36,6 @@ def test_tracks_of_one_person_are_together_and_of_two_people_apart() -> None:
 
 
 @given(st.floats(-0.9, 0.95))
-@settings(deadline=None)
 def test_tracks_merge_at_exactly_the_threshold_and_not_below(similarity: float) -> None:
     vectors = at_cosine(similarity)
     assert rows(cluster(vectors, cluster_thresh=similarity)) == [[0, 1]]
@@ -55,7 +54,7 @@ def test_clusters_merge_by_the_mean_similarity_between_their_tracks() -> None:
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_the_order_of_the_rows_changes_nothing_but_numbering(sizes: list[int], seed: int) -> None:
     vectors = people(sizes, seed=seed)
     owner = np.repeat(np.arange(len(sizes)), sizes)
@@ -76,7 +75,6 @@ def any_vectors(draw: st.DrawFn) -> NDArray[np.float32]:
 
 
 @given(any_vectors(), st.floats(-0.5, 0.95), st.floats(-0.5, 0.95), st.integers(1, 4))
-@settings(deadline=None)
 def test_every_track_is_in_exactly_one_cluster_and_outliers_are_single_with_a_reason(
     vectors: NDArray[np.float32], cluster_thresh: float, min_identity_sim: float, min_cluster_size: int
 ) -> None:
@@ -97,7 +95,6 @@ def test_every_track_is_in_exactly_one_cluster_and_outliers_are_single_with_a_re
 
 
 @given(any_vectors(), st.floats(-0.5, 0.9), st.floats(0, 0.5))
-@settings(deadline=None)
 def test_a_higher_threshold_never_gives_fewer_clusters(
     vectors: NDArray[np.float32], cluster_thresh: float, more: float
 ) -> None:

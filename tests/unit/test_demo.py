@@ -99,7 +99,7 @@ def shots(draw: st.DrawFn) -> Shot:
 
 
 @given(shots(), st.floats(0, 1), st.floats(0, 600))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_face_is_where_the_truth_says_whatever_the_camera_does(shot: Shot, progress: float, time_s: float) -> None:
     camera = demo._camera(shot, progress, time_s)
     no_grain: NDArray[np.int16] = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.int16)

@@ -127,7 +127,7 @@ def test_detections_that_are_in_no_track_are_left_alone() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from([0.1, 0.5, 0.7, 0.9]), min_size=1, max_size=12), max_size=5), st.data())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_detection_is_never_both_a_face_and_rejected_and_every_poor_one_is_rejected(
     qualities: list[list[float]], data: st.DataObject
 ) -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ def boxes(draw: st.DrawFn, low: float = 0, high: float = 1000) -> Boxes:
 
 
 @given(boxes(), boxes())
-@settings(deadline=None)
 def test_iou_is_a_fraction_and_the_same_in_both_directions(first: Boxes, second: Boxes) -> None:
     iou = iou_matrix(first, second)
     assert iou.shape == (len(first), len(second))
@@ -30,14 +29,12 @@ def test_iou_is_a_fraction_and_the_same_in_both_directions(first: Boxes, second:
 
 
 @given(boxes())
-@settings(deadline=None)
 def test_a_box_overlaps_itself_wholly_and_an_empty_one_not_at_all(some: Boxes) -> None:
     has_area = (some[:, 2:].astype(np.float64) - some[:, :2] > 0).all(axis=1)
     np.testing.assert_allclose(np.diag(iou_matrix(some, some)), has_area.astype(float))
 
 
 @given(boxes(0, 100), st.floats(0.5, 8), st.integers(-50, 50))
-@settings(deadline=None)
 def test_iou_does_not_depend_on_place_and_scale(some: Boxes, scale: float, shift: int) -> None:
     whole = np.round(some).astype(np.float32)
     moved = (whole * np.float32(scale) + shift).astype(np.float32)
@@ -62,7 +59,6 @@ def test_no_boxes_give_an_empty_matrix(first: int, second: int) -> None:
 
 
 @given(boxes(-500, 2500))
-@settings(deadline=None)
 def test_clamped_boxes_lie_in_the_frame_and_those_inside_stay_as_they_are(some: Boxes) -> None:
     clamped = clamp_boxes(some, 1280, 720)
     assert clamped.dtype == np.float32

@@ -177,7 +177,7 @@ def test_the_document_holds_the_configuration_and_is_plain_json() -> None:
     st.booleans(),
     st.sampled_from([0.2, 1.2]),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_every_track_is_in_exactly_one_identity_or_unassigned(
     sizes: list[int], faceless_first: int, min_cluster_size: int, treat_as_singletons: bool, spread: float
 ) -> None:

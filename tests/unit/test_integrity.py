@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from screenalytics_assets.core import integrity, schemas
@@ -122,7 +122,6 @@ def test_a_member_lost_doubled_or_invented_is_a_breach(parts: Sequence[Sequence[
 
 
 @given(st.lists(st.sampled_from([0, 1, 2]), max_size=12))
-@settings(deadline=None)
 def test_a_true_partition_passes_also_as_iterators(part_of: list[int]) -> None:
     whole = [f"m{i}" for i in range(len(part_of))]
     parts = [iter([m for m, of in zip(whole, part_of, strict=True) if of == part]) for part in range(3)]

@@ -40,7 +40,7 @@ def test_a_face_of_no_quality_hardly_counts_beside_a_good_one() -> None:
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.data())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_each_track_with_faces_has_one_unit_vector_whatever_the_order_of_the_faces(
     tracks: list[int], data: st.DataObject
 ) -> None:

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from resources import progress
@@ -54,7 +54,6 @@ def test_a_short_task_says_nothing(clock: Clock) -> None:
 
 
 @given(st.integers(0, 5000), st.integers(0, 5000), st.just(0.0) | st.floats(1e-3, 1e4))
-@settings(deadline=None)
 def test_a_line_is_sane_also_when_the_total_was_guessed_wrong(total: int, done: int, elapsed_s: float) -> None:
     task = ProgressTask("detections", total, "frames", print)
     task.done = done

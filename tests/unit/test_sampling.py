@@ -2,7 +2,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -21,7 +21,6 @@ def tracks(draw: st.DrawFn) -> Track:
 
 
 @given(tracks(), st.integers(1, 20), st.sampled_from(STRATEGIES))
-@settings(deadline=None)
 def test_a_sample_is_never_over_the_limit_ascending_and_unique(track: Track, limit: int, strategy: Strategy) -> None:
     chosen = sample_track(*track, limit=limit, strategy=strategy)
     assert len(chosen) <= limit
@@ -31,14 +30,12 @@ def test_a_sample_is_never_over_the_limit_ascending_and_unique(track: Track, lim
 
 
 @given(tracks(), st.sampled_from(STRATEGIES))
-@settings(deadline=None)
 def test_a_track_within_the_limit_is_taken_whole(track: Track, strategy: Strategy) -> None:
     count = len(track[0])
     assert sample_track(*track, limit=max(count, 1), strategy=strategy).tolist() == list(range(count))
 
 
 @given(tracks(), st.integers(1, 20))
-@settings(deadline=None)
 def test_quality_weighted_takes_the_best_faces(track: Track, limit: int) -> None:
     quality = track[1]
     chosen = sample_track(*track, limit=limit, strategy="quality_weighted")
@@ -48,7 +45,6 @@ def test_quality_weighted_takes_the_best_faces(track: Track, limit: int) -> None
 
 
 @given(tracks(), st.integers(2, 20))
-@settings(deadline=None)
 def test_uniform_uses_the_whole_limit_keeps_both_ends_and_spaces_evenly(track: Track, limit: int) -> None:
     count = len(track[0])
     chosen = sample_track(*track, limit=limit, strategy="uniform")
@@ -59,7 +55,6 @@ def test_uniform_uses_the_whole_limit_keeps_both_ends_and_spaces_evenly(track: T
 
 
 @given(tracks(), st.integers(1, 20))
-@settings(deadline=None)
 def test_stratified_takes_the_best_face_of_each_stretch_that_has_one(track: Track, limit: int) -> None:
     ts_s, quality = track
     if len(ts_s) <= limit:
@@ -97,7 +92,6 @@ def episodes(draw: st.DrawFn) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
 
 
 @given(episodes(), st.integers(1, 40))
-@settings(deadline=None)
 def test_the_episode_limit_is_used_up_and_never_exceeded(
     episode: tuple[NDArray[np.int64], NDArray[np.float32]], limit: int
 ) -> None:
@@ -106,7 +100,6 @@ def test_the_episode_limit_is_used_up_and_never_exceeded(
 
 
 @given(episodes(), st.integers(1, 40))
-@settings(deadline=None)
 def test_no_track_is_starved_and_each_keeps_its_best_faces(
     episode: tuple[NDArray[np.int64], NDArray[np.float32]], limit: int
 ) -> None:
@@ -132,7 +125,6 @@ def test_when_not_every_track_can_have_a_face_the_best_ones_stay() -> None:
 
 
 @given(episodes())
-@settings(deadline=None)
 def test_ranks_count_from_one_within_each_track_by_falling_quality(
     episode: tuple[NDArray[np.int64], NDArray[np.float32]],
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.model_packs import DetectorSpec, EmbedderSpec, ModelFile, ModelPack
@@ -424,7 +424,6 @@ def test_an_assignment_without_key_sign_or_proper_value_is_refused(text: str) ->
 
 
 @given(st.dictionaries(st.sampled_from(sorted(section_of_key())), st.none()))
-@settings(deadline=None)
 def test_flattened_and_nested_values_mean_the_same(keys: dict[str, None]) -> None:
     flat = {key: OTHER_VALUES[key] for key in keys}
     nested: dict[str, Any] = {}

@@ -290,7 +290,7 @@ def streams(draw: st.DrawFn) -> tuple[list[Picture], list[float]]:
 
 
 @given(streams())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_frame_gets_one_verdict_in_order_and_the_first_starts_a_shot(
     stream: tuple[list[Picture], list[float]],
 ) -> None:
@@ -304,7 +304,7 @@ def test_every_frame_gets_one_verdict_in_order_and_the_first_starts_a_shot(
 
 
 @given(streams(), streams())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_verdict_once_given_does_not_depend_on_what_comes_later(
     first: tuple[list[Picture], list[float]], second: tuple[list[Picture], list[float]]
 ) -> None:
@@ -318,7 +318,7 @@ def test_a_verdict_once_given_does_not_depend_on_what_comes_later(
 
 
 @given(streams())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_the_detector_has_forgotten_makes_no_difference(
     stream: tuple[list[Picture], list[float]],
 ) -> None:

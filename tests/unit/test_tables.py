@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -58,14 +58,12 @@ def test_boxes_of_the_wrong_width_are_refused() -> None:
 
 
 @given(arrays(np.float32, st.tuples(st.integers(0, 6), st.just(4)), elements=st.floats(0, 1, width=32)))
-@settings(deadline=None)
 def test_boxes_come_back_as_they_went_in(boxes: NDArray[np.float32]) -> None:
     schema = pa.schema([pa.field("bbox", pa.list_(pa.float32(), 4), nullable=False)])
     np.testing.assert_array_equal(boxes_of(table_of(schema, {"bbox": boxes})["bbox"]), boxes)
 
 
 @given(arrays(np.float32, st.tuples(st.integers(0, 6), st.just(5), st.just(2)), elements=st.floats(0, 1, width=32)))
-@settings(deadline=None)
 def test_landmarks_come_back_as_they_went_in(points: NDArray[np.float32]) -> None:
     schema = pa.schema([pa.field("landmarks", pa.list_(pa.list_(pa.float32(), 2), 5), nullable=False)])
     np.testing.assert_array_equal(landmarks_of(table_of(schema, {"landmarks": points})["landmarks"]), points)

@@ -64,7 +64,7 @@ def scattered_faces(draw: st.DrawFn) -> list[Seen]:
 
 
 @given(scattered_faces())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_each_detection_is_in_one_track_or_untracked_with_a_reason(seen: list[Seen]) -> None:
     tracking = follow(seen, range(0, 37, 3), cuts=[18])
     tracked = [detection for track in members(tracking) for detection in track]
@@ -74,7 +74,7 @@ def test_each_detection_is_in_one_track_or_untracked_with_a_reason(seen: list[Se
 
 
 @given(scattered_faces())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_detection_from_track_thresh_on_is_in_a_track(seen: list[Seen]) -> None:
     tracking = follow(seen, range(0, 37, 3), cuts=[18], track_thresh=0.5)
     untracked = set(tracking.untracked["detection_id"].to_pylist())
@@ -83,7 +83,7 @@ def test_every_detection_from_track_thresh_on_is_in_a_track(seen: list[Seen]) ->
 
 
 @given(scattered_faces())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_track_has_one_face_a_frame_stays_in_its_shot_and_says_so(seen: list[Seen]) -> None:
     tracks = follow(seen, range(0, 37, 3), cuts=[18]).tracks
     for track in tracks.to_pylist():
@@ -97,7 +97,7 @@ def test_a_track_has_one_face_a_frame_stays_in_its_shot_and_says_so(seen: list[S
 
 
 @given(scattered_faces(), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_order_of_the_rows_changes_nothing(seen: list[Seen], random: Random) -> None:
     frames = frames_table(range(0, 37, 3), cuts=[18])
     detections = detections_table(seen)
@@ -210,7 +210,7 @@ def smooth_motion(draw: st.DrawFn) -> list[Seen]:
 
 
 @given(smooth_motion())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_same_footage_gives_the_same_tracks_at_stride_1_and_3(seen: list[Seen]) -> None:
     def tracks_at(stride: int) -> set[frozenset[tuple[int, float]]]:
         looked_at = [face for face in seen if face.frame_idx % stride == 0]
@@ -232,7 +232,7 @@ def test_match_thresh_is_the_least_overlap_so_that_higher_is_stricter(match_thre
 
 
 @given(smooth_motion(), st.floats(0.05, 0.9), st.floats(0.05, 0.9))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_stricter_match_thresh_never_gives_fewer_tracks(seen: list[Seen], first: float, second: float) -> None:
     loose, strict = sorted((first, second))
     counts = [len(members(follow(seen, range(48), match_thresh=thresh))) for thresh in (loose, strict)]
