@@ -26,6 +26,9 @@ from screenalytics_assets.core.layout import file_path, manifest_path
 from screenalytics_assets.core.settings import digest_of
 from screenalytics_assets.paths import data_root
 
+_JSONL_ROWS = 64
+"""Rows that are Python objects at a time; a track may hold hundreds of boxes."""
+
 
 class PublishedFile(BaseModel):
     """One file of an artifact; ``path`` is relative to the data root."""
@@ -126,7 +129,7 @@ class StagedArtifact:
         if self._write_jsonl:
             twin = f"{stem}.jsonl"
             with self.path(twin).open("w", encoding="utf-8") as lines:
-                for batch in table.to_batches(max_chunksize=4096):
+                for batch in table.to_batches(max_chunksize=_JSONL_ROWS):
                     lines.writelines(_json_line(row) for row in batch.to_pylist())
             self.count_rows(twin, table.num_rows)
 

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import onnx
 import onnxruntime
@@ -42,7 +43,8 @@ _RUNTIME_ERRORS = (
 )
 
 _log = logging.getLogger(__name__)
-_sessions: dict[tuple[str, Device, int, tuple[int, ...]], Any] = {}
+# Weak, so that a stage that is over does not keep its model and the model's work space in memory.
+_sessions: WeakValueDictionary[tuple[str, Device, int, tuple[int, ...]], Any] = WeakValueDictionary()
 _sessions_lock = threading.Lock()
 
 
@@ -92,7 +94,7 @@ def default_threads() -> int:
 
 
 def create_session(model_bytes: bytes, *, device: Device, threads: int, free_axes: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    """An ``onnxruntime.InferenceSession`` on these bytes; the same one when asked for again in this process.
+    """An ``onnxruntime.InferenceSession`` on these bytes; the same one for all who use it at a time.
 
     Args:
         model_bytes: An ONNX model, whole.
@@ -106,9 +108,10 @@ def create_session(model_bytes: bytes, *, device: Device, threads: int, free_axe
     """
     key = (hashlib.sha256(model_bytes).hexdigest(), device, threads or default_threads(), free_axes)
     with _sessions_lock:
-        if key not in _sessions:
-            _sessions[key] = _new_session(_freed(model_bytes, free_axes), device, key[2])
-        return _sessions[key]
+        session = _sessions.get(key)
+        if session is None:
+            session = _sessions[key] = _new_session(_freed(model_bytes, free_axes), device, key[2])
+        return session
 
 
 def _freed(model_bytes: bytes, axes: tuple[int, ...]) -> bytes:

@@ -17,22 +17,28 @@ from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
 ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
 
-defs = dg.Definitions(
-    assets=ASSETS,
-    asset_checks=INTEGRITY_CHECKS,
-    jobs=[
-        dg.define_asset_job(
-            "episode_job",
-            selection=dg.AssetSelection.assets(*ASSETS),
-            description="Everything about one episode, from its video to its report.",
-        )
-    ],
-    resources={
-        "settings": SettingsResource(),
-        "artifacts": ArtifactStoreResource(),
-        "videos": VideoLibraryResource(),
-        "progress": ProgressResource(),
-    },
-    # An episode is one chain: a process for each step would load the models and libraries anew each time.
-    executor=dg.in_process_executor,
-)
+
+def build_definitions(progress: ProgressResource) -> dg.Definitions:
+    """Everything there is; ``progress`` tells about long steps."""
+    return dg.Definitions(
+        assets=ASSETS,
+        asset_checks=INTEGRITY_CHECKS,
+        jobs=[
+            dg.define_asset_job(
+                "episode_job",
+                selection=dg.AssetSelection.assets(*ASSETS),
+                description="Everything about one episode, from its video to its report.",
+            )
+        ],
+        resources={
+            "settings": SettingsResource(),
+            "artifacts": ArtifactStoreResource(),
+            "videos": VideoLibraryResource(),
+            "progress": progress,
+        },
+        # An episode is one chain: a process for each step would load the models and libraries anew each time.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(ProgressResource())

@@ -8,7 +8,7 @@ import dagster as dg
 
 from resources.progress import ProgressResource
 from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.definitions import defs
+from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.instance import OWNER_TAG, owner
 from screenalytics_assets.partitions import EPISODES_NAME
 
@@ -72,7 +72,8 @@ def run_episode(
     require_known_assets(select)
     instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
     settings = {"profile": profile, "overrides": dict(overrides or {}), "force": force}
-    result = defs.resolve_job_def(JOB).execute_in_process(
+    definitions = build_definitions(progress) if progress else defs
+    result = definitions.resolve_job_def(JOB).execute_in_process(
         instance=instance,
         partition_key=ep_id,
         asset_selection=[dg.AssetKey(name) for name in select] or None,
@@ -80,7 +81,6 @@ def run_episode(
             "resources": {"settings": {"config": {k: v for k, v in settings.items() if v is not None}}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         },
-        resources={"progress": progress} if progress else None,
         tags={OWNER_TAG: owner()},
         raise_on_error=False,
     )

@@ -18,6 +18,10 @@ _MIN_SPREAD_PX = 0.5
 """Root mean square distance of the landmarks from their centre. Below, rounding decides the rotation."""
 
 
+_INSIDE_GRID = 16
+"""Points a side at which a crop is probed; 7 of its pixels apart."""
+
+
 def estimate_similarity(landmarks_px: NDArray[np.floating], *, size_px: int, margin_px: int) -> NDArray[np.float64]:
     """The rotation, scale and shift that bring landmarks closest to the ArcFace template.
 
@@ -89,6 +93,22 @@ def embedding_crop(crop_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         raise ValueError(f"an aligned crop is square, got {width}×{height} px")
     margin_px = _margin_px(width)
     return crop_bgr[margin_px : margin_px + ARCFACE_PX, margin_px : margin_px + ARCFACE_PX]
+
+
+def fraction_inside(landmarks_px: NDArray[np.floating], frame_size_px: tuple[int, int]) -> float:
+    """How much of the ArcFace crop of a face lies inside the frame, from 0 to 1; the rest of it is black.
+
+    Args:
+        landmarks_px: (5, 2) x y in pixels of the frame.
+        frame_size_px: width and height.
+
+    Raises:
+        ValueError: if the landmarks are degenerate (`estimate_similarity`).
+    """
+    to_frame = cv2.invertAffineTransform(estimate_similarity(landmarks_px, size_px=ARCFACE_PX, margin_px=0))
+    centres = (np.arange(_INSIDE_GRID) + 0.5) * (ARCFACE_PX / _INSIDE_GRID)
+    points = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2) @ to_frame[:, :2].T + to_frame[:, 2]
+    return float(((points >= 0) & (points < frame_size_px)).all(axis=1).mean())
 
 
 def _margin_px(crop_px: int) -> int:

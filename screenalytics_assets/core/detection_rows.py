@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screenalytics_assets.core import schemas
+from screenalytics_assets.core.align import fraction_inside
 from screenalytics_assets.core.pose import head_pose_deg
 from screenalytics_assets.core.quality import quality_score
 from screenalytics_assets.core.tables import table_of
@@ -83,6 +84,7 @@ class DetectionRows:
                 "yaw": pose[:, 0].astype(np.float32),
                 "pitch": pose[:, 1].astype(np.float32),
                 "roll": pose[:, 2].astype(np.float32),
+                "inside_fraction": np.array([fraction_inside(points, size_px) for points in landmarks_px], np.float32),
                 "quality_score": quality_score(confidence, face_px, sharpness, pose[:, 0], pose[:, 1]).astype(
                     np.float32
                 ),
@@ -106,6 +108,7 @@ class DetectionRows:
                 "sharpness": nothing,
                 "yaw": nothing,
                 "pitch": nothing,
+                "inside_fraction": nothing,
                 "quality_score": nothing,
             },
         )

@@ -22,13 +22,14 @@ def rejection_reasons(
         min_confidence: The least detector score that it must have.
 
     Returns:
-        (N,) ``blank``, ``low_confidence``, ``too_small``, ``blurry``, ``pose_yaw``, ``pose_pitch``,
+        (N,) ``blank``, ``low_confidence``, ``too_small``, ``cut_off``, ``blurry``, ``pose_yaw``, ``pose_pitch``,
         ``low_quality``, or nothing. A face without a pose is not judged by it.
     """
     conditions = {
         "blank": ~has_crop,
         "low_confidence": column_of(detections, "confidence") < min_confidence,
         "too_small": column_of(detections, "face_px") < settings.min_face_size,
+        "cut_off": column_of(detections, "inside_fraction") < settings.min_inside_fraction,
         "blurry": column_of(detections, "sharpness") < settings.min_sharpness,
         "pose_yaw": np.abs(column_of(detections, "yaw")) > settings.max_yaw_angle,
         "pose_pitch": np.abs(column_of(detections, "pitch")) > settings.max_pitch_angle,

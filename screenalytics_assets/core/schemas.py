@@ -46,6 +46,7 @@ DETECTIONS = pa.schema(
         pa.field("yaw", pa.float32()),  # null where the landmarks allow no pose
         pa.field("pitch", pa.float32()),
         pa.field("roll", pa.float32()),
+        _required("inside_fraction", pa.float32()),  # of the crop, inside the frame
         _required("quality_score", pa.float32()),
     ]
 )
@@ -66,6 +67,7 @@ CROPS_DEBUG = pa.schema(
         pa.field("sharpness", pa.float32()),
         pa.field("yaw", pa.float32()),
         pa.field("pitch", pa.float32()),
+        pa.field("inside_fraction", pa.float32()),
         pa.field("quality_score", pa.float32()),
     ]
 )

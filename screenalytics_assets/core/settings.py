@@ -95,6 +95,12 @@ class FacesSettings(Section):
         description="Least detector score of an embedded face; null takes the detector's track_thresh.",
     )
     min_face_size: float = Field(32.0, ge=1, description="Least shorter side of the face box, in pixels.")
+    min_inside_fraction: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Least part of the aligned 112 px crop that is inside the frame; eyes and mouth begin at a fifth.",
+    )
     min_sharpness: float = Field(10.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop.")
     max_yaw_angle: float = Field(60.0, gt=0, le=90, description="Largest turn to the side, in degrees.")
     max_pitch_angle: float = Field(45.0, gt=0, le=90, description="Largest nod, in degrees.")

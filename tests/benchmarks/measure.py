@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sysconfig
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,15 +26,17 @@ def measure(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
     Raises:
         subprocess.CalledProcessError: It failed; its output is in the exception.
     """
-    started = time.monotonic()
-    with subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall_s = time.monotonic() - started
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+    with tempfile.TemporaryFile() as output:
+        started = time.monotonic()
+        with subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
+        ) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        wall_s = time.monotonic() - started
+        if process.returncode:
+            output.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, command, output.read())
     return Measured(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 

@@ -28,6 +28,7 @@ class Seen:
     sharpness: float = 200.0
     yaw: float | None = 0.0
     pitch: float | None = 0.0
+    inside_fraction: float = 1.0
     quality_score: float = 0.8
     fps: float = FPS
 
@@ -38,7 +39,18 @@ class Seen:
 
 def detections_table(seen: Sequence[Seen]) -> pa.Table:
     """Detections `det-000001`, `det-000002`, ... in the order given."""
-    plain = ("frame_idx", "ts_s", "shot_idx", "confidence", "face_px", "sharpness", "yaw", "pitch", "quality_score")
+    plain = (
+        "frame_idx",
+        "ts_s",
+        "shot_idx",
+        "confidence",
+        "face_px",
+        "sharpness",
+        "yaw",
+        "pitch",
+        "inside_fraction",
+        "quality_score",
+    )
     columns: dict[str, object] = {name: [getattr(face, name) for face in seen] for name in plain}
     return table_of(
         schemas.DETECTIONS,

@@ -12,6 +12,7 @@ from screenalytics_assets.core.align import (
     aligned_crop,
     embedding_crop,
     estimate_similarity,
+    fraction_inside,
 )
 
 Landmarks = NDArray[np.float64]
@@ -132,3 +133,17 @@ def test_a_crop_that_is_not_square_is_refused() -> None:
 @settings(max_examples=25)
 def test_every_face_can_be_cropped_wherever_it_lies(landmarks: Landmarks) -> None:
     assert aligned_crop(frame(), landmarks.astype(np.float32), crop_px=112).shape == (112, 112, 3)
+
+
+@given(faces())
+def test_the_part_of_a_crop_inside_the_frame_is_the_part_that_is_not_black(landmarks: Landmarks) -> None:
+    white = np.full((540, 960, 3), 255, np.uint8)
+    shown = float((aligned_crop(white, landmarks, crop_px=112)[:, :, 0] > 127).mean())
+    assert fraction_inside(landmarks, (960, 540)) == pytest.approx(shown, abs=0.07)
+
+
+def test_a_face_in_the_middle_is_inside_and_half_a_face_at_the_edge_is_half_inside() -> None:
+    assert fraction_inside(face_in_frame(), (640, 360)) == 1.0
+    upright = ARCFACE_TEMPLATE_112 - [56, 0]
+    assert fraction_inside(upright, (640, 360)) == 0.5
+    assert fraction_inside(upright - [200, 0], (640, 360)) == 0.0

@@ -8,12 +8,19 @@ from screenalytics_assets.core.settings import FacesSettings
 from tests.unit.builders import Seen, detections_table
 
 GATE = FacesSettings(
-    min_quality_score=0.4, min_face_size=32, min_sharpness=10, max_yaw_angle=60, max_pitch_angle=45, min_confidence=None
+    min_quality_score=0.4,
+    min_face_size=32,
+    min_sharpness=10,
+    max_yaw_angle=60,
+    max_pitch_angle=45,
+    min_confidence=None,
+    min_inside_fraction=0.8,
 )
-AT_THE_LIMIT = Seen(confidence=0.5, face_px=32, sharpness=10, yaw=60, pitch=-45, quality_score=0.4)
+AT_THE_LIMIT = Seen(confidence=0.5, face_px=32, sharpness=10, yaw=60, pitch=-45, inside_fraction=0.8, quality_score=0.4)
 FAULTS = {
     "low_confidence": {"confidence": 0.49},
     "too_small": {"face_px": 31.9},
+    "cut_off": {"inside_fraction": 0.79},
     "blurry": {"sharpness": 9.9},
     "pose_yaw": {"yaw": -60.1},
     "pose_pitch": {"pitch": 45.1},

@@ -1,3 +1,5 @@
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +33,17 @@ def test_a_freed_axis_takes_any_size() -> None:
     np.testing.assert_array_equal(output, np.full((5, 3), 2, np.float32))
 
 
-def test_the_same_model_is_loaded_once_for_a_process() -> None:
+def test_a_model_that_is_in_use_is_not_loaded_again() -> None:
     first = create_session(doubling_model(2), device="cpu", threads=1)
     assert create_session(doubling_model(2), device="cpu", threads=1) is first
     assert create_session(doubling_model(3), device="cpu", threads=1) is not first
     assert create_session(doubling_model(2), device="cpu", threads=2) is not first
+
+
+def test_a_model_that_nobody_uses_any_more_leaves_the_memory() -> None:
+    released = weakref.ref(create_session(doubling_model(5), device="cpu", threads=1))
+    gc.collect()
+    assert released() is None
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no model", doubling_model()[: len(doubling_model()) // 2]])

@@ -58,6 +58,7 @@ OTHER_VALUES: dict[str, Any] = {
     "min_confidence": 0.66,
     "min_face_size": 64.0,
     "min_sharpness": 30.0,
+    "min_inside_fraction": 0.5,
     "max_yaw_angle": 30.0,
     "max_pitch_angle": 20.0,
     "sampling_strategy": "uniform",
