@@ -31,7 +31,10 @@ _JSONL_ROWS = 64
 
 
 class PublishedFile(BaseModel):
-    """One file of an artifact; ``path`` is relative to the data root."""
+    """One file of an artifact, or a folder of many small ones; ``path`` is relative to the data root.
+
+    The rows of a folder are its files, and its checksum is made of their names and checksums.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -106,6 +109,7 @@ class StagedArtifact:
         self._folder = folder
         self._write_jsonl = write_jsonl
         self._rows: dict[str, int] = {}
+        self._bundles: set[str] = set()
 
     def path(self, name: str) -> Path:
         """Where to write a file of this artifact, by its name in the contract."""
@@ -115,6 +119,13 @@ class StagedArtifact:
         """Where to write a file whose place below the data root is known."""
         target = self._folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def bundle(self, relative: str) -> Path:
+        """A folder for many small files, published and accounted for as one."""
+        self._bundles.add(relative)
+        target = self._folder / relative
+        target.mkdir(parents=True, exist_ok=True)
         return target
 
     def count_rows(self, name: str, rows: int) -> None:
@@ -145,13 +156,19 @@ class StagedArtifact:
 
     def files(self) -> list[PublishedFile]:
         """What was written so far, in the order of the paths."""
-        found = sorted(path for path in self._folder.rglob("*") if path.is_file())
-        return [self._describe(path) for path in found]
+        bundles = [self._folder / relative for relative in self._bundles]
+        single = (path for path in self._folder.rglob("*") if path.is_file())
+        found = [path for path in single if not any(path.is_relative_to(bundle) for bundle in bundles)]
+        return [self._describe(path) for path in sorted([*found, *bundles])]
 
     def _describe(self, path: Path) -> PublishedFile:
         relative = path.relative_to(self._folder).as_posix()
+        members = _files_below(path) if path.is_dir() else [path]
         return PublishedFile(
-            path=relative, bytes=path.stat().st_size, sha256=sha256_of(path), rows=self._rows.get(relative)
+            path=relative,
+            bytes=sum(member.stat().st_size for member in members),
+            sha256=checksum_of(path),
+            rows=len(members) if path.is_dir() else self._rows.get(relative),
         )
 
 
@@ -179,7 +196,9 @@ class LocalArtifactStore:
             return None
         for file in manifest.files:
             path = self.root / file.path
-            found = path.stat().st_size if path.is_file() else None
+            if path.is_dir():
+                continue
+            found = path.stat().st_size if path.exists() else None
             if found != file.bytes:
                 state = "is missing" if found is None else f"has {found} bytes instead of {file.bytes}"
                 raise ArtifactError(
@@ -191,7 +210,7 @@ class LocalArtifactStore:
     def is_intact(self, manifest: Manifest) -> bool:
         """Whether every file of the artifact is there with the checksum of the manifest."""
         return all(
-            (path := self.root / file.path).is_file() and sha256_of(path) == file.sha256 for file in manifest.files
+            (path := self.root / file.path).exists() and checksum_of(path) == file.sha256 for file in manifest.files
         )
 
     @contextmanager
@@ -240,7 +259,7 @@ class LocalArtifactStore:
         for file in previous.files if previous else []:
             if file.path not in kept:
                 stale = self.root / file.path
-                stale.unlink(missing_ok=True)
+                _remove(stale)
                 _remove_if_empty(stale.parent)
         (self.root / manifest_path(staged.asset, staged.ep_id)).unlink(missing_ok=True)
         for file in files:
@@ -257,15 +276,37 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def checksum_of(path: Path) -> str:
+    """SHA-256 of a file; of a folder, the digest of the names and checksums of its files."""
+    if not path.is_dir():
+        return sha256_of(path)
+    return digest_of({member.relative_to(path).as_posix(): sha256_of(member) for member in _files_below(path)})
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
 def _json_line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _move_whole(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as stream:
-        os.fsync(stream.fileno())
+    if source.is_dir():
+        # Thousands of flushes would take longer than the stage; a torn file shows in the folder's checksum.
+        _remove(target)
+    else:
+        with source.open("rb") as stream:
+            os.fsync(stream.fileno())
     source.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -22,7 +22,9 @@ class CropWriter:
 
     def __init__(self, path: Path) -> None:
         # JPEG does not compress any further.
-        self._writer = pq.ParquetWriter(path, FACE_CROPS, compression="none")
+        self._writer = pq.ParquetWriter(
+            path, FACE_CROPS, compression="none", use_dictionary=False, write_statistics=False
+        )
         self._ids: list[str] = []
         self._jpegs: list[bytes] = []
         self.count = 0

@@ -75,12 +75,12 @@ def run_stage(
         parse_ep_id(ep_id)
         inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
         digests = {name: artifact.manifest.content_digest for name, artifact in inputs.items()}
-        fingerprint = digest_of([stage.name, stage.code_version, dict(config), digests])
+        write_jsonl = resolved.settings.output.write_jsonl
+        fingerprint = digest_of([stage.name, stage.code_version, dict(config), write_jsonl, digests])
         artifacts = None if force else _unchanged(store, stage, ep_id, fingerprint)
         reused = artifacts is not None
         if artifacts is None:
             with ExitStack() as stack:
-                write_jsonl = resolved.settings.output.write_jsonl
                 staged = {
                     name: stack.enter_context(store.staging(name, ep_id, write_jsonl=write_jsonl))
                     for name in stage.outputs

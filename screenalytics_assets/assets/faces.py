@@ -13,6 +13,7 @@ from resources.face_vectors import embed_crops
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from screenalytics_assets.core.faces import select_faces
+from screenalytics_assets.core.layout import crops_dir
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import Stage, run_stage, user_errors
@@ -71,6 +72,8 @@ def faces(
             min_confidence=run.thresholds.min_confidence,
             model_digest=embedder.digest,
         )
+        if config.save_crops:
+            output.bundle(crops_dir(context.partition_key))
         with progress.task("faces", selection.faces.num_rows, "faces", context.log.info) as task:
             vectors = embed_crops(selection.faces, crop_file, embedder, output, on_face=task.advance)
         refused = inputs["detections"].table("refused.parquet")

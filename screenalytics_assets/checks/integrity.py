@@ -84,14 +84,12 @@ def _faces(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
         return breaches
     tracks = require_artifact(store, "tracks", ep_id).table("tracks.parquet", ["track_id"])
     detections = require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id"])
-    published = [file.path for file in artifact.manifest.files]
+    crops = [path for path in faces["crop_path"].to_pylist() if path is not None]
     return [
         *core.unique_breaches("faces", faces["face_id"].to_pylist()),
         *core.reference_breaches("faces", faces["track_id"].to_pylist(), tracks["track_id"].to_pylist()),
         *core.reference_breaches("faces", faces["detection_id"].to_pylist(), detections["detection_id"].to_pylist()),
-        *core.reference_breaches(
-            "faces", [path for path in faces["crop_path"].to_pylist() if path is not None], published
-        ),
+        *core.reference_breaches("faces", crops, [path for path in crops if (artifact.root / path).is_file()]),
         *core.rank_breaches(faces),
         *core.box_breaches("faces", faces),
     ]

@@ -13,9 +13,14 @@ def video_dir(ep_id: str) -> str:
     return f"videos/{ep_id}"
 
 
+def crops_dir(ep_id: str) -> str:
+    """The folder of the JPEG files of the embedded faces."""
+    return f"frames/{ep_id}/crops"
+
+
 def crop_path(ep_id: str, track_id: str, frame_idx: int) -> str:
     """The JPEG file of one embedded face."""
-    return f"frames/{ep_id}/crops/{track_id}/frame_{frame_idx:06d}.jpg"
+    return f"{crops_dir(ep_id)}/{track_id}/frame_{frame_idx:06d}.jpg"
 
 
 _FOLDERS = {

@@ -372,3 +372,28 @@ def test_the_resource_takes_the_data_root_of_the_environment_unless_told_otherwi
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
     assert ArtifactStoreResource().store().root == tmp_path / "data"
     assert ArtifactStoreResource(root=str(tmp_path / "own")).store().root == tmp_path / "own"
+
+
+def test_a_bundle_of_small_files_is_published_and_replaced_as_one(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path)
+
+    def publish(names: list[str]) -> Artifact:
+        with store.staging("faces", EP_ID) as staged:
+            folder = staged.bundle("frames/x/crops")
+            for name in names:
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).write_text(name)
+            return store.publish(staged, fingerprint="f", code_version="1", config={}, inputs={}, metrics={})
+
+    first = publish(["a/1.jpg", "a/2.jpg", "b/1.jpg"])
+    (entry,) = first.manifest.files
+    assert (entry.path, entry.rows, entry.bytes) == ("frames/x/crops", 3, 21)
+    assert store.is_intact(first.manifest)
+
+    second = publish(["a/2.jpg"])
+    assert sorted(path.name for path in (tmp_path / "frames/x/crops").rglob("*.jpg")) == ["2.jpg"]
+    assert store.is_intact(second.manifest)
+    assert second.manifest.content_digest != first.manifest.content_digest
+
+    (tmp_path / "frames/x/crops/a/2.jpg").write_text("torn")
+    assert not store.is_intact(second.manifest)
