@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from resources.artifact_store import Artifact, LocalArtifactStore, Manifest, StagedArtifact
 from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError
@@ -99,6 +100,8 @@ def run_stage(
                     )
                     for name, output in staged.items()
                 }
+        # Arrow keeps what the tables of this stage took; the next stage may bring a model.
+        pa.default_memory_pool().release_unused()
         context.log.info(
             f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )
