@@ -89,6 +89,8 @@ def test_the_files_of_the_contract_are_there(store: LocalArtifactStore) -> None:
         f"manifests/{EP}/faces.jsonl",
         f"manifests/{EP}/identities.json",
         f"manifests/{EP}/track_metrics.json",
+        f"manifests/{EP}/gate.parquet",
+        f"embeds/{EP}/gate.npy",
         f"embeds/{EP}/faces.npy",
         f"embeds/{EP}/tracks.npy",
         f"embeds/{EP}/track_ids.json",
@@ -220,7 +222,7 @@ def test_the_metadata_has_figures_to_plot_and_pictures_that_fit(
 
 def test_detection_and_embedding_take_a_slot_of_the_gpu_pool() -> None:
     pools = {name: defs.resolve_assets_def(name).op.pool for name in ("detections", "faces", "tracks", "identities")}
-    assert pools == {"detections": "gpu", "faces": "gpu", "tracks": None, "identities": None}
+    assert pools == {"detections": "gpu", "faces": "gpu", "tracks": "gpu", "identities": None}
 
 
 @pytest.mark.usefixtures("_untouched")

@@ -54,6 +54,13 @@ OTHER_VALUES: dict[str, Any] = {
     "track_thresh": 0.77,
     "match_thresh": 0.6,
     "track_buffer_s": 2.0,
+    "gate_enabled": False,
+    "gate_interval_s": 0.25,
+    "gate_hard_sim": 0.11,
+    "gate_soft_sim": 0.55,
+    "gate_streak": 5,
+    "gate_iou": 0.3,
+    "rejoin_gap_s": 4.0,
     "min_quality_score": 0.6,
     "min_confidence": 0.66,
     "min_face_size": 64.0,
@@ -445,6 +452,8 @@ DECLARED: dict[str, float | None] = {
     "cluster_thresh": 0.4,
     "min_identity_sim": 0.45,
     "min_cohesion": 0.5,
+    "gate_hard_sim": 0.2,
+    "gate_soft_sim": 0.38,
 }
 
 
