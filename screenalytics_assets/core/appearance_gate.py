@@ -225,8 +225,9 @@ def _set_apart(
     limits: GateLimits,
     faces: _Faces,
 ) -> None:
+    host = faces.hosts[current]
     is_other = bool(doubtful) and max(similarity) < limits.hard_sim
-    labels[doubtful] = faces.add("hard", host=current) if is_other else current
+    labels[doubtful] = faces.add("hard", current if host is None else host) if is_other else current
 
 
 def _spread(seen: Observations, of_embedded: NDArray[np.int64]) -> NDArray[np.int64]:

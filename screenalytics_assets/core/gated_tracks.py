@@ -150,7 +150,7 @@ class _Gate:
         sums = np.stack([self._sum(rows) for rows in rows_of_piece])
         groups = rejoin(times_s, sums, min_sim=limits.soft_sim, max_gap_s=rejoin_gap_s)
         hosts = _hosts(pieces, times_s, track_of_piece, groups, interval_s)
-        _return_to_hosts(hosts, groups)
+        _return_to_hosts(hosts, times_s, groups)
         offset = int(labels.max(initial=-1)) + 1
         begins: dict[int, int] = {}
         for piece, rows, group in zip(pieces, rows_of_piece, groups.tolist(), strict=True):
@@ -217,9 +217,17 @@ def _hosts(
     return hosts
 
 
-def _return_to_hosts(hosts: Sequence[int | None], groups: NDArray[np.int64]) -> None:
-    """Give what nobody else has claimed back to the track it was in."""
-    alone = np.bincount(groups, minlength=len(groups)) == 1
-    for index, host in enumerate(hosts):
-        if host is not None and alone[groups[index]]:
+def _return_to_hosts(
+    hosts: Sequence[int | None], times_s: Sequence[NDArray[np.float64]], groups: NDArray[np.int64]
+) -> None:
+    """Give what nobody else has claimed back to the track it was in, unless that one has others in its frames."""
+    alone = (np.bincount(groups, minlength=len(groups)) == 1)[groups]
+    for index in np.flatnonzero(alone).tolist():
+        host = hosts[index]
+        while host is not None and alone[host] and hosts[host] is not None:
+            host = hosts[host]
+        if host is None:
+            continue
+        taken = np.concatenate([times_s[i] for i in np.flatnonzero(groups == groups[host]).tolist()])
+        if not np.isin(times_s[index], taken).any():
             groups[index] = groups[host]
