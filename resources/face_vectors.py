@@ -1,6 +1,7 @@
 """From stored crops to vectors, one batch in memory at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +23,17 @@ def embed_crops(
     embedder: FaceEmbedder,
     output: StagedArtifact,
     *,
+    known: Mapping[str, NDArray[np.float32]],
     on_face: Callable[[], None],
 ) -> NDArray[np.float32]:
-    """Embed each face once, and write its crop where the table says so.
+    """Embed each face that has no vector yet, and write its crop where the table says so.
 
     Args:
         faces: Rows of the faces table.
         crop_file: The crops of all detections.
         embedder: Makes the vectors.
         output: Takes the JPEG files, unchanged.
+        known: By detection id, the vectors that this embedder has already made.
         on_face: Called once a face.
 
     Returns:
@@ -39,18 +42,45 @@ def embed_crops(
     row_of = {detection_id: row for row, detection_id in enumerate(faces["detection_id"].to_pylist())}
     places = faces["crop_path"].to_pylist()
     vectors = np.empty((faces.num_rows, EMBEDDING_DIMENSION), np.float32)
-    rows: list[int] = []
-    crops: list[NDArray[np.uint8]] = []
-    for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
-        row = row_of[detection_id]
-        if places[row] is not None:
-            output.path_below_root(places[row]).write_bytes(jpeg)
-        rows.append(row)
-        crops.append(embedding_crop(decode_jpeg(jpeg)))
-        on_face()
-        if len(rows) == _BATCH:
-            vectors[rows] = embedder.embed(np.stack(crops))
-            rows, crops = [], []
-    if rows:
-        vectors[rows] = embedder.embed(np.stack(crops))
+
+    def unknown_crops() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
+            row = row_of[detection_id]
+            if places[row] is not None:
+                output.path_below_root(places[row]).write_bytes(jpeg)
+            on_face()
+            if detection_id in known:
+                vectors[row] = known[detection_id]
+            else:
+                yield row, embedding_crop(decode_jpeg(jpeg))
+
+    _embed_in_batches(unknown_crops(), embedder, vectors)
     return vectors
+
+
+def embed_detections(
+    detection_ids: Sequence[str], crop_file: Path, embedder: FaceEmbedder, *, on_face: Callable[[], None]
+) -> NDArray[np.float32]:
+    """Embed the crops of detections, each of which has one.
+
+    Returns:
+        (N, 512) float32, row i for id i.
+    """
+    row_of = {detection_id: row for row, detection_id in enumerate(detection_ids)}
+    vectors = np.empty((len(detection_ids), EMBEDDING_DIMENSION), np.float32)
+
+    def crops() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
+            on_face()
+            yield row_of[detection_id], embedding_crop(decode_jpeg(jpeg))
+
+    _embed_in_batches(crops(), embedder, vectors)
+    return vectors
+
+
+def _embed_in_batches(
+    crops: Iterator[tuple[int, NDArray[np.uint8]]], embedder: FaceEmbedder, vectors: NDArray[np.float32]
+) -> None:
+    while batch := list(islice(crops, _BATCH)):
+        rows, pictures = zip(*batch, strict=True)
+        vectors[list(rows)] = embedder.embed(np.stack(pictures))

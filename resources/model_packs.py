@@ -86,6 +86,8 @@ class ModelPack:
             "cluster_thresh": self.embedder.entry.cluster_thresh,
             "min_identity_sim": self.embedder.entry.min_identity_sim,
             "min_cohesion": self.embedder.entry.min_cohesion,
+            "gate_hard_sim": self.embedder.entry.gate_hard_sim,
+            "gate_soft_sim": self.embedder.entry.gate_soft_sim,
         }
 
     def verify(self) -> None:

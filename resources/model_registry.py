@@ -70,6 +70,8 @@ class EmbedderEntry(_Entry):
     cluster_thresh: float | None = None
     min_identity_sim: float | None = None
     min_cohesion: float | None = None
+    gate_hard_sim: float | None = None
+    gate_soft_sim: float | None = None
     calibration: str = ""
 
 
@@ -101,6 +103,8 @@ class _EmbedderValues(_Entry):
     cluster_thresh: float | None = None
     min_identity_sim: float | None = None
     min_cohesion: float | None = None
+    gate_hard_sim: float | None = None
+    gate_soft_sim: float | None = None
 
 
 class FolderDeclaration(_Entry):

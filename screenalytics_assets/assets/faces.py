@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.embedder import load_embedder
@@ -32,6 +33,14 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
         "quality_mean": float(column_of(faces, "quality_score").mean()) if faces.num_rows else 0.0,
         "rejected": {entry["values"]: entry["counts"] for entry in reasons},
     }
+
+
+def known_vectors(tracks: Artifact, model_digest: str) -> Mapping[str, NDArray[np.float32]]:
+    """The vectors that the appearance gate has made with this model, by detection id."""
+    gate = tracks.table("gate.parquet")
+    vectors = tracks.array("gate.npy")
+    made_by = zip(gate["detection_id"].to_pylist(), gate["model_digest"].to_pylist(), strict=True)
+    return {detection_id: vectors[row] for row, (detection_id, digest) in enumerate(made_by) if digest == model_digest}
 
 
 STAGE = Stage("faces", "1", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})
@@ -75,12 +84,14 @@ def faces(
         if config.save_crops:
             output.bundle(crops_dir(context.partition_key))
         with progress.task("faces", selection.faces.num_rows, "faces", context.log.info) as task:
-            vectors = embed_crops(selection.faces, crop_file, embedder, output, on_face=task.advance)
+            known = known_vectors(inputs["tracks"], embedder.digest)
+            vectors = embed_crops(selection.faces, crop_file, embedder, output, known=known, on_face=task.advance)
         refused = inputs["detections"].table("refused.parquet")
         output.write_table("faces", selection.faces)
         output.write_array("faces.npy", vectors.astype(np.float32))
         output.write_table("crops_debug", pa.concat_tables([refused, selection.rejected]))
-        return {"faces": {"provider": embedder.provider}}
+        embedded = [i for i in selection.faces["detection_id"].to_pylist() if i not in known]
+        return {"faces": {"provider": embedder.provider, "newly_embedded": len(embedded)}}
 
     yield from run_stage(
         context,

@@ -1,12 +1,23 @@
-"""Faces followed through their shots."""
+"""Faces followed through their shots, one face a track."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.settings import SettingsResource
+from resources.embedder import load_embedder
+from resources.face_vectors import embed_detections
+from resources.progress import ProgressResource, ProgressTask
+from resources.settings import RunSettings, SettingsResource
+from screenalytics_assets.core.appearance_gate import GateLimits
+from screenalytics_assets.core.gated_tracks import GatedTracks, gate_tracks, no_embeddings
+from screenalytics_assets.core.gating import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.track import track_faces
 from screenalytics_assets.partitions import EPISODES
@@ -15,7 +26,7 @@ from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Counts and lengths of the tracks."""
-    tracks = artifact.table("tracks.parquet", ["start_s", "end_s", "num_detections"])
+    tracks = artifact.table("tracks.parquet", ["start_s", "end_s", "split_reason"])
     lengths_s = column_of(tracks, "end_s") - column_of(tracks, "start_s")
     return {
         "dagster/row_count": tracks.num_rows,
@@ -23,33 +34,51 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
         "untracked_detections": artifact.manifest.rows("untracked.parquet"),
         "longest_track_s": float(lengths_s.max(initial=0.0)),
         "mean_track_s": float(lengths_s.mean()) if len(lengths_s) else 0.0,
+        "splits": tracks.num_rows - tracks["split_reason"].null_count,
+        "embedded_detections": artifact.manifest.rows("gate.parquet"),
     }
 
 
-STAGE = Stage("tracks", "1", inputs=("episode_video", "detections"), outputs={"tracks": describe})
+STAGE = Stage("tracks", "2", inputs=("episode_video", "detections", "face_crops"), outputs={"tracks": describe})
+
+_GATE_KEYS = (
+    "min_quality_score",
+    "min_face_size",
+    "min_inside_fraction",
+    "min_sharpness",
+    "max_yaw_angle",
+    "max_pitch_angle",
+)
+"""Of the faces' settings, those that say which crops mean something; no other is embedded, here as there."""
 
 
 @dg.asset(
     partitions_def=EPISODES,
     group_name="episode",
-    kinds={"parquet"},
-    deps=["detections"],
+    kinds={"onnx", "parquet", "numpy"},
+    deps=["detections", "face_crops"],
+    pool="gpu",
     code_version=STAGE.code_version,
 )
 def tracks(
-    context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
+    context: dg.AssetExecutionContext,
+    settings: SettingsResource,
+    artifacts: ArtifactStoreResource,
+    progress: ProgressResource,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Detections of one face linked through a shot by ByteTrack, with buffers in seconds; tracks end at cuts.
 
-    A detection in no track is listed in ``untracked`` with its reason.
+    The appearance gate divides a track where another face takes its place, and joins the pieces of a shot that are
+    one face. The vectors that it compares are published, so that no crop is embedded twice. A detection in no track
+    is listed in ``untracked`` with its reason.
     """
     with user_errors():
-        run = settings.load()
+        run = settings.load(context.log.warning)
     tracking = run.resolved.settings.tracking
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         video = inputs["episode_video"].json("video.json")
-        found = track_faces(
+        followed = track_faces(
             inputs["detections"].table("analysed_frames.parquet"),
             inputs["detections"].table("detections.parquet"),
             frame_size_px=(video["width"], video["height"]),
@@ -57,8 +86,16 @@ def tracks(
             match_thresh=tracking.match_thresh,
             track_buffer_s=tracking.track_buffer_s,
         )
-        outputs["tracks"].write_table("tracks", found.tracks)
-        outputs["tracks"].write_table("untracked", found.untracked)
+        found = GatedTracks(followed.tracks, *no_embeddings())
+        if tracking.gate_enabled:
+            found = _gated(
+                followed.tracks, inputs, run, lambda crops: progress.task("tracks", crops, "crops", context.log.info)
+            )
+        output = outputs["tracks"]
+        output.write_table("tracks", found.tracks)
+        output.write_table("untracked", followed.untracked)
+        output.write_table("gate", found.embedded)
+        output.write_array("gate.npy", found.vectors)
         return {}
 
     yield from run_stage(
@@ -66,7 +103,46 @@ def tracks(
         STAGE,
         artifacts.store(),
         run.resolved,
-        config=tracking.model_dump(),
+        config={**tracking.model_dump(), **(_gate_config(run) if tracking.gate_enabled else {})},
         force=settings.force,
         compute=compute,
+    )
+
+
+Task = Callable[[int], AbstractContextManager[ProgressTask]]
+"""From a number of crops to the progress of embedding them."""
+
+
+def _gate_config(run: RunSettings) -> dict[str, Any]:
+    faces = run.resolved.settings.faces.model_dump(include=set(_GATE_KEYS))
+    return {**faces, "min_confidence": run.thresholds.min_confidence, "embedder": run.pack.embedder.file.sha256}
+
+
+def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, task: Task) -> GatedTracks:
+    settings, models = run.resolved.settings, run.resolved.settings.models
+    detections = inputs["detections"].table("detections.parquet")
+    crop_file = inputs["face_crops"].path("face_crops.parquet")
+    cropped_ids = inputs["face_crops"].table("face_crops.parquet", ["detection_id"])["detection_id"]
+    has_crop = pc.is_in(detections["detection_id"], value_set=cropped_ids).to_numpy()
+    embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads)
+
+    def embed(detection_ids: Sequence[str]) -> NDArray[np.float32]:
+        with task(len(detection_ids)) as embedding:
+            return embed_detections(detection_ids, crop_file, embedder, on_face=embedding.advance)
+
+    reasons = rejection_reasons(detections, has_crop, settings.faces, min_confidence=run.thresholds.min_confidence)
+    return gate_tracks(
+        tracks,
+        detections,
+        np.asarray(reasons == ACCEPTED),
+        embed,
+        GateLimits(
+            hard_sim=run.thresholds.gate_hard_sim,
+            soft_sim=run.thresholds.gate_soft_sim,
+            streak=settings.tracking.gate_streak,
+            iou=settings.tracking.gate_iou,
+        ),
+        interval_s=settings.tracking.gate_interval_s,
+        rejoin_gap_s=settings.tracking.rejoin_gap_s,
+        model_digest=embedder.digest,
     )

@@ -49,13 +49,16 @@ def _face_crops(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
 
 
 def _tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
-    """Each detection is in one track or untracked with a reason, and no track reaches across a cut."""
+    """Each detection is in one track or untracked with a reason, no track reaches across a cut, one vector a row."""
     artifact = require_artifact(store, "tracks", ep_id)
     source = require_artifact(store, "detections", ep_id)
     tracks, untracked = artifact.table("tracks.parquet"), artifact.table("untracked.parquet")
+    gate = artifact.table("gate.parquet")
     breaches = [
         *core.schema_breaches("tracks", tracks, schemas.TRACKS),
         *core.schema_breaches("untracked", untracked, schemas.UNTRACKED),
+        *core.schema_breaches("gate", gate, schemas.GATE),
+        *core.vector_breaches(artifact.array("gate.npy"), gate.num_rows, name="gate.npy"),
     ]
     if breaches:
         return breaches
@@ -66,6 +69,8 @@ def _tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     return [
         *core.unique_breaches("tracks", tracks["track_id"].to_pylist()),
         *core.partition_breaches("tracks", detections, members, untracked["detection_id"].to_pylist()),
+        *core.unique_breaches("gate", gate["detection_id"].to_pylist()),
+        *core.reference_breaches("gate", gate["detection_id"].to_pylist(), members),
         *core.shot_breaches(tracks, source.table("shots.parquet")),
         *([f"tracks: num_detections is wrong in {miscounted} tracks"] if miscounted else []),
     ]

@@ -89,13 +89,13 @@ def shot_breaches(tracks: pa.Table, shots: pa.Table) -> list[str]:
     )
 
 
-def vector_breaches(vectors: NDArray[np.float32], rows: int) -> list[str]:
+def vector_breaches(vectors: NDArray[np.float32], rows: int, name: str = "faces.npy") -> list[str]:
     """One vector of length 1 for each row."""
     if vectors.shape != (rows, EMBEDDING_DIMENSION):
-        return [f"faces.npy: shape {vectors.shape}, expected ({rows}, {EMBEDDING_DIMENSION})"]
+        return [f"{name}: shape {vectors.shape}, expected ({rows}, {EMBEDDING_DIMENSION})"]
     lengths = np.linalg.norm(vectors, axis=1)
     wrong = ~(np.abs(lengths - 1) <= EMBEDDING_NORM_TOLERANCE)
-    return _rows("faces.npy", f"length not 1 ± {EMBEDDING_NORM_TOLERANCE}", wrong)
+    return _rows(name, f"length not 1 ± {EMBEDDING_NORM_TOLERANCE}", wrong)
 
 
 def rank_breaches(faces: pa.Table) -> list[str]:

@@ -109,6 +109,15 @@ UNTRACKED = pa.schema(
     ]
 )
 
+# Detections whose vectors the appearance gate made; row i is row i of gate.npy.
+GATE = pa.schema(
+    [
+        _required("ep_id", pa.string()),
+        _required("detection_id", pa.string()),
+        _required("model_digest", pa.string()),
+    ]
+)
+
 FACES = pa.schema(
     [
         _required("ep_id", pa.string()),

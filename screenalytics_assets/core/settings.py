@@ -82,6 +82,29 @@ class TrackingSettings(Section):
         description="Least overlap (IoU) of a detection with the box that a track predicts. Higher is stricter.",
     )
     track_buffer_s: float = Field(0.6, ge=0, description="A track that is not seen for longer has ended.")
+    gate_enabled: bool = Field(True, description="Divide tracks where the face changes, and join those of one face.")
+    gate_interval_s: float = Field(
+        0.5, gt=0, description="The best crop of each such stretch of a track is embedded, and all where it changes."
+    )
+    gate_hard_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Less similar to the track so far is another face; null takes the embedder's own.",
+    )
+    gate_soft_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Less similar is doubtful, more similar is the same face; null takes the embedder's own.",
+    )
+    gate_streak: int = Field(3, ge=2, description="So many doubtful embedded detections in a row are another face.")
+    gate_iou: float = Field(
+        0.1, ge=0, lt=1, description="Consecutive boxes that overlap less are one face only if their crops are alike."
+    )
+    rejoin_gap_s: float = Field(
+        2.0, ge=0, description="Tracks of a shot that show the same face at most this far apart are one track."
+    )
 
 
 class FacesSettings(Section):
@@ -325,6 +348,8 @@ class Thresholds(NamedTuple):
         cluster_thresh: Least mean cosine similarity of clusters that are merged.
         min_identity_sim: Least mean cosine similarity of a track to the others of its identity.
         min_cohesion: Least mean cosine similarity within an identity that is not flagged.
+        gate_hard_sim: Cosine similarity to its track below which a detection shows another face.
+        gate_soft_sim: The same below which it is doubtful, and from which on two pieces are one face.
     """
 
     confidence_th: float
@@ -333,6 +358,8 @@ class Thresholds(NamedTuple):
     cluster_thresh: float
     min_identity_sim: float
     min_cohesion: float
+    gate_hard_sim: float
+    gate_soft_sim: float
 
 
 def thresholds_of(settings: Settings) -> Thresholds:

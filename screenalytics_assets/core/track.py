@@ -6,7 +6,7 @@ since no motion model holds across one. And since the whole shot is known, a tra
 from where it began: ByteTrack lets a weak detection continue a track, and time has no direction for that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -117,7 +117,7 @@ def track_faces(
             tracker_ids[followed.data["row"][found]] = followed.tracker_id[found] + next_id
         _extend_backwards(tracker_ids, shot_frames, boxes_px, match_thresh, track_buffer_s)
         next_id = max(next_id, int(tracker_ids.max(initial=-1)) + 1)
-    return Tracking(_tracks_table(detections, tracker_ids), _untracked_table(detections, tracker_ids))
+    return Tracking(tracks_table(detections, tracker_ids), _untracked_table(detections, tracker_ids))
 
 
 def _extend_backwards(
@@ -155,7 +155,20 @@ def _by_shot(analysed_frames: pa.Table, detections: pa.Table) -> Iterator[list[t
         yield [(float(times_s[i]), np.arange(starts[i], ends[i])) for i in np.flatnonzero(shots == shot)]
 
 
-def _tracks_table(detections: pa.Table, tracker_ids: NDArray[np.int64]) -> pa.Table:
+def tracks_table(
+    detections: pa.Table, tracker_ids: NDArray[np.int64], split_reasons: Mapping[int, str | None] | None = None
+) -> pa.Table:
+    """The tracks table of detections that were given to trackers.
+
+    Args:
+        detections: Rows of the detections table, by frame.
+        tracker_ids: (N,) number of the track of each detection, below 0 for none.
+        split_reasons: By these numbers, for tracks that begin at a split.
+
+    Returns:
+        Tracks in the order in which they begin.
+    """
+    reasons = split_reasons or {}
     frame_idx, ts_s = column_of(detections, "frame_idx"), column_of(detections, "ts_s")
     members = _members(tracker_ids, frame_idx)
     confidence, shot_idx = column_of(detections, "confidence"), column_of(detections, "shot_idx")
@@ -174,7 +187,7 @@ def _tracks_table(detections: pa.Table, tracker_ids: NDArray[np.int64]) -> pa.Ta
             "shot_idx": shot_idx[first],
             "num_detections": [len(rows) for rows in members],
             "mean_confidence": np.array([confidence[rows].mean() for rows in members], np.float32),
-            "split_reason": [None] * count,
+            "split_reason": [reasons.get(int(tracker_ids[rows[0]])) for rows in members],
             "boxes": _boxes_column(detections, members),
         },
     )

@@ -89,6 +89,8 @@ def test_the_files_of_the_contract_are_there(store: LocalArtifactStore) -> None:
         f"manifests/{EP}/faces.jsonl",
         f"manifests/{EP}/identities.json",
         f"manifests/{EP}/track_metrics.json",
+        f"manifests/{EP}/gate.parquet",
+        f"embeds/{EP}/gate.npy",
         f"embeds/{EP}/faces.npy",
         f"embeds/{EP}/tracks.npy",
         f"embeds/{EP}/track_ids.json",
@@ -104,6 +106,47 @@ def test_each_face_has_its_vector_and_its_crop_file(store: LocalArtifactStore) -
     assert vectors.shape == (faces.num_rows, 512)
     assert faces.num_rows > 0
     assert all((store.root / path).is_file() for path in faces["crop_path"].to_pylist())
+
+
+def test_the_vectors_of_the_appearance_gate_are_those_of_the_faces(store: LocalArtifactStore) -> None:
+    gate = pq.read_table(store.root / f"manifests/{EP}/gate.parquet")
+    gate_vectors = np.load(store.root / f"embeds/{EP}/gate.npy")
+    faces = pq.read_table(store.root / f"manifests/{EP}/faces.parquet")
+    vectors = np.load(store.root / f"embeds/{EP}/faces.npy")
+    row_of = {detection_id: row for row, detection_id in enumerate(gate["detection_id"].to_pylist())}
+    shared = [(i, row_of[d]) for i, d in enumerate(faces["detection_id"].to_pylist()) if d in row_of]
+    published = store.open("faces", EP)
+    assert published is not None
+    assert published.manifest.metrics["newly_embedded"] == faces.num_rows - len(shared)
+    assert len(shared) > gate.num_rows / 2
+    rows, gate_rows = zip(*shared, strict=True)
+    np.testing.assert_array_equal(vectors[list(rows)], gate_vectors[list(gate_rows)])
+    assert set(gate["model_digest"].to_pylist()) == set(faces["model_digest"].to_pylist())
+
+
+@pytest.mark.usefixtures("_untouched")
+def test_without_the_gate_nothing_is_embedded_for_tracks_and_all_of_it_for_faces(
+    instance: dg.DagsterInstance, store: LocalArtifactStore
+) -> None:
+    outcome = run_episode(instance, EP, overrides={"gate_enabled": False})
+    assert outcome.success
+    tracks, faces = store.open("tracks", EP), store.open("faces", EP)
+    assert tracks is not None
+    assert faces is not None
+    assert tracks.manifest.rows("gate.parquet") == tracks.manifest.rows("gate.npy") == 0
+    assert set(tracks.table("tracks.parquet")["split_reason"].to_pylist()) == {None}
+    assert faces.manifest.metrics["newly_embedded"] == faces.manifest.rows("faces.parquet") > 0
+
+
+@pytest.mark.usefixtures("_untouched")
+def test_what_makes_a_crop_meaningful_concerns_the_tracks_and_how_many_are_sampled_does_not(
+    instance: dg.DagsterInstance,
+) -> None:
+    fewer = run_episode(instance, EP, overrides={"max_crops_per_track": 4})
+    assert "tracks" in fewer.reused
+    assert "faces" in fewer.computed
+    larger = run_episode(instance, EP, overrides={"min_face_size": 60})
+    assert "tracks" in larger.computed
 
 
 def test_the_people_of_the_rendered_footage_are_found(
@@ -220,7 +263,7 @@ def test_the_metadata_has_figures_to_plot_and_pictures_that_fit(
 
 def test_detection_and_embedding_take_a_slot_of_the_gpu_pool() -> None:
     pools = {name: defs.resolve_assets_def(name).op.pool for name in ("detections", "faces", "tracks", "identities")}
-    assert pools == {"detections": "gpu", "faces": "gpu", "tracks": None, "identities": None}
+    assert pools == {"detections": "gpu", "faces": "gpu", "tracks": "gpu", "identities": None}
 
 
 @pytest.mark.usefixtures("_untouched")

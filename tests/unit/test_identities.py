@@ -20,6 +20,8 @@ THRESHOLDS = Thresholds(
     cluster_thresh=0.5,
     min_identity_sim=0.4,
     min_cohesion=0.55,
+    gate_hard_sim=0.2,
+    gate_soft_sim=0.4,
 )
 
 

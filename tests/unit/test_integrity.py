@@ -194,6 +194,11 @@ def test_vectors_of_another_number_or_width_are_a_breach(shape: tuple[int, ...])
     assert breaches == [f"faces.npy: shape {shape}, expected (5, 512)"]
 
 
+def test_the_file_with_the_wrong_vectors_is_named() -> None:
+    assert integrity.vector_breaches(people([2]), 3, name="gate.npy")[0].startswith("gate.npy: shape (2, 512)")
+    assert integrity.vector_breaches(2 * people([2]), 2, name="gate.npy")[0].startswith("gate.npy: length not 1")
+
+
 @pytest.mark.parametrize("factor", [0, 0.99, 1.01, np.nan, np.inf])
 def test_a_vector_that_is_not_of_length_one_is_a_breach(factor: float) -> None:
     vectors = people([3])

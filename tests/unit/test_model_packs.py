@@ -17,6 +17,9 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+GATE = {"gate_hard_sim": 0.1, "gate_soft_sim": 0.35}
+
+
 def pack_file(name: str, content: bytes) -> dict[str, Any]:
     source = {"client": "pip", "package": "weights", "version": "1.0", "member": name}
     return {"file": name, "sha256": sha256(content), "bytes": len(content), "source": source}
@@ -68,6 +71,8 @@ def test_a_pack_that_was_pulled_loads_with_the_thresholds_of_its_weights(registr
         "cluster_thresh": 0.4,
         "min_identity_sim": None,
         "min_cohesion": None,
+        "gate_hard_sim": None,
+        "gate_soft_sim": None,
     }
     assert pack.detector.file.read_verified() == DETECTOR
     assert pack.embedder.file.read_verified() == EMBEDDER
@@ -131,7 +136,7 @@ def test_the_owner_of_a_folder_has_the_last_word(registry: Path, tmp_path: Path)
         "licence": "bought",
         "commercial_use": True,
         "detector": {"confidence_th": 0.25},
-        "embedder": {"cluster_thresh": 0.5, "min_identity_sim": 0.6, "min_cohesion": 0.3},
+        "embedder": {"cluster_thresh": 0.5, "min_identity_sim": 0.6, "min_cohesion": 0.3, **GATE},
     }
     (folder / "pack.yaml").write_text(yaml.safe_dump(declared))
     pack = load_pack("ignored", folder, registry)
@@ -142,6 +147,8 @@ def test_the_owner_of_a_folder_has_the_last_word(registry: Path, tmp_path: Path)
         "cluster_thresh": 0.5,
         "min_identity_sim": 0.6,
         "min_cohesion": 0.3,
+        "gate_hard_sim": 0.1,
+        "gate_soft_sim": 0.35,
     }
     assert (pack.licence, pack.licence_notice) == ("bought", None)
 
