@@ -171,8 +171,6 @@ def tracks_table(
     reasons = split_reasons or {}
     frame_idx, ts_s = column_of(detections, "frame_idx"), column_of(detections, "ts_s")
     members = _members(tracker_ids, frame_idx)
-    ids = detections["detection_id"].to_pylist()
-    bbox = boxes_of(detections["bbox"])
     confidence, shot_idx = column_of(detections, "confidence"), column_of(detections, "shot_idx")
     first = [rows[0] for rows in members]
     last = [rows[-1] for rows in members]
@@ -190,20 +188,18 @@ def tracks_table(
             "num_detections": [len(rows) for rows in members],
             "mean_confidence": np.array([confidence[rows].mean() for rows in members], np.float32),
             "split_reason": [reasons.get(int(tracker_ids[rows[0]])) for rows in members],
-            "boxes": [
-                [
-                    {
-                        "detection_id": ids[row],
-                        "frame_idx": int(frame_idx[row]),
-                        "ts_s": float(ts_s[row]),
-                        "bbox": bbox[row],
-                    }
-                    for row in rows
-                ]
-                for rows in members
-            ],
+            "boxes": _boxes_column(detections, members),
         },
     )
+
+
+def _boxes_column(detections: pa.Table, members: list[NDArray[np.int64]]) -> pa.Array:
+    kind = schemas.TRACKS.field("boxes").type
+    rows = detections.take(np.concatenate([np.empty(0, np.int64), *members]))
+    fields = list(kind.value_type)
+    boxes = pa.StructArray.from_arrays([rows[field.name].combine_chunks() for field in fields], fields=fields)
+    ends = np.cumsum([len(rows) for rows in members], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], ends]), pa.int32()), boxes, type=kind)
 
 
 def _members(tracker_ids: NDArray[np.int64], frame_idx: NDArray[np.int32]) -> list[NDArray[np.int64]]:
