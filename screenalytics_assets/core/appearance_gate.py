@@ -11,8 +11,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.geometry import iou_matrix
-
 Reason = Literal["hard", "streak", "iou"]
 
 _HARD_COUNT = 2
@@ -262,8 +260,12 @@ def _jumps(boxes: NDArray[np.float32], min_iou: float) -> NDArray[np.int64]:
 
 
 def _step_iou(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
-    pairs = zip(boxes[:-1, None], boxes[1:, None], strict=True)
-    return np.array([iou_matrix(first, second)[0, 0] for first, second in pairs])
+    """(N - 1,) intersection over union of each box and the next."""
+    first, second = boxes[:-1].astype(np.float64), boxes[1:].astype(np.float64)
+    sides = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
+    intersection = np.clip(sides, 0, None).prod(axis=1)
+    union = sum((side[:, 2:] - side[:, :2]).prod(axis=1) for side in (first, second)) - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 
 def cosine(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
