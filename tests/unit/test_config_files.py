@@ -95,7 +95,10 @@ def test_every_pack_declares_every_threshold_that_is_null_by_default() -> None:
         for name, pack in registry.packs.items()
         for entry, keys in (
             (registry.detectors[pack.detector.sha256], ("confidence_th", "track_thresh")),
-            (registry.embedders[pack.embedder.sha256], ("cluster_thresh", "min_identity_sim", "min_cohesion")),
+            (
+                registry.embedders[pack.embedder.sha256],
+                ("cluster_thresh", "tight_thresh", "min_identity_sim", "min_cohesion"),
+            ),
         )
         for key in keys
         if getattr(entry, key) is None
