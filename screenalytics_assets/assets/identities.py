@@ -42,10 +42,13 @@ STAGE = Stage(
 )
 
 
-def earlier_identities(store: LocalArtifactStore, ep_id: str) -> Publication | None:
+def earlier_identities(store: LocalArtifactStore, ep_id: str, log: dg.DagsterLogManager) -> Publication | None:
     """What was published before of an episode, if it is whole and tells where its identities are in the picture."""
     manifest = store.manifest("identities", ep_id)
-    if manifest is None or not store.is_intact(manifest):
+    if manifest is None:
+        return None
+    if not store.is_intact(manifest):
+        log.warning(f"the earlier identities of {ep_id} are damaged: their ids cannot be kept and begin anew")
         return None
     artifact = Artifact(store.root, manifest)
     if not artifact.path("identity_boxes.parquet").is_file():
@@ -87,7 +90,7 @@ def identities(
             vectors,
             clustering,
             run.thresholds,
-            earlier=earlier_identities(artifacts.store(), context.partition_key),
+            earlier=earlier_identities(artifacts.store(), context.partition_key, context.log),
         )
         output = outputs["identities"]
         output.write_json("identities.json", document)

@@ -9,8 +9,8 @@ from screenalytics_assets.core.tables import column_of
 TRIMMED_FRACTION = 0.25
 """Part of a track's faces that is left out, rounded down: nothing below four faces.
 
-A mean that leaves out its most distant quarter stays near the majority while fewer than a quarter of the faces are
-of somebody else or unusable; that a quarter is enough is the experience of face clustering on TV series.
+A trimmed mean withstands as large a part of wrong values as it leaves out (its breakdown point: Huber, Robust
+Statistics, 1981). A quarter also leaves enough of the poses and expressions that faces of other tracks may resemble.
 """
 
 
