@@ -55,8 +55,8 @@ def cluster_tracks(
 
     Args:
         tracks: The vectors, and what is known of them.
-        tight_thresh: Least mean cosine similarity of clusters that are merged whatever their size.
-        cluster_thresh: Least mean cosine similarity of clusters of many faces that are merged.
+        tight_thresh: Mean cosine similarity at which clusters are merged however few faces they have.
+        cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
         min_identity_sim: Least mean cosine similarity of a track to the others of its cluster.
         min_cluster_size: Least number of tracks of a cluster.
 

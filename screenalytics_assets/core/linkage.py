@@ -12,12 +12,12 @@ def required_similarity(
 ) -> NDArray[np.float64]:
     """Least mean similarity at which two clusters are bridged, by the number of faces that each consists of.
 
-    ``cluster_thresh + (tight_thresh - cluster_thresh) / sqrt(faces of the smaller)``: a mean over n faces strays from
-    its true value by 1/sqrt(n) of what a single face strays by (the standard error of a mean), and the smaller of two
-    samples decides how far their comparison can be trusted. So a single face must reach ``tight_thresh``, and the
-    more faces both sides have, the nearer the limit comes to ``cluster_thresh``.
+    ``cluster_thresh + (tight_thresh - cluster_thresh) / sqrt(faces · others)``: two clusters are a mean over that many
+    comparisons of two faces, and a mean over n strays by 1/sqrt(n) of what a single one does (the standard error of
+    a mean, here at its best: faces of one track are alike). So two single faces must reach ``tight_thresh``, and the
+    more faces there are on either side, the nearer the limit comes to ``cluster_thresh``.
     """
-    return cluster_thresh + max(0.0, tight_thresh - cluster_thresh) / np.sqrt(np.minimum(faces, others))
+    return cluster_thresh + max(0.0, tight_thresh - cluster_thresh) / np.sqrt(faces * others)
 
 
 def linked_groups(
@@ -25,9 +25,12 @@ def linked_groups(
 ) -> NDArray[np.int64]:
     """Group rows by average linkage, two clusters at a time, never across a forbidden pair.
 
-    Tight: the two clusters with the highest mean similarity are merged while it is at least ``tight_thresh``. Bridged:
-    those that exceed their `required_similarity` by most are merged while any does. Where ``tight_thresh`` is not
-    above ``cluster_thresh``, both are plain average linkage down to ``cluster_thresh``.
+    Tight: the two clusters with the highest mean similarity are merged while it is at least ``tight_thresh``. Every
+    track meets every other here, so the limit must hold for the most similar of very many pairs of strangers.
+
+    Bridged: among the few clusters that are left, the two that exceed their `required_similarity` by most are merged
+    while any do. Where ``tight_thresh`` is not above ``cluster_thresh``, both are plain average linkage down to
+    ``cluster_thresh``.
 
     Args:
         similarity: (N, N) symmetric, minus infinity for pairs that may not be in one group; is overwritten.

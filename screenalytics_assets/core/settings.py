@@ -136,7 +136,7 @@ class ClusteringSettings(Section):
         None,
         gt=-1,
         lt=1,
-        description="The same where one of the clusters is a single face; null takes the embedder's own.",
+        description="The same for two clusters of a single face each; null takes the embedder's own.",
     )
     min_identity_sim: float | None = Field(
         None,
@@ -336,7 +336,7 @@ class Thresholds(NamedTuple):
         track_thresh: Least detector score that starts a track.
         min_confidence: Least detector score of an embedded face.
         cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
-        tight_thresh: The same where one of the clusters is a single face.
+        tight_thresh: The same for two clusters of a single face each.
         min_identity_sim: Least mean cosine similarity of a track to the others of its identity.
         min_cohesion: Least mean cosine similarity within an identity that is not flagged.
     """
