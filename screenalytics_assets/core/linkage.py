@@ -49,10 +49,11 @@ def linked_groups(
 
 
 class _Linkage:
-    """Clusters, each standing in the matrix at its least row, and for each the partner that it fits best.
+    """Clusters, each standing in the matrix at its least row, and for each a partner that it fits.
 
-    With the best partners kept, a merge looks at whole rows only where a best partner is gone, so that N rows take
-    little more than N² steps (the generic algorithm of Müllner, arXiv:1109.2378).
+    The best pair of all is always noted at one of its two: a merged cluster looks for its best partner anew, and so
+    does who had one of the two that were merged; no other pair changes. N rows therefore take little more than N²
+    steps (compare the generic algorithm of Müllner, arXiv:1109.2378).
     """
 
     def __init__(self, similarity: NDArray[np.float64], faces: NDArray[np.int64]) -> None:
@@ -100,6 +101,3 @@ class _Linkage:
         orphaned[kept] = True
         for row in np.flatnonzero(orphaned).tolist():
             self._find_partner(row)
-        margins = self._margins(kept)
-        nearer = margins > self._margin
-        self._margin[nearer], self._partner[nearer] = margins[nearer], kept

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from itertools import permutations
 from random import Random
 
 import numpy as np
@@ -260,6 +261,19 @@ def test_the_order_of_the_rows_changes_nothing_even_among_strangers(
         }
 
     assert content(shuffled, order) == content(plain, range(len(vectors)))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_order_of_the_rows_does_not_decide_between_equally_good_merges(order: tuple[int, ...]) -> None:
+    """The middle one of three is at cosine 0.5 to both others, and can be with one of them only."""
+    vectors = np.zeros((3, 512), np.float32)
+    vectors[[0, 1, 2], [0, 0, 1]] = 1, 0.5, 1
+    vectors[1, 1:3] = 0.5, np.sqrt(0.5)
+    found = {
+        frozenset(order[row] for row in members) for members in rows(cluster(vectors[list(order)], cluster_thresh=0.4))
+    }
+    assert found == {frozenset(members) for members in rows(cluster(vectors, cluster_thresh=0.4))}
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(("similarity", "blocked"), [(0.6, 1), (0.4, 0)])

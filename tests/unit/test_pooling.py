@@ -64,6 +64,13 @@ def test_of_equally_similar_faces_the_worst_is_left_out() -> None:
     assert np.flatnonzero(pooled[0]).tolist() == [0, 1, 3]
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]])
+def test_of_equally_similar_and_good_faces_the_last_is_left_out_whatever_the_order(order: list[int]) -> None:
+    faces, vectors = faces_table([0] * 4, [0.8] * 4), np.eye(4, 512, dtype=np.float32)
+    _, pooled = pool_tracks(faces.take(order), vectors[order])
+    assert np.flatnonzero(pooled[0]).tolist() == [0, 1, 2]
+
+
 @given(st.integers(1, 40), st.integers(0, 100))
 def test_never_more_than_a_quarter_is_left_out(faces: int, seed: int) -> None:
     vectors = people([faces], spread=3, seed=seed)
