@@ -84,6 +84,7 @@ class ModelPack:
             "confidence_th": self.detector.entry.confidence_th,
             "track_thresh": self.detector.entry.track_thresh,
             "cluster_thresh": self.embedder.entry.cluster_thresh,
+            "tight_thresh": self.embedder.entry.tight_thresh,
             "min_identity_sim": self.embedder.entry.min_identity_sim,
             "min_cohesion": self.embedder.entry.min_cohesion,
             "gate_hard_sim": self.embedder.entry.gate_hard_sim,

@@ -68,6 +68,7 @@ class EmbedderEntry(_Entry):
     input_mean: float | None = None
     input_std: float | None = None
     cluster_thresh: float | None = None
+    tight_thresh: float | None = None
     min_identity_sim: float | None = None
     min_cohesion: float | None = None
     gate_hard_sim: float | None = None
@@ -101,6 +102,7 @@ class _EmbedderValues(_Entry):
     input_mean: float | None = None
     input_std: float | None = None
     cluster_thresh: float | None = None
+    tight_thresh: float | None = None
     min_identity_sim: float | None = None
     min_cohesion: float | None = None
     gate_hard_sim: float | None = None

@@ -5,10 +5,11 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore, StagedArtifact
 from resources.crop_file import read_crops
 from resources.settings import SettingsResource
 from screenalytics_assets.core.identities import identify
+from screenalytics_assets.core.identity_ids import Publication, identity_boxes
 from screenalytics_assets.core.pooling import pool_tracks
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import EPISODES
@@ -35,10 +36,26 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 STAGE = Stage(
     "identities",
-    "1",
+    "2",
     inputs=("detections", "face_crops", "tracks", "faces"),
     outputs={"identities": describe},
 )
+
+
+def earlier_identities(store: LocalArtifactStore, ep_id: str, log: dg.DagsterLogManager) -> Publication | None:
+    """What was published before of an episode, if it is whole and tells where its identities are in the picture."""
+    manifest = store.manifest("identities", ep_id)
+    if manifest is None:
+        return None
+    if not store.is_intact(manifest):
+        log.warning(f"the earlier identities of {ep_id} are damaged: their ids cannot be kept and begin anew")
+        return None
+    artifact = Artifact(store.root, manifest)
+    if not artifact.path("identity_boxes.parquet").is_file():
+        return None
+    return Publication(
+        artifact.table("identity_boxes.parquet"), artifact.json("identities.json")["last_identity_number"]
+    )
 
 
 @dg.asset(
@@ -51,28 +68,34 @@ STAGE = Stage(
 def identities(
     context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Tracks grouped into people: one vector a track, average linkage on cosine similarity.
+    """Tracks grouped into people: one vector a track, average linkage on cosine similarity, first tight, then bridged.
 
-    Each track is in one identity, or listed as unassigned with the reason.
+    Tracks that are seen together are never one person. Each track is in one identity, or listed as unassigned with
+    the reason. Identities that were published before keep their ids: ids, and nothing else, depend on what is already
+    in the store, and computing again what did not change gives the same bytes.
     """
     with user_errors():
         run = settings.load()
     clustering = run.resolved.settings.clustering
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        tracks = inputs["tracks"].table("tracks.parquet")
         faces = inputs["faces"].table("faces.parquet")
         track_ids, vectors = pool_tracks(faces, inputs["faces"].array("faces.npy"))
         document = identify(
             context.partition_key,
-            inputs["tracks"].table("tracks.parquet"),
+            tracks,
             faces,
             track_ids,
             vectors,
             clustering,
             run.thresholds,
+            earlier=earlier_identities(artifacts.store(), context.partition_key, context.log),
         )
         output = outputs["identities"]
         output.write_json("identities.json", document)
+        tracks_of = {identity["identity_id"]: identity["track_ids"] for identity in document["identities"]}
+        output.write_table("identity_boxes", identity_boxes(context.partition_key, tracks_of, tracks))
         output.write_array("tracks.npy", vectors)
         output.write_json("track_ids.json", {"track_ids": track_ids})
         return {}

@@ -6,6 +6,8 @@ from resources.artifact_store import LocalArtifactStore
 from screenalytics_assets.checks.episode_check import integrity_check
 from screenalytics_assets.core import integrity as core
 from screenalytics_assets.core import schemas
+from screenalytics_assets.core.identities import apart
+from screenalytics_assets.core.settings import ClusteringSettings
 from screenalytics_assets.stage import require_artifact
 
 
@@ -101,17 +103,22 @@ def _faces(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
 
 
 def _identities(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
-    """Each track is in one identity or unassigned with a reason; representative faces exist."""
+    """Each track is in one identity or unassigned with a reason; who is seen together is not one person."""
     artifact = require_artifact(store, "identities", ep_id)
     document = artifact.json("identities.json")
-    tracks = require_artifact(store, "tracks", ep_id).table("tracks.parquet", ["track_id"])
+    tracks = require_artifact(store, "tracks", ep_id).table("tracks.parquet", ["track_id", "boxes"])
     faces = require_artifact(store, "faces", ep_id).table("faces.parquet", ["face_id"])
+    boxes = artifact.table("identity_boxes.parquet")
+    ids = [identity["identity_id"] for identity in document["identities"]]
     representatives = [identity["representative_face_id"] for identity in document["identities"]]
     vectors = artifact.array("tracks.npy")
     return [
         *core.partition_breaches("identities", tracks["track_id"].to_pylist(), *core.identity_track_ids(document)),
         *core.reason_breaches(document),
-        *core.unique_breaches("identities", [i["identity_id"] for i in document["identities"]]),
+        *core.unique_breaches("identities", ids),
+        *core.together_breaches(document, apart(tracks, ClusteringSettings.model_validate(document["config"]))),
+        *core.schema_breaches("identity_boxes", boxes, schemas.IDENTITY_BOXES),
+        *core.partition_breaches("identity_boxes", ids, set(boxes["identity_id"].to_pylist())),
         *core.reference_breaches("identities", representatives, faces["face_id"].to_pylist()),
         *core.vector_breaches(vectors, len(artifact.json("track_ids.json")["track_ids"])),
     ]

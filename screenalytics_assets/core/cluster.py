@@ -1,16 +1,15 @@
-"""Which tracks are one person: average linkage on cosine similarity."""
+"""Which tracks are one person: average linkage on cosine similarity, tight and then bridged."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import AgglomerativeClustering
+
+from screenalytics_assets.core.linkage import ROUNDING, linked_groups, required_similarity
 
 LOW_SIMILARITY = "low_identity_similarity"
 SMALL_CLUSTER = "small_cluster"
-
-_ROUNDING = 1e-6
-"""Cosines of float32 vectors are not more exact than that; a mean similarity of exactly the threshold merges."""
 
 
 class Cluster(NamedTuple):
@@ -29,26 +28,44 @@ class Cluster(NamedTuple):
     reason: str | None = None
 
 
-def cluster_tracks(
-    vectors: NDArray[np.float32], *, cluster_thresh: float, min_identity_sim: float, min_cluster_size: int
-) -> list[Cluster]:
-    """Group track vectors; every row is in exactly one cluster.
+class Tracks(NamedTuple):
+    """What is known of the tracks that are clustered.
 
-    Two clusters are merged while the mean cosine similarity between their tracks is at least
-    ``cluster_thresh``. A track that is then on average less similar than ``min_identity_sim`` to the rest of its
-    cluster, and each track of a cluster below ``min_cluster_size``, stands alone, with the reason.
+    Attributes:
+        vectors: (N, D) float32, unit rows.
+        faces: (N,) number of faces behind each vector, at least 1.
+        cannot_link: (P, 2) rows of tracks that are two people.
+    """
+
+    vectors: NDArray[np.float32]
+    faces: NDArray[np.int64]
+    cannot_link: NDArray[np.int64]
+
+
+def cluster_tracks(
+    tracks: Tracks, *, tight_thresh: float, cluster_thresh: float, min_identity_sim: float, min_cluster_size: int
+) -> list[Cluster]:
+    """Group track vectors; every row is in exactly one cluster, and no cluster holds a cannot-link pair.
+
+    `linked_groups` says which clusters are merged. A track that is then on average less similar than
+    ``min_identity_sim`` to the rest of its cluster, and each track of a cluster below ``min_cluster_size``, stands
+    alone, with the reason.
+
+    The order of the rows changes nothing: everything is computed in an order of the vectors' own.
 
     Args:
-        vectors: (N, D) float32, unit rows.
-        cluster_thresh: Least mean cosine similarity of clusters that are merged.
+        tracks: The vectors, and what is known of them.
+        tight_thresh: Mean cosine similarity at which clusters are merged however few faces they have.
+        cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
         min_identity_sim: Least mean cosine similarity of a track to the others of its cluster.
         min_cluster_size: Least number of tracks of a cluster.
 
     Returns:
         Clusters in the order of their first row.
     """
+    vectors = tracks.vectors
     clusters: list[Cluster] = []
-    for members in _linked(vectors, cluster_thresh):
+    for members in _linked(tracks, tight_thresh, cluster_thresh):
         similar = similarity_to_rest(vectors[members]) >= min_identity_sim
         kept, outliers = members[similar], members[~similar]
         small = len(kept) < min_cluster_size
@@ -57,7 +74,28 @@ def cluster_tracks(
         alone = [(row, SMALL_CLUSTER) for row in kept] if small else []
         alone += [(row, LOW_SIMILARITY) for row in outliers]
         clusters += [Cluster(np.array([row]), 1.0, 1.0, reason) for row, reason in alone]
-    return sorted(clusters, key=lambda cluster: int(cluster.members[0]))
+    return [
+        cluster._replace(members=np.sort(cluster.members))
+        for cluster in sorted(clusters, key=lambda cluster: int(cluster.members.min()))
+    ]
+
+
+def blocked_merges(tracks: Tracks, clusters: Sequence[Cluster], *, tight_thresh: float, cluster_thresh: float) -> int:
+    """How many pairs of clusters would be merged but for a cannot-link between them."""
+    cluster_of = np.zeros(len(tracks.vectors), np.int64)
+    for number, cluster in enumerate(clusters):
+        cluster_of[cluster.members] = number
+    between = np.unique(np.sort(cluster_of[tracks.cannot_link], axis=1), axis=0)
+    means = np.array([tracks.vectors[cluster.members].mean(0) for cluster in clusters])
+    faces = np.array([tracks.faces[cluster.members].sum() for cluster in clusters], np.float64)
+    if not len(between):
+        return 0
+    first, second = between.T
+    similarity = np.einsum("ij,ij->i", means[first], means[second])
+    required = required_similarity(
+        faces[first], faces[second], tight_thresh=tight_thresh, cluster_thresh=cluster_thresh
+    )
+    return int((similarity >= required - ROUNDING).sum())
 
 
 def similarity_to_rest(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -68,14 +106,15 @@ def similarity_to_rest(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.einsum("ij,ij->i", vectors, rest)
 
 
-def _linked(vectors: NDArray[np.float32], threshold: float) -> list[NDArray[np.int64]]:
-    if len(vectors) < 2:
-        return [np.arange(len(vectors))] if len(vectors) else []
-    distances = np.clip(1.0 - vectors @ vectors.T, 0.0, 2.0)
-    labels = AgglomerativeClustering(
-        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=1.0 - threshold + _ROUNDING
-    ).fit_predict(distances)
-    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
+def _linked(tracks: Tracks, tight_thresh: float, cluster_thresh: float) -> list[NDArray[np.int64]]:
+    """Members of each group, in an order that depends on the vectors only."""
+    order = np.array(sorted(range(len(tracks.vectors)), key=lambda row: tracks.vectors[row].tobytes()), np.int64)
+    own = tracks.vectors[order].astype(np.float64)
+    similarity = own @ own.T
+    first, second = np.argsort(order)[tracks.cannot_link].T
+    similarity[first, second] = similarity[second, first] = -np.inf
+    groups = linked_groups(similarity, tracks.faces[order], tight_thresh=tight_thresh, cluster_thresh=cluster_thresh)
+    return [order[groups == group] for group in np.unique(groups)]
 
 
 def _cluster(vectors: NDArray[np.float32], members: NDArray[np.int64]) -> Cluster:

@@ -34,7 +34,20 @@ def iou_matrix(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArr
     Returns:
         (N, M), 0 to 1; 0 where both boxes are empty.
     """
-    a, b = first[:, None, :].astype(np.float64), second[None, :, :].astype(np.float64)
+    return paired_iou(first[:, None, :], second[None, :, :])
+
+
+def paired_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Intersection over union of each box of the one with the box at the same place of the other array.
+
+    Args:
+        first: (..., 4).
+        second: (..., 4), broadcast against the first.
+
+    Returns:
+        (...), 0 to 1; 0 where both boxes are empty.
+    """
+    a, b = first.astype(np.float64), second.astype(np.float64)
     sides = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
     intersection = sides.prod(-1)
     areas = [np.clip(boxes[..., 2:] - boxes[..., :2], 0, None).prod(-1) for boxes in (a, b)]

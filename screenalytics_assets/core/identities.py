@@ -1,13 +1,15 @@
 """The identities document: who is who in an episode, and which tracks are nobody."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.cluster import Cluster, cluster_tracks
+from screenalytics_assets.core.cannot_link import TrackPair, cannot_link_pairs
+from screenalytics_assets.core.cluster import Cluster, Tracks, blocked_merges, cluster_tracks
+from screenalytics_assets.core.identity_ids import Publication, stable_ids
 from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
 from screenalytics_assets.core.tables import column_of
 
@@ -23,6 +25,9 @@ def identify(
     vectors: NDArray[np.float32],
     settings: ClusteringSettings,
     thresholds: Thresholds,
+    *,
+    exempt: Collection[TrackPair] = (),
+    earlier: Publication | None = None,
 ) -> dict[str, Any]:
     """Build the identities document of an episode; every track is in one identity or has a reason.
 
@@ -32,27 +37,38 @@ def identify(
         faces: Its embedded faces.
         track_ids: The tracks that have a vector, ascending, which is the order in which they begin.
         vectors: (T, 512) float32, unit rows, one for each of them.
-        settings: Size and outlier rules.
+        settings: Constraints, size and outlier rules.
         thresholds: Similarities.
+        exempt: Pairs of tracks that may be one person although they are seen together.
+        earlier: The identities of this episode that were published before; who is there again keeps the id.
     """
-    clusters = cluster_tracks(
+    faces_of_track = _faces_of_tracks(faces)
+    row_of = {track_id: row for row, track_id in enumerate(track_ids)}
+    seen_together = [pair for pair in apart(tracks, settings, exempt) if set(pair) <= row_of.keys()]
+    known = Tracks(
         vectors,
-        cluster_thresh=thresholds.cluster_thresh,
+        np.array([len(faces_of_track[track_id]) for track_id in track_ids], np.int64),
+        np.array([[row_of[track_id] for track_id in pair] for pair in seen_together], np.int64).reshape(-1, 2),
+    )
+    limits = {"tight_thresh": thresholds.tight_thresh, "cluster_thresh": thresholds.cluster_thresh}
+    clusters = cluster_tracks(
+        known,
+        **limits,
         min_identity_sim=thresholds.min_identity_sim,
         min_cluster_size=settings.min_cluster_size,
     )
     noise = [] if settings.outlier_handling.treat_as_singletons else [c for c in clusters if c.reason]
     kept = [c for c in clusters if not c.reason or settings.outlier_handling.treat_as_singletons]
-    faces_of_track = _faces_of_tracks(faces)
+    ids, last_number = stable_ids([[track_ids[row] for row in c.members] for c in kept], tracks, earlier)
     identities = [
         _identity(
-            number,
+            identity_id,
             cluster,
             track_ids,
             faces_of_track,
             flag_below=thresholds.min_cohesion if settings.outlier_handling.mark_low_cohesion else -1.0,
         )
-        for number, cluster in enumerate(kept, start=1)
+        for identity_id, cluster in zip(ids, kept, strict=True)
     ]
     unassigned = [
         {"track_id": track_ids[row], "reason": cluster.reason} for cluster in noise for row in cluster.members
@@ -64,10 +80,24 @@ def identify(
         "config": settings.model_dump(mode="json"),
         "stats": cluster_stats(
             identities, tracks=tracks.num_rows, outliers=sum(cluster.reason is not None for cluster in clusters)
-        ),
+        )
+        | {"cannot_link_pairs": len(seen_together), "blocked_merges": blocked_merges(known, clusters, **limits)},
+        "last_identity_number": last_number,
         "identities": identities,
         "unassigned": sorted(unassigned, key=lambda entry: entry["track_id"]),
     }
+
+
+def apart(tracks: pa.Table, settings: ClusteringSettings, exempt: Collection[TrackPair] = ()) -> list[TrackPair]:
+    """Pairs of tracks that are two people by the rules of the configuration."""
+    if not settings.cannot_link_enabled:
+        return []
+    return cannot_link_pairs(
+        tracks,
+        min_frames=settings.cannot_link_min_frames,
+        max_iou=settings.cannot_link_max_iou,
+        exempt=exempt,
+    )
 
 
 def cluster_stats(identities: Sequence[Mapping[str, Any]], *, tracks: int, outliers: int) -> dict[str, float]:
@@ -93,7 +123,7 @@ def cluster_stats(identities: Sequence[Mapping[str, Any]], *, tracks: int, outli
 
 
 def _identity(
-    number: int,
+    identity_id: str,
     cluster: Cluster,
     track_ids: Sequence[str],
     faces_of_track: Mapping[str, list[tuple[float, str]]],
@@ -103,7 +133,7 @@ def _identity(
     own_tracks = [track_ids[row] for row in cluster.members]
     own_faces = [face for track_id in own_tracks for face in faces_of_track[track_id]]
     identity = {
-        "identity_id": f"ident_{number:03d}",
+        "identity_id": identity_id,
         "track_ids": own_tracks,
         "outlier": cluster.reason is not None,
         "low_cohesion": cluster.cohesion_score < flag_below,

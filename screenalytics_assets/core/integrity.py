@@ -125,6 +125,13 @@ def reason_breaches(document: Mapping[str, Any]) -> list[str]:
     return _listed("identities: no reason given for", silent)
 
 
+def together_breaches(document: Mapping[str, Any], pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """No two tracks that are seen together are in one identity."""
+    owner = {track: identity["identity_id"] for identity in document["identities"] for track in identity["track_ids"]}
+    joined = [f"{a} and {b} ({owner[a]})" for a, b in pairs if a in owner and owner[a] == owner.get(b)]
+    return _listed("identities: tracks that are seen together in one identity", joined)
+
+
 def _rows(name: str, what: str, broken: NDArray[np.bool_] | np.bool_) -> list[str]:
     return _listed(f"{name}: {what}", [f"row {row}" for row in np.flatnonzero(broken)])
 

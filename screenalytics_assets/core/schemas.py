@@ -135,6 +135,17 @@ FACES = pa.schema(
     ]
 )
 
+# Where each identity was seen, a box for about every half second of its tracks: what its id is recognised by when the
+# identities are computed again.
+IDENTITY_BOXES = pa.schema(
+    [
+        _required("ep_id", pa.string()),
+        _required("identity_id", pa.string()),
+        _required("ts_s", pa.float64()),
+        _required("bbox", _BBOX),
+    ]
+)
+
 CLOCK_TOLERANCE_S = 0.002
 """Differences of ``ts_s`` are not more exact: containers may round to milliseconds, and floats add their own."""
 

@@ -153,7 +153,13 @@ class ClusteringSettings(Section):
         None,
         gt=-1,
         lt=1,
-        description="Least mean cosine similarity of two clusters that are merged; null takes the embedder's own.",
+        description="Mean cosine similarity at which clusters of many faces merge; null takes the embedder's own.",
+    )
+    tight_thresh: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="The same for two clusters of a single face each; null takes the embedder's own.",
     )
     min_identity_sim: float | None = Field(
         None,
@@ -168,6 +174,13 @@ class ClusteringSettings(Section):
         description="Identities whose tracks are on average less similar are flagged; null takes the embedder's own.",
     )
     min_cluster_size: int = Field(1, ge=1, description="Identities with fewer tracks are outliers.")
+    cannot_link_enabled: bool = Field(True, description="Tracks that are seen together are never one person.")
+    cannot_link_min_frames: int = Field(
+        3, ge=1, description="Seen together are tracks that share at least this many analysed frames."
+    )
+    cannot_link_max_iou: float = Field(
+        0.3, gt=0, le=1, description="Frames in which their boxes overlap this much or more (IoU) do not count."
+    )
     outlier_handling: OutlierHandling = OutlierHandling()
 
 
@@ -345,7 +358,8 @@ class Thresholds(NamedTuple):
         confidence_th: Least detector score of a detection.
         track_thresh: Least detector score that starts a track.
         min_confidence: Least detector score of an embedded face.
-        cluster_thresh: Least mean cosine similarity of clusters that are merged.
+        cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
+        tight_thresh: The same for two clusters of a single face each.
         min_identity_sim: Least mean cosine similarity of a track to the others of its identity.
         min_cohesion: Least mean cosine similarity within an identity that is not flagged.
         gate_hard_sim: Cosine similarity to its track below which a detection shows another face.
@@ -356,6 +370,7 @@ class Thresholds(NamedTuple):
     track_thresh: float
     min_confidence: float
     cluster_thresh: float
+    tight_thresh: float
     min_identity_sim: float
     min_cohesion: float
     gate_hard_sim: float

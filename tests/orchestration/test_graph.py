@@ -88,6 +88,7 @@ def test_the_files_of_the_contract_are_there(store: LocalArtifactStore) -> None:
         f"manifests/{EP}/faces.parquet",
         f"manifests/{EP}/faces.jsonl",
         f"manifests/{EP}/identities.json",
+        f"manifests/{EP}/identity_boxes.parquet",
         f"manifests/{EP}/track_metrics.json",
         f"manifests/{EP}/gate.parquet",
         f"embeds/{EP}/gate.npy",
@@ -182,6 +183,20 @@ def test_another_cluster_threshold_computes_identities_and_what_follows_only(ins
     assert "identities" in outcome.computed
     assert set(outcome.computed) <= FROM_IDENTITIES_ON
     assert set(outcome.reused) >= ASSETS - FROM_IDENTITIES_ON
+
+
+@pytest.mark.usefixtures("_untouched")
+def test_people_keep_their_ids_when_the_identities_are_computed_otherwise_and_back_again(
+    instance: dg.DagsterInstance, store: LocalArtifactStore
+) -> None:
+    before = _identity_of_tracks(store)
+    assert run_episode(instance, EP, overrides={"cluster_thresh": 0.95}, select=["identities"]).success
+    apart = _identity_of_tracks(store)
+    assert len(set(apart.values())) > len(set(before.values()))
+    assert {before[track] for track in before if apart[track] == before[track]} == set(before.values())
+    assert all(before[track] == own for track, own in apart.items() if own in before.values())
+    assert run_episode(instance, EP, select=["identities"]).success
+    assert _identity_of_tracks(store) == before
 
 
 def test_computing_again_by_force_gives_the_same_bytes(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
@@ -283,6 +298,11 @@ def test_cuda_asked_for_and_absent_leaves_the_published_artifacts_alone(
     assert not outcome.success
     assert checksums(store.root) == before
     assert not (store.root / ".staging").exists()
+
+
+def _identity_of_tracks(store: LocalArtifactStore) -> dict[str, str]:
+    document = json.loads((store.root / f"manifests/{EP}/identities.json").read_text())
+    return {track: identity["identity_id"] for identity in document["identities"] for track in identity["track_ids"]}
 
 
 def _metadata(instance: dg.DagsterInstance, asset: str) -> dict[str, dg.MetadataValue]:

@@ -97,7 +97,14 @@ def test_every_pack_declares_every_threshold_that_is_null_by_default() -> None:
             (registry.detectors[pack.detector.sha256], ("confidence_th", "track_thresh")),
             (
                 registry.embedders[pack.embedder.sha256],
-                ("cluster_thresh", "min_identity_sim", "min_cohesion", "gate_hard_sim", "gate_soft_sim"),
+                (
+                    "cluster_thresh",
+                    "tight_thresh",
+                    "min_identity_sim",
+                    "min_cohesion",
+                    "gate_hard_sim",
+                    "gate_soft_sim",
+                ),
             ),
         )
         for key in keys

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.cannot_link import TrackPair
 from screenalytics_assets.core.cluster import LOW_SIMILARITY, SMALL_CLUSTER
 from screenalytics_assets.core.identities import NO_ACCEPTED_FACE, cluster_stats, identify
-from screenalytics_assets.core.settings import ClusteringSettings, OutlierHandling, Thresholds
+from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
 from tests.unit.builders import EP_ID, Seen, at_cosine, faces_table, people, track_id, tracks_table
 
 THRESHOLDS = Thresholds(
@@ -18,6 +19,7 @@ THRESHOLDS = Thresholds(
     track_thresh=0.35,
     min_confidence=0.35,
     cluster_thresh=0.5,
+    tight_thresh=0.5,
     min_identity_sim=0.4,
     min_cohesion=0.55,
     gate_hard_sim=0.2,
@@ -34,26 +36,42 @@ def document_of(
     treat_as_singletons: bool = True,
     mark_low_cohesion: bool = True,
     face_quality: Sequence[Sequence[float]] | None = None,
+    seen_together: bool = False,
+    exempt: Sequence[TrackPair] = (),
+    **constraints: object,
 ) -> dict[str, Any]:
-    """Identities of an episode in which every track but some has a vector, and two faces unless told otherwise."""
+    """Identities of an episode in which every track but some has a vector, and two faces unless told otherwise.
+
+    The tracks follow one another, or all of them are side by side in the same four frames.
+    """
     count = len(vectors) + len(tracks_without_face)
     with_face = [track for track in range(count) if track not in tracks_without_face]
     quality = face_quality or [[0.8, 0.8]] * len(vectors)
     faces = [(track, value) for track, values in zip(with_face, quality, strict=True) for value in values]
     return identify(
         EP_ID,
-        tracks_table([[Seen(24 * i)] for i in range(count)]),
+        tracks_table(side_by_side(count) if seen_together else [[Seen(24 * i)] for i in range(count)]),
         faces_table([track for track, _ in faces], [value for _, value in faces]),
         [track_id(track) for track in with_face],
         vectors,
-        ClusteringSettings(
-            min_cluster_size=min_cluster_size,
-            outlier_handling=OutlierHandling(
-                treat_as_singletons=treat_as_singletons, mark_low_cohesion=mark_low_cohesion
-            ),
+        ClusteringSettings.model_validate(
+            {
+                "min_cluster_size": min_cluster_size,
+                "outlier_handling": {
+                    "treat_as_singletons": treat_as_singletons,
+                    "mark_low_cohesion": mark_low_cohesion,
+                },
+                **constraints,
+            }
         ),
         thresholds,
+        exempt=exempt,
     )
+
+
+def side_by_side(count: int) -> list[list[Seen]]:
+    """Tracks of four frames, each overlapping its neighbours by an IoU of 1/3."""
+    return [[Seen(3 * k, bbox=(0.1 * i, 0.1, 0.1 * i + 0.2, 0.3)) for k in range(4)] for i in range(count)]
 
 
 def members(document: dict[str, Any]) -> list[list[str]]:
@@ -68,7 +86,7 @@ def one_that_does_not_fit() -> NDArray[np.float32]:
     return vectors
 
 
-OUTLIER_RULES = THRESHOLDS._replace(cluster_thresh=0.4, min_identity_sim=0.5)
+OUTLIER_RULES = THRESHOLDS._replace(cluster_thresh=0.4, tight_thresh=0.4, min_identity_sim=0.5)
 
 
 def test_identities_are_numbered_in_the_order_in_which_their_people_appear() -> None:
@@ -143,6 +161,42 @@ def test_the_representative_is_the_best_face_of_all_tracks_and_the_earliest_of_e
     assert (second["representative_face_id"], second["num_faces"]) == ("face-00006", 1)
 
 
+@pytest.mark.parametrize(
+    ("constraints", "identities"),
+    [
+        ({}, 2),
+        ({"cannot_link_enabled": False}, 1),
+        ({"cannot_link_min_frames": 5}, 1),
+        ({"cannot_link_max_iou": 0.4}, 3),
+        ({"exempt": [("track-00003", "track-00001")]}, 1),
+    ],
+)
+def test_faces_that_are_seen_together_are_two_people_unless_configured_otherwise(
+    constraints: dict[str, Any], identities: int
+) -> None:
+    """Of three equal faces in a row the outer two do not touch, and each touches the middle one."""
+    document = document_of(people([3]), seen_together=True, **constraints)
+    assert len(document["identities"]) == identities
+    assert document["stats"]["blocked_merges"] == identities * (identities - 1) // 2
+    assert document["stats"]["cannot_link_pairs"] == {1: 0, 2: 1, 3: 3}[identities]
+
+
+def test_people_who_do_not_look_alike_are_apart_without_a_blocked_merge() -> None:
+    stats = document_of(people([1, 1, 1]), seen_together=True)["stats"]
+    assert (stats["cannot_link_pairs"], stats["blocked_merges"]) == (1, 0)
+
+
+def test_a_track_without_a_vector_has_no_part_in_the_constraints() -> None:
+    stats = document_of(people([2]), seen_together=True, tracks_without_face=[0])["stats"]
+    assert (stats["clusters"], stats["cannot_link_pairs"]) == (1, 0)
+
+
+def test_tracks_of_few_faces_need_the_tight_threshold() -> None:
+    rules = THRESHOLDS._replace(cluster_thresh=0.4, tight_thresh=0.6)
+    few, many = (document_of(at_cosine(0.5), thresholds=rules, face_quality=[[0.8] * n] * 2) for n in (1, 16))
+    assert [len(document["identities"]) for document in (few, many)] == [2, 1]
+
+
 def test_stats_are_of_the_identities_and_name_all_tracks() -> None:
     stats = document_of(people([4, 1, 1, 2]), tracks_without_face=[3])["stats"]
     assert stats == {
@@ -154,6 +208,8 @@ def test_stats_are_of_the_identities_and_name_all_tracks() -> None:
         "largest_cluster_fraction": 0.5,
         "outlier_count": 0,
         "low_cohesion_count": 0,
+        "cannot_link_pairs": 0,
+        "blocked_merges": 0,
     }
 
 

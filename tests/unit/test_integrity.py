@@ -254,3 +254,10 @@ def test_an_outlier_or_unassigned_track_without_a_reason_is_named(reason: dict[s
         "unassigned": [{"track_id": "t4"} | reason],
     }
     assert integrity.reason_breaches(silent) == ["identities: no reason given for: t4, ident_002"]
+
+
+def test_tracks_that_are_seen_together_in_one_identity_are_named() -> None:
+    assert integrity.together_breaches(DOCUMENT, [("t1", "t3"), ("t2", "t4"), ("t4", "t5")]) == []
+    assert integrity.together_breaches(DOCUMENT, [("t1", "t2")]) == [
+        "identities: tracks that are seen together in one identity: t1 and t2 (ident_001)"
+    ]

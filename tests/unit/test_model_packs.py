@@ -69,6 +69,7 @@ def test_a_pack_that_was_pulled_loads_with_the_thresholds_of_its_weights(registr
         "confidence_th": 0.3,
         "track_thresh": 0.6,
         "cluster_thresh": 0.4,
+        "tight_thresh": None,
         "min_identity_sim": None,
         "min_cohesion": None,
         "gate_hard_sim": None,
@@ -136,7 +137,13 @@ def test_the_owner_of_a_folder_has_the_last_word(registry: Path, tmp_path: Path)
         "licence": "bought",
         "commercial_use": True,
         "detector": {"confidence_th": 0.25},
-        "embedder": {"cluster_thresh": 0.5, "min_identity_sim": 0.6, "min_cohesion": 0.3, **GATE},
+        "embedder": {
+            "cluster_thresh": 0.5,
+            "tight_thresh": 0.7,
+            "min_identity_sim": 0.6,
+            "min_cohesion": 0.3,
+            **GATE,
+        },
     }
     (folder / "pack.yaml").write_text(yaml.safe_dump(declared))
     pack = load_pack("ignored", folder, registry)
@@ -145,6 +152,7 @@ def test_the_owner_of_a_folder_has_the_last_word(registry: Path, tmp_path: Path)
         "confidence_th": 0.25,
         "track_thresh": 0.6,
         "cluster_thresh": 0.5,
+        "tight_thresh": 0.7,
         "min_identity_sim": 0.6,
         "min_cohesion": 0.3,
         "gate_hard_sim": 0.1,
@@ -225,6 +233,8 @@ def test_in_the_shipped_registry_only_open_is_free_for_commerce_and_every_pack_h
         assert detector.track_thresh is not None
         assert detector.confidence_th <= detector.track_thresh
         assert embedder.cluster_thresh is not None
+        assert embedder.tight_thresh is not None
+        assert embedder.tight_thresh >= embedder.cluster_thresh
         assert embedder.min_identity_sim is not None
         assert embedder.calibration
     assert free == {"open"}
