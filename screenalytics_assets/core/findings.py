@@ -9,12 +9,7 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.geometry import clamp_boxes
 from screenalytics_assets.core.mot_scores import Boxes, MotScores, mot_sequence, score_sequence
-from screenalytics_assets.core.screen_time_scores import (
-    ScreenTimeScores,
-    score_screen_time,
-    seconds_of_frames,
-    seconds_of_ids,
-)
+from screenalytics_assets.core.screen_time_scores import Clock, ScreenTimeScores, score_screen_time
 from screenalytics_assets.core.tables import boxes_of, column_of
 from screenalytics_assets.core.truth import Truth
 from screenalytics_assets.core.truth_matching import IGNORED, Matching
@@ -103,16 +98,17 @@ class Findings:
             true_s: (P,) seconds in which each person has to be found, over the whole video.
         """
         num_ids, num_people = len(self.identity_ids), len(self.truth.people)
-        frame_s = seconds_of_frames(self.frames, self.truth.frames, self.truth.fps)
-        frame = np.searchsorted(self.frames, self.found.frame_idx)
+        clock = Clock(self.frames, self.truth.frames, self.truth.fps)
         held = self.identity != NO_ID
         shows = held & (self.face >= 0)
         pair = self.identity[shows] * num_people + self.truth.person_idx[self.face[shows]]
-        person, asked = self.truth.person_idx[self.required], self._frame_of_face(self.required)
+        person = self.truth.person_idx[self.required]
+        shared_s = clock.face_seconds(pair, self.found.frame_idx[shows], num_ids * num_people)
         return score_screen_time(
-            seconds_of_ids(pair, frame[shows], frame_s, num_ids * num_people).reshape(num_ids, num_people),
-            seconds_of_ids(self.identity[held], frame[held], frame_s, num_ids),
-            seconds_of_ids(person, np.searchsorted(self.frames, asked), frame_s, num_people),
+            shared_s.reshape(num_ids, num_people),
+            clock.face_seconds(self.identity[held], self.found.frame_idx[held], num_ids),
+            clock.face_seconds(person, self._frame_of_face(self.required), num_people),
+            clock.seconds_on_screen(self.identity[held], self.found.frame_idx[held], num_ids),
             true_s,
         )
 

@@ -12,10 +12,10 @@ class ScreenTimeScores(NamedTuple):
 
     Attributes:
         identity: (P,) int64, the identity that stands for the person, or -1.
-        predicted_s: (P,) seconds of that identity, 0 without one.
+        predicted_s: (P,) seconds in which that identity is on screen, 0 without one.
         error: (P,) |predicted - true| / true seconds; nan for somebody who is never there.
-        precision: (P,) share of the identity's seconds that show the person, 0 without an identity.
-        recall: (P,) share of the person's seconds on analysed frames that the identity shows.
+        precision: (P,) share of the identity's face-seconds that show the person, 0 without an identity.
+        recall: (P,) share of the person's face-seconds on analysed frames that the identity shows.
     """
 
     identity: NDArray[np.int64]
@@ -25,53 +25,63 @@ class ScreenTimeScores(NamedTuple):
     recall: NDArray[np.float64]
 
 
-def seconds_of_frames(frames: NDArray[np.integer], num_frames: int, fps: float) -> NDArray[np.float64]:
-    """The seconds that each analysed frame stands for: until the next one, or the end of the video.
+class Clock(NamedTuple):
+    """The time that each analysed frame stands for.
 
-    Whoever is seen on two analysed frames in a row is there in between. Somebody who comes or goes between
-    two is counted too late at both ends, by as much, and the error cancels on average.
+    That is until the next one, or the end of the video: whoever is seen on two analysed frames in a row is there
+    in between. Somebody who comes or goes between two is noticed too late, by as much at both ends, so that the
+    error cancels on average.
 
-    Args:
-        frames: (F,) ascending frame numbers.
+    Attributes:
+        frames: (F,) ascending numbers of the analysed frames.
         num_frames: Frames of the video.
         fps: Frames a second.
     """
-    return np.diff(frames, append=num_frames) / fps
 
+    frames: NDArray[np.integer]
+    num_frames: int
+    fps: float
 
-def seconds_of_ids(
-    ids: NDArray[np.integer], frame: NDArray[np.integer], frame_s: NDArray[np.float64], num_ids: int
-) -> NDArray[np.float64]:
-    """The seconds in which each id is there, a frame counted once however often the id is in it.
+    def face_seconds(
+        self, ids: NDArray[np.integer], frame_idx: NDArray[np.integer], num_ids: int
+    ) -> NDArray[np.float64]:
+        """The seconds of the faces of each id: two on one frame count twice.
 
-    Args:
-        ids: (N,) numbers from 0.
-        frame: (N,) indices into `frame_s`.
-        frame_s: (F,) seconds that each frame stands for.
-        num_ids: Length of the result.
-    """
-    once = np.unique(np.stack([ids, frame]), axis=1)
-    return np.bincount(once[0], weights=frame_s[once[1]], minlength=num_ids)
+        Args:
+            ids: (N,) numbers from 0.
+            frame_idx: (N,) analysed frames.
+            num_ids: Length of the result.
+        """
+        span = np.diff(self.frames, append=self.num_frames)[np.searchsorted(self.frames, frame_idx)]
+        return np.bincount(ids, weights=span, minlength=num_ids) / self.fps
+
+    def seconds_on_screen(
+        self, ids: NDArray[np.integer], frame_idx: NDArray[np.integer], num_ids: int
+    ) -> NDArray[np.float64]:
+        """The seconds in which each id is there, a frame counted once; the arguments are those above."""
+        once = np.unique(np.stack([ids, frame_idx]), axis=1)
+        return self.face_seconds(once[0], once[1], num_ids)
 
 
 def score_screen_time(
     shared_s: NDArray[np.float64],
     identity_s: NDArray[np.float64],
     person_s: NDArray[np.float64],
+    on_screen_s: NDArray[np.float64],
     true_s: NDArray[np.float64],
 ) -> ScreenTimeScores:
     """Screen-time error and character precision and recall (CP and CR of VPCD, Brown et al. 2021).
 
-    Each person gets one identity and each identity one person so that the sum of the seconds that they share
-    is largest (Hungarian method); a person who shares none with any has no identity. Where VPCD counts tracks,
-    these are seconds, with what was missed and what is false among them.
+    Each person gets one identity and each identity one person so that the sum of the face-seconds that they
+    share is largest (Hungarian method); a person who shares none with any has no identity. Where VPCD counts
+    tracks, these are face-seconds, with what was missed and what is false among them.
 
     Args:
-        shared_s: (I, P) seconds in which the identity has a detection on the person's face.
-        identity_s: (I,) seconds in which the identity has any detection; those on a face that is not required
-            do not count.
-        person_s: (P,) seconds that the analysed frames stand for in which the person's face is required.
-        true_s: (P,) seconds of the whole video in which it is.
+        shared_s: (I, P) face-seconds of the identity that show the person.
+        identity_s: (I,) face-seconds of the identity; detections on a face that is not required do not count.
+        person_s: (P,) face-seconds in which the person has to be found, as far as the analysed frames tell.
+        on_screen_s: (I,) seconds in which the identity is there, `identity_s` but for two faces at once.
+        true_s: (P,) seconds of the whole video in which the person has to be found.
     """
     identity = np.full(len(true_s), -1, np.int64)
     identities, people = linear_sum_assignment(shared_s, maximize=True)
@@ -80,7 +90,7 @@ def score_screen_time(
     identity[people] = identities
 
     predicted_s, precision, recall = np.zeros((3, len(true_s)))
-    predicted_s[people] = identity_s[identities]
+    predicted_s[people] = on_screen_s[identities]
     precision[people] = shared_s[identities, people] / identity_s[identities]
     recall[people] = shared_s[identities, people] / person_s[people]
     error = np.full(len(true_s), np.nan)
