@@ -1,13 +1,21 @@
 """Published episodes against truth files."""
 
+import csv
+import io
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from resources.artifact_store import LocalArtifactStore
-from screenalytics_assets.core.errors import TruthError
+from screenalytics_assets.core.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.evaluate import EpisodeScores, score_episode
 from screenalytics_assets.core.truth import Truth, parse_truth
+from screenalytics_assets.partitions import parse_ep_id
 from screenalytics_assets.stage import require_artifact
+
+_TRUTH = ".truth.json"
 
 
 def read_truth(path: Path) -> Truth:
@@ -36,3 +44,111 @@ def score_published(store: LocalArtifactStore, ep_id: str, truth: Truth) -> Epis
         require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
         require_artifact(store, "identities", ep_id).json("identities.json"),
     )
+
+
+@dataclass(frozen=True)
+class SeasonScores:
+    """The scored episodes of a season, and those that could not be scored.
+
+    Attributes:
+        season: For example ``rhobh-s05``.
+        episodes: Scores by episode id, in alphabetical order.
+        not_published: Episodes that have a truth file and no published identities.
+    """
+
+    season: str
+    episodes: Mapping[str, EpisodeScores]
+    not_published: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row an episode and one for all: counts summed, shares averaged, the worst screen-time error."""
+        rows = [{"ep_id": ep_id, **_figures(scores)} for ep_id, scores in self.episodes.items()]
+        total: dict[str, Any] = {"ep_id": "all"}
+        for name in list(rows[0])[1:]:
+            values = [row[name] for row in rows if row[name] is not None]
+            if not values:
+                total[name] = None
+            elif name.endswith("_max"):
+                total[name] = max(values)
+            else:
+                total[name] = sum(values) if isinstance(values[0], int) else sum(values) / len(values)
+        return [*rows, total]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The season as JSON can hold it."""
+        return {
+            "season": self.season,
+            "episodes": {ep_id: scores.to_dict() for ep_id, scores in self.episodes.items()},
+            "all": {name: value for name, value in self.rows()[-1].items() if name != "ep_id"},
+            "not_published": list(self.not_published),
+        }
+
+
+def _figures(scores: EpisodeScores) -> dict[str, Any]:
+    return {name: value for name, value in scores.to_dict().items() if name != "per_person"}
+
+
+def score_season(store: LocalArtifactStore, season: str, truth_dir: Path) -> SeasonScores:
+    """Score each published episode of a season that has a ``{ep_id}.truth.json``.
+
+    Raises:
+        ConfigurationError: The season does not have the form ``show-s05``.
+        TruthError: The folder has no truth file of the season, or one that cannot be read.
+        ArtifactError: None of the episodes with a truth file is published.
+    """
+    try:
+        parse_ep_id(f"{season}e01")
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{season!r} is not a season: expected SHOW-sSS in lower-case letters, digits and dashes, "
+            "for example rhobh-s05"
+        ) from error
+    truths = {path.name.removesuffix(_TRUTH): path for path in sorted(truth_dir.glob(f"{season}e*{_TRUTH}"))}
+    if not truths:
+        raise TruthError(f"{truth_dir}: no truth file of {season}; expected {season}e01{_TRUTH} and so on")
+    for ep_id in truths:
+        parse_ep_id(ep_id)
+    published = [ep_id for ep_id in truths if store.manifest("identities", ep_id) is not None]
+    if not published:
+        raise ArtifactError(
+            f"{season}: none of {', '.join(truths)} has published identities; "
+            f"compute one first, for example with `screenalytics run --ep-id {next(iter(truths))}`"
+        )
+    return SeasonScores(
+        season=season,
+        episodes={ep_id: score_published(store, ep_id, read_truth(truths[ep_id])) for ep_id in published},
+        not_published=tuple(ep_id for ep_id in truths if ep_id not in published),
+    )
+
+
+def check_table_path(path: Path) -> None:
+    """Refuse a file that `write_table` does not know how to write.
+
+    Raises:
+        ConfigurationError: The name ends neither in ``.csv`` nor in ``.md``.
+    """
+    if path.suffix not in (".csv", ".md"):
+        raise ConfigurationError(f"--output {path}: expected a name that ends in .csv or .md")
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows as CSV or, where the name ends in ``.md``, as a Markdown table; nothing for None."""
+    check_table_path(path)
+    lines = [list(rows[0]), *([text_of(value) for value in row.values()] for row in rows)]
+    out = io.StringIO()
+    if path.suffix == ".csv":
+        csv.writer(out, lineterminator="\n").writerows(lines)
+    else:
+        lines.insert(1, ["---", *["---:"] * (len(lines[0]) - 1)])
+        out.writelines(f"| {' | '.join(line)} |\n" for line in lines)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.tmp")
+    staged.write_text(out.getvalue(), encoding="utf-8")
+    staged.replace(path)
+
+
+def text_of(value: object) -> str:
+    """A figure for a table: four decimals, nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

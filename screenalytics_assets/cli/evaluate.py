@@ -1,4 +1,4 @@
-"""``screenalytics evaluate``: an episode against a truth file."""
+"""``screenalytics evaluate``: an episode against a truth file, or a season against a folder of them."""
 
 import json
 import os
@@ -10,24 +10,47 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from resources.artifact_store import LocalArtifactStore
     from screenalytics_assets.core.evaluate import EpisodeScores
+    from screenalytics_assets.scoring import SeasonScores
 
 
 def evaluate(
-    ep_id: Annotated[str, typer.Argument(help="A published episode.")],
-    truth: Annotated[Path, typer.Option(help="The truth file, JSON.")],
+    ep_id: Annotated[str | None, typer.Argument(help="A published episode; goes with --truth.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="The episode's truth file, JSON.")] = None,
+    season: Annotated[
+        str | None, typer.Option(help="All published episodes of a season, SHOW-sSS; goes with --truth-dir.")
+    ] = None,
+    truth_dir: Annotated[Path | None, typer.Option(help="Folder of the season's EP.truth.json files.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
+    ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
 ) -> None:
-    """Detection recall and precision, track purity, B-cubed, WCP, NMI, and clusters against people."""
+    """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, and screen-time error per person."""
     from resources.artifact_store import ArtifactStoreResource
+    from screenalytics_assets.core.errors import ConfigurationError
+
+    if data_root is not None:
+        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+    if ep_id is not None and truth is not None and not (season or truth_dir or output):
+        _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json)
+    elif season is not None and truth_dir is not None and not (ep_id or truth):
+        _evaluate_season(ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json)
+    else:
+        raise ConfigurationError(
+            "evaluate: expected EP --truth FILE, or --season SEASON --truth-dir DIR [--output FILE]"
+        )
+
+
+def _evaluate_episode(store: "LocalArtifactStore", ep_id: str, truth: Path, *, as_json: bool) -> None:
     from screenalytics_assets.partitions import parse_ep_id
     from screenalytics_assets.scoring import read_truth, score_published
 
     parse_ep_id(ep_id)
-    if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
-    scores = score_published(ArtifactStoreResource().store(), ep_id, read_truth(truth))
+    scores = score_published(store, ep_id, read_truth(truth))
     if as_json:
         typer.echo(json.dumps(scores.to_dict(), indent=2))
         return
@@ -36,16 +59,58 @@ def evaluate(
     console.print(_people(scores))
 
 
+def _evaluate_season(
+    store: "LocalArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool
+) -> None:
+    from screenalytics_assets.scoring import check_table_path, score_season, write_table
+
+    path = output or store.root / "reports" / season / "evaluation.csv"
+    check_table_path(path)
+    scores = score_season(store, season, truth_dir)
+    write_table(scores.rows(), path)
+    if as_json:
+        typer.echo(json.dumps(scores.to_dict(), indent=2))
+    else:
+        Console().print(_season(scores))
+    messages = Console(stderr=True, soft_wrap=True, highlight=False)
+    if scores.not_published:
+        messages.print(f"not published, not scored: {', '.join(scores.not_published)}")
+    messages.print(f"table: {path}")
+
+
 def _figures(ep_id: str, scores: "EpisodeScores") -> Table:
+    from screenalytics_assets.scoring import text_of
+
     table = Table("figure", "value", title=ep_id)
     for name, value in scores.to_dict().items():
         if isinstance(value, int | float):
-            table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+            table.add_row(name, text_of(value))
     return table
 
 
 def _people(scores: "EpisodeScores") -> Table:
-    table = Table("person", "seconds", "found", "identities")
+    table = Table("person", "seconds", "predicted", "error", "found", "precision", "recall", "identity", "identities")
     for person in scores.per_person:
-        table.add_row(person.person, f"{person.presence_s:.1f}", f"{person.found:.3f}", ", ".join(person.identity_ids))
+        table.add_row(
+            person.person,
+            f"{person.presence_s:.1f}",
+            f"{person.predicted_s:.1f}",
+            f"{person.screen_time_error:.1%}",
+            f"{person.found:.3f}",
+            f"{person.character_precision:.3f}",
+            f"{person.character_recall:.3f}",
+            person.identity_id or "none",
+            ", ".join(person.identity_ids),
+        )
+    return table
+
+
+def _season(scores: "SeasonScores") -> Table:
+    """A column an episode: a terminal is not wide enough for a column a figure."""
+    from screenalytics_assets.scoring import text_of
+
+    rows = scores.rows()
+    table = Table("figure", *(row["ep_id"] for row in rows), title=scores.season)
+    for name in list(rows[0])[1:]:
+        table.add_row(name, *(text_of(row[name]) for row in rows))
     return table

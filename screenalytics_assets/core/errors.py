@@ -27,3 +27,7 @@ class ArtifactError(ScreenalyticsError):
 
 class TruthError(ScreenalyticsError):
     """A truth file that does not have the documented form."""
+
+
+class MissingPackageError(ScreenalyticsError):
+    """An optional package that a command needs and that is not installed."""

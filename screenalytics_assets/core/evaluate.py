@@ -14,6 +14,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from screenalytics_assets.core.errors import ArtifactError, TruthError
+from screenalytics_assets.core.findings import Findings
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.truth import Truth
 from screenalytics_assets.core.truth_matching import FALSE, IGNORED, MIN_VISIBLE, match_to_truth
@@ -30,12 +31,22 @@ class PersonScore:
         presence_s: Seconds of the whole episode in which at least 0.6 of the face is in view.
         found: Share of the person's faces on analysed frames that were detected, 0 to 1.
         identity_ids: The identities that hold at least one of these faces, in alphabetical order.
+        identity_id: The one that stands for the person, as `score_screen_time` assigns them; None without one.
+        predicted_s: Seconds of that identity.
+        screen_time_error: |predicted_s - presence_s| / presence_s.
+        character_precision: Share of the identity's seconds that show the person, 0 without an identity.
+        character_recall: Share of the person's seconds that the identity shows.
     """
 
     person: str
     presence_s: float
     found: float
     identity_ids: tuple[str, ...]
+    identity_id: str | None
+    predicted_s: float
+    screen_time_error: float
+    character_precision: float
+    character_recall: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,19 @@ class EpisodeScores:
         cuts_found: Cuts of the truth that were found, to one frame.
         cuts_missed: Cuts of the truth that were not.
         cuts_false: Cuts that the truth does not have.
+        track_hota: HOTA of the tracks against persons within a shot of the truth; see `MotScores`. A detection
+            in no track was not followed: it is left out, and the face under it counts as missed.
+        track_hota_0: The same at the least IoU, without how exactly boxes agree.
+        track_idf1: IDF1 of the same.
+        track_switches: Identity switches of the same.
+        identity_hota: HOTA of the identities against persons. A detection in no identity is left out likewise.
+        identity_hota_0: The same at the least IoU.
+        identity_idf1: IDF1 of the same.
+        identity_switches: Identity switches of the same.
+        character_precision: Mean over people, each with the same weight, of the shares of seconds.
+        character_recall: Likewise.
+        screen_time_error_mean: Mean over people.
+        screen_time_error_max: Of the person who fares worst.
         per_person: One entry for each of the people, in alphabetical order.
     """
 
@@ -86,6 +110,18 @@ class EpisodeScores:
     cuts_found: int
     cuts_missed: int
     cuts_false: int
+    track_hota: float
+    track_hota_0: float
+    track_idf1: float
+    track_switches: int
+    identity_hota: float
+    identity_hota_0: float
+    identity_idf1: float
+    identity_switches: int
+    character_precision: float
+    character_recall: float
+    screen_time_error_mean: float
+    screen_time_error_max: float
     per_person: tuple[PersonScore, ...]
 
     def to_dict(self) -> dict[str, object]:
@@ -143,6 +179,7 @@ def score_episode(
     Raises:
         TruthError: The analysed frames go past the end of the truth: it belongs to another video.
         ArtifactError: A detection is in two tracks, or a track in two identities.
+        MissingPackageError: `trackeval` is not installed.
     """
     frames = np.unique(column_of(analysed_frames, "frame_idx"))
     if len(frames) and frames[-1] >= truth.frames:
@@ -168,7 +205,10 @@ def score_episode(
     held = {identity_of.get(track_of[i]) for i in detection_ids if i in track_of} - {None}
     track_scores = _score_tracks(sightings)
     precision, recall = _bcubed(sightings)
-    per_person = _score_people(truth, matching.required, sightings)
+    findings = Findings.of(truth, frames, detections, matching, track_of, identity_of)
+    by_track, by_identity = findings.score_tracks(), findings.score_identities()
+    per_person = _score_people(truth, matching.required, sightings, findings)
+    errors = [person.screen_time_error for person in per_person]
     shot_starts = np.unique(column_of(shots, "start_frame"))
     cuts_found = _count_pairs(truth.cuts, shot_starts[1:])
     return EpisodeScores(
@@ -191,6 +231,18 @@ def score_episode(
         cuts_found=cuts_found,
         cuts_missed=len(truth.cuts) - cuts_found,
         cuts_false=max(0, len(shot_starts) - 1) - cuts_found,
+        track_hota=by_track.hota,
+        track_hota_0=by_track.hota_0,
+        track_idf1=by_track.idf1,
+        track_switches=by_track.switches,
+        identity_hota=by_identity.hota,
+        identity_hota_0=by_identity.hota_0,
+        identity_idf1=by_identity.idf1,
+        identity_switches=by_identity.switches,
+        character_precision=_share(sum(person.character_precision for person in per_person), len(per_person)),
+        character_recall=_share(sum(person.character_recall for person in per_person), len(per_person)),
+        screen_time_error_mean=_share(sum(errors), len(errors)),
+        screen_time_error_max=max(errors, default=math.nan),
         per_person=per_person,
     )
 
@@ -221,8 +273,11 @@ def _identity_of_track(identities: Mapping[str, Any]) -> dict[str, str]:
     return identity_of
 
 
-def _score_people(truth: Truth, required: NDArray[np.int64], sightings: Sequence[_Sighting]) -> tuple[PersonScore, ...]:
+def _score_people(
+    truth: Truth, required: NDArray[np.int64], sightings: Sequence[_Sighting], findings: Findings
+) -> tuple[PersonScore, ...]:
     presence = np.bincount(truth.person_idx[truth.visible >= MIN_VISIBLE], minlength=len(truth.people))
+    screen_time = findings.score_screen_time(presence / truth.fps)
     asked = np.bincount(truth.person_idx[required], minlength=len(truth.people))
     found = Counter(sighting.person for sighting in sightings)
     return tuple(
@@ -233,6 +288,11 @@ def _score_people(truth: Truth, required: NDArray[np.int64], sightings: Sequence
             identity_ids=tuple(
                 sorted({s.identity_id for s in sightings if s.person == person and s.identity_id is not None})
             ),
+            identity_id=findings.identity_ids[screen_time.identity[i]] if screen_time.identity[i] >= 0 else None,
+            predicted_s=float(screen_time.predicted_s[i]),
+            screen_time_error=float(screen_time.error[i]),
+            character_precision=float(screen_time.precision[i]),
+            character_recall=float(screen_time.recall[i]),
         )
         for i, person in enumerate(truth.people)
         if asked[i]

@@ -195,7 +195,12 @@ def test_the_names_of_tracks_and_identities_change_nothing(episode: Episode) -> 
 @given(episodes())
 def test_every_score_is_a_share_and_every_detection_is_accounted_for(episode: Episode) -> None:
     scores = score(episode)
-    shares = [value for value in scores.to_dict().values() if isinstance(value, float)]
+    # A screen-time error may be larger than the whole.
+    shares = [
+        value
+        for name, value in scores.to_dict().items()
+        if isinstance(value, float) and not name.startswith("screen_time_error")
+    ]
     assert all(0.0 <= value <= 1.0 for value in shares)
     found = round(sum(person.found * asked(episode, person.person) for person in scores.per_person))
     assert scores.detections == found + scores.false_detections + scores.ignored_detections
