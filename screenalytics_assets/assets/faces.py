@@ -88,7 +88,7 @@ def faces(
             vectors = embed_crops(selection.faces, crop_file, embedder, output, known=known, on_face=task.advance)
         refused = inputs["detections"].table("refused.parquet")
         output.write_table("faces", selection.faces)
-        output.write_array("faces.npy", vectors.astype(np.float32))
+        output.write_array("faces.npy", vectors)
         output.write_table("crops_debug", pa.concat_tables([refused, selection.rejected]))
         embedded = [i for i in selection.faces["detection_id"].to_pylist() if i not in known]
         return {"faces": {"provider": embedder.provider, "newly_embedded": len(embedded)}}
