@@ -58,13 +58,7 @@ class DetectorEntry(_Entry):
     why: str = ""
 
 
-class EmbedderEntry(_Entry):
-    """What is known about an embedder's weights; thresholds are cosine similarities."""
-
-    name: str
-    licence: str = "not declared"
-    commercial_use: bool = False
-    dimension: int = 512
+class _EmbedderValues(_Entry):
     input_mean: float | None = None
     input_std: float | None = None
     cluster_thresh: float | None = None
@@ -73,6 +67,15 @@ class EmbedderEntry(_Entry):
     min_cohesion: float | None = None
     gate_hard_sim: float | None = None
     gate_soft_sim: float | None = None
+
+
+class EmbedderEntry(_EmbedderValues):
+    """What is known about an embedder's weights; thresholds are cosine similarities."""
+
+    name: str
+    licence: str = "not declared"
+    commercial_use: bool = False
+    dimension: int = 512
     calibration: str = ""
 
 
@@ -96,17 +99,6 @@ class Registry(_Entry):
 class _DetectorThresholds(_Entry):
     confidence_th: float | None = None
     track_thresh: float | None = None
-
-
-class _EmbedderValues(_Entry):
-    input_mean: float | None = None
-    input_std: float | None = None
-    cluster_thresh: float | None = None
-    tight_thresh: float | None = None
-    min_identity_sim: float | None = None
-    min_cohesion: float | None = None
-    gate_hard_sim: float | None = None
-    gate_soft_sim: float | None = None
 
 
 class FolderDeclaration(_Entry):
