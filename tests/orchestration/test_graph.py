@@ -47,7 +47,9 @@ def first_run(
 @pytest.fixture
 def store(first_run: RunOutcome) -> LocalArtifactStore:
     assert first_run.success
-    return ArtifactStoreResource().store()
+    store = ArtifactStoreResource().store()
+    assert isinstance(store, LocalArtifactStore)
+    return store
 
 
 @pytest.fixture
