@@ -36,6 +36,7 @@ def read_truth(path: Path) -> Truth:
 def score_published(store: ArtifactStore, ep_id: str, truth: Truth) -> EpisodeScores:
     """Score the published artifacts of an episode."""
     detections = require_artifact(store, "detections", ep_id)
+    screen_time = store.open("screen_time", ep_id)
     return score_episode(
         truth,
         detections.table("analysed_frames.parquet"),
@@ -43,6 +44,7 @@ def score_published(store: ArtifactStore, ep_id: str, truth: Truth) -> EpisodeSc
         detections.table("detections.parquet"),
         require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
         require_artifact(store, "identities", ep_id).json("identities.json"),
+        None if screen_time is None else screen_time.json("screen_time.json"),
     )
 
 

@@ -29,10 +29,11 @@ ASSETS = {
     "tracks",
     "faces",
     "identities",
+    "screen_time",
     "track_metrics",
     "episode_report",
 }
-FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report"}
+FROM_IDENTITIES_ON = {"identities", "screen_time", "track_metrics", "episode_report"}
 
 
 @pytest.fixture(scope="module")
