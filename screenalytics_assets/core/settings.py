@@ -131,7 +131,9 @@ class FacesSettings(Section):
         le=1,
         description="Least part of the aligned 112 px crop that is inside the frame; eyes and mouth begin at a fifth.",
     )
-    min_sharpness: float = Field(10.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop.")
+    min_sharpness: float = Field(
+        10.0, ge=0, description="Least Laplacian variance inside the face, on the aligned crop."
+    )
     max_yaw_angle: float = Field(60.0, gt=0, le=90, description="Largest turn to the side, in degrees.")
     max_pitch_angle: float = Field(45.0, gt=0, le=90, description="Largest nod, in degrees.")
     sampling_strategy: Literal["uniform", "quality_weighted", "stratified"] = Field(
