@@ -18,6 +18,10 @@ INPUT_MULTIPLE_PX = 32
 """The coarsest step of both nets: sides of their input are multiples of it."""
 
 
+CLOSE_UP_SHARE = 0.4
+"""Of the frame's shorter side: a face that is higher is a close-up, the size from which SCRFD misses faces."""
+
+
 class FaceDetector(Protocol):
     """Finds the faces of a frame."""
 
@@ -67,7 +71,8 @@ class CenterFaceDetector:
 
     It finds faces that fill the frame, but places their landmarks badly: on photographs enlarged until a face
     was as high as the frame, vectors of its crops had a cosine of 0.91 to those of the small face, with a
-    second pass at 256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So it takes the close-up pass too.
+    second pass at 256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So it takes the close-up pass too, in frames
+    where the first one has seen a close-up.
     """
 
     def __init__(self, digest: str, session: Any, inputs: InputSizes, nms_iou: float) -> None:  # noqa: ANN401
@@ -89,7 +94,11 @@ class CenterFaceDetector:
 
     def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
         """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
-        passes = [self._candidates(frame_bgr, long_side_px, confidence_th) for long_side_px in self._inputs.of(closely)]
+        first, *coarser = self._inputs.of(closely)
+        passes = [self._candidates(frame_bgr, first, confidence_th)]
+        heights_px = passes[0].boxes_px[:, 3] - passes[0].boxes_px[:, 1]
+        if heights_px.max(initial=0.0) >= CLOSE_UP_SHARE * min(frame_bgr.shape[:2]):
+            passes += [self._candidates(frame_bgr, long_side_px, confidence_th) for long_side_px in coarser]
         merged = FrameFaces(
             np.concatenate([faces.boxes_px for faces in passes]),
             np.concatenate([faces.scores for faces in passes]),

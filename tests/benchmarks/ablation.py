@@ -104,12 +104,15 @@ class RememberingDetector:
     """A detector that looks at a picture once for all variants, and counts the time as if it had looked again."""
 
     detector: FaceDetector
-    seen: dict[tuple[bytes, bool], tuple[float, FrameFaces, float]]
+    settings: DetectionSettings
+    seen: dict[tuple[object, ...], tuple[float, FrameFaces, float]]
     seconds: float = 0.0
 
     def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
         """The faces that score at least ``confidence_th``."""
-        key = hashlib.blake2b(frame_bgr.tobytes(), digest_size=16).digest(), closely
+        picture = hashlib.blake2b(frame_bgr.tobytes(), digest_size=16).digest()
+        scale = self.settings.close_look_scale if closely else 1.0
+        key = picture, scale, self.settings.detector_input_px, self.settings.closeup_input_px, self.settings.nms_iou
         known = self.seen.get(key)
         if known is None or known[0] > confidence_th:
             started = time.perf_counter()
@@ -127,7 +130,7 @@ class Bench:
     def __init__(self, pack: ModelPack) -> None:
         self._pack = pack
         self._embedder: FaceEmbedder = load_embedder(pack, device="auto", threads=0)
-        self._seen: dict[tuple[int, int, float, float], dict[tuple[bytes, bool], tuple[float, FrameFaces, float]]] = {}
+        self._seen: dict[tuple[object, ...], tuple[float, FrameFaces, float]] = {}
         self._pictures: dict[tuple[Path, str], Pictures] = {}
         self._vectors: dict[bytes, NDArray[np.float32]] = {}
 
@@ -165,7 +168,6 @@ class Bench:
         return self._pictures[key]
 
     def _detector(self, settings: DetectionSettings) -> RememberingDetector:
-        inputs = settings.detector_input_px, settings.closeup_input_px, settings.close_look_scale, settings.nms_iou
         detector = load_detector(
             self._pack,
             device="auto",
@@ -175,7 +177,7 @@ class Bench:
             nms_iou=settings.nms_iou,
             close_look_scale=settings.close_look_scale,
         )
-        return RememberingDetector(detector, self._seen.setdefault(inputs, {}))
+        return RememberingDetector(detector, settings, self._seen)
 
     def _score(self, video: Path, run: RunSettings, pictures: Pictures) -> EpisodeScores:
         settings, thresholds = run.resolved.settings, run.thresholds
