@@ -166,12 +166,15 @@ def _look(
     height, width = picture.shape[:2]
     faces = detector.detect(picture, confidence_th=confidence_th)
     boxes_px = clamp_boxes(np.nan_to_num(faces.boxes_px), width, height)
+    is_face = (
+        np.isfinite(faces.boxes_px).all(axis=1)
+        & (shorter_sides(boxes_px) >= settings.min_box_px)
+        & np.isfinite(faces.landmarks_px).all(axis=(1, 2))
+    )
     for i in np.lexsort((boxes_px[:, 1], boxes_px[:, 0])):
         place = rows.place(frame.index, frame.ts_s, shot_idx, boxes_px[i], (width, height))
         landmarks_px = faces.landmarks_px[i]
-        crop = None
-        if shorter_sides(boxes_px[i : i + 1])[0] >= settings.min_box_px and np.isfinite(landmarks_px).all():
-            crop = _crop_or_none(picture, landmarks_px, settings.thumb_size)
+        crop = _crop_or_none(picture, landmarks_px, settings.thumb_size) if is_face[i] else None
         if crop is None:
             rows.refuse(place, float(faces.scores[i]), "degenerate_box")
             continue

@@ -21,6 +21,9 @@ Two seconds is how long a head may be turned away or hidden in a conversation be
 of a new appearance; the figure is only counted, nothing is decided by it.
 """
 
+MAX_BLANK_FRACTION = 0.10
+"""Share of blank crops above which an episode is warned of (acceptance table of the design)."""
+
 
 def detect_track_metrics(
     tracks: pa.Table,
@@ -107,9 +110,32 @@ def crop_stats(
     return {
         "total_crops": crops,
         "blank_crops": blank,
-        "blank_fraction": blank / (crops + blank) if crops + blank else 0.0,
+        "blank_fraction": blank_fraction(crops=crops, blank=blank),
         "faces": faces,
         "quality_mean": float(quality.mean()) if len(quality) else 0.0,
         "rejection_rate": rejected / candidates if candidates else 0.0,
         "rejected": dict(sorted(reasons.items())),
     }
+
+
+def blank_fraction(*, crops: int, blank: int) -> float:
+    """Share of blank crops in all: ``crops`` that were written, and ``blank`` ones that were not."""
+    return blank / (crops + blank) if crops + blank else 0.0
+
+
+def blank_warning(*, crops: int, blank: int, confidence_th: float) -> str | None:
+    """What to say where more than ``MAX_BLANK_FRACTION`` of the crops are blank; nothing where they are not.
+
+    Args:
+        crops: Number of crops that were written.
+        blank: Number of crops that were not, because nothing can be seen in them.
+        confidence_th: Least detector score of a detection.
+    """
+    share = blank_fraction(crops=crops, blank=blank)
+    if share <= MAX_BLANK_FRACTION:
+        return None
+    return (
+        f"[BLANK] {blank} of {crops + blank} crops ({share:.0%}) show nothing and were not written, more than "
+        f"{MAX_BLANK_FRACTION:.0%}: the detector takes empty picture for faces; look whether the video shows what it "
+        f"should, or set confidence_th above {confidence_th:g}"
+    )
