@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from screenalytics_assets.cli.config import config_app
+from screenalytics_assets.cli.crops import crops
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(evaluate)
+app.command()(crops)
 app.command()(ui)
 app.command()(demo)
 app.command()(doctor)
