@@ -15,7 +15,8 @@ SHORT_TRACK_S = 1.0
 """A track that lasts less is a short one."""
 
 REBIRTH_GAP_S = 2.0
-"""A track that begins where another one ended at most this long before, in the same shot, is a re-birth.
+"""A track that begins where another one ended at most this long before, in the same shot, is a re-birth,
+unless it is there because the gate divided a track: that is counted as a split.
 
 Two seconds is how long a head may be turned away or hidden in a conversation before one would rather speak
 of a new appearance; the figure is only counted, nothing is decided by it.
@@ -66,17 +67,18 @@ def detect_track_metrics(
 
 
 def count_rebirths(tracks: pa.Table, match_thresh: float) -> int:
-    """Tracks that begin where a track of the same shot ended at most ``REBIRTH_GAP_S`` before."""
+    """Tracks that begin where a track of the same shot ended at most ``REBIRTH_GAP_S`` before, but for splits."""
     if not tracks.num_rows:
         return 0
     start_s, end_s = column_of(tracks, "start_s"), column_of(tracks, "end_s")
     shot_idx = column_of(tracks, "shot_idx")
+    is_split = tracks["split_reason"].is_valid().to_numpy()
     first, last = _edge_boxes(tracks)
     rebirths = 0
     for shot in np.unique(shot_idx):
         rows = np.flatnonzero(shot_idx == shot)
         gap_s = start_s[rows][None, :] - end_s[rows][:, None]
-        follows = (gap_s > 0) & (gap_s <= REBIRTH_GAP_S + CLOCK_TOLERANCE_S)
+        follows = (gap_s > 0) & (gap_s <= REBIRTH_GAP_S + CLOCK_TOLERANCE_S) & ~is_split[rows]
         rebirths += int((follows & (iou_matrix(last[rows], first[rows]) >= match_thresh)).any(axis=0).sum())
     return rebirths
 

@@ -128,6 +128,12 @@ def test_each_rebirth_of_a_chain_counts() -> None:
     assert metrics([track(0, 10), track(20, 30), track(40, 50)])["rebirths"] == 2
 
 
+def test_a_track_that_the_gate_split_off_is_counted_once_as_a_split() -> None:
+    found = metrics([track(0, 24), track(27, 48), track(72, 96)], split_reasons={1: "hard"})
+    assert (found["splits"]["hard"], found["rebirths"]) == (1, 1)
+    assert found["id_switch_rate"] == pytest.approx(2 / 3)
+
+
 def test_the_order_of_the_tracks_does_not_matter_for_rebirths() -> None:
     chain = [track(0, 10), track(20, 30), track(40, 50)]
     table = tracks_table(chain)
