@@ -166,15 +166,11 @@ def _look(
     height, width = picture.shape[:2]
     faces = detector.detect(picture, confidence_th=confidence_th)
     boxes_px = clamp_boxes(np.nan_to_num(faces.boxes_px), width, height)
-    is_face = (
-        np.isfinite(faces.boxes_px).all(axis=1)
-        & (shorter_sides(boxes_px) >= settings.min_box_px)
-        & np.isfinite(faces.landmarks_px).all(axis=(1, 2))
-    )
+    is_box = np.isfinite(faces.boxes_px).all(axis=1) & (shorter_sides(boxes_px) >= settings.min_box_px)
     for i in np.lexsort((boxes_px[:, 1], boxes_px[:, 0])):
         place = rows.place(frame.index, frame.ts_s, shot_idx, boxes_px[i], (width, height))
         landmarks_px = faces.landmarks_px[i]
-        crop = _crop_or_none(picture, landmarks_px, settings.thumb_size) if is_face[i] else None
+        crop = _crop_or_none(picture, landmarks_px, settings.thumb_size) if is_box[i] else None
         if crop is None:
             rows.refuse(place, float(faces.scores[i]), "degenerate_box")
             continue
@@ -193,7 +189,7 @@ def _crop_or_none(
     try:
         return aligned_crop(picture, landmarks_px, crop_px=crop_px)
     except ValueError:
-        return None  # coincident landmarks: no face can be cut out
+        return None  # landmarks that coincide or are no numbers: no face can be cut out
 
 
 def _jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:

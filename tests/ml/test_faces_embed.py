@@ -4,8 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from resources.artifact_store import LocalArtifactStore
+from screenalytics_assets.core import harvest
 from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
 from screenalytics_assets.core.tables import column_of
 from tests.ml.conftest import EP_ID
@@ -46,6 +48,21 @@ def test_quality_gating(talk: LocalArtifactStore, tmp_path: Path) -> None:
     rejected = published(store, "faces", EP_ID).table("crops_debug.parquet").to_pylist()
     assert {row["reason"] for row in rejected} == {"low_quality"}
     assert max(row["quality_score"] for row in rejected) < 0.9
+
+
+def test_blank_crops_are_counted_warned_of_and_never_written(
+    talk: LocalArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No detector can be relied on to take empty picture for a face, so every crop is declared blank."""
+    monkeypatch.setattr(harvest, "is_blank", lambda _crop: True)
+    store = copy_of(talk, tmp_path / "data")
+    run_asset("detections", store, EP_ID, frame_stride=96)
+    crops = published(store, "face_crops", EP_ID)
+    assert crops.manifest.rows("face_crops.parquet") == 0
+    found = published(store, "detections", EP_ID).manifest.rows("detections.parquet")
+    assert crops.manifest.metrics["blank_crops"] == found > 0
+    (warning,) = crops.manifest.metrics["warnings"]
+    assert warning.startswith(f"[BLANK] {found} of {found} crops (100%) show nothing and were not written")
 
 
 def test_each_face_has_a_unit_vector(store: LocalArtifactStore) -> None:
