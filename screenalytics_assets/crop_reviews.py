@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.artifact_store import Artifact, LocalArtifactStore
+from resources.artifact_store import ArtifactStore
+from resources.artifacts import Artifact
 from resources.crop_file import read_crops
 from screenalytics_assets.core.crop_review import Candidate, CropReview, Spread, review_crops
 from screenalytics_assets.core.errors import ArtifactError
@@ -14,7 +15,7 @@ from screenalytics_assets.core.gating import Criterion, criteria_of
 from screenalytics_assets.core.layout import crop_sheet_path
 from screenalytics_assets.core.settings import FacesSettings
 from screenalytics_assets.partitions import parse_ep_id
-from screenalytics_assets.reports.crop_sheet import CropCell, SheetSection, write_sheet
+from screenalytics_assets.reports.crop_sheet import CropCell, SheetSection, check_sheet_path, draw_sheet
 from screenalytics_assets.stage import require_artifact
 
 EXAMPLES = 16
@@ -37,17 +38,16 @@ class EpisodeCrops:
     criteria: Sequence[Criterion]
     face_crops: Artifact
 
-    def write_sheet(self, out: Path | None) -> Path:
-        """Write the contact sheet to ``out``, or below the reports of the episode; returns where it is."""
-        path = out or self.face_crops.root / crop_sheet_path(self.ep_id)
+    def sheet(self, suffix: str) -> bytes:
+        """The contact sheet as a picture of the kind that the suffix names."""
         sections = [
             SheetSection("embedded, the lowest quality", [_by_quality(crop) for crop in self.review.worst]),
             SheetSection("embedded, nearest to a limit", [_by_limit(crop) for crop in self.review.accepted_borderline]),
             SheetSection("rejected, nearest to a limit", [_by_limit(crop) for crop in self.review.rejected_borderline]),
         ]
         shown = {cell.detection_id for section in sections for cell in section.cells}
-        write_sheet(sections, dict(read_crops(self.face_crops.path("face_crops.parquet"), shown)), path)
-        return path
+        crops = dict(read_crops(self.face_crops.path("face_crops.parquet"), shown))
+        return draw_sheet(sections, crops, suffix)
 
     def to_dict(self) -> dict[str, Any]:
         """The review as JSON can hold it."""
@@ -70,7 +70,21 @@ class EpisodeCrops:
         }
 
 
-def review_published(store: LocalArtifactStore, ep_id: str) -> EpisodeCrops:
+def write_sheet(reviewed: EpisodeCrops, store: ArtifactStore, out: Path | None) -> str:
+    """Write the contact sheet to ``out``, or below the reports of the episode; returns where it is."""
+    if out is None:
+        place = crop_sheet_path(reviewed.ep_id)
+        return store.write(place, reviewed.sheet(Path(place).suffix))
+    check_sheet_path(out)
+    content = reviewed.sheet(out.suffix)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staged = out.with_name(f".{out.name}.tmp")
+    staged.write_bytes(content)
+    staged.replace(out)
+    return str(out)
+
+
+def review_published(store: ArtifactStore, ep_id: str) -> EpisodeCrops:
     """Review the published faces of an episode by the limits that they were published with.
 
     Raises:

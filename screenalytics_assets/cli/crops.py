@@ -28,17 +28,18 @@ def crops(
 ) -> None:
     """Rejected crops by reason, how the measures are distributed, and a sheet of the worst and the borderline."""
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.crop_reviews import review_published
+    from screenalytics_assets.crop_reviews import review_published, write_sheet
     from screenalytics_assets.reports.crop_sheet import check_sheet_path
 
     if data_root is not None:
         os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
     if out is not None:
         check_sheet_path(out)
-    reviewed = review_published(ArtifactStoreResource().store(), ep_id)
-    path = reviewed.write_sheet(out)
+    store = ArtifactStoreResource().store()
+    reviewed = review_published(store, ep_id)
+    place = write_sheet(reviewed, store, out)
     if as_json:
-        typer.echo(json.dumps({**reviewed.to_dict(), "sheet": str(path)}, indent=2))
+        typer.echo(json.dumps({**reviewed.to_dict(), "sheet": place}, indent=2))
         return
     console = Console()
     rejected = sum(reviewed.review.reasons.values())
@@ -46,7 +47,7 @@ def crops(
     if rejected:
         console.print(_reasons(reviewed, rejected))
     console.print(_measures(reviewed))
-    console.print(f"contact sheet: {path}", soft_wrap=True, highlight=False)
+    console.print(f"contact sheet: {place}", soft_wrap=True, highlight=False)
 
 
 def _reasons(reviewed: "EpisodeCrops", rejected: int) -> Table:

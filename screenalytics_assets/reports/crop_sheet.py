@@ -35,7 +35,7 @@ class SheetSection(NamedTuple):
 
 
 def check_sheet_path(path: Path) -> None:
-    """Refuse a file that `write_sheet` does not know how to write.
+    """Refuse a file that `draw_sheet` does not know how to draw.
 
     Raises:
         ConfigurationError: The name does not end in .jpg, .jpeg or .png.
@@ -44,20 +44,16 @@ def check_sheet_path(path: Path) -> None:
         raise ConfigurationError(f"--out {path}: expected a name that ends in {', '.join(_SUFFIXES)}")
 
 
-def write_sheet(sections: Sequence[SheetSection], crops: Mapping[str, bytes], path: Path) -> None:
-    """Draw the sections one below the other; the file appears whole.
+def draw_sheet(sections: Sequence[SheetSection], crops: Mapping[str, bytes], suffix: str) -> bytes:
+    """The sections one below the other, as a picture of the kind that the suffix names.
 
     Args:
         sections: What to draw.
         crops: JPEG by detection id, of each cell.
-        path: Ends in .jpg, .jpeg or .png; its folder is made.
+        suffix: ``.jpg``, ``.jpeg`` or ``.png``.
     """
-    check_sheet_path(path)
     sheet = np.concatenate([_section(section, crops) for section in sections])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.tmp")
-    staged.write_bytes(cv2.imencode(path.suffix.lower(), sheet)[1].tobytes())
-    staged.replace(path)
+    return cv2.imencode(suffix.lower(), sheet)[1].tobytes()
 
 
 def _section(section: SheetSection, crops: Mapping[str, bytes]) -> NDArray[np.uint8]:

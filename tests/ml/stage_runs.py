@@ -9,7 +9,8 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore
+from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore
+from resources.artifacts import Artifact
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.video_library import VideoLibraryResource

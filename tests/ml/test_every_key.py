@@ -124,6 +124,16 @@ def crop_bytes(store: LocalArtifactStore) -> int:
     return len(first_crop(store))
 
 
+def seconds_on_screen(store: LocalArtifactStore) -> float:
+    people = published(store, "screen_time", EP_ID).json("screen_time.json")["people"]
+    return float(sum(person["visual_s"] for person in people))
+
+
+def intervals(store: LocalArtifactStore) -> int:
+    people = published(store, "screen_time", EP_ID).json("screen_time.json")["people"]
+    return sum(len(person["intervals"]) for person in people)
+
+
 def jsonl_twins(store: LocalArtifactStore) -> int:
     return len(list((store.root / "manifests" / EP_ID).glob("identity_boxes.jsonl")))
 
@@ -153,6 +163,11 @@ def nobody_is_seen_for_a_second(store: LocalArtifactStore) -> None:
         return detections.filter(pa.array((ts_s < 1) | (ts_s > 2)))
 
     republish_table(store, "detections", EP_ID, "detections", change)
+
+
+def nobody_is_tracked_for_a_second(store: LocalArtifactStore) -> None:
+    nobody_is_seen_for_a_second(store)
+    run_asset("tracks", store, EP_ID)
 
 
 def boxes_overlap(store: LocalArtifactStore) -> None:
@@ -248,6 +263,8 @@ ROWS: dict[str, Row] = {
     "outlier_handling.mark_low_cohesion": Row(
         "identities", True, False, stat("low_cohesion_count"), less, {"min_cohesion": 0.9999}
     ),
+    "gap_tolerance_s": Row("screen_time", 0.5, 2.0, intervals, less, prepare=nobody_is_tracked_for_a_second),
+    "edge_padding_s": Row("screen_time", 0.0, 0.2, seconds_on_screen, more),
     "write_jsonl": Row("identities", True, False, jsonl_twins, less),
 }
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore
+from resources.artifact_store import LocalArtifactStore
+from resources.artifacts import Artifact
 from resources.crop_file import CropWriter
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError
@@ -65,7 +66,7 @@ def publish(store: LocalArtifactStore, track: list[Seen] = TRACK) -> None:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalArtifactStore:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
-    return ArtifactStoreResource().store()
+    return LocalArtifactStore(tmp_path / "data")
 
 
 def crops(*arguments: str) -> Result:
