@@ -20,7 +20,6 @@ import pytest
 from numpy.typing import NDArray
 
 from resources.artifact_store import LocalArtifactStore
-from resources.crop_file import decode_jpeg, read_crops
 from resources.detector import load_detector
 from resources.embedder import load_embedder
 from resources.model_packs import ModelPack
@@ -29,10 +28,27 @@ from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.settings import section_of_key
 from screenalytics_assets.core.tables import boxes_of, column_of
 from tests.ml.conftest import EP_ID, TALK_SIZE_PX, TALK_WINDOWS
+from tests.ml.measures import (
+    Measure,
+    crop_bytes,
+    crop_files,
+    crop_side_px,
+    intervals,
+    jsonl_twins,
+    mean_confidence,
+    mean_quality,
+    most_faces_of_a_track,
+    rejected,
+    rows_of,
+    seconds_on_screen,
+    shots,
+    splits,
+    stat,
+    unassigned,
+)
 from tests.ml.stage_runs import copy_of, published, republish_table, run_asset, with_columns
 from tests.video_fixtures import write_video
 
-Measure = Callable[[LocalArtifactStore], Any]
 Prepare = Callable[[LocalArtifactStore], None]
 
 
@@ -60,82 +76,6 @@ class Row:
 
 
 less, more, differs = operator.lt, operator.gt, operator.ne
-
-
-# What to look at
-
-
-def rows_of(asset: str, name: str) -> Measure:
-    return lambda store: published(store, asset, EP_ID).manifest.rows(f"{name}.parquet")
-
-
-def shots(store: LocalArtifactStore) -> int:
-    return published(store, "detections", EP_ID).manifest.rows("shots.parquet")
-
-
-def mean_confidence(store: LocalArtifactStore) -> float:
-    detections = published(store, "detections", EP_ID).table("detections.parquet")
-    return float(column_of(detections, "confidence").mean())
-
-
-def splits(reason: str) -> Measure:
-    return lambda store: (
-        published(store, "tracks", EP_ID).table("tracks.parquet")["split_reason"].to_pylist().count(reason)
-    )
-
-
-def rejected(reason: str) -> Measure:
-    return lambda store: (
-        published(store, "faces", EP_ID).table("crops_debug.parquet")["reason"].to_pylist().count(reason)
-    )
-
-
-def mean_quality(store: LocalArtifactStore) -> float:
-    return float(column_of(published(store, "faces", EP_ID).table("faces.parquet"), "quality_score").mean())
-
-
-def most_faces_of_a_track(store: LocalArtifactStore) -> int:
-    counts = published(store, "faces", EP_ID).table("faces.parquet")["track_id"].value_counts()
-    return int(counts.field("counts").to_numpy().max())
-
-
-def crop_files(store: LocalArtifactStore) -> int:
-    return len(list((store.root / "frames" / EP_ID / "crops").rglob("*.jpg")))
-
-
-def stat(name: str) -> Measure:
-    return lambda store: published(store, "identities", EP_ID).json("identities.json")["stats"][name]
-
-
-def unassigned(store: LocalArtifactStore) -> int:
-    return len(published(store, "identities", EP_ID).json("identities.json")["unassigned"])
-
-
-def first_crop(store: LocalArtifactStore) -> bytes:
-    path = published(store, "face_crops", EP_ID).path("face_crops.parquet")
-    return dict(read_crops(path, ["det-000001"]))["det-000001"]
-
-
-def crop_side_px(store: LocalArtifactStore) -> int:
-    return len(decode_jpeg(first_crop(store)))
-
-
-def crop_bytes(store: LocalArtifactStore) -> int:
-    return len(first_crop(store))
-
-
-def seconds_on_screen(store: LocalArtifactStore) -> float:
-    people = published(store, "screen_time", EP_ID).json("screen_time.json")["people"]
-    return float(sum(person["visual_s"] for person in people))
-
-
-def intervals(store: LocalArtifactStore) -> int:
-    people = published(store, "screen_time", EP_ID).json("screen_time.json")["people"]
-    return sum(len(person["intervals"]) for person in people)
-
-
-def jsonl_twins(store: LocalArtifactStore) -> int:
-    return len(list((store.root / "manifests" / EP_ID).glob("identity_boxes.jsonl")))
 
 
 # What there is to decide
@@ -264,7 +204,9 @@ ROWS: dict[str, Row] = {
         "identities", True, False, stat("low_cohesion_count"), less, {"min_cohesion": 0.9999}
     ),
     "gap_tolerance_s": Row("screen_time", 0.5, 2.0, intervals, less, prepare=nobody_is_tracked_for_a_second),
-    "edge_padding_s": Row("screen_time", 0.0, 0.2, seconds_on_screen, more),
+    "edge_padding_s": Row(
+        "screen_time", 0.0, 0.2, seconds_on_screen, more, {"gap_tolerance_s": 0.5}, nobody_is_tracked_for_a_second
+    ),
     "write_jsonl": Row("identities", True, False, jsonl_twins, less),
 }
 
