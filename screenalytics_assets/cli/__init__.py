@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from screenalytics_assets.cli.config import config_app
+from screenalytics_assets.cli.crops import crops
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(evaluate)
+app.command()(crops)
 app.command()(export)
 app.command()(ui)
 app.command()(demo)

@@ -211,13 +211,15 @@ class _Look:
         repeated = repeated_faces(
             boxes_px, faces.scores, confidence_th=self._confidence_th, weak_fraction=settings.weak_confidence_fraction
         )
+        is_box: NDArray[np.bool_] = np.asarray(np.isfinite(faces.boxes_px).all(axis=1))
         order = np.lexsort((boxes_px[:, 1], boxes_px[:, 0]))
         order = order[~repeated[order]]
         strong = faces.scores[order] >= self._confidence_th
         weak: list[_Candidate] = []
         for i, is_strong in zip(order.tolist(), strong.tolist(), strict=True):
             place = self._rows.place(frame.index, frame.ts_s, shot_idx, boxes_px[i], (width, height))
-            candidate = _Candidate(place, float(faces.scores[i]), self._cut_out(picture, place, faces.landmarks_px[i]))
+            face = self._cut_out(picture, place, faces.landmarks_px[i]) if is_box[i] else None
+            candidate = _Candidate(place, float(faces.scores[i]), face)
             if is_strong:
                 self._enter(candidate)
             else:

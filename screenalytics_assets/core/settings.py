@@ -61,16 +61,19 @@ class DetectionSettings(Section):
         description="Side of the stored aligned crop; its centre 112 px are embedded.",
     )
     jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored crops.")
-    cut_threshold: float = Field(_SHOTS.cut_threshold, ge=0, description="Least picture difference that can be a cut.")
+    cut_threshold: float = Field(
+        _SHOTS.cut_threshold, gt=0, lt=1, description="Least picture difference that can be a cut."
+    )
     cut_ratio: float = Field(
         _SHOTS.cut_ratio, ge=1, description="How much larger than its neighbours a difference must be."
     )
     flash_max_s: float = Field(
         _SHOTS.flash_max_s,
         ge=0,
+        le=_SHOTS.context_s,
         description="A picture that returns within this time was a flash, not a cut.",
     )
-    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, description="Shortest shot.")
+    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, le=_SHOTS.context_s, description="Shortest shot.")
 
 
 class TrackingSettings(Section):
