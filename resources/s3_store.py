@@ -25,6 +25,8 @@ from screenalytics_assets.paths import cache_dir
 DEFAULT_CACHE_GB = 20.0
 # botocore keeps ten connections open.
 _THREADS = 8
+CHECKSUM = "sha256"
+"""Metadata of an object that holds one file."""
 _SEAL = "seal"
 """Metadata of a manifest: a digest of its checksums and of the tags of its objects."""
 _PUBLISH_ATTEMPTS = 3
@@ -202,7 +204,7 @@ class S3ArtifactStore(ArtifactStore):
         """Upload files to their places; returns the objects' tags."""
 
         def upload(place: str) -> str:
-            metadata = {"sha256": checksums[place]} if place in checksums else {}
+            metadata = {CHECKSUM: checksums[place]} if place in checksums else {}
             return self._bucket.upload(sources[place], object_key(place), metadata)
 
         with ThreadPoolExecutor(_THREADS) as pool:
