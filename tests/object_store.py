@@ -1,5 +1,6 @@
 """A real S3 endpoint for the tests: moto's server, spoken to over HTTP."""
 
+import hashlib
 import logging
 import os
 import uuid
@@ -74,6 +75,14 @@ class BucketPlace:
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
         return {
             key.removeprefix("tv/"): self.client.get_object(Bucket=self.name, Key=key)["Body"].read() for key in keys
+        }
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every object but the manifests."""
+        return {
+            key: hashlib.sha256(content).hexdigest()
+            for key, content in self.objects().items()
+            if not key.endswith("manifest.json")
         }
 
     def put(self, key: str, content: bytes) -> None:
