@@ -65,6 +65,10 @@ class Manifest(BaseModel):
         """Row count of the file with this name."""
         return next(file.rows or 0 for file in self.files if Path(file.path).name == name)
 
+    def to_bytes(self) -> bytes:
+        """The manifest as it is stored."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
+
     def has(self, name: str) -> bool:
         """Whether a file with this name was published."""
         return any(Path(file.path).name == name for file in self.files)
@@ -90,7 +94,10 @@ class Artifact(ABC):
 
     def path(self, name: str) -> Path:
         """A file of this artifact on this machine, by its name in the contract."""
-        return self.path_below_root(file_path(self.manifest.ep_id, name))
+        return self.path_below_root(self._place(name))
+
+    def _place(self, name: str) -> str:
+        return file_path(self.manifest.ep_id, name)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A Parquet file."""

@@ -27,14 +27,16 @@ def evaluate(
         Path | None,
         typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
     ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
 ) -> None:
     """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, and screen-time error per person."""
     from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.core.errors import ConfigurationError
 
     if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     if ep_id is not None and truth is not None and not (season or truth_dir or output):
         _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json)
     elif season is not None and truth_dir is not None and not (ep_id or truth):

@@ -317,7 +317,9 @@ def test_a_key_that_is_no_text_is_refused(key: object, write_file: WriteFile) ->
         resolve_settings()
 
 
-@pytest.mark.parametrize("name", ["CACHE_DIR", "DATA_ROOT", "DATABASE_URL", "SHARED_DIR"])
+@pytest.mark.parametrize(
+    "name", ["CACHE_DIR", "DATA_ROOT", "DATABASE_URL", "LOGS_BUCKET", "S3_CACHE_DIR", "S3_CACHE_GB", "SHARED_DIR"]
+)
 def test_variables_that_say_where_things_are_are_no_settings(name: str) -> None:
     assert environment_layer({f"SCREENALYTICS_{name}": "somewhere"}).values == {}
 
