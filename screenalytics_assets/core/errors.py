@@ -31,3 +31,7 @@ class TruthError(ScreenalyticsError):
 
 class MissingPackageError(ScreenalyticsError):
     """An optional package that a command needs and that is not installed."""
+
+
+class DatabaseError(ScreenalyticsError):
+    """A database that is away, of another schema, or holds vectors of another model."""
