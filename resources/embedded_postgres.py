@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import time
 import uuid
@@ -101,13 +102,21 @@ class EmbeddedPostgres:
         return self.conninfo
 
     def close(self) -> None:
-        """Give the share back; the last one stops the server."""
+        """Give the share back; the last one stops the server.
+
+        What is stored does not depend on it, so that nothing here fails a run.
+        """
         lease, self._lease = self._lease, None
         if lease is None:
             return
-        with lease, self._lock():
-            if not self._is_shared(lease):
-                self._stop()
+        try:
+            with self._lock():
+                if not self._is_shared(lease):
+                    self._stop()
+        except (DatabaseError, OSError, psutil.Error) as error:
+            logging.getLogger(__name__).warning("the embedded database in %s keeps running: %s", self._data, error)
+        finally:
+            lease.close()
 
     def _is_shared(self, lease: psycopg.Connection) -> bool:
         """Whether anybody else is connected; true as well of a server that does not answer any more."""
@@ -158,6 +167,8 @@ class EmbeddedPostgres:
     def _start(self, package: ModuleType) -> str:
         self._forget_dead_server()
         server = package.PostgresServer(self._data, cleanup_mode=None)
+        if server.system_user:
+            _give_to(self._data, server.system_user)
         server.ensure_pgdata_inited()
         server.ensure_postgres_running()
         running = server.get_postmaster_info()
@@ -165,20 +176,17 @@ class EmbeddedPostgres:
         return make_conninfo(host=str(running.socket_dir), port=running.port, user=_SUPERUSER, dbname=_SUPERUSER)
 
     def _stop(self) -> None:
-        package = _package()
-        server = package.PostgresServer(self._data, cleanup_mode=None)
-        try:
-            package.pgexec(
-                "pg_ctl",
-                ("-w", "-m", "fast", "-D", str(self._data), "stop"),
-                bin_path=server.bin_path,
-                user=server.system_user,
-            )
-        except subprocess.SubprocessError as error:
-            logging.getLogger(__name__).warning("the embedded database in %s did not stop: %s", self._data, error)
+        """Ask the server to disconnect everybody and end, and wait until it has."""
+        pid_file = self._data / "postmaster.pid"
+        psutil.Process(int(pid_file.read_text().split()[0])).send_signal(signal.SIGINT)
+        deadline = time.monotonic() + _LOCK_TIMEOUT_S / 2
+        while pid_file.exists():
+            if time.monotonic() > deadline:
+                raise DatabaseError(f"it was asked to end {_LOCK_TIMEOUT_S / 2:.0f} s ago")
+            time.sleep(0.02)
 
     def _forget_dead_server(self) -> None:
-        """Remove the process id of a server that was killed: by now another process may have it, or nobody.
+        """Remove what a server that was killed left behind: its process id may be another process's by now.
 
         Not before the last process of that server is gone, which may still be writing.
         """
@@ -186,7 +194,8 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + _STATE_TIMEOUT_S
         while pid_file.exists() and not self._is_server_running(pid_file):
             if not _servers_in(self._data):
-                pid_file.unlink(missing_ok=True)
+                _remove_traces(self._data, pid_file.read_text().splitlines())
+                pid_file.unlink()
             elif time.monotonic() > deadline:
                 raise DatabaseError(f"processes of a server that was killed still run in {self._data}: stop them")
             else:
@@ -207,6 +216,20 @@ def _servers_in(folder: Path) -> list[psutil.Process]:
         if is_live_server and seen["cwd"] and Path(seen["cwd"]) == folder:
             found.append(process)
     return found
+
+
+def _remove_traces(folder: Path, pid_lines: list[str]) -> None:
+    """The sockets of a server that is gone; each has a lock with its process id."""
+    for place in {folder, Path(pid_lines[4]) if len(pid_lines) > 4 and pid_lines[4] else folder}:
+        for socket in place.glob(".s.PGSQL.*"):
+            socket.unlink()
+
+
+def _give_to(folder: Path, user: str) -> None:
+    """Give the files of a server to the user it runs as; copied or restored by root, they are root's."""
+    if (folder / "PG_VERSION").owner() != user:
+        for path in folder.rglob("*"):
+            shutil.chown(path, user)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ TRACK_MATCHES = pa.schema(
     [
         pa.field("ep_id", pa.string(), nullable=False),
         pa.field("track_id", pa.string(), nullable=False),
+        pa.field("identity_id", pa.string()),
         pa.field("start_s", pa.float64(), nullable=False),
         pa.field("end_s", pa.float64(), nullable=False),
         pa.field("detection_id", pa.string(), nullable=False),
@@ -65,16 +66,21 @@ One row a vector, its similarities as big-endian floats: millions of rows of the
 
 
 TRACKS_SQL = """
-select ep_id, track_id, start_s, end_s, detection_id, similarity
-from (
+with compared as (
     select track.*, (1 - (vector <=> %(vector)s))::real as similarity
     from screenalytics.track join screenalytics.episode using (ep_id, model_digest)
     where model_digest = %(model_digest)s and show = coalesce(%(show)s, show)
-) as compared
+), identified as (
+    select *, avg(similarity) over (partition by ep_id, coalesce(identity_id, track_id)) as identity_similarity
+    from compared
+)
+select ep_id, track_id, identity_id, start_s, end_s, detection_id, similarity
+from identified
 where similarity >= %(min_similarity)s
+    or (identity_similarity >= %(min_similarity)s and similarity >= %(min_identity_sim)s)
 order by ep_id, start_s, track_id
 """
-"""The tracks of every episode, or of a show's, that resemble one vector."""
+"""The tracks of every episode, or of a show's, that resemble one vector by themselves or as part of their identity."""
 
 
 class FacebankRecord(NamedTuple):
@@ -303,7 +309,8 @@ class VectorDatabase:
             show: Its show.
             content_digest: Tells later whether this is what is stored.
             model_digest: The embedder that made the vectors.
-            tracks: ``track_id``, ``start_s``, ``end_s`` and ``detection_id`` of the track's best face.
+            tracks: ``track_id``, ``identity_id`` (null for none), ``start_s``, ``end_s`` and ``detection_id`` of the
+                track's best face.
             vectors: (N, 512) float32, one a track.
         """
         _require_vectors(vectors, tracks.num_rows)
@@ -315,13 +322,14 @@ class VectorDatabase:
                 [ep_id, show, content_digest, model_digest],
             )
             with connection.cursor().copy(
-                "copy screenalytics.track (ep_id, track_id, start_s, end_s, detection_id, model_digest, vector) "
+                "copy screenalytics.track "
+                "(ep_id, track_id, identity_id, start_s, end_s, detection_id, model_digest, vector) "
                 "from stdin (format binary)"
             ) as copy:
-                copy.set_types(["text", "text", "float8", "float8", "text", "text", "vector"])
+                copy.set_types(["text", "text", "text", "float8", "float8", "text", "text", "vector"])
                 for row, vector in zip(tracks.to_pylist(), vectors, strict=True):
-                    times = (row["start_s"], row["end_s"])
-                    copy.write_row([ep_id, row["track_id"], *times, row["detection_id"], model_digest, Vector(vector)])
+                    columns = ("track_id", "identity_id", "start_s", "end_s", "detection_id")
+                    copy.write_row([ep_id, *(row[name] for name in columns), model_digest, Vector(vector)])
 
     def remove_episode(self, ep_id: str) -> None:
         """Forget an episode."""
@@ -339,14 +347,24 @@ class VectorDatabase:
         return dict(rows)
 
     def find_tracks(
-        self, vector: NDArray[np.float32], model_digest: str, *, min_similarity: float, show: str | None = None
+        self,
+        vector: NDArray[np.float32],
+        model_digest: str,
+        *,
+        min_similarity: float,
+        min_identity_sim: float,
+        show: str | None = None,
     ) -> pa.Table:
         """The tracks that resemble a face, of one show or of all: exact cosine similarity, computed in SQL.
+
+        A track is found by itself, or with its identity, whose tracks resemble the face on average: in the dark, or
+        half covered, a person is known by the company of better tracks.
 
         Args:
             vector: (512,) float32.
             model_digest: The embedder that made it; tracks of another one are not compared.
-            min_similarity: Least similarity of what is returned.
+            min_similarity: Least similarity of a track, or on average of the tracks of an identity.
+            min_identity_sim: Least similarity of a track that is found with its identity.
             show: The show; without one, every episode.
 
         Returns:
@@ -360,6 +378,7 @@ class VectorDatabase:
                     "vector": Vector(vector),
                     "model_digest": model_digest,
                     "min_similarity": min_similarity,
+                    "min_identity_sim": min_identity_sim,
                     "show": show,
                 },
             ).fetchall()

@@ -22,7 +22,7 @@ class Found:
 
     Attributes:
         photo: The photo and its face.
-        min_photo_sim: Least similarity of the tracks.
+        min_photo_sim: Least similarity of a track, or on average of the tracks of an identity.
         appearances: The episodes in which it is seen.
         searched: Every episode that was compared.
         not_searched: Episodes whose vectors are of another model.
@@ -74,7 +74,11 @@ def find_photo(path: Path, run: RunSettings, store: ArtifactStore, *, show: str 
         if not searched:
             raise FacebankError(_nothing_to_search(show, len(stored)))
         matches = database.find_tracks(
-            faces.embed([photo])[0], faces.model_digest, min_similarity=run.thresholds.min_photo_sim, show=show
+            faces.embed([photo])[0],
+            faces.model_digest,
+            min_similarity=run.thresholds.min_photo_sim,
+            min_identity_sim=run.thresholds.min_identity_sim,
+            show=show,
         )
     seen = appearances(matches)
     return Found(

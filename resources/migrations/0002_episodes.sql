@@ -13,6 +13,7 @@ create index on screenalytics.episode (show);
 create table screenalytics.track (
     ep_id text not null,
     track_id text not null,
+    identity_id text, -- null where the track is in no identity of the episode
     start_s double precision not null,
     end_s double precision not null check (end_s >= start_s),
     detection_id text not null, -- the track's best face, in the episode's face_crops

@@ -26,8 +26,13 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 STAGE = Stage("episode_vectors", "1", inputs=("tracks", "faces", "identities"), outputs={"episode_vectors": describe})
 
 
-def searchable_tracks(track_ids: list[str], tracks: pa.Table, faces: pa.Table) -> pa.Table:
-    """When each track is seen and its best face, in the order of the ids."""
+def searchable_tracks(
+    track_ids: list[str], tracks: pa.Table, faces: pa.Table, identities: Mapping[str, Any]
+) -> pa.Table:
+    """When each track is seen, its identity and its best face, in the order of the ids."""
+    identity_of = {
+        track_id: identity["identity_id"] for identity in identities["identities"] for track_id in identity["track_ids"]
+    }
     best = faces.filter(pc.equal(faces["quality_rank"], 1)).select(["track_id", "detection_id"])
     wanted = pa.table({"track_id": pa.array(track_ids, pa.string())})
     times = tracks.select(["track_id", "start_s", "end_s"])
@@ -35,7 +40,8 @@ def searchable_tracks(track_ids: list[str], tracks: pa.Table, faces: pa.Table) -
         part.take(pc.index_in(wanted["track_id"], value_set=part["track_id"].combine_chunks()))
         for part in (times, best)
     ]
-    return rows[0].append_column("detection_id", rows[1]["detection_id"])
+    identity_ids = pa.array([identity_of.get(track_id) for track_id in track_ids], pa.string())
+    return rows[0].append_column("detection_id", rows[1]["detection_id"]).append_column("identity_id", identity_ids)
 
 
 def is_stored(store: ArtifactStore, vectors: VectorDatabaseResource, ep_id: str) -> bool:
@@ -78,7 +84,8 @@ def episode_vectors(
         made_by = faces["model_digest"].unique().to_pylist() or [run.pack.embedder.file.sha256]
         pooled = inputs["identities"].array("tracks.npy")
         track_ids = inputs["identities"].json("track_ids.json")["track_ids"]
-        tracks = searchable_tracks(track_ids, inputs["tracks"].table("tracks.parquet"), faces)
+        document = inputs["identities"].json("identities.json")
+        tracks = searchable_tracks(track_ids, inputs["tracks"].table("tracks.parquet"), faces, document)
         digest = stored_digest(made_by[0], tracks, pooled)
         vectors.database().replace_episode(
             ep_id,
@@ -88,8 +95,8 @@ def episode_vectors(
             tracks=tracks,
             vectors=pooled,
         )
-        document = {"ep_id": ep_id, "show": show_of(ep_id), "model_digest": made_by[0], "tracks": len(track_ids)}
-        outputs["episode_vectors"].write_json("episode_vectors.json", document)
+        stored = {"ep_id": ep_id, "show": show_of(ep_id), "model_digest": made_by[0], "tracks": len(track_ids)}
+        outputs["episode_vectors"].write_json("episode_vectors.json", stored)
         return {"episode_vectors": {"stored_digest": digest}}
 
     yield from run_stage(context, STAGE, artifacts.store(), run.resolved, config={}, force=force, compute=compute)

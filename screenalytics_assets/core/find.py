@@ -14,7 +14,8 @@ class Appearance(NamedTuple):
     Attributes:
         ep_id: The episode.
         intervals_s: Start and end of each stretch, merged and ascending.
-        tracks: The tracks that resemble the face: track_id, start_s, end_s, detection_id, similarity; by time.
+        tracks: The tracks that resemble the face: track_id, identity_id, start_s, end_s, detection_id,
+            similarity; by time.
     """
 
     ep_id: str
@@ -52,8 +53,8 @@ def appearances(matches: pa.Table) -> list[Appearance]:
     """The episodes of tracks, by their id.
 
     Args:
-        matches: ``ep_id``, ``track_id``, ``start_s``, ``end_s``, ``detection_id`` and ``similarity``, by episode and
-            time.
+        matches: ``ep_id``, ``track_id``, ``identity_id``, ``start_s``, ``end_s``, ``detection_id`` and ``similarity``,
+            by episode and time.
     """
     by_episode: dict[str, list[dict[str, Any]]] = {}
     for row in matches.to_pylist():
