@@ -89,6 +89,7 @@ class ModelPack:
             "min_cohesion": self.embedder.entry.min_cohesion,
             "gate_hard_sim": self.embedder.entry.gate_hard_sim,
             "gate_soft_sim": self.embedder.entry.gate_soft_sim,
+            "min_photo_sim": self.embedder.entry.min_photo_sim,
         }
 
     def verify(self) -> None:

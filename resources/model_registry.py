@@ -67,6 +67,7 @@ class _EmbedderValues(_Entry):
     min_cohesion: float | None = None
     gate_hard_sim: float | None = None
     gate_soft_sim: float | None = None
+    min_photo_sim: float | None = None
 
 
 class EmbedderEntry(_EmbedderValues):

@@ -33,6 +33,7 @@ _NOT_SETTINGS = frozenset(
         "CONFIG_DIR",
         "DATABASE_URL",
         "DATA_ROOT",
+        "FACEBANK_ROOT",
         "LOGS_BUCKET",
         "PROFILE",
         "S3_CACHE_DIR",

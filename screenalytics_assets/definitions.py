@@ -3,12 +3,16 @@
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.photo_library import PhotoLibraryResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from resources.vectors import VectorDatabaseResource
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.assets.detections import detections
 from screenalytics_assets.assets.episode_report import episode_report
+from screenalytics_assets.assets.episode_vectors import episode_vectors
 from screenalytics_assets.assets.episode_video import episode_video
+from screenalytics_assets.assets.facebank import facebank
 from screenalytics_assets.assets.faces import faces
 from screenalytics_assets.assets.identities import identities
 from screenalytics_assets.assets.screen_time import screen_time
@@ -16,25 +20,42 @@ from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
-ASSETS = [episode_video, detections, tracks, faces, identities, screen_time, track_metrics, episode_report]
+ASSETS = [
+    episode_video,
+    detections,
+    tracks,
+    faces,
+    identities,
+    screen_time,
+    track_metrics,
+    episode_report,
+    episode_vectors,
+]
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
-        assets=ASSETS,
+        assets=[*ASSETS, facebank],
         asset_checks=INTEGRITY_CHECKS,
         jobs=[
             dg.define_asset_job(
                 "episode_job",
                 selection=dg.AssetSelection.assets(*ASSETS),
                 description="Everything about one episode, from its video to its report.",
-            )
+            ),
+            dg.define_asset_job(
+                "facebank_job",
+                selection=dg.AssetSelection.assets(facebank),
+                description="The photos of a show's known people.",
+            ),
         ],
         resources={
             "settings": SettingsResource(),
             "artifacts": ArtifactStoreResource(),
             "videos": VideoLibraryResource(),
+            "photos": PhotoLibraryResource(),
+            "vectors": VectorDatabaseResource(),
             "progress": progress,
         },
         # An episode is one chain: a process for each step would load the models and libraries anew each time.

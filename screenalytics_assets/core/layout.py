@@ -30,6 +30,11 @@ def crop_sheet_path(ep_id: str) -> str:
     return f"reports/{ep_id}/crops.jpg"
 
 
+def photos_dir(show: str) -> str:
+    """The folder of a show's facebank photos, one folder a person; what is published of it lies beside them."""
+    return f"facebank/{show}"
+
+
 _FOLDERS = {
     "face_crops.parquet": "frames",
     "crops_debug.parquet": "frames",
@@ -39,6 +44,8 @@ _FOLDERS = {
     "tracks.npy": "embeds",
     "track_ids.json": "embeds",
     "index.html": "reports",
+    "facebank.json": "facebank",
+    "facebank_crops.parquet": "facebank",
 }
 
 

@@ -207,6 +207,33 @@ class ScreenTimeSettings(Section):
     )
 
 
+class FacebankSettings(Section):
+    """Which photos of known people are good enough, and what resembles them (``facebank.yaml``)."""
+
+    photo_min_face_size: float = Field(
+        40.0, ge=1, description="Least shorter side of the face box in a photo, in pixels."
+    )
+    photo_min_sharpness: float = Field(
+        20.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop of a photo."
+    )
+    photo_min_inside_fraction: float = Field(
+        0.5, ge=0, le=1, description="Least part of the aligned 112 px crop that is inside the photo."
+    )
+    photo_max_second_face: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="A photo shows several people if its second largest face has more than this part of the largest "
+        "one's size.",
+    )
+    min_photo_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Least similarity of a photo to a track or photo of one person; null takes the embedder's own.",
+    )
+
+
 class ModelSettings(Section):
     """Which weights run where (``models.yaml``)."""
 
@@ -231,6 +258,7 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     faces: FacesSettings = FacesSettings()
     clustering: ClusteringSettings = ClusteringSettings()
+    facebank: FacebankSettings = FacebankSettings()
     screen_time: ScreenTimeSettings = ScreenTimeSettings()
     models: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
@@ -245,6 +273,7 @@ STAGE_FILES: Mapping[str, str] = {
     "tracking": "tracking.yaml",
     "faces": "faces_embed_sampling.yaml",
     "clustering": "clustering.yaml",
+    "facebank": "facebank.yaml",
     "screen_time": "screen_time.yaml",
     "models": "models.yaml",
     "output": "output.yaml",
@@ -389,6 +418,7 @@ class Thresholds(NamedTuple):
         min_cohesion: Least mean cosine similarity within an identity that is not flagged.
         gate_hard_sim: Cosine similarity to its track below which a detection shows another face.
         gate_soft_sim: The same below which it is doubtful, and from which on two pieces are one face.
+        min_photo_sim: Least cosine similarity of a photo to a track or photo of the same person.
     """
 
     confidence_th: float
@@ -400,6 +430,7 @@ class Thresholds(NamedTuple):
     min_cohesion: float
     gate_hard_sim: float
     gate_soft_sim: float
+    min_photo_sim: float
 
 
 def thresholds_of(settings: Settings) -> Thresholds:

@@ -24,6 +24,7 @@ THRESHOLDS = Thresholds(
     min_cohesion=0.55,
     gate_hard_sim=0.2,
     gate_soft_sim=0.4,
+    min_photo_sim=0.38,
 )
 
 

@@ -87,6 +87,11 @@ OTHER_VALUES: dict[str, Any] = {
     "outlier_handling.mark_low_cohesion": False,
     "gap_tolerance_s": 0.3,
     "edge_padding_s": 0.2,
+    "photo_min_face_size": 64.0,
+    "photo_min_sharpness": 30.0,
+    "photo_min_inside_fraction": 0.8,
+    "photo_max_second_face": 0.25,
+    "min_photo_sim": 0.5,
     "model_pack": "buffalo_l",
     "model_dir": "weights",
     "device": "cpu",
@@ -318,7 +323,17 @@ def test_a_key_that_is_no_text_is_refused(key: object, write_file: WriteFile) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["CACHE_DIR", "DATA_ROOT", "DATABASE_URL", "LOGS_BUCKET", "S3_CACHE_DIR", "S3_CACHE_GB", "SHARED_DIR"]
+    "name",
+    [
+        "CACHE_DIR",
+        "DATA_ROOT",
+        "DATABASE_URL",
+        "FACEBANK_ROOT",
+        "LOGS_BUCKET",
+        "S3_CACHE_DIR",
+        "S3_CACHE_GB",
+        "SHARED_DIR",
+    ],
 )
 def test_variables_that_say_where_things_are_are_no_settings(name: str) -> None:
     assert environment_layer({f"SCREENALYTICS_{name}": "somewhere"}).values == {}
@@ -374,6 +389,11 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("outlier_handling.mark_low_cohesion", "sometimes"),
         ("gap_tolerance_s", -1),
         ("edge_padding_s", -0.1),
+        ("photo_min_face_size", 0),
+        ("photo_min_sharpness", -1),
+        ("photo_min_inside_fraction", 1.1),
+        ("photo_max_second_face", 2),
+        ("min_photo_sim", 1.0),
         ("device", "gpu"),
         ("model_pack", ""),
     ],
@@ -485,6 +505,7 @@ DECLARED: dict[str, float | None] = {
     "min_cohesion": 0.5,
     "gate_hard_sim": 0.2,
     "gate_soft_sim": 0.38,
+    "min_photo_sim": 0.37,
 }
 
 
