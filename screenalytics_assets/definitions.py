@@ -11,22 +11,27 @@ from screenalytics_assets.assets.episode_report import episode_report
 from screenalytics_assets.assets.episode_video import episode_video
 from screenalytics_assets.assets.faces import faces
 from screenalytics_assets.assets.identities import identities
+from screenalytics_assets.assets.recluster import recluster
+from screenalytics_assets.assets.reembed import reembed
+from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
+from screenalytics_assets.checks.cleanup import CLEANUP_INTEGRITY_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
 ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
+CLEANUP_ASSETS = [split_tracks, reembed, recluster]
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
-        assets=ASSETS,
-        asset_checks=INTEGRITY_CHECKS,
+        assets=[*ASSETS, *CLEANUP_ASSETS],
+        asset_checks=[*INTEGRITY_CHECKS, *CLEANUP_INTEGRITY_CHECKS],
         jobs=[
             dg.define_asset_job(
                 "episode_job",
-                selection=dg.AssetSelection.assets(*ASSETS),
+                selection=dg.AssetSelection.assets(*ASSETS, *CLEANUP_ASSETS),
                 description="Everything about one episode, from its video to its report.",
             )
         ],

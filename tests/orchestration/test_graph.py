@@ -31,8 +31,11 @@ ASSETS = {
     "identities",
     "track_metrics",
     "episode_report",
+    "split_tracks",
+    "reembed",
+    "recluster",
 }
-FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report"}
+FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report", "recluster"}
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +256,9 @@ def test_the_result_of_a_check_belongs_to_its_episode(instance: dg.DagsterInstan
         "tracks_integrity",
         "faces_integrity",
         "identities_integrity",
+        "split_tracks_integrity",
+        "reembed_integrity",
+        "recluster_integrity",
     }
     assert {evaluation.partition for evaluation in evaluations} == {EP}  # type: ignore[union-attr]
 
@@ -277,8 +283,14 @@ def test_the_metadata_has_figures_to_plot_and_pictures_that_fit(
 
 
 def test_detection_and_embedding_take_a_slot_of_the_gpu_pool() -> None:
-    pools = {name: defs.resolve_assets_def(name).op.pool for name in ("detections", "faces", "tracks", "identities")}
-    assert pools == {"detections": "gpu", "faces": "gpu", "tracks": "gpu", "identities": None}
+    pools = {name: defs.resolve_assets_def(name).op.pool for name in ASSETS}
+    assert {name for name, pool in pools.items() if pool == "gpu"} == {
+        "detections",
+        "face_crops",
+        "faces",
+        "tracks",
+        "reembed",
+    }
 
 
 @pytest.mark.usefixtures("_untouched")

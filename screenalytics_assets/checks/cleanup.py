@@ -1,0 +1,39 @@
+"""What must hold after the cleanup: its artifacts are as whole as the originals."""
+
+from collections.abc import Sequence
+
+from resources.artifact_store import LocalArtifactStore
+from screenalytics_assets.checks.episode_check import integrity_check
+from screenalytics_assets.checks.integrity import face_breaches, identity_breaches, track_breaches
+from screenalytics_assets.core import integrity as core
+from screenalytics_assets.stage import require_artifact
+
+
+def _split_tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+    """Each detection is in one track or untracked, as before; no detection became tracked or untracked."""
+    before = require_artifact(store, "tracks", ep_id).table("untracked.parquet", ["detection_id"])
+    after = require_artifact(store, "split_tracks", ep_id).table("untracked.parquet", ["detection_id"])
+    return [
+        *track_breaches(store, ep_id, "split_tracks"),
+        *core.partition_breaches("untracked", before["detection_id"].to_pylist(), after["detection_id"].to_pylist()),
+    ]
+
+
+def _reembed(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+    """Row i is vector i, vectors have length 1, faces belong to the cleaned tracks, crop files exist."""
+    return face_breaches(store, ep_id, "reembed", tracks_of="split_tracks")
+
+
+def _recluster(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+    """Each cleaned track is in one identity or unassigned with a reason; who is seen together is not one person."""
+    artifact = require_artifact(store, "recluster", ep_id)
+    return identity_breaches(
+        store, ep_id, artifact, artifact.json("clusters.json"), tracks_of="split_tracks", faces_of="reembed"
+    )
+
+
+CLEANUP_INTEGRITY_CHECKS = [
+    integrity_check("split_tracks", _split_tracks),
+    integrity_check("reembed", _reembed),
+    integrity_check("recluster", _recluster),
+]
