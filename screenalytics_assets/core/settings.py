@@ -211,6 +211,20 @@ class CleanupSettings(Section):
     recluster_tight_thresh: float | None = Field(
         None, gt=-1, lt=1, description="The tight_thresh of recluster; null takes the embedder's own."
     )
+    name_similarity: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Mean similarity of an identity to a person's photos, or to another identity, from which on they "
+        "are one person in group_clusters; null takes the embedder's own.",
+    )
+    name_margin: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Least lead over the second best; doubtful identities must have it on top of name_similarity too. "
+        "Null takes the embedder's own.",
+    )
 
     @field_validator("actions", mode="before")
     @classmethod
@@ -407,6 +421,8 @@ class Thresholds(NamedTuple):
         gate_soft_sim: The same below which it is doubtful, and from which on two pieces are one face.
         recluster_thresh: The cluster_thresh of the cleanup.
         recluster_tight_thresh: The tight_thresh of the cleanup.
+        name_similarity: Least mean cosine similarity of an identity to the photos of the person that it is.
+        name_margin: Least lead of that over the second best person.
     """
 
     confidence_th: float
@@ -420,6 +436,8 @@ class Thresholds(NamedTuple):
     gate_soft_sim: float
     recluster_thresh: float
     recluster_tight_thresh: float
+    name_similarity: float
+    name_margin: float
 
 
 def thresholds_of(settings: Settings) -> Thresholds:

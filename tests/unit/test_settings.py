@@ -88,6 +88,8 @@ OTHER_VALUES: dict[str, Any] = {
     "reembed_min_faces": 2,
     "recluster_thresh": 0.41,
     "recluster_tight_thresh": 0.61,
+    "name_similarity": 0.51,
+    "name_margin": 0.2,
     "model_pack": "buffalo_l",
     "model_dir": "weights",
     "device": "cpu",
@@ -370,6 +372,8 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("reembed_min_faces", 0),
         ("recluster_thresh", 1.0),
         ("recluster_tight_thresh", -1.0),
+        ("name_similarity", 1.0),
+        ("name_margin", -0.1),
         ("device", "gpu"),
         ("model_pack", ""),
     ],
@@ -498,6 +502,8 @@ DECLARED: dict[str, float | None] = {
     "gate_soft_sim": 0.38,
     "recluster_thresh": 0.4,
     "recluster_tight_thresh": 0.42,
+    "name_similarity": 0.45,
+    "name_margin": 0.1,
 }
 
 
