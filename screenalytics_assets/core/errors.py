@@ -31,3 +31,7 @@ class TruthError(ScreenalyticsError):
 
 class MissingPackageError(ScreenalyticsError):
     """An optional package that a command needs and that is not installed."""
+
+
+class CorrectionError(ScreenalyticsError):
+    """A file of corrections that cannot be understood, or a correction that cannot be made."""
