@@ -11,6 +11,7 @@ from typing import Any
 from resources.artifact_store import LocalArtifactStore
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.evaluate import EpisodeScores, score_episode
+from screenalytics_assets.core.name_scores import NameScores, all_names, score_names
 from screenalytics_assets.core.truth import Truth, parse_truth
 from screenalytics_assets.partitions import parse_ep_id
 from screenalytics_assets.stage import require_artifact
@@ -46,6 +47,21 @@ def score_published(store: LocalArtifactStore, ep_id: str, truth: Truth) -> Epis
     )
 
 
+def score_published_names(store: LocalArtifactStore, ep_id: str, truth: Truth) -> NameScores | None:
+    """Score the names of an episode, or nothing where ``group_clusters`` has given none."""
+    grouped = store.open("group_clusters", ep_id)
+    if grouped is None:
+        return None
+    detections = require_artifact(store, "detections", ep_id)
+    return score_names(
+        truth,
+        detections.table("analysed_frames.parquet"),
+        detections.table("detections.parquet"),
+        require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
+        grouped.json("identities.json"),
+    )
+
+
 @dataclass(frozen=True)
 class SeasonScores:
     """The scored episodes of a season, and those that could not be scored.
@@ -54,11 +70,13 @@ class SeasonScores:
         season: For example ``rhobh-s05``.
         episodes: Scores by episode id, in alphabetical order.
         not_published: Episodes that have a truth file and no published identities.
+        names: The names of all episodes that have some, as one; None without any.
     """
 
     season: str
     episodes: Mapping[str, EpisodeScores]
     not_published: tuple[str, ...]
+    names: NameScores | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """A row an episode and one for all: counts summed, shares averaged, the worst screen-time error."""
@@ -81,6 +99,7 @@ class SeasonScores:
             "episodes": {ep_id: scores.to_dict() for ep_id, scores in self.episodes.items()},
             "all": {name: value for name, value in self.rows()[-1].items() if name != "ep_id"},
             "not_published": list(self.not_published),
+            "names": self.names.to_dict() if self.names else None,
         }
 
 
@@ -114,9 +133,12 @@ def score_season(store: LocalArtifactStore, season: str, truth_dir: Path) -> Sea
             f"{season}: none of {', '.join(truths)} has published identities; "
             f"compute one first, for example with `screenalytics run --ep-id {next(iter(truths))}`"
         )
+    known = {ep_id: read_truth(truths[ep_id]) for ep_id in published}
+    names = [scores for ep_id in published if (scores := score_published_names(store, ep_id, known[ep_id]))]
     return SeasonScores(
         season=season,
-        episodes={ep_id: score_published(store, ep_id, read_truth(truths[ep_id])) for ep_id in published},
+        episodes={ep_id: score_published(store, ep_id, truth) for ep_id, truth in known.items()},
+        names=all_names(names) if names else None,
         not_published=tuple(ep_id for ep_id in truths if ep_id not in published),
     )
 
