@@ -22,3 +22,10 @@ def data_root() -> Path:
 def dagster_home() -> Path:
     """``DAGSTER_HOME``, or the checkout's ``.dagster_home/``."""
     return Path(os.environ.get("DAGSTER_HOME") or project_dir() / ".dagster_home").resolve()
+
+
+def cache_dir() -> Path:
+    """``SCREENALYTICS_CACHE_DIR``, ``XDG_CACHE_HOME/screenalytics`` or ``~/.cache/screenalytics``."""
+    chosen = os.environ.get("SCREENALYTICS_CACHE_DIR")
+    shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen) if chosen else shared / "screenalytics"

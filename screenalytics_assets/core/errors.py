@@ -35,3 +35,7 @@ class MissingPackageError(ScreenalyticsError):
 
 class CorrectionError(ScreenalyticsError):
     """A file of corrections that cannot be understood, or a correction that cannot be made."""
+
+
+class DatabaseError(ScreenalyticsError):
+    """A database that is away, of another schema, or holds vectors of another model."""
