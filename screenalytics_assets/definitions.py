@@ -5,11 +5,14 @@ import dagster as dg
 from resources.artifact_store import ArtifactStoreResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from resources.vectors import VectorDatabaseResource
 from resources.video_library import VideoLibraryResource
+from screenalytics_assets.assets.corrections import corrections
 from screenalytics_assets.assets.detections import detections
 from screenalytics_assets.assets.episode_report import episode_report
 from screenalytics_assets.assets.episode_video import episode_video
 from screenalytics_assets.assets.faces import faces
+from screenalytics_assets.assets.group_clusters import group_clusters
 from screenalytics_assets.assets.identities import identities
 from screenalytics_assets.assets.recluster import recluster
 from screenalytics_assets.assets.reembed import reembed
@@ -17,17 +20,18 @@ from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
 from screenalytics_assets.checks.cleanup import CLEANUP_INTEGRITY_CHECKS
+from screenalytics_assets.checks.grouping import GROUPING_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
 ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
-CLEANUP_ASSETS = [split_tracks, reembed, recluster]
+CLEANUP_ASSETS = [split_tracks, reembed, recluster, corrections, group_clusters]
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
         assets=[*ASSETS, *CLEANUP_ASSETS],
-        asset_checks=[*INTEGRITY_CHECKS, *CLEANUP_INTEGRITY_CHECKS],
+        asset_checks=[*INTEGRITY_CHECKS, *CLEANUP_INTEGRITY_CHECKS, *GROUPING_CHECKS],
         jobs=[
             dg.define_asset_job(
                 "episode_job",
@@ -38,6 +42,7 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
         resources={
             "settings": SettingsResource(),
             "artifacts": ArtifactStoreResource(),
+            "vectors": VectorDatabaseResource(),
             "videos": VideoLibraryResource(),
             "progress": progress,
         },

@@ -54,6 +54,13 @@ def require_known_assets(names: Sequence[str]) -> None:
         raise ConfigurationError(f"unknown asset {', '.join(unknown)}; known: {', '.join(known)}")
 
 
+def downstream_of(name: str) -> list[str]:
+    """An asset and everything that is made from it, in the order of the graph."""
+    keys = dg.AssetSelection.assets(name).downstream().resolve(defs.resolve_asset_graph())
+    found = {key.to_user_string() for key in keys}
+    return [asset for asset in asset_names() if asset in found]
+
+
 def run_episode(
     instance: dg.DagsterInstance,
     ep_id: str,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from screenalytics_assets.cli.config import config_app
+from screenalytics_assets.cli.correct import correct_app
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
@@ -30,6 +31,7 @@ app.command()(evaluate)
 app.command()(ui)
 app.command()(demo)
 app.command()(doctor)
+app.add_typer(correct_app, name="correct")
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
 

@@ -169,6 +169,11 @@ def person_id_of(name: str) -> str:
     return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")
 
 
+def name_of(person_id: str) -> str:
+    """A name to show for a person of whom only the id is known: ``jane-doe`` is Jane Doe."""
+    return " ".join(word.capitalize() for word in re.split(r"[-_]+", person_id))
+
+
 class TrackPlaces:
     """Where each track is in the picture, and when."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.cannot_link import TrackPair
 from screenalytics_assets.core.cluster import cluster_of
-from screenalytics_assets.core.corrections import Corrections, TrackPlaces
+from screenalytics_assets.core.corrections import Corrections, TrackPlaces, name_of
 from screenalytics_assets.core.identities import apart, cluster_stats, faces_of_tracks, identity_entry
 from screenalytics_assets.core.identity_ids import Publication, stable_ids
 from screenalytics_assets.core.naming import NameLimits, PersonSimilarities, Verdict, judge, one_person_each
@@ -29,12 +29,10 @@ class Facebank:
 
     Attributes:
         similarities: track_id, person_id, photo_id, similarity.
-        names: What a person is called, by id.
-        version: Digest of the photos.
+        version: Of the photos.
     """
 
     similarities: pa.Table
-    names: Mapping[str, str]
     version: str
 
 
@@ -150,7 +148,9 @@ class _Grouping:
         named = [v for v in verdicts.values() if v.reason == "named"]
         grouping = {
             "ep_id": self._clusters["ep_id"],
-            "facebank": self._facebank and {"version": self._facebank.version, "people": len(self._facebank.names)},
+            "facebank": self._facebank
+            and self._similarities
+            and {"version": self._facebank.version, "people": len(self._similarities.people)},
             "limits": {key: float(value) for key, value in self._limits._asdict().items()},
             "centroids": len(self._clusters["identities"]),
             "within_episode": merges,
@@ -286,10 +286,9 @@ class _Grouping:
             own = found.pop(person_id)
             similarity = round(float(own), 4)
             margin = round(float(own - max(found.values())), 4) if found else None
-        names = self._facebank.names if self._facebank else {}
         return {
             "person_id": person_id,
-            "name": given[-1].name if given else names.get(person_id, person_id),
+            "name": given[-1].name if given else name_of(person_id),
             "name_similarity": similarity,
             "name_margin": margin,
             "named_by": "correction" if given else "facebank",
