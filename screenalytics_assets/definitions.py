@@ -1,11 +1,14 @@
 """Wiring: what there is. Nothing is decided here."""
 
+from typing import Any
+
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.video_library import VideoLibraryResource
+from screenalytics_assets.assets.cleanup_report import cleanup_report
 from screenalytics_assets.assets.detections import detections
 from screenalytics_assets.assets.episode_report import episode_report
 from screenalytics_assets.assets.episode_video import episode_video
@@ -16,18 +19,28 @@ from screenalytics_assets.assets.reembed import reembed
 from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
-from screenalytics_assets.checks.cleanup import CLEANUP_INTEGRITY_CHECKS
+from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEANUP_INTEGRITY_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
 ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
-CLEANUP_ASSETS = [split_tracks, reembed, recluster]
+CLEANUP_ASSETS = [split_tracks, reembed, recluster, cleanup_report]
+
+
+def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource) -> dict[str, Any]:
+    """What the assets work with."""
+    return {
+        "settings": SettingsResource(),
+        "artifacts": artifacts,
+        "videos": VideoLibraryResource(),
+        "progress": progress,
+    }
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
         assets=[*ASSETS, *CLEANUP_ASSETS],
-        asset_checks=[*INTEGRITY_CHECKS, *CLEANUP_INTEGRITY_CHECKS],
+        asset_checks=[*INTEGRITY_CHECKS, *CLEANUP_INTEGRITY_CHECKS, *CLEANUP_COMPARISON_CHECKS],
         jobs=[
             dg.define_asset_job(
                 "episode_job",
@@ -35,12 +48,7 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
                 description="Everything about one episode, from its video to its report.",
             )
         ],
-        resources={
-            "settings": SettingsResource(),
-            "artifacts": ArtifactStoreResource(),
-            "videos": VideoLibraryResource(),
-            "progress": progress,
-        },
+        resources=build_resources(progress, ArtifactStoreResource()),
         # An episode is one chain: a process for each step would load the models and libraries anew each time.
         executor=dg.in_process_executor,
     )
