@@ -1,5 +1,7 @@
 """Wiring: what there is. Nothing is decided here."""
 
+from typing import Any
+
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
@@ -7,6 +9,7 @@ from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.vectors import VectorDatabaseResource
 from resources.video_library import VideoLibraryResource
+from screenalytics_assets.assets.cleanup_report import cleanup_report
 from screenalytics_assets.assets.corrections import corrections
 from screenalytics_assets.assets.detections import detections
 from screenalytics_assets.assets.episode_report import episode_report
@@ -19,19 +22,35 @@ from screenalytics_assets.assets.reembed import reembed
 from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
-from screenalytics_assets.checks.cleanup import CLEANUP_INTEGRITY_CHECKS
+from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEANUP_INTEGRITY_CHECKS
 from screenalytics_assets.checks.grouping import GROUPING_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
 ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
-CLEANUP_ASSETS = [split_tracks, reembed, recluster, corrections, group_clusters]
+CLEANUP_ASSETS = [split_tracks, reembed, recluster, corrections, group_clusters, cleanup_report]
+
+
+def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource) -> dict[str, Any]:
+    """What the assets work with."""
+    return {
+        "settings": SettingsResource(),
+        "artifacts": artifacts,
+        "vectors": VectorDatabaseResource(),
+        "videos": VideoLibraryResource(),
+        "progress": progress,
+    }
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
         assets=[*ASSETS, *CLEANUP_ASSETS],
-        asset_checks=[*INTEGRITY_CHECKS, *CLEANUP_INTEGRITY_CHECKS, *GROUPING_CHECKS],
+        asset_checks=[
+            *INTEGRITY_CHECKS,
+            *CLEANUP_INTEGRITY_CHECKS,
+            *CLEANUP_COMPARISON_CHECKS,
+            *GROUPING_CHECKS,
+        ],
         jobs=[
             dg.define_asset_job(
                 "episode_job",
@@ -39,13 +58,7 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
                 description="Everything about one episode, from its video to its report.",
             )
         ],
-        resources={
-            "settings": SettingsResource(),
-            "artifacts": ArtifactStoreResource(),
-            "vectors": VectorDatabaseResource(),
-            "videos": VideoLibraryResource(),
-            "progress": progress,
-        },
+        resources=build_resources(progress, ArtifactStoreResource()),
         # An episode is one chain: a process for each step would load the models and libraries anew each time.
         executor=dg.in_process_executor,
     )

@@ -78,23 +78,29 @@ def run_episode(
     """
     require_known_assets(select)
     instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
-    settings = {"profile": profile, "overrides": dict(overrides or {}), "force": force}
     definitions = build_definitions(progress) if progress else defs
     result = definitions.resolve_job_def(JOB).execute_in_process(
         instance=instance,
         partition_key=ep_id,
         asset_selection=[dg.AssetKey(name) for name in select] or None,
-        run_config={
-            "resources": {"settings": {"config": {k: v for k, v in settings.items() if v is not None}}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
+        run_config=run_config_of(profile, overrides or {}, force=force),
         tags={OWNER_TAG: owner()},
         raise_on_error=False,
     )
-    return _outcome(result)
+    return outcome_of(result)
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
+def run_config_of(profile: str | None, overrides: Mapping[str, Any], *, force: bool) -> dict[str, Any]:
+    """The run configuration of a run in this process, which speaks for itself and not through the log."""
+    settings = {"profile": profile, "overrides": dict(overrides), "force": force}
+    return {
+        "resources": {"settings": {"config": {k: v for k, v in settings.items() if v is not None}}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+def outcome_of(result: dg.ExecuteInProcessResult) -> RunOutcome:
+    """How a run in this process ended."""
     materializations = [
         event.step_materialization_data.materialization
         for event in result.all_events

@@ -130,7 +130,7 @@ def _unchanged(store: LocalArtifactStore, stage: Stage, ep_id: str, fingerprint:
     for name, manifest in manifests.items():
         if manifest is None or manifest.fingerprint != fingerprint or not store.is_intact(manifest):
             return None
-        found[name] = Artifact(store.root, manifest)
+        found[name] = require_artifact(store, name, ep_id)
     return found
 
 

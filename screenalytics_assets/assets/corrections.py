@@ -13,6 +13,7 @@ from screenalytics_assets.core.corrections import describe as in_words
 from screenalytics_assets.core.settings import digest_of
 from screenalytics_assets.metadata import table
 from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.paths import data_root
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 
@@ -39,7 +40,8 @@ def corrections(
     with user_errors():
         resolved = settings.load().resolved
         store = artifacts.store()
-        found = read_corrections(corrections_path(store.root, context.partition_key), context.partition_key)
+        # Not from the store: a trial run publishes elsewhere, and obeys what people corrected all the same.
+        found = read_corrections(corrections_path(data_root(), context.partition_key), context.partition_key)
         document = found.model_dump(mode="json")
 
     def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from screenalytics_assets.core.corrections import Corrections
 from screenalytics_assets.core.identity_ids import Publication, identity_boxes, joined_publication
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import EPISODES, parse_ep_id
+from screenalytics_assets.paths import data_root
 from screenalytics_assets.reports.cast import cast_of, cast_sheet
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
@@ -52,9 +53,9 @@ def earlier_people(store: LocalArtifactStore, clusters: Artifact) -> Publication
     before = clusters.json("clusters.json")
     published = Publication(clusters.table("identity_boxes.parquet"), before["last_identity_number"])
     manifest = store.manifest("group_clusters", clusters.manifest.ep_id)
-    if manifest is None or not store.is_intact(manifest):
+    own = store.open("group_clusters", clusters.manifest.ep_id) if manifest and store.is_intact(manifest) else None
+    if own is None:
         return published
-    own = Artifact(store.root, manifest)
     last_number = own.json("identities.json")["last_identity_number"]
     return joined_publication(published, Publication(own.table("people_boxes.parquet"), last_number))
 
@@ -85,7 +86,7 @@ def group_clusters(
         show = parse_ep_id(context.partition_key).show
         digest = run.pack.embedder.file.sha256
         enabled = "group_clusters" in run.resolved.settings.cleanup.actions
-        version = facebank_version(store, vectors, show, digest) if enabled else None
+        version = facebank_version(vectors, show, digest) if enabled else None
     clustering = run.resolved.settings.clustering
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
@@ -133,14 +134,12 @@ def group_clusters(
     )
 
 
-def facebank_version(
-    store: LocalArtifactStore, vectors: VectorDatabaseResource, show: str, model_digest: str
-) -> str | None:
+def facebank_version(vectors: VectorDatabaseResource, show: str, model_digest: str) -> str | None:
     """The version of a show's facebank; the database is not asked where the show has none.
 
     Raises:
         DatabaseError: The show has a facebank, and the database is away or holds vectors of another model.
     """
-    if not (store.root / "facebank" / show).is_dir():
+    if not (data_root() / "facebank" / show).is_dir():
         return None
     return vectors.database().facebank_version(show, model_digest)

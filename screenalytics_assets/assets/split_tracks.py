@@ -10,19 +10,21 @@ from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArti
 from resources.settings import RunSettings, SettingsResource
 from screenalytics_assets.core.appearance_gate import GateLimits
 from screenalytics_assets.core.errors import ArtifactError
-from screenalytics_assets.core.resplit import Vectors, known_vectors, resplit_tracks, split_counts
+from screenalytics_assets.core.resplit import Resplit, Vectors, cut_counts, known_vectors, nothing_cut, resplit_tracks
+from screenalytics_assets.metadata import table
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """How many tracks there were and are, and why new ones begin."""
-    before, after = inputs["tracks"].table("tracks.parquet"), artifact.table("tracks.parquet")
+    cuts = artifact.table("cuts.parquet")
     return {
-        "dagster/row_count": after.num_rows,
-        "tracks_before": before.num_rows,
-        "tracks_after": after.num_rows,
-        "splits": split_counts(before, after),
+        "dagster/row_count": artifact.manifest.rows("tracks.parquet"),
+        "tracks_before": inputs["tracks"].manifest.rows("tracks.parquet"),
+        "tracks_after": artifact.manifest.rows("tracks.parquet"),
+        "splits": cut_counts(cuts),
+        "cuts": table(cuts.drop_columns(["ep_id", "detection_id"]).to_pylist()),
     }
 
 
@@ -65,7 +67,9 @@ def split_tracks(
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         tracks = inputs["tracks"].table("tracks.parquet")
         output = outputs["split_tracks"]
-        output.write_table("tracks", _split(tracks, inputs, run) if enabled else tracks)
+        found = _split(tracks, inputs, run) if enabled else nothing_cut(tracks)
+        output.write_table("tracks", found.tracks)
+        output.write_table("cuts", found.cuts)
         for name in ("untracked", "gate"):
             output.write_table(name, inputs["tracks"].table(f"{name}.parquet"))
         output.write_array("gate.npy", inputs["tracks"].array("gate.npy"))
@@ -82,7 +86,7 @@ def split_tracks(
     )
 
 
-def _split(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings) -> pa.Table:
+def _split(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings) -> Resplit:
     tracking, model_digest = run.resolved.settings.tracking, run.pack.embedder.file.sha256
     known = vectors_there_are(inputs, "tracks", model_digest)
     if not known and inputs["faces"].manifest.rows("faces.parquet"):

@@ -1,18 +1,14 @@
 """What must hold of the people of an episode, and which corrections a person should look at again."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import dagster as dg
-
-from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore
-from screenalytics_assets.checks.episode_check import integrity_check
+from resources.artifact_store import LocalArtifactStore
+from screenalytics_assets.checks.episode_check import comparison_check, integrity_check
 from screenalytics_assets.core import integrity as core
 from screenalytics_assets.core import schemas
 from screenalytics_assets.core.identities import apart
 from screenalytics_assets.core.settings import ClusteringSettings
-from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.stage import require_artifact, user_errors
+from screenalytics_assets.stage import require_artifact
 
 
 def _group_clusters(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
@@ -40,32 +36,19 @@ def _group_clusters(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _corrections_check() -> dg.AssetChecksDefinition:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-
-        @dg.asset_check(
-            asset="group_clusters",
-            name="corrections_hold",
-            description="Every correction was carried out as it was meant; those that were not are told.",
-            partitions_def=EPISODES,
-        )
-        def check(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource) -> dg.AssetCheckResult:
-            with user_errors():
-                artifact = require_artifact(artifacts.store(), "group_clusters", context.partition_key)
-            outcomes = artifact.json("grouping.json")["corrections"]
-            doubtful = [outcome for outcome in outcomes if outcome["status"] != "applied"]
-            return dg.AssetCheckResult(
-                passed=not doubtful,
-                severity=dg.AssetCheckSeverity.WARN,
-                description="; ".join(
-                    f"{entry['number']} ({entry['correction']}): {', '.join(entry['remarks'])}" for entry in doubtful
-                )
-                or None,
-                metadata={"corrections": len(outcomes), "in_doubt": len(doubtful)},
-            )
-
-    return check
+def _corrections(store: LocalArtifactStore, ep_id: str) -> tuple[str | None, Mapping[str, float]]:
+    outcomes = require_artifact(store, "group_clusters", ep_id).json("grouping.json")["corrections"]
+    doubtful = [outcome for outcome in outcomes if outcome["status"] != "applied"]
+    told = [f"{entry['number']} ({entry['correction']}): {', '.join(entry['remarks'])}" for entry in doubtful]
+    return "; ".join(told) or None, {"corrections": len(outcomes), "in_doubt": len(doubtful)}
 
 
-GROUPING_CHECKS = [integrity_check("group_clusters", _group_clusters), _corrections_check()]
+GROUPING_CHECKS = [
+    integrity_check("group_clusters", _group_clusters),
+    comparison_check(
+        "group_clusters",
+        "corrections_hold",
+        "Every correction was carried out as it was meant; those that were not are told.",
+        _corrections,
+    ),
+]

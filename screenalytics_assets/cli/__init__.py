@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from screenalytics_assets.cli.cleanup import cleanup
 from screenalytics_assets.cli.config import config_app
 from screenalytics_assets.cli.correct import correct_app
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
 from screenalytics_assets.cli.models import models_app
+from screenalytics_assets.cli.progress import progress
 from screenalytics_assets.cli.run import run
 from screenalytics_assets.cli.ui import ui
 from screenalytics_assets.core.errors import ScreenalyticsError
@@ -27,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(cleanup)
+app.command()(progress)
 app.command()(evaluate)
 app.command()(ui)
 app.command()(demo)

@@ -28,6 +28,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
     ] = None,
+    cleaned: Annotated[bool, typer.Option("--cleaned", help="Score what the cleanup published.")] = False,
     data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
 ) -> None:
     """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, screen time and names."""
@@ -37,22 +38,22 @@ def evaluate(
     if data_root is not None:
         os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
     if ep_id is not None and truth is not None and not (season or truth_dir or output):
-        _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json)
+        _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json, cleaned=cleaned)
     elif season is not None and truth_dir is not None and not (ep_id or truth):
-        _evaluate_season(ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json)
+        _evaluate_season(ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json, cleaned=cleaned)
     else:
         raise ConfigurationError(
             "evaluate: expected EP --truth FILE, or --season SEASON --truth-dir DIR [--output FILE]"
         )
 
 
-def _evaluate_episode(store: "LocalArtifactStore", ep_id: str, truth: Path, *, as_json: bool) -> None:
+def _evaluate_episode(store: "LocalArtifactStore", ep_id: str, truth: Path, *, as_json: bool, cleaned: bool) -> None:
     from screenalytics_assets.partitions import parse_ep_id
     from screenalytics_assets.scoring import read_truth, score_published, score_published_names
 
     parse_ep_id(ep_id)
     known = read_truth(truth)
-    scores, names = score_published(store, ep_id, known), score_published_names(store, ep_id, known)
+    scores, names = score_published(store, ep_id, known, cleaned=cleaned), score_published_names(store, ep_id, known)
     if as_json:
         typer.echo(json.dumps({**scores.to_dict(), "names": names.to_dict() if names else None}, indent=2))
         return
@@ -64,13 +65,13 @@ def _evaluate_episode(store: "LocalArtifactStore", ep_id: str, truth: Path, *, a
 
 
 def _evaluate_season(
-    store: "LocalArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool
+    store: "LocalArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool, cleaned: bool
 ) -> None:
     from screenalytics_assets.scoring import check_table_path, score_season, write_table
 
     path = output or store.root / "reports" / season / "evaluation.csv"
     check_table_path(path)
-    scores = score_season(store, season, truth_dir)
+    scores = score_season(store, season, truth_dir, cleaned=cleaned)
     write_table(scores.rows(), path)
     if as_json:
         typer.echo(json.dumps(scores.to_dict(), indent=2))

@@ -16,6 +16,7 @@ from screenalytics_assets.core.identities import (
     faces_of_tracks,
     identity_entry,
 )
+from screenalytics_assets.core.resplit import track_of_detection
 from screenalytics_assets.core.sampling import quality_ranks
 from screenalytics_assets.core.tables import column_of
 
@@ -61,11 +62,7 @@ def carry_identities(
     """
     owner_of_track = {track: entry["identity_id"] for entry in document["identities"] for track in entry["track_ids"]}
     reason_of_track = {entry["track_id"]: entry["reason"] for entry in document["unassigned"]}
-    earlier = _track_of_detection(earlier_tracks)
-    came_from = {
-        track_id: Counter(earlier[detection_id] for detection_id in detection_ids)
-        for track_id, detection_ids in _detections_of_track(tracks).items()
-    }
+    came_from = origins(earlier_tracks, tracks)
     owner, homeless = _owners({track: came_from[track] for track in track_ids}, owner_of_track, seen_together)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     of_track = faces_of_tracks(faces)
@@ -90,6 +87,15 @@ def carry_identities(
         "identities": identities,
         "unassigned": sorted(unassigned, key=lambda entry: entry["track_id"]),
     }
+
+
+def origins(earlier_tracks: pa.Table, tracks: pa.Table) -> dict[str, Counter[str]]:
+    """For each track how many of its detections were in which earlier track, those that come first first."""
+    earlier = track_of_detection(earlier_tracks)
+    found: dict[str, Counter[str]] = {}
+    for detection_id, track_id in track_of_detection(tracks).items():
+        found.setdefault(track_id, Counter())[earlier[detection_id]] += 1
+    return found
 
 
 def _owners(
@@ -120,7 +126,7 @@ def _reason(came_from: Counter[str], reason_of_track: Mapping[str, str]) -> str:
 
 
 def _retracked(rows: pa.Table, tracks: pa.Table) -> pa.Table:
-    track_of = _track_of_detection(tracks)
+    track_of = track_of_detection(tracks)
     ids = [track_of.get(detection_id) for detection_id in rows["detection_id"].to_pylist()]
     place = rows.schema.get_field_index("track_id")
     return rows.set_column(place, rows.schema.field(place), pa.array(ids, pa.string()))
@@ -133,20 +139,3 @@ def _ranked(faces: pa.Table) -> pa.Table:
     ranks = quality_ranks(number, column_of(faces, "quality_score"))
     place = faces.schema.get_field_index("quality_rank")
     return faces.set_column(place, faces.schema.field(place), pa.array(ranks))
-
-
-def _detections_of_track(tracks: pa.Table) -> dict[str, list[str]]:
-    boxes = tracks["boxes"].combine_chunks()
-    ids = boxes.flatten().field("detection_id").to_pylist()
-    ends = np.cumsum(boxes.value_lengths().to_numpy()).tolist()
-    starts = [0, *ends[:-1]]
-    named = zip(tracks["track_id"].to_pylist(), starts, ends, strict=False)
-    return {track_id: ids[start:end] for track_id, start, end in named}
-
-
-def _track_of_detection(tracks: pa.Table) -> dict[str, str]:
-    return {
-        detection_id: track_id
-        for track_id, detection_ids in _detections_of_track(tracks).items()
-        for detection_id in detection_ids
-    }

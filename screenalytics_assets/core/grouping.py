@@ -148,9 +148,9 @@ class _Grouping:
         named = [v for v in verdicts.values() if v.reason == "named"]
         grouping = {
             "ep_id": self._clusters["ep_id"],
-            "facebank": self._facebank
-            and self._similarities
-            and {"version": self._facebank.version, "people": len(self._similarities.people)},
+            "facebank": {"version": self._facebank.version, "people": self._similarities.people.tolist()}
+            if self._facebank and self._similarities
+            else None,
             "limits": {key: float(value) for key, value in self._limits._asdict().items()},
             "centroids": len(self._clusters["identities"]),
             "within_episode": merges,

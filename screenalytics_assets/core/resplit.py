@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.appearance_gate import GateLimits
-from screenalytics_assets.core.gated_tracks import gate_tracks
+from screenalytics_assets.core.gated_tracks import Cut, gate_tracks
+from screenalytics_assets.core.schemas import CUTS
+from screenalytics_assets.core.tables import column_of, table_of
 
 Vectors = Mapping[str, NDArray[np.float32]]
 """Vectors of unit norm by detection id, all of one embedder."""
@@ -27,6 +30,13 @@ def known_vectors(rows: pa.Table, vectors: NDArray[np.float32], model_digest: st
     return {detection_id: vectors[row] for row, (detection_id, digest) in enumerate(made_by) if digest == model_digest}
 
 
+class Resplit(NamedTuple):
+    """Tracks, and the cuts that made them, rows of the cuts table."""
+
+    tracks: pa.Table
+    cuts: pa.Table
+
+
 def resplit_tracks(
     tracks: pa.Table,
     detections: pa.Table,
@@ -35,7 +45,7 @@ def resplit_tracks(
     *,
     interval_s: float,
     rejoin_gap_s: float,
-) -> pa.Table:
+) -> Resplit:
     """The appearance gate over tracks that exist, with nothing newly embedded.
 
     Args:
@@ -51,13 +61,13 @@ def resplit_tracks(
         beginning, so that what is in order stays as it is; further pieces have numbers that no track had.
     """
     if not tracks.num_rows:
-        return tracks
+        return nothing_cut(tracks)
     has_vector = pc.is_in(detections["detection_id"], value_set=pa.array(list(known), pa.string())).to_numpy()
 
     def recall(detection_ids: Sequence[str]) -> NDArray[np.float32]:
         return np.stack([known[detection_id] for detection_id in detection_ids])
 
-    found = gate_tracks(
+    gated = gate_tracks(
         tracks,
         detections,
         has_vector,
@@ -66,17 +76,45 @@ def resplit_tracks(
         interval_s=interval_s,
         rejoin_gap_s=rejoin_gap_s,
         model_digest="",
-    ).tracks
-    return _with_earlier_ids(found, tracks)
+    )
+    found = _with_earlier_ids(gated.tracks, tracks)
+    return Resplit(found, _cuts_table(gated.cuts, tracks, found, detections))
 
 
-def split_counts(before: pa.Table, after: pa.Table) -> dict[str, int]:
-    """How many tracks were begun by which reason of the gate, ``hard``, ``streak`` and ``iou``, and in ``total``."""
-    earlier = set(before["track_id"].to_pylist())
-    begun = zip(after["track_id"].to_pylist(), after["split_reason"].to_pylist(), strict=True)
-    reasons = Counter(reason for track_id, reason in begun if track_id not in earlier)
-    counts = {reason: reasons[reason] for reason in ("hard", "streak", "iou")}
-    return {**counts, "total": sum(counts.values())}
+def nothing_cut(tracks: pa.Table) -> Resplit:
+    """Tracks as they are."""
+    columns: dict[str, list[str]] = {name: [] for name in CUTS.names}
+    return Resplit(tracks, table_of(CUTS, columns))
+
+
+def cut_counts(cuts: pa.Table) -> dict[str, int]:
+    """Number of cuts by reason, ``hard``, ``streak`` and ``iou``, and in ``total``."""
+    reasons = Counter(cuts["reason"].to_pylist())
+    return {**{reason: reasons[reason] for reason in ("hard", "streak", "iou")}, "total": cuts.num_rows}
+
+
+def track_of_detection(tracks: pa.Table) -> dict[str, str]:
+    """The track of each detection that is in one."""
+    boxes = tracks["boxes"].combine_chunks()
+    track_ids = np.repeat(column_of(tracks, "track_id"), boxes.value_lengths().to_numpy()).tolist()
+    return dict(zip(boxes.flatten().field("detection_id").to_pylist(), track_ids, strict=True))
+
+
+def _cuts_table(cuts: Sequence[Cut], before: pa.Table, after: pa.Table, detections: pa.Table) -> pa.Table:
+    old, new = track_of_detection(before), track_of_detection(after)
+    ts_s = dict(zip(detections["detection_id"].to_pylist(), detections["ts_s"].to_pylist(), strict=True))
+    ids = [cut.detection_id for cut in cuts]
+    return table_of(
+        CUTS,
+        {
+            "ep_id": before["ep_id"].to_pylist()[:1] * len(cuts),
+            "track_id": [old[detection_id] for detection_id in ids],
+            "new_track_id": [new[detection_id] for detection_id in ids],
+            "detection_id": ids,
+            "ts_s": [ts_s[detection_id] for detection_id in ids],
+            "reason": [cut.reason for cut in cuts],
+        },
+    )
 
 
 def _with_earlier_ids(found: pa.Table, earlier: pa.Table) -> pa.Table:

@@ -14,6 +14,7 @@ import pytest
 from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore, sha256_of
 from resources.model_packs import ModelPack
 from resources.video_library import VideoLibraryResource
+from screenalytics_assets.core.cleanup import TARGETS
 from screenalytics_assets.core.schemas import SHOTS
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
 from screenalytics_assets.definitions import defs
@@ -34,8 +35,11 @@ ASSETS = {
     "split_tracks",
     "reembed",
     "recluster",
+    "corrections",
+    "group_clusters",
+    "cleanup_report",
 }
-FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report", "recluster"}
+FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report", "recluster", "group_clusters", "cleanup_report"}
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +69,9 @@ def _untouched(place: Path, store: LocalArtifactStore) -> Iterator[None]:
 
 
 def checksums(root: Path) -> dict[str, str]:
-    """Every file but the manifests, which hold running times."""
-    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith("manifest.json")]
+    """Every file but the manifests and the cleanup report, which hold running times."""
+    timed = ("manifest.json", "cleanup_report.json")
+    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith(timed)]
     return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
 
 
@@ -259,6 +264,7 @@ def test_the_result_of_a_check_belongs_to_its_episode(instance: dg.DagsterInstan
         "split_tracks_integrity",
         "reembed_integrity",
         "recluster_integrity",
+        *(f"cleanup_{metric}" for metric in TARGETS),
     }
     assert {evaluation.partition for evaluation in evaluations} == {EP}  # type: ignore[union-attr]
 
