@@ -55,33 +55,25 @@ def write_corrections(path: Path, corrections: Corrections) -> None:
 
 
 def _explain(location: Sequence[int | str], message: str, text: str) -> str:
-    line, keys = _place(yaml.compose(text, Loader=yaml.SafeLoader), location)
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in keys).lstrip(".")
-    return f"line {line}: {name or 'the file'}: {message}"
+    # Behind the number of the correction pydantic puts the kind, which is no key of the file.
+    keys = [*location[:2], *location[3:]] if location[:1] == ("corrections",) else list(location)
+    name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    return f"line {_line_of(yaml.compose(text, Loader=yaml.SafeLoader), keys)}: {name or 'the file'}: {message}"
 
 
-def _place(node: Any, location: Sequence[int | str]) -> tuple[int, list[int | str]]:  # noqa: ANN401 - a YAML node
-    """The line of the last part of a location that is in the file, and the parts that keys of the file have.
-
-    Pydantic puts the tag of a union into the location; that is no key of the file.
-    """
-    line = node.start_mark.line + 1 if node is not None else 1
-    keys: list[int | str] = []
-    for position, part in enumerate(location):
-        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-        elif isinstance(node, yaml.MappingNode):
-            found = {key.value: (key, value) for key, value in node.value}
-            if part not in found:
-                if position == len(location) - 1:
-                    keys.append(part)
-                continue
-            key, node = found[part]
-            line = key.start_mark.line + 1
-            keys.append(part)
+def _line_of(node: Any, keys: Sequence[int | str]) -> int:  # noqa: ANN401 - a YAML node
+    """The line of a key, or of the innermost mapping or list that ought to have it."""
+    line = int(node.start_mark.line) + 1
+    for key in keys:
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            node = node.value[key]
+            line = node.start_mark.line + 1
             continue
-        else:
-            continue
-        line = node.start_mark.line + 1
-        keys.append(part)
-    return line, keys
+        entries = (
+            {name.value: (name, value) for name, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+        )
+        if key not in entries:
+            break
+        name, node = entries[key]
+        line = name.start_mark.line + 1
+    return line

@@ -99,7 +99,7 @@ def group_clusters(
         facebank = None
         if version is not None:
             found = vectors.database().facebank_similarities(show, digest, tracks.track_ids, tracks.vectors)
-            facebank = core.Facebank(found, version)
+            facebank = core.Facebank(found, {p: p for p in found["person_id"].unique().to_pylist()}, version)
         grouped = core.group_clusters(
             inputs["recluster"].json("clusters.json"),
             tracks,

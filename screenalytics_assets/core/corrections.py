@@ -169,11 +169,6 @@ def person_id_of(name: str) -> str:
     return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")
 
 
-def name_of(person_id: str) -> str:
-    """A name to show for a person of whom only the id is known: ``jane-doe`` is Jane Doe."""
-    return " ".join(word.capitalize() for word in re.split(r"[-_]+", person_id))
-
-
 class TrackPlaces:
     """Where each track is in the picture, and when."""
 
@@ -181,14 +176,13 @@ class TrackPlaces:
         """Take the rows of the tracks table."""
         column = tracks["boxes"].combine_chunks()
         entries = column.flatten()
-        ends = np.cumsum(column.value_lengths().to_numpy())
+        lengths = column.value_lengths().to_numpy()
+        ends = np.cumsum(lengths)
         self._ts_s = entries.field("ts_s").to_numpy()
         self._boxes = boxes_of(entries.field("bbox"))
         self._rows = {
             track_id: slice(int(start), int(end))
-            for track_id, start, end in zip(
-                tracks["track_id"].to_pylist(), np.concatenate([[0], ends[:-1]]), ends, strict=True
-            )
+            for track_id, start, end in zip(tracks["track_id"].to_pylist(), ends - lengths, ends, strict=True)
         }
 
     def track_at(self, anchor: Anchor) -> str | None:

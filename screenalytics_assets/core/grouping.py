@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.cannot_link import TrackPair
 from screenalytics_assets.core.cluster import cluster_of
-from screenalytics_assets.core.corrections import Corrections, TrackPlaces, name_of
+from screenalytics_assets.core.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.identities import apart, cluster_stats, faces_of_tracks, identity_entry
 from screenalytics_assets.core.identity_ids import Publication, stable_ids
 from screenalytics_assets.core.naming import NameLimits, PersonSimilarities, Verdict, judge, one_person_each
@@ -29,10 +29,12 @@ class Facebank:
 
     Attributes:
         similarities: track_id, person_id, photo_id, similarity.
-        version: Of the photos.
+        names: What a person is called, by id.
+        version: Changes whenever a photo, a name or a vector does.
     """
 
     similarities: pa.Table
+    names: Mapping[str, str]
     version: str
 
 
@@ -104,6 +106,7 @@ class _Grouping:
         self._clusters = clusters
         self._tracks = tracks
         self._facebank = facebank
+        self._names = facebank.names if facebank else {}
         self._similarities = PersonSimilarities(facebank.similarities) if facebank else None
         self._limits = NameLimits(thresholds.name_similarity, thresholds.tight_thresh, thresholds.name_margin)
         self._flag_below = thresholds.min_cohesion if settings.outlier_handling.mark_low_cohesion else -1.0
@@ -148,9 +151,7 @@ class _Grouping:
         named = [v for v in verdicts.values() if v.reason == "named"]
         grouping = {
             "ep_id": self._clusters["ep_id"],
-            "facebank": {"version": self._facebank.version, "people": self._similarities.people.tolist()}
-            if self._facebank and self._similarities
-            else None,
+            "facebank": {"version": self._facebank.version, "people": sorted(self._names)} if self._facebank else None,
             "limits": {key: float(value) for key, value in self._limits._asdict().items()},
             "centroids": len(self._clusters["identities"]),
             "within_episode": merges,
@@ -193,7 +194,9 @@ class _Grouping:
         forbidden = _apart_matrix(candidates, pairs) | _two_people(candidates, verdicts)
         merges = related_clusters(
             Clusters(
-                means=np.array([self._vectors(group).mean(0) for group in candidates]).reshape(len(candidates), -1),
+                means=np.array([self._vectors(group).mean(0) for group in candidates]).reshape(
+                    -1, self._tracks.vectors.shape[1]
+                ),
                 tracks=np.array([len(group.tracks) for group in candidates], np.int64),
                 faces=np.array([sum(len(self._faces_of[t]) for t in g.tracks) for g in candidates], np.int64),
                 doubtful=np.array([group.doubtful for group in candidates], bool),
@@ -288,7 +291,7 @@ class _Grouping:
             margin = round(float(own - max(found.values())), 4) if found else None
         return {
             "person_id": person_id,
-            "name": given[-1].name if given else name_of(person_id),
+            "name": given[-1].name if given else self._names.get(person_id, person_id),
             "name_similarity": similarity,
             "name_margin": margin,
             "named_by": "correction" if given else "facebank",
