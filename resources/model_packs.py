@@ -91,6 +91,7 @@ class ModelPack:
             "gate_soft_sim": self.embedder.entry.gate_soft_sim,
             "name_similarity": self.embedder.entry.name_similarity,
             "name_margin": self.embedder.entry.name_margin,
+            "min_photo_sim": self.embedder.entry.min_photo_sim,
         }
 
     def verify(self) -> None:

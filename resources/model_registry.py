@@ -69,6 +69,7 @@ class _EmbedderValues(_Entry):
     gate_soft_sim: float | None = None
     name_similarity: float | None = None
     name_margin: float | None = None
+    min_photo_sim: float | None = None
 
 
 class EmbedderEntry(_EmbedderValues):

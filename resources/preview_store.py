@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore, Manifest
+from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResource, LocalArtifactStore, Manifest
 
 
 class PreviewStore(LocalArtifactStore):
     """Artifacts of another store, those that were published here before them."""
 
-    def __init__(self, published: LocalArtifactStore, folder: Path) -> None:
+    def __init__(self, published: ArtifactStore, folder: Path) -> None:
         super().__init__(folder)
         self._published = published
 
@@ -21,6 +21,12 @@ class PreviewStore(LocalArtifactStore):
         if super().manifest(asset, ep_id) is None:
             return self._published.open(asset, ep_id)
         return super().open(asset, ep_id)
+
+    def artifact(self, manifest: Manifest) -> Artifact:
+        """What a manifest describes, in the store that has it."""
+        if super().manifest(manifest.asset, manifest.ep_id) is None:
+            return self._published.artifact(manifest)
+        return super().artifact(manifest)
 
     def is_intact(self, manifest: Manifest) -> bool:
         """Whether every file of the artifact is there, in the store that has it."""
@@ -38,6 +44,6 @@ class PreviewStoreResource(ArtifactStoreResource):
 
     folder: str
 
-    def store(self) -> LocalArtifactStore:
+    def store(self) -> ArtifactStore:
         """The store behind this resource."""
         return PreviewStore(super().store(), Path(self.folder))

@@ -4,7 +4,7 @@ Searches are exact: every vector is compared, with no index of neighbours. A sho
 transaction; whatever fails in between leaves what was there before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -34,6 +34,17 @@ PHOTO_SIMILARITIES = pa.schema(
     ]
 )
 
+TRACK_MATCHES = pa.schema(
+    [
+        pa.field("ep_id", pa.string(), nullable=False),
+        pa.field("track_id", pa.string(), nullable=False),
+        pa.field("start_s", pa.float64(), nullable=False),
+        pa.field("end_s", pa.float64(), nullable=False),
+        pa.field("detection_id", pa.string(), nullable=False),
+        pa.field("similarity", pa.float32(), nullable=False),
+    ]
+)
+
 SIMILARITIES_SQL = """
 select (
     select string_agg(float4send(similarity), ''::bytea)
@@ -51,6 +62,19 @@ order by query.position
 
 One row a vector, its similarities as big-endian floats: millions of rows of their own would take most of the time.
 """
+
+
+TRACKS_SQL = """
+select ep_id, track_id, start_s, end_s, detection_id, similarity
+from (
+    select track.*, (1 - (vector <=> %(vector)s))::real as similarity
+    from screenalytics.track join screenalytics.episode using (ep_id, model_digest)
+    where model_digest = %(model_digest)s and show = coalesce(%(show)s, show)
+) as compared
+where similarity >= %(min_similarity)s
+order by ep_id, start_s, track_id
+"""
+"""The tracks of every episode, or of a show's, that resemble one vector."""
 
 
 class FacebankRecord(NamedTuple):
@@ -79,7 +103,7 @@ class VectorDatabase:
             MissingPackageError: No server is named, and the embedded one is not installed.
         """
         self._embedded = None if url else EmbeddedPostgres(embedded_dir())
-        self._place = "SCREENALYTICS_DATABASE_URL" if url else f"the embedded database in {embedded_dir()}"
+        self.place = "SCREENALYTICS_DATABASE_URL" if url else f"the embedded database in {embedded_dir()}"
         self._pool: ConnectionPool | None = None
         conninfo = self._embedded.open() if self._embedded else url or ""
         try:
@@ -125,7 +149,7 @@ class VectorDatabase:
             yield
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise DatabaseError(
-                f"{self._place} does not answer: {str(error).splitlines()[0]}. Start it or correct the address, then "
+                f"{self.place} does not answer: {str(error).splitlines()[0]}. Start it or correct the address, then "
                 "run again: what was stored before is as it was"
             ) from error
         except psycopg.ProgrammingError:
@@ -133,13 +157,13 @@ class VectorDatabase:
                 raise
             # Its message repeats the address, and with it the password.
             raise DatabaseError(
-                f"{self._place} is not a PostgreSQL address: expected postgresql://user:password@host:port/name"
+                f"{self.place} is not a PostgreSQL address: expected postgresql://user:password@host:port/name"
             ) from None
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection]:
         if self._pool is None:
-            raise DatabaseError(f"{self._place} was closed: open it again")
+            raise DatabaseError(f"{self.place} was closed: open it again")
         with self._errors(), self._pool.connection() as connection:
             yield connection
 
@@ -157,6 +181,7 @@ class VectorDatabase:
         photo_ids: Sequence[str],
         person_ids: Sequence[str],
         vectors: NDArray[np.float32],
+        names: Mapping[str, str] | None = None,
     ) -> None:
         """Store the photos of a show instead of those that were there.
 
@@ -167,14 +192,20 @@ class VectorDatabase:
             photo_ids: Name of each photo, unique in the show.
             person_ids: Who each photo shows.
             vectors: (N, 512) float32, unit norm.
+            names: What people are called, by their ids; who is not in it is called by the id.
         """
         _require_vectors(vectors, len(photo_ids))
+        people = {person_id: (names or {}).get(person_id, person_id) for person_id in sorted(set(person_ids))}
         with self._transaction() as connection:
             _lock(connection, f"facebank {show}")
             connection.execute("delete from screenalytics.facebank where show = %s", [show])
             connection.execute(
                 "insert into screenalytics.facebank (show, version, model_digest) values (%s, %s, %s)",
                 [show, version, model_digest],
+            )
+            connection.cursor().executemany(
+                "insert into screenalytics.facebank_person (show, person_id, name) values (%s, %s, %s)",
+                [(show, person_id, name) for person_id, name in people.items()],
             )
             with connection.cursor().copy(
                 "copy screenalytics.facebank_photo (show, position, photo_id, person_id, model_digest, vector) "
@@ -194,6 +225,14 @@ class VectorDatabase:
         """
         with self._transaction() as connection:
             return _version_of_model(connection, show, model_digest)
+
+    def facebank_names(self, show: str) -> dict[str, str]:
+        """What the people of a show's facebank are called, by their ids; those with a photo that was accepted."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "select person_id, name from screenalytics.facebank_person where show = %s order by person_id", [show]
+            ).fetchall()
+        return dict(rows)
 
     def facebank_similarities(
         self, show: str, model_digest: str, track_ids: Sequence[str], vectors: NDArray[np.float32]
@@ -238,6 +277,94 @@ class VectorDatabase:
                 "similarity": similarities,
             },
         )
+
+    def episode_digest(self, ep_id: str) -> str | None:
+        """What is stored of an episode, by the digest that it was stored with; nothing where there is none."""
+        with self._transaction() as connection:
+            row = connection.execute(
+                "select content_digest from screenalytics.episode where ep_id = %s", [ep_id]
+            ).fetchone()
+        return row[0] if row else None
+
+    def replace_episode(
+        self,
+        ep_id: str,
+        *,
+        show: str,
+        content_digest: str,
+        model_digest: str,
+        tracks: pa.Table,
+        vectors: NDArray[np.float32],
+    ) -> None:
+        """Store the tracks of an episode instead of those that were there.
+
+        Args:
+            ep_id: The episode.
+            show: Its show.
+            content_digest: Tells later whether this is what is stored.
+            model_digest: The embedder that made the vectors.
+            tracks: ``track_id``, ``start_s``, ``end_s`` and ``detection_id`` of the track's best face.
+            vectors: (N, 512) float32, one a track.
+        """
+        _require_vectors(vectors, tracks.num_rows)
+        with self._transaction() as connection:
+            _lock(connection, f"episode {ep_id}")
+            connection.execute("delete from screenalytics.episode where ep_id = %s", [ep_id])
+            connection.execute(
+                "insert into screenalytics.episode (ep_id, show, content_digest, model_digest) values (%s, %s, %s, %s)",
+                [ep_id, show, content_digest, model_digest],
+            )
+            with connection.cursor().copy(
+                "copy screenalytics.track (ep_id, track_id, start_s, end_s, detection_id, model_digest, vector) "
+                "from stdin (format binary)"
+            ) as copy:
+                copy.set_types(["text", "text", "float8", "float8", "text", "text", "vector"])
+                for row, vector in zip(tracks.to_pylist(), vectors, strict=True):
+                    times = (row["start_s"], row["end_s"])
+                    copy.write_row([ep_id, row["track_id"], *times, row["detection_id"], model_digest, Vector(vector)])
+
+    def remove_episode(self, ep_id: str) -> None:
+        """Forget an episode."""
+        with self._transaction() as connection:
+            _lock(connection, f"episode {ep_id}")
+            connection.execute("delete from screenalytics.episode where ep_id = %s", [ep_id])
+
+    def stored_episodes(self, show: str | None = None) -> dict[str, str]:
+        """The episodes, of one show or of all, and the model that made the vectors of each."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "select ep_id, model_digest from screenalytics.episode where show = coalesce(%s, show) order by ep_id",
+                [show],
+            ).fetchall()
+        return dict(rows)
+
+    def find_tracks(
+        self, vector: NDArray[np.float32], model_digest: str, *, min_similarity: float, show: str | None = None
+    ) -> pa.Table:
+        """The tracks that resemble a face, of one show or of all: exact cosine similarity, computed in SQL.
+
+        Args:
+            vector: (512,) float32.
+            model_digest: The embedder that made it; tracks of another one are not compared.
+            min_similarity: Least similarity of what is returned.
+            show: The show; without one, every episode.
+
+        Returns:
+            In the schema ``TRACK_MATCHES``, by episode and time.
+        """
+        _require_vectors(vector[None], 1)
+        with self._transaction() as connection:
+            rows = connection.execute(
+                TRACKS_SQL,
+                {
+                    "vector": Vector(vector),
+                    "model_digest": model_digest,
+                    "min_similarity": min_similarity,
+                    "show": show,
+                },
+            ).fetchall()
+        columns = zip(*rows, strict=True) if rows else [()] * len(TRACK_MATCHES)
+        return table_of(TRACK_MATCHES, dict(zip(TRACK_MATCHES.names, map(list, columns), strict=True)))
 
 
 def _facebank(connection: psycopg.Connection, show: str) -> FacebankRecord | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from resources.artifact_store import LocalArtifactStore
+from resources.artifact_store import ArtifactStore
 from resources.correction_files import corrections_path, read_corrections, write_corrections
 from screenalytics_assets.core.corrections import (
     Correction,
@@ -21,6 +21,7 @@ from screenalytics_assets.core.corrections import (
 )
 from screenalytics_assets.core.errors import CorrectionError
 from screenalytics_assets.partitions import parse_ep_id
+from screenalytics_assets.paths import data_root
 from screenalytics_assets.stage import require_artifact
 
 GROUPING = "group_clusters"
@@ -29,7 +30,7 @@ GROUPING = "group_clusters"
 class CorrectionDesk:
     """The corrections of one episode; each method adds one, in the file as soon as it returns."""
 
-    def __init__(self, store: LocalArtifactStore, ep_id: str) -> None:
+    def __init__(self, store: ArtifactStore, ep_id: str) -> None:
         """Read the corrections that there are.
 
         Raises:
@@ -38,7 +39,7 @@ class CorrectionDesk:
         """
         parse_ep_id(ep_id)
         self.ep_id = ep_id
-        self.path = corrections_path(store.root, ep_id)
+        self.path = corrections_path(data_root(), ep_id)
         self.corrections = read_corrections(self.path, ep_id)
         self._store = store
 

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.photo_library import PhotoLibraryResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.vectors import VectorDatabaseResource
@@ -13,12 +14,15 @@ from screenalytics_assets.assets.cleanup_report import cleanup_report
 from screenalytics_assets.assets.corrections import corrections
 from screenalytics_assets.assets.detections import detections
 from screenalytics_assets.assets.episode_report import episode_report
+from screenalytics_assets.assets.episode_vectors import episode_vectors
 from screenalytics_assets.assets.episode_video import episode_video
+from screenalytics_assets.assets.facebank import facebank
 from screenalytics_assets.assets.faces import faces
 from screenalytics_assets.assets.group_clusters import group_clusters
 from screenalytics_assets.assets.identities import identities
 from screenalytics_assets.assets.recluster import recluster
 from screenalytics_assets.assets.reembed import reembed
+from screenalytics_assets.assets.screen_time import screen_time
 from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
@@ -26,7 +30,17 @@ from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEAN
 from screenalytics_assets.checks.grouping import GROUPING_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
-ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
+ASSETS = [
+    episode_video,
+    detections,
+    tracks,
+    faces,
+    identities,
+    screen_time,
+    track_metrics,
+    episode_report,
+    episode_vectors,
+]
 CLEANUP_ASSETS = [split_tracks, reembed, recluster, corrections, group_clusters, cleanup_report]
 
 
@@ -37,6 +51,7 @@ def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource
         "artifacts": artifacts,
         "vectors": VectorDatabaseResource(),
         "videos": VideoLibraryResource(),
+        "photos": PhotoLibraryResource(),
         "progress": progress,
     }
 
@@ -44,7 +59,7 @@ def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
-        assets=[*ASSETS, *CLEANUP_ASSETS],
+        assets=[*ASSETS, *CLEANUP_ASSETS, facebank],
         asset_checks=[
             *INTEGRITY_CHECKS,
             *CLEANUP_INTEGRITY_CHECKS,
@@ -56,7 +71,12 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
                 "episode_job",
                 selection=dg.AssetSelection.assets(*ASSETS, *CLEANUP_ASSETS),
                 description="Everything about one episode, from its video to its report.",
-            )
+            ),
+            dg.define_asset_job(
+                "facebank_job",
+                selection=dg.AssetSelection.assets(facebank),
+                description="The photos of a show's known people.",
+            ),
         ],
         resources=build_resources(progress, ArtifactStoreResource()),
         # An episode is one chain: a process for each step would load the models and libraries anew each time.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,9 +11,10 @@ from resources.progress import ProgressResource
 from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.instance import OWNER_TAG, owner
-from screenalytics_assets.partitions import EPISODES_NAME
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, SHOWS_NAME
 
 JOB = "episode_job"
+FACEBANK_JOB = "facebank_job"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class RunOutcome:
 def asset_names() -> list[str]:
     """The assets of an episode, in the order of the graph."""
     graph = defs.resolve_asset_graph()
-    return [key.to_user_string() for level in graph.toposorted_asset_keys_by_level for key in sorted(level)]
+    keys = [key for level in graph.toposorted_asset_keys_by_level for key in sorted(level)]
+    return [key.to_user_string() for key in keys if graph.get(key).partitions_def == EPISODES]
 
 
 def require_known_assets(names: Sequence[str]) -> None:
@@ -90,11 +93,37 @@ def run_episode(
     return outcome_of(result)
 
 
-def run_config_of(profile: str | None, overrides: Mapping[str, Any], *, force: bool) -> dict[str, Any]:
+def run_facebank(
+    instance: dg.DagsterInstance,
+    show: str,
+    *,
+    photos: Path | None = None,
+    profile: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> RunOutcome:
+    """Register the show and materialize its facebank, from its photos or those of another folder."""
+    instance.add_dynamic_partitions(SHOWS_NAME, [show])
+    result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
+        instance=instance,
+        partition_key=show,
+        run_config=run_config_of(
+            profile, overrides or {}, force=force, photos={"show_folder": str(photos) if photos else None}
+        ),
+        tags={OWNER_TAG: owner()},
+        raise_on_error=False,
+    )
+    return outcome_of(result)
+
+
+def run_config_of(
+    profile: str | None, overrides: Mapping[str, Any], *, force: bool, **resources: Mapping[str, Any]
+) -> dict[str, Any]:
     """The run configuration of a run in this process, which speaks for itself and not through the log."""
-    settings = {"profile": profile, "overrides": dict(overrides), "force": force}
+    resources["settings"] = {"profile": profile, "overrides": dict(overrides), "force": force}
+    given = {name: {k: v for k, v in values.items() if v is not None} for name, values in resources.items()}
     return {
-        "resources": {"settings": {"config": {k: v for k, v in settings.items() if v is not None}}},
+        "resources": {name: {"config": values} for name, values in given.items() if values},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
 

@@ -7,6 +7,13 @@ create table screenalytics.facebank (
     unique (show, model_digest)
 );
 
+create table screenalytics.facebank_person (
+    show text not null references screenalytics.facebank (show) on delete cascade,
+    person_id text not null,
+    name text not null,
+    primary key (show, person_id)
+);
+
 create table screenalytics.facebank_photo (
     show text not null,
     position integer not null,
@@ -16,6 +23,7 @@ create table screenalytics.facebank_photo (
     vector vector(512) not null,
     primary key (show, position),
     unique (show, photo_id),
+    foreign key (show, person_id) references screenalytics.facebank_person (show, person_id) on delete cascade,
     foreign key (show, model_digest) references screenalytics.facebank (show, model_digest) on delete cascade
 );
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore, StagedArtifact
+from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import read_crops
 from resources.settings import SettingsResource
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.core import grouping as core
 from screenalytics_assets.core.corrections import Corrections
+from screenalytics_assets.core.errors import DatabaseError
 from screenalytics_assets.core.identity_ids import Publication, identity_boxes, joined_publication
 from screenalytics_assets.metadata import picture, table
-from screenalytics_assets.partitions import EPISODES, parse_ep_id
-from screenalytics_assets.paths import data_root
+from screenalytics_assets.partitions import EPISODES, show_of
 from screenalytics_assets.reports.cast import cast_of, cast_sheet
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
@@ -48,7 +48,7 @@ STAGE = Stage(
 )
 
 
-def earlier_people(store: LocalArtifactStore, clusters: Artifact) -> Publication:
+def earlier_people(store: ArtifactStore, clusters: Artifact) -> Publication:
     """Who has which id: as in the clusters, and beyond that as this phase published before."""
     before = clusters.json("clusters.json")
     published = Publication(clusters.table("identity_boxes.parquet"), before["last_identity_number"])
@@ -64,7 +64,14 @@ def earlier_people(store: LocalArtifactStore, clusters: Artifact) -> Publication
     partitions_def=EPISODES,
     group_name="cleanup",
     kinds={"postgres", "json"},
-    deps=["split_tracks", "reembed", "recluster", "corrections"],
+    deps=[
+        "split_tracks",
+        "reembed",
+        "recluster",
+        "corrections",
+        # Of all shows: which show an episode is of is in its id, and a mapping of our own would not reach the UI.
+        dg.AssetDep("facebank", partition_mapping=dg.AllPartitionMapping()),
+    ],
     code_version=STAGE.code_version,
 )
 def group_clusters(
@@ -83,10 +90,10 @@ def group_clusters(
     with user_errors():
         run = settings.load()
         store = artifacts.store()
-        show = parse_ep_id(context.partition_key).show
+        show = show_of(context.partition_key)
         digest = run.pack.embedder.file.sha256
         enabled = "group_clusters" in run.resolved.settings.cleanup.actions
-        version = facebank_version(vectors, show, digest) if enabled else None
+        facebank = enrolled(store, show) if enabled else None
     clustering = run.resolved.settings.clustering
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
@@ -96,14 +103,11 @@ def group_clusters(
             inputs["recluster"].json("track_ids.json")["track_ids"],
             inputs["recluster"].array("tracks.npy"),
         )
-        facebank = None
-        if version is not None:
-            found = vectors.database().facebank_similarities(show, digest, tracks.track_ids, tracks.vectors)
-            facebank = core.Facebank(found, {p: p for p in found["person_id"].unique().to_pylist()}, version)
+        known = compare(vectors, show, facebank, digest, tracks) if facebank else None
         grouped = core.group_clusters(
             inputs["recluster"].json("clusters.json"),
             tracks,
-            facebank,
+            known,
             Corrections.model_validate(inputs["corrections"].json("corrections.json")),
             clustering,
             run.thresholds,
@@ -124,7 +128,7 @@ def group_clusters(
         run.resolved,
         config={
             "enabled": enabled,
-            "facebank": version,
+            "facebank": facebank["version"] if facebank else None,
             "name_similarity": run.thresholds.name_similarity,
             "name_margin": run.thresholds.name_margin,
             **clustering.model_dump(exclude={"cluster_thresh", "min_identity_sim", "min_cluster_size"}),
@@ -134,12 +138,25 @@ def group_clusters(
     )
 
 
-def facebank_version(vectors: VectorDatabaseResource, show: str, model_digest: str) -> str | None:
-    """The version of a show's facebank; the database is not asked where the show has none.
+def enrolled(store: ArtifactStore, show: str) -> Mapping[str, Any] | None:
+    """What is published of a show's facebank, if it has one; the database is not asked for that."""
+    artifact = store.open("facebank", show)
+    return artifact.json("facebank.json") if artifact else None
+
+
+def compare(
+    vectors: VectorDatabaseResource, show: str, facebank: Mapping[str, Any], model_digest: str, tracks: core.Tracks
+) -> core.Facebank:
+    """The tracks next to the photos of the facebank.
 
     Raises:
-        DatabaseError: The show has a facebank, and the database is away or holds vectors of another model.
+        DatabaseError: The database is away, or does not hold the facebank that is published.
     """
-    if not (data_root() / "facebank" / show).is_dir():
-        return None
-    return vectors.database().facebank_version(show, model_digest)
+    database = vectors.database()
+    if database.facebank_version(show, model_digest) != facebank["version"]:
+        raise DatabaseError(
+            f"the database does not hold the facebank of {show} that is published: run `screenalytics facebank {show}`"
+        )
+    similarities = database.facebank_similarities(show, model_digest, tracks.track_ids, tracks.vectors)
+    names = {person["person_id"]: person["name"] for person in facebank["people"]}
+    return core.Facebank(similarities, names, facebank["version"])

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore, StagedArtifact
+from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
 from resources.settings import RunSettings, SettingsResource
 from screenalytics_assets.core.carry_over import carry_identities
 from screenalytics_assets.core.identities import apart, identify
@@ -39,7 +39,7 @@ STAGE = Stage(
 )
 
 
-def earlier_clusters(store: LocalArtifactStore, identities: Artifact, log: dg.DagsterLogManager) -> Publication:
+def earlier_clusters(store: ArtifactStore, identities: Artifact, log: dg.DagsterLogManager) -> Publication:
     """Who has which id: as in ``identities``, and beyond that as this phase published before."""
     published = Publication(
         identities.table("identity_boxes.parquet"), identities.json("identities.json")["last_identity_number"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from resources.artifact_store import LocalArtifactStore
+from resources.artifact_store import ArtifactStore
 from screenalytics_assets.checks.episode_check import comparison_check, integrity_check
 from screenalytics_assets.core import integrity as core
 from screenalytics_assets.core import schemas
@@ -11,7 +11,7 @@ from screenalytics_assets.core.settings import ClusteringSettings
 from screenalytics_assets.stage import require_artifact
 
 
-def _group_clusters(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _group_clusters(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each track is in one identity or unassigned with a reason; one identity a person; who is seen together is two."""
     artifact = require_artifact(store, "group_clusters", ep_id)
     document, grouping = artifact.json("identities.json"), artifact.json("grouping.json")
@@ -36,7 +36,7 @@ def _group_clusters(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _corrections(store: LocalArtifactStore, ep_id: str) -> tuple[str | None, Mapping[str, float]]:
+def _corrections(store: ArtifactStore, ep_id: str) -> tuple[str | None, Mapping[str, float]]:
     outcomes = require_artifact(store, "group_clusters", ep_id).json("grouping.json")["corrections"]
     doubtful = [outcome for outcome in outcomes if outcome["status"] != "applied"]
     told = [f"{entry['number']} ({entry['correction']}): {', '.join(entry['remarks'])}" for entry in doubtful]

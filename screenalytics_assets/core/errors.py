@@ -39,3 +39,7 @@ class CorrectionError(ScreenalyticsError):
 
 class DatabaseError(ScreenalyticsError):
     """A database that is away, of another schema, or holds vectors of another model."""
+
+
+class FacebankError(ScreenalyticsError):
+    """Photos of known people that are missing, or folders of them that cannot be told apart."""

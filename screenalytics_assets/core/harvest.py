@@ -181,7 +181,7 @@ def _look(
         if is_blank(embedding_crop(crop)):
             rows.blank_crops += 1
         else:
-            keep_crop(detection_id, _jpeg(crop, settings.jpeg_quality))
+            keep_crop(detection_id, crop_jpeg(crop, settings.jpeg_quality))
 
 
 def _crop_or_none(
@@ -193,7 +193,8 @@ def _crop_or_none(
         return None  # coincident landmarks: no face can be cut out
 
 
-def _jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
+def crop_jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
+    """A crop (S, S, 3) BGR as it is stored."""
     # 4:4:4, so that the colour planes the embedder sees keep their resolution.
     options = [
         cv2.IMWRITE_JPEG_QUALITY,

@@ -30,6 +30,11 @@ def crop_path(ep_id: str, track_id: str, frame_idx: int, asset: str | None = Non
     return f"{crops_dir(ep_id, asset)}/{track_id}/frame_{frame_idx:06d}.jpg"
 
 
+def photos_dir(show: str) -> str:
+    """The folder of a show's facebank photos, one folder a person; what is published of it lies beside them."""
+    return f"facebank/{show}"
+
+
 _FOLDERS = {
     "face_crops.parquet": "frames",
     "crops_debug.parquet": "frames",
@@ -39,6 +44,8 @@ _FOLDERS = {
     "tracks.npy": "embeds",
     "track_ids.json": "embeds",
     "index.html": "reports",
+    "facebank.json": "facebank",
+    "facebank_crops.parquet": "facebank",
 }
 
 

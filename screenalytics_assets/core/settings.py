@@ -237,6 +237,44 @@ class CleanupSettings(Section):
         return [action for action in CLEANUP_ACTIONS if action in value]
 
 
+class ScreenTimeSettings(Section):
+    """From sightings to time on screen (``screen_time.yaml``)."""
+
+    gap_tolerance_s: float = Field(
+        1.0, ge=0, description="Within a shot, a person who is not seen for at most this long is there all the same."
+    )
+    edge_padding_s: float = Field(
+        0.0, ge=0, description="Each interval is longer by this at both ends, as far as its shot reaches."
+    )
+
+
+class FacebankSettings(Section):
+    """Which photos of known people are good enough, and what resembles them (``facebank.yaml``)."""
+
+    photo_min_face_size: float = Field(
+        40.0, ge=1, description="Least shorter side of the face box in a photo, in pixels."
+    )
+    photo_min_sharpness: float = Field(
+        20.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop of a photo."
+    )
+    photo_min_inside_fraction: float = Field(
+        0.5, ge=0, le=1, description="Least part of the aligned 112 px crop that is inside the photo."
+    )
+    photo_max_second_face: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="A photo shows several people if its second largest face has more than this part of the largest "
+        "one's size.",
+    )
+    min_photo_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Least similarity of a photo to a track or photo of one person; null takes the embedder's own.",
+    )
+
+
 class ModelSettings(Section):
     """Which weights run where (``models.yaml``)."""
 
@@ -262,6 +300,8 @@ class Settings(Section):
     faces: FacesSettings = FacesSettings()
     clustering: ClusteringSettings = ClusteringSettings()
     cleanup: CleanupSettings = CleanupSettings()
+    facebank: FacebankSettings = FacebankSettings()
+    screen_time: ScreenTimeSettings = ScreenTimeSettings()
     models: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
 
@@ -276,6 +316,8 @@ STAGE_FILES: Mapping[str, str] = {
     "faces": "faces_embed_sampling.yaml",
     "clustering": "clustering.yaml",
     "cleanup": "cleanup.yaml",
+    "facebank": "facebank.yaml",
+    "screen_time": "screen_time.yaml",
     "models": "models.yaml",
     "output": "output.yaml",
 }
@@ -423,6 +465,7 @@ class Thresholds(NamedTuple):
         recluster_tight_thresh: The tight_thresh of the cleanup.
         name_similarity: Least mean cosine similarity of an identity to the photos of the person that it is.
         name_margin: Least lead of that over the second best person.
+        min_photo_sim: Least cosine similarity of a photo to a track or photo of the same person.
     """
 
     confidence_th: float
@@ -438,6 +481,7 @@ class Thresholds(NamedTuple):
     recluster_tight_thresh: float
     name_similarity: float
     name_margin: float
+    min_photo_sim: float
 
 
 def thresholds_of(settings: Settings) -> Thresholds:

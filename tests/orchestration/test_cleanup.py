@@ -11,19 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore, sha256_of
+from resources.artifact_store import Artifact, LocalArtifactStore, sha256_of
 from resources.model_packs import ModelPack
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.cleanup import TARGETS
 from screenalytics_assets.core.schemas import FACES
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
 from screenalytics_assets.definitions import defs
+from screenalytics_assets.paths import data_root
 from screenalytics_assets.run_progress import latest_progress
 from screenalytics_assets.runs import run_episode
 from screenalytics_assets.scoring import score_published
 
 EP = "demo-s01e01"
-PHASES = ["split_tracks", "reembed", "recluster", "cleanup_report"]
+PHASES = ["split_tracks", "reembed", "recluster", "group_clusters", "cleanup_report"]
 MAIN = ["tracks", "faces", "identities", "track_metrics"]
 
 
@@ -34,7 +35,7 @@ def fresh(instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tupl
     VideoLibraryResource().add(EP, demo_episode[0], replace=False)
     outcome = run_episode(instance, EP)
     assert outcome.success, outcome
-    return ArtifactStoreResource().store().root
+    return data_root()
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_the_limits_of_reembed_decide_how_many_faces_there_are(instance: dg.Dags
     counts = []
     for overrides in values:
         cleaned(instance, **overrides)
-        counts.append(published(ArtifactStoreResource().store(), "reembed").manifest.rows("faces.parquet"))
+        counts.append(published(LocalArtifactStore(data_root()), "reembed").manifest.rows("faces.parquet"))
     assert counts[0] > counts[1] > 0
 
 

@@ -30,8 +30,10 @@ ASSETS = {
     "tracks",
     "faces",
     "identities",
+    "screen_time",
     "track_metrics",
     "episode_report",
+    "episode_vectors",
     "split_tracks",
     "reembed",
     "recluster",
@@ -39,7 +41,15 @@ ASSETS = {
     "group_clusters",
     "cleanup_report",
 }
-FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report", "recluster", "group_clusters", "cleanup_report"}
+FROM_IDENTITIES_ON = {
+    "identities",
+    "screen_time",
+    "track_metrics",
+    "episode_report",
+    "recluster",
+    "group_clusters",
+    "cleanup_report",
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +64,9 @@ def first_run(
 @pytest.fixture
 def store(first_run: RunOutcome) -> LocalArtifactStore:
     assert first_run.success
-    return ArtifactStoreResource().store()
+    store = ArtifactStoreResource().store()
+    assert isinstance(store, LocalArtifactStore)
+    return store
 
 
 @pytest.fixture

@@ -106,6 +106,7 @@ def test_every_pack_declares_every_threshold_that_is_null_by_default() -> None:
                     "gate_soft_sim",
                     "name_similarity",
                     "name_margin",
+                    "min_photo_sim",
                 ),
             ),
         )

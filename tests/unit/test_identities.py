@@ -28,6 +28,7 @@ THRESHOLDS = Thresholds(
     name_margin=0.1,
     recluster_thresh=0.5,
     recluster_tight_thresh=0.5,
+    min_photo_sim=0.38,
 )
 
 

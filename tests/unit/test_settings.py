@@ -90,6 +90,13 @@ OTHER_VALUES: dict[str, Any] = {
     "recluster_tight_thresh": 0.61,
     "name_similarity": 0.51,
     "name_margin": 0.2,
+    "gap_tolerance_s": 0.3,
+    "edge_padding_s": 0.2,
+    "photo_min_face_size": 64.0,
+    "photo_min_sharpness": 30.0,
+    "photo_min_inside_fraction": 0.8,
+    "photo_max_second_face": 0.25,
+    "min_photo_sim": 0.5,
     "model_pack": "buffalo_l",
     "model_dir": "weights",
     "device": "cpu",
@@ -320,7 +327,7 @@ def test_a_key_that_is_no_text_is_refused(key: object, write_file: WriteFile) ->
         resolve_settings()
 
 
-@pytest.mark.parametrize("name", ["CACHE_DIR", "DATA_ROOT", "DATABASE_URL", "SHARED_DIR"])
+@pytest.mark.parametrize("name", ["CACHE_DIR", "DATA_ROOT", "DATABASE_URL", "FACEBANK_ROOT", "SHARED_DIR"])
 def test_variables_that_say_where_things_are_are_no_settings(name: str) -> None:
     assert environment_layer({f"SCREENALYTICS_{name}": "somewhere"}).values == {}
 
@@ -374,6 +381,13 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("recluster_tight_thresh", -1.0),
         ("name_similarity", 1.0),
         ("name_margin", -0.1),
+        ("gap_tolerance_s", -1),
+        ("edge_padding_s", -0.1),
+        ("photo_min_face_size", 0),
+        ("photo_min_sharpness", -1),
+        ("photo_min_inside_fraction", 1.1),
+        ("photo_max_second_face", 2),
+        ("min_photo_sim", 1.0),
         ("device", "gpu"),
         ("model_pack", ""),
     ],
@@ -504,6 +518,7 @@ DECLARED: dict[str, float | None] = {
     "recluster_tight_thresh": 0.42,
     "name_similarity": 0.45,
     "name_margin": 0.1,
+    "min_photo_sim": 0.37,
 }
 
 
