@@ -108,7 +108,7 @@ def face_breaches(store: ArtifactStore, ep_id: str, asset: str, *, tracks_of: st
         *core.unique_breaches("faces", faces["face_id"].to_pylist()),
         *core.reference_breaches("faces", faces["track_id"].to_pylist(), tracks["track_id"].to_pylist()),
         *core.reference_breaches("faces", faces["detection_id"].to_pylist(), detections["detection_id"].to_pylist()),
-        *core.reference_breaches("faces", crops, crops and artifact.files_below(crops_dir(ep_id))),
+        *core.reference_breaches("faces", crops, crops and artifact.files_below(crops_dir(ep_id, asset))),
         *core.rank_breaches(faces),
         *core.box_breaches("faces", faces),
     ]
