@@ -16,13 +16,14 @@ from screenalytics_assets.assets.faces import faces
 from screenalytics_assets.assets.identities import identities
 from screenalytics_assets.assets.recluster import recluster
 from screenalytics_assets.assets.reembed import reembed
+from screenalytics_assets.assets.screen_time import screen_time
 from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
 from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEANUP_INTEGRITY_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
-ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
+ASSETS = [episode_video, detections, tracks, faces, identities, screen_time, track_metrics, episode_report]
 CLEANUP_ASSETS = [split_tracks, reembed, recluster, cleanup_report]
 
 

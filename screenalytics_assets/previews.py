@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import LocalArtifactStore
+from resources.artifact_store import ArtifactStore
 from resources.preview_store import PreviewStoreResource
 from resources.progress import ProgressResource
 from screenalytics_assets.cleaned import LAST_PHASE, final_identities
@@ -19,7 +19,7 @@ from screenalytics_assets.stage import require_artifact
 
 def preview_cleanup(
     ep_id: str, folder: Path, *, profile: str | None, overrides: Mapping[str, Any], progress: ProgressResource
-) -> tuple[RunOutcome, LocalArtifactStore]:
+) -> tuple[RunOutcome, ArtifactStore]:
     """Clean an episode up into a folder, in an instance that nobody sees.
 
     Args:
@@ -46,7 +46,7 @@ def preview_cleanup(
         return outcome_of(result), artifacts.store()
 
 
-def states(store: LocalArtifactStore, ep_id: str) -> tuple[State, State]:
+def states(store: ArtifactStore, ep_id: str) -> tuple[State, State]:
     """An episode before and after its cleanup."""
     return (
         State(

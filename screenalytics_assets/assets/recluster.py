@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore, StagedArtifact
+from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
 from resources.settings import RunSettings, SettingsResource
 from screenalytics_assets.core.carry_over import carry_identities
 from screenalytics_assets.core.identities import apart, identify
 from screenalytics_assets.core.identity_ids import Publication, identity_boxes, joined_publication
 from screenalytics_assets.core.pooling import pool_tracks
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.stage import Stage, require_artifact, run_stage, user_errors
+from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -39,7 +39,7 @@ STAGE = Stage(
 )
 
 
-def earlier_clusters(store: LocalArtifactStore, identities: Artifact, log: dg.DagsterLogManager) -> Publication:
+def earlier_clusters(store: ArtifactStore, identities: Artifact, log: dg.DagsterLogManager) -> Publication:
     """Who has which id: as in ``identities``, and beyond that as this phase published before."""
     published = Publication(
         identities.table("identity_boxes.parquet"), identities.json("identities.json")["last_identity_number"]
@@ -50,7 +50,7 @@ def earlier_clusters(store: LocalArtifactStore, identities: Artifact, log: dg.Da
     if not store.is_intact(manifest):
         log.warning(f"the earlier clusters of {manifest.ep_id} are damaged: ids that only they have begin anew")
         return published
-    own = require_artifact(store, "recluster", manifest.ep_id)
+    own = store.artifact(manifest)
     return joined_publication(
         published,
         Publication(own.table("identity_boxes.parquet"), own.json("clusters.json")["last_identity_number"]),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from resources.artifact_store import LocalArtifactStore
+from resources.artifact_store import ArtifactStore
 from screenalytics_assets.checks.episode_check import Worse, comparison_check, integrity_check
 from screenalytics_assets.checks.integrity import face_breaches, identity_breaches, track_breaches
 from screenalytics_assets.core import integrity as core
@@ -11,7 +11,7 @@ from screenalytics_assets.core.cleanup import TARGETS
 from screenalytics_assets.stage import require_artifact
 
 
-def _split_tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _split_tracks(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each detection is in one track or untracked, as before; no detection became tracked or untracked."""
     before = require_artifact(store, "tracks", ep_id).table("untracked.parquet", ["detection_id"])
     after = require_artifact(store, "split_tracks", ep_id).table("untracked.parquet", ["detection_id"])
@@ -23,12 +23,12 @@ def _split_tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _reembed(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _reembed(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Row i is vector i, vectors have length 1, faces belong to the cleaned tracks, crop files exist."""
     return face_breaches(store, ep_id, "reembed", tracks_of="split_tracks")
 
 
-def _recluster(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _recluster(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each cleaned track is in one identity or unassigned with a reason; who is seen together is not one person."""
     artifact = require_artifact(store, "recluster", ep_id)
     return identity_breaches(
@@ -44,7 +44,7 @@ CLEANUP_INTEGRITY_CHECKS = [
 
 
 def _worse(metric: str) -> Worse:
-    def found(store: LocalArtifactStore, ep_id: str) -> tuple[str | None, Mapping[str, float]]:
+    def found(store: ArtifactStore, ep_id: str) -> tuple[str | None, Mapping[str, float]]:
         document = require_artifact(store, "cleanup_report", ep_id).json("cleanup_report.json")
         change = document["improvement"][metric]
         figures = {"before": change["baseline"], "after": document["metrics_after"][metric], "target": TARGETS[metric]}

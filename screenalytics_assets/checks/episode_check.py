@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore
+from resources.artifact_store import ArtifactStore, ArtifactStoreResource
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import require_artifact, user_errors
 
-Breaches = Callable[[LocalArtifactStore, str], Sequence[str]]
-Worse = Callable[[LocalArtifactStore, str], tuple[str | None, Mapping[str, float]]]
+Breaches = Callable[[ArtifactStore, str], Sequence[str]]
+Worse = Callable[[ArtifactStore, str], tuple[str | None, Mapping[str, float]]]
 _SHOWN = 20
 
 

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from resources.artifact_store import Artifact, LocalArtifactStore
+from resources.artifact_store import Artifact, ArtifactStore
 from screenalytics_assets.checks.episode_check import integrity_check
 from screenalytics_assets.core import integrity as core
 from screenalytics_assets.core import schemas
 from screenalytics_assets.core.identities import apart
+from screenalytics_assets.core.layout import crops_dir
 from screenalytics_assets.core.settings import ClusteringSettings
 from screenalytics_assets.stage import require_artifact
 
 
-def _detections(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _detections(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Schema, unique ids, boxes inside the frame, scores in range, every face on an analysed frame."""
     artifact = require_artifact(store, "detections", ep_id)
     detections = artifact.table("detections.parquet")
@@ -37,7 +38,7 @@ def _detections(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _face_crops(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _face_crops(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each detection has one crop or was counted as blank, and each crop belongs to a detection."""
     artifact = require_artifact(store, "face_crops", ep_id)
     detections = require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id"])
@@ -51,12 +52,12 @@ def _face_crops(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _tracks(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each detection is in one track or untracked with a reason, no track reaches across a cut, one vector a row."""
     return track_breaches(store, ep_id, "tracks")
 
 
-def track_breaches(store: LocalArtifactStore, ep_id: str, asset: str) -> list[str]:
+def track_breaches(store: ArtifactStore, ep_id: str, asset: str) -> list[str]:
     """What is wrong with the tracks that an asset publishes."""
     artifact = require_artifact(store, asset, ep_id)
     source = require_artifact(store, "detections", ep_id)
@@ -84,12 +85,12 @@ def track_breaches(store: LocalArtifactStore, ep_id: str, asset: str) -> list[st
     ]
 
 
-def _faces(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _faces(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Row i is vector i, vectors have length 1, faces belong to tracks and detections, crop files exist."""
     return face_breaches(store, ep_id, "faces", tracks_of="tracks")
 
 
-def face_breaches(store: LocalArtifactStore, ep_id: str, asset: str, *, tracks_of: str) -> list[str]:
+def face_breaches(store: ArtifactStore, ep_id: str, asset: str, *, tracks_of: str) -> list[str]:
     """What is wrong with the faces that an asset publishes, which are about the tracks of another one."""
     artifact = require_artifact(store, asset, ep_id)
     faces, rejected = artifact.table("faces.parquet"), artifact.table("crops_debug.parquet")
@@ -107,13 +108,19 @@ def face_breaches(store: LocalArtifactStore, ep_id: str, asset: str, *, tracks_o
         *core.unique_breaches("faces", faces["face_id"].to_pylist()),
         *core.reference_breaches("faces", faces["track_id"].to_pylist(), tracks["track_id"].to_pylist()),
         *core.reference_breaches("faces", faces["detection_id"].to_pylist(), detections["detection_id"].to_pylist()),
-        *core.reference_breaches("faces", crops, [path for path in crops if (artifact.root / path).is_file()]),
+        *core.reference_breaches("faces", crops, crops and _crop_files(artifact)),
         *core.rank_breaches(faces),
         *core.box_breaches("faces", faces),
     ]
 
 
-def _identities(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _crop_files(artifact: Artifact) -> set[str]:
+    """The crop files of an episode, of the original faces and of these."""
+    ep_id = artifact.manifest.ep_id
+    return artifact.files_below(crops_dir(ep_id)) | artifact.files_below(crops_dir(ep_id, artifact.manifest.asset))
+
+
+def _identities(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each track is in one identity or unassigned with a reason; who is seen together is not one person."""
     artifact = require_artifact(store, "identities", ep_id)
     return identity_breaches(
@@ -122,7 +129,7 @@ def _identities(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
 
 
 def identity_breaches(
-    store: LocalArtifactStore,
+    store: ArtifactStore,
     ep_id: str,
     artifact: Artifact,
     document: Mapping[str, Any],

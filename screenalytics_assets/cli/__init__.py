@@ -15,6 +15,7 @@ from screenalytics_assets.cli.config import config_app
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
+from screenalytics_assets.cli.export import export
 from screenalytics_assets.cli.models import models_app
 from screenalytics_assets.cli.progress import progress
 from screenalytics_assets.cli.run import run
@@ -31,6 +32,7 @@ app.command()(run)
 app.command()(cleanup)
 app.command()(progress)
 app.command()(evaluate)
+app.command()(export)
 app.command()(ui)
 app.command()(demo)
 app.command()(doctor)

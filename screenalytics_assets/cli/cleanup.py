@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from resources.artifact_store import LocalArtifactStore
+    from resources.artifact_store import ArtifactStore
     from screenalytics_assets.runs import RunOutcome
 
 
@@ -71,7 +71,7 @@ def cleanup(
     raise typer.Exit(0 if outcome.success else 1)
 
 
-def _show(console: Console, store: "LocalArtifactStore", ep_id: str) -> None:
+def _show(console: Console, store: "ArtifactStore", ep_id: str) -> None:
     from screenalytics_assets.assets.cleanup_report import comparison_rows
     from screenalytics_assets.core.cleanup import identity_changes
     from screenalytics_assets.previews import states

@@ -223,6 +223,17 @@ class CleanupSettings(Section):
         return [action for action in CLEANUP_ACTIONS if action in value]
 
 
+class ScreenTimeSettings(Section):
+    """From sightings to time on screen (``screen_time.yaml``)."""
+
+    gap_tolerance_s: float = Field(
+        1.0, ge=0, description="Within a shot, a person who is not seen for at most this long is there all the same."
+    )
+    edge_padding_s: float = Field(
+        0.0, ge=0, description="Each interval is longer by this at both ends, as far as its shot reaches."
+    )
+
+
 class ModelSettings(Section):
     """Which weights run where (``models.yaml``)."""
 
@@ -248,6 +259,7 @@ class Settings(Section):
     faces: FacesSettings = FacesSettings()
     clustering: ClusteringSettings = ClusteringSettings()
     cleanup: CleanupSettings = CleanupSettings()
+    screen_time: ScreenTimeSettings = ScreenTimeSettings()
     models: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
 
@@ -262,6 +274,7 @@ STAGE_FILES: Mapping[str, str] = {
     "faces": "faces_embed_sampling.yaml",
     "clustering": "clustering.yaml",
     "cleanup": "cleanup.yaml",
+    "screen_time": "screen_time.yaml",
     "models": "models.yaml",
     "output": "output.yaml",
 }

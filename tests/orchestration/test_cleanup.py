@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore, sha256_of
+from resources.artifact_store import Artifact, LocalArtifactStore, sha256_of
 from resources.model_packs import ModelPack
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.cleanup import TARGETS
@@ -28,13 +28,15 @@ MAIN = ["tracks", "faces", "identities", "track_metrics"]
 
 
 @pytest.fixture(scope="module")
-def fresh(instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]) -> Path:
+def fresh(
+    place: Path, instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]
+) -> Path:
     """The data root after everything was computed once."""
     assert open_pack.name == "open"
     VideoLibraryResource().add(EP, demo_episode[0], replace=False)
     outcome = run_episode(instance, EP)
     assert outcome.success, outcome
-    return ArtifactStoreResource().store().root
+    return place / "data"
 
 
 @pytest.fixture
@@ -129,9 +131,10 @@ def test_switching_a_phase_off_concerns_it_and_what_follows(instance: dg.Dagster
     assert "split_tracks" not in cleaned(instance, actions=["split_tracks", "reembed"])
 
 
-@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("key", ["reembed_min_quality_score", "reembed_max_yaw_angle", "reembed_min_faces"])
-def test_the_limits_of_reembed_decide_how_many_faces_there_are(instance: dg.DagsterInstance, key: str) -> None:
+def test_the_limits_of_reembed_decide_how_many_faces_there_are(
+    instance: dg.DagsterInstance, store: LocalArtifactStore, key: str
+) -> None:
     strict = {"reembed_min_quality_score": 1.0, "reembed_max_yaw_angle": 90, "reembed_min_faces": 2}
     loose = {"reembed_min_quality_score": 0.0, "reembed_max_yaw_angle": 90, "reembed_min_faces": 2}
     turned = {"reembed_min_quality_score": 0.0, "reembed_max_yaw_angle": 0.5, "reembed_min_faces": 2}
@@ -143,7 +146,7 @@ def test_the_limits_of_reembed_decide_how_many_faces_there_are(instance: dg.Dags
     counts = []
     for overrides in values:
         cleaned(instance, **overrides)
-        counts.append(published(ArtifactStoreResource().store(), "reembed").manifest.rows("faces.parquet"))
+        counts.append(published(store, "reembed").manifest.rows("faces.parquet"))
     assert counts[0] > counts[1] > 0
 
 

@@ -30,6 +30,7 @@ ASSETS = {
     "tracks",
     "faces",
     "identities",
+    "screen_time",
     "track_metrics",
     "episode_report",
     "split_tracks",
@@ -37,7 +38,14 @@ ASSETS = {
     "recluster",
     "cleanup_report",
 }
-FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report", "recluster", "cleanup_report"}
+FROM_IDENTITIES_ON = {
+    "identities",
+    "screen_time",
+    "track_metrics",
+    "episode_report",
+    "recluster",
+    "cleanup_report",
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +60,9 @@ def first_run(
 @pytest.fixture
 def store(first_run: RunOutcome) -> LocalArtifactStore:
     assert first_run.success
-    return ArtifactStoreResource().store()
+    store = ArtifactStoreResource().store()
+    assert isinstance(store, LocalArtifactStore)
+    return store
 
 
 @pytest.fixture
