@@ -150,6 +150,16 @@ def test_the_limits_of_reembed_decide_how_many_faces_there_are(
     assert counts[0] > counts[1] > 0
 
 
+def test_single_faces_need_the_tight_threshold_of_the_cleanup(
+    instance: dg.DagsterInstance, store: LocalArtifactStore
+) -> None:
+    clusters = []
+    for tight in (None, 0.99):
+        cleaned(instance, max_crops_per_track=1, recluster_tight_thresh=tight)
+        clusters.append(len(published(store, "recluster").json("clusters.json")["identities"]))
+    assert clusters[0] < clusters[1]
+
+
 def test_no_vector_is_made_twice(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
     run_episode(instance, EP, overrides={"gate_enabled": False, "max_crops_per_track": 3}, select=MAIN)
     cleaned(instance, gate_enabled=False)
