@@ -15,7 +15,9 @@ def rows(store: ArtifactStore, asset: str) -> int:
     artifact = store.open(asset, EP_ID)
     assert artifact is not None
     assert store.is_intact(artifact.manifest)
-    assert store.artifact(artifact.manifest).table("tracks.parquet").num_rows == artifact.manifest.rows("tracks.parquet")
+    assert store.artifact(artifact.manifest).table("tracks.parquet").num_rows == artifact.manifest.rows(
+        "tracks.parquet"
+    )
     return int(artifact.table("tracks.parquet").num_rows)
 
 
