@@ -18,21 +18,20 @@ class PreviewStore(LocalArtifactStore):
 
     def open(self, asset: str, ep_id: str) -> Artifact | None:
         """An asset for reading, of this store or else of the other one."""
-        if super().manifest(asset, ep_id) is None:
-            return self._published.open(asset, ep_id)
-        return super().open(asset, ep_id)
+        return super().open(asset, ep_id) if self._is_here(asset, ep_id) else self._published.open(asset, ep_id)
 
     def artifact(self, manifest: Manifest) -> Artifact:
-        """What a manifest describes, in the store that has it."""
-        if super().manifest(manifest.asset, manifest.ep_id) is None:
-            return self._published.artifact(manifest)
-        return super().artifact(manifest)
+        """What a manifest of either store describes."""
+        here = self._is_here(manifest.asset, manifest.ep_id)
+        return super().artifact(manifest) if here else self._published.artifact(manifest)
 
     def is_intact(self, manifest: Manifest) -> bool:
         """Whether every file of the artifact is there, in the store that has it."""
-        if super().manifest(manifest.asset, manifest.ep_id) is None:
-            return self._published.is_intact(manifest)
-        return super().is_intact(manifest)
+        here = self._is_here(manifest.asset, manifest.ep_id)
+        return super().is_intact(manifest) if here else self._published.is_intact(manifest)
+
+    def _is_here(self, asset: str, ep_id: str) -> bool:
+        return super().manifest(asset, ep_id) is not None
 
 
 class PreviewStoreResource(ArtifactStoreResource):

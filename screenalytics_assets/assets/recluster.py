@@ -15,7 +15,7 @@ from screenalytics_assets.core.identities import apart, identify
 from screenalytics_assets.core.identity_ids import Publication, identity_boxes, joined_publication
 from screenalytics_assets.core.pooling import pool_tracks
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.stage import Stage, require_artifact, run_stage, user_errors
+from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -50,7 +50,7 @@ def earlier_clusters(store: ArtifactStore, identities: Artifact, log: dg.Dagster
     if not store.is_intact(manifest):
         log.warning(f"the earlier clusters of {manifest.ep_id} are damaged: ids that only they have begin anew")
         return published
-    own = require_artifact(store, "recluster", manifest.ep_id)
+    own = store.artifact(manifest)
     return joined_publication(
         published,
         Publication(own.table("identity_boxes.parquet"), own.json("clusters.json")["last_identity_number"]),

@@ -108,10 +108,16 @@ def face_breaches(store: ArtifactStore, ep_id: str, asset: str, *, tracks_of: st
         *core.unique_breaches("faces", faces["face_id"].to_pylist()),
         *core.reference_breaches("faces", faces["track_id"].to_pylist(), tracks["track_id"].to_pylist()),
         *core.reference_breaches("faces", faces["detection_id"].to_pylist(), detections["detection_id"].to_pylist()),
-        *core.reference_breaches("faces", crops, crops and artifact.files_below(crops_dir(ep_id, asset))),
+        *core.reference_breaches("faces", crops, crops and _crop_files(artifact)),
         *core.rank_breaches(faces),
         *core.box_breaches("faces", faces),
     ]
+
+
+def _crop_files(artifact: Artifact) -> set[str]:
+    """The crop files of an episode, of the original faces and of these."""
+    ep_id = artifact.manifest.ep_id
+    return artifact.files_below(crops_dir(ep_id)) | artifact.files_below(crops_dir(ep_id, artifact.manifest.asset))
 
 
 def _identities(store: ArtifactStore, ep_id: str) -> Sequence[str]:

@@ -18,7 +18,6 @@ from screenalytics_assets.core.cleanup import TARGETS
 from screenalytics_assets.core.schemas import FACES
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.paths import data_root
 from screenalytics_assets.run_progress import latest_progress
 from screenalytics_assets.runs import run_episode
 from screenalytics_assets.scoring import score_published
@@ -29,13 +28,15 @@ MAIN = ["tracks", "faces", "identities", "track_metrics"]
 
 
 @pytest.fixture(scope="module")
-def fresh(instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]) -> Path:
+def fresh(
+    place: Path, instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]
+) -> Path:
     """The data root after everything was computed once."""
     assert open_pack.name == "open"
     VideoLibraryResource().add(EP, demo_episode[0], replace=False)
     outcome = run_episode(instance, EP)
     assert outcome.success, outcome
-    return data_root()
+    return place / "data"
 
 
 @pytest.fixture
@@ -130,9 +131,10 @@ def test_switching_a_phase_off_concerns_it_and_what_follows(instance: dg.Dagster
     assert "split_tracks" not in cleaned(instance, actions=["split_tracks", "reembed"])
 
 
-@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("key", ["reembed_min_quality_score", "reembed_max_yaw_angle", "reembed_min_faces"])
-def test_the_limits_of_reembed_decide_how_many_faces_there_are(instance: dg.DagsterInstance, key: str) -> None:
+def test_the_limits_of_reembed_decide_how_many_faces_there_are(
+    instance: dg.DagsterInstance, store: LocalArtifactStore, key: str
+) -> None:
     strict = {"reembed_min_quality_score": 1.0, "reembed_max_yaw_angle": 90, "reembed_min_faces": 2}
     loose = {"reembed_min_quality_score": 0.0, "reembed_max_yaw_angle": 90, "reembed_min_faces": 2}
     turned = {"reembed_min_quality_score": 0.0, "reembed_max_yaw_angle": 0.5, "reembed_min_faces": 2}
@@ -144,8 +146,18 @@ def test_the_limits_of_reembed_decide_how_many_faces_there_are(instance: dg.Dags
     counts = []
     for overrides in values:
         cleaned(instance, **overrides)
-        counts.append(published(LocalArtifactStore(data_root()), "reembed").manifest.rows("faces.parquet"))
+        counts.append(published(store, "reembed").manifest.rows("faces.parquet"))
     assert counts[0] > counts[1] > 0
+
+
+def test_single_faces_need_the_tight_threshold_of_the_cleanup(
+    instance: dg.DagsterInstance, store: LocalArtifactStore
+) -> None:
+    clusters = []
+    for tight in (None, 0.99):
+        cleaned(instance, max_crops_per_track=1, recluster_tight_thresh=tight)
+        clusters.append(len(published(store, "recluster").json("clusters.json")["identities"]))
+    assert clusters[0] < clusters[1]
 
 
 def test_no_vector_is_made_twice(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:

@@ -16,10 +16,10 @@ from screenalytics_assets.core.resplit import nothing_cut
 from screenalytics_assets.core.schemas import CUTS
 from screenalytics_assets.core.tables import table_of
 from tests.unit.builders import EP_ID, Seen, detections_table, shots_table, track_id, tracks_table
-from tests.unit.test_metrics import untracked_table
+from tests.unit.test_metrics import ELSEWHERE, HERE, untracked_table
 
 NO_GROUPING = {"centroids": 0, "within_episode": 0, "across_episodes": 0}
-SEEN = [Seen(12 * k) for k in range(24)]
+SEEN = [Seen(12 * k, HERE if k < 12 else ELSEWHERE) for k in range(24)]
 
 
 def state(sizes: Sequence[int], groups: Sequence[Sequence[int]], *, reasons: Mapping[int, str] | None = None) -> State:
@@ -104,11 +104,11 @@ def test_a_stranger_who_was_hidden_in_a_cluster_was_a_singleton_before() -> None
     assert change == {"baseline": 1 / 3, "change": 0.0, "verdict": "same"}
 
 
-def test_pieces_that_are_joined_take_no_switch_away_and_none_on_top() -> None:
-    before = state([8, 8, 8], [[0], [1], [2]])
-    after = state([8, 16], [[0], [1]], reasons={1: "hard"})
-    document = report(before, after, [(1, 1, 9)])
-    assert document["improvement"]["id_switch_rate"]["change"] <= 0
+def test_a_piece_that_is_joined_to_another_track_takes_no_switch_away_and_adds_none() -> None:
+    before = state([12, 12], [[0], [1]])
+    after = state([6, 18], [[0], [1]], reasons={1: "hard"})
+    change = report(before, after, [(0, 1, 7)])["improvement"]["id_switch_rate"]
+    assert change == {"baseline": 0.5, "change": 0.0, "verdict": "same"}
 
 
 def test_clusters_that_fall_apart_are_worse() -> None:

@@ -169,4 +169,5 @@ def test_of_two_publications_the_first_counts_and_the_other_adds_the_ids_that_on
     joined = joined_publication(first, own)
     assert joined.last_number == 5
     assert set(joined.boxes["identity_id"].to_pylist()) == {"ident_001", "ident_005"}
+    assert ids_of([[1]], tracks, joined) == ["ident_005"]
     assert ids_of([[0], [1]], tracks, joined) == ["ident_001", "ident_005"]

@@ -105,6 +105,13 @@ def test_two_faces_that_change_places_are_two_cuts_and_two_tracks() -> None:
     }
 
 
+def test_a_face_that_returns_is_no_second_cut() -> None:
+    footage = Footage([(0, [0] * 15 + [1] * 12 + [0] * 15)])
+    found = resplit(footage)
+    assert footage.seen_in(found.tracks) == [[0], [1]]
+    assert found.cuts["detection_id"].to_pylist() == ["det-000016"]
+
+
 def test_without_vectors_nothing_is_cut() -> None:
     footage = Footage([(0, [0] * 20 + [1] * 20)])
     found = resplit(footage, known={})
