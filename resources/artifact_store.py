@@ -188,7 +188,7 @@ class LocalArtifactStore(ArtifactStore):
                 raise damaged(manifest, str(path), state)
         return self.artifact(manifest)
 
-    def artifact(self, manifest: Manifest) -> LocalArtifact:
+    def artifact(self, manifest: Manifest) -> Artifact:
         """What a manifest of this store describes, for reading, without a look at its files."""
         return LocalArtifact(self.root, manifest)
 

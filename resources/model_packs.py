@@ -89,6 +89,8 @@ class ModelPack:
             "min_cohesion": self.embedder.entry.min_cohesion,
             "gate_hard_sim": self.embedder.entry.gate_hard_sim,
             "gate_soft_sim": self.embedder.entry.gate_soft_sim,
+            "name_similarity": self.embedder.entry.name_similarity,
+            "name_margin": self.embedder.entry.name_margin,
             "min_photo_sim": self.embedder.entry.min_photo_sim,
         }
 

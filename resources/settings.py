@@ -181,7 +181,12 @@ class RunSettings(NamedTuple):
 
 def declared_thresholds(pack: ModelPack) -> dict[str, float | None]:
     """The keys that the models of a pack give a value to."""
-    return {**pack.thresholds, "min_confidence": pack.thresholds["track_thresh"]}
+    return {
+        **pack.thresholds,
+        "min_confidence": pack.thresholds["track_thresh"],
+        "recluster_thresh": pack.thresholds["cluster_thresh"],
+        "recluster_tight_thresh": pack.thresholds["tight_thresh"],
+    }
 
 
 class SettingsResource(dg.ConfigurableResource[None]):

@@ -60,6 +60,13 @@ def require_known_assets(names: Sequence[str]) -> None:
         raise ConfigurationError(f"unknown asset {', '.join(unknown)}; known: {', '.join(known)}")
 
 
+def downstream_of(name: str) -> list[str]:
+    """An asset and everything that is made from it, in the order of the graph."""
+    keys = dg.AssetSelection.assets(name).downstream().resolve(defs.resolve_asset_graph())
+    found = {key.to_user_string() for key in keys}
+    return [asset for asset in asset_names() if asset in found]
+
+
 def run_episode(
     instance: dg.DagsterInstance,
     ep_id: str,
@@ -82,11 +89,11 @@ def run_episode(
         instance=instance,
         partition_key=ep_id,
         asset_selection=[dg.AssetKey(name) for name in select] or None,
-        run_config=_run_config({"settings": {"profile": profile, "overrides": dict(overrides or {}), "force": force}}),
+        run_config=run_config_of(profile, overrides or {}, force=force),
         tags={OWNER_TAG: owner()},
         raise_on_error=False,
     )
-    return _outcome(result)
+    return outcome_of(result)
 
 
 def run_facebank(
@@ -103,19 +110,20 @@ def run_facebank(
     result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
         instance=instance,
         partition_key=show,
-        run_config=_run_config(
-            {
-                "settings": {"profile": profile, "overrides": dict(overrides or {}), "force": force},
-                "photos": {"show_folder": str(photos) if photos else None},
-            }
+        run_config=run_config_of(
+            profile, overrides or {}, force=force, photos={"show_folder": str(photos) if photos else None}
         ),
         tags={OWNER_TAG: owner()},
         raise_on_error=False,
     )
-    return _outcome(result)
+    return outcome_of(result)
 
 
-def _run_config(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def run_config_of(
+    profile: str | None, overrides: Mapping[str, Any], *, force: bool, **resources: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The run configuration of a run in this process, which speaks for itself and not through the log."""
+    resources["settings"] = {"profile": profile, "overrides": dict(overrides), "force": force}
     given = {name: {k: v for k, v in values.items() if v is not None} for name, values in resources.items()}
     return {
         "resources": {name: {"config": values} for name, values in given.items() if values},
@@ -123,7 +131,8 @@ def _run_config(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
+def outcome_of(result: dg.ExecuteInProcessResult) -> RunOutcome:
+    """How a run in this process ended."""
     materializations = [
         event.step_materialization_data.materialization
         for event in result.all_events

@@ -41,6 +41,10 @@ class MissingPackageError(ScreenalyticsError):
     """An optional package that a command needs and that is not installed."""
 
 
+class CorrectionError(ScreenalyticsError):
+    """A file of corrections that cannot be understood, or a correction that cannot be made."""
+
+
 class DatabaseError(ScreenalyticsError):
     """A database that is away, of another schema, or holds vectors of another model."""
 

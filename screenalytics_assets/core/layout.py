@@ -15,14 +15,21 @@ def video_dir(ep_id: str) -> str:
     return f"videos/{ep_id}"
 
 
-def crops_dir(ep_id: str) -> str:
-    """The folder of the JPEG files of the embedded faces."""
-    return f"frames/{ep_id}/crops"
+_CLEANED_ASSETS = frozenset({"split_tracks", "reembed", "recluster", "group_clusters"})
 
 
-def crop_path(ep_id: str, track_id: str, frame_idx: int) -> str:
+def _folder(ep_id: str, kind: str, asset: str | None) -> str:
+    return f"cleaned/{ep_id}" if asset in _CLEANED_ASSETS else f"{kind}/{ep_id}"
+
+
+def crops_dir(ep_id: str, asset: str | None = None) -> str:
+    """The folder of the JPEG files of the embedded faces; the phases of the cleanup have one of their own."""
+    return f"{_folder(ep_id, 'frames', asset)}/crops"
+
+
+def crop_path(ep_id: str, track_id: str, frame_idx: int, asset: str | None = None) -> str:
     """The JPEG file of one embedded face."""
-    return f"{crops_dir(ep_id)}/{track_id}/frame_{frame_idx:06d}.jpg"
+    return f"{crops_dir(ep_id, asset)}/{track_id}/frame_{frame_idx:06d}.jpg"
 
 
 def crop_sheet_path(ep_id: str) -> str:
@@ -49,9 +56,12 @@ _FOLDERS = {
 }
 
 
-def file_path(ep_id: str, name: str) -> str:
-    """Where a file of an episode lies: tables and documents in ``manifests``, the rest as in the contract."""
-    return f"{_FOLDERS.get(name, 'manifests')}/{ep_id}/{name}"
+def file_path(ep_id: str, name: str, asset: str | None = None) -> str:
+    """Where a file of an episode lies: tables and documents in ``manifests``, the rest as in the contract.
+
+    What the phases of the cleanup publish lies in ``cleaned``, under the names of the originals.
+    """
+    return f"{_folder(ep_id, _FOLDERS.get(name, 'manifests'), asset)}/{name}"
 
 
 _OWNER = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]{2})(?:e(?P<episode>[0-9]{2,3}))?", re.ASCII)

@@ -79,6 +79,13 @@ def test_videos_and_crops_lie_where_the_contract_says() -> None:
     assert crop_path(EP_ID, "track-00001", 42) == f"frames/{EP_ID}/crops/track-00001/frame_000042.jpg"
 
 
+@pytest.mark.parametrize("asset", ["split_tracks", "reembed", "recluster", "group_clusters"])
+def test_what_the_cleanup_publishes_lies_beside_the_originals_under_the_same_names(asset: str) -> None:
+    for name in ("tracks.parquet", "faces.npy", "identities.json", "crops_debug.jsonl"):
+        assert file_path(EP_ID, name, asset) == f"cleaned/{EP_ID}/{name}"
+    assert crop_path(EP_ID, "track-00001", 42, asset) == f"cleaned/{EP_ID}/crops/track-00001/frame_000042.jpg"
+
+
 # Reading what was written
 
 
