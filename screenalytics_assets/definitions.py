@@ -13,23 +13,27 @@ from screenalytics_assets.assets.faces import faces
 from screenalytics_assets.assets.identities import identities
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
+from screenalytics_assets.automation.declarative import build_automation_sensor, with_conditions
+from screenalytics_assets.automation.new_episodes import build_new_episode_sensor
+from screenalytics_assets.automation.season_runs import season_schedules
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
 ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
+EPISODE_JOB = dg.define_asset_job(
+    "episode_job",
+    selection=dg.AssetSelection.assets(*ASSETS),
+    description="Everything about one episode, from its video to its report.",
+)
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
-        assets=ASSETS,
+        assets=with_conditions(ASSETS),
         asset_checks=INTEGRITY_CHECKS,
-        jobs=[
-            dg.define_asset_job(
-                "episode_job",
-                selection=dg.AssetSelection.assets(*ASSETS),
-                description="Everything about one episode, from its video to its report.",
-            )
-        ],
+        jobs=[EPISODE_JOB],
+        schedules=season_schedules(EPISODE_JOB.name),
+        sensors=[build_new_episode_sensor(EPISODE_JOB.name), build_automation_sensor(ASSETS)],
         resources={
             "settings": SettingsResource(),
             "artifacts": ArtifactStoreResource(),

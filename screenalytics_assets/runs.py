@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
@@ -71,6 +72,7 @@ def run_episode(
     """
     require_known_assets(select)
     instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
+    run_id = str(uuid4())
     settings = {"profile": profile, "overrides": dict(overrides or {}), "force": force}
     definitions = build_definitions(progress) if progress else defs
     result = definitions.resolve_job_def(JOB).execute_in_process(
@@ -81,7 +83,8 @@ def run_episode(
             "resources": {"settings": {"config": {k: v for k, v in settings.items() if v is not None}}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         },
-        tags={OWNER_TAG: owner()},
+        run_id=run_id,
+        tags={OWNER_TAG: owner(run_id)},
         raise_on_error=False,
     )
     return _outcome(result)

@@ -1,18 +1,20 @@
 """How every asset is made: compare fingerprints, then reuse or compute, then publish, then describe."""
 
+import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import dagster as dg
 import pyarrow as pa
 
 from resources.artifact_store import Artifact, LocalArtifactStore, Manifest, StagedArtifact
-from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError
+from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError, TransientError
 from screenalytics_assets.core.layout import manifest_path
 from screenalytics_assets.core.settings import Resolved, digest_of
+from screenalytics_assets.instance import claim_run
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import parse_ep_id
 
@@ -22,6 +24,12 @@ Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mappi
 """From the inputs to the staged outputs, which it writes; returns figures of the run for each output, by its name."""
 
 _HASH_CHARACTERS = 12
+RETRIES = 2
+RETRY_DELAY_S = 30.0
+"""Long enough for a network drive or a database to come back, short against the step that is repeated."""
+_MENDS_ITSELF = frozenset(
+    {errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ESTALE}
+)
 
 
 @dataclass(frozen=True)
@@ -41,17 +49,50 @@ class Stage:
     outputs: Mapping[str, Describe]
 
 
+class StageContext(Protocol):
+    """What a stage needs of Dagster; an asset's context has it."""
+
+    @property
+    def partition_key(self) -> str:
+        """The episode."""
+
+    @property
+    def log(self) -> Any:  # noqa: ANN401 - Dagster's log manager, or any logger
+        """Where progress is told."""
+
+
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Errors with a message for people fail the run once, with that message; a retry cannot mend them."""
+    """Errors with a message for people fail the run once, with that message; a retry cannot mend them.
+
+    What is outside and may answer a moment later, a network drive or a database, is asked again. Anything else is
+    a fault of the program: it fails the step at once.
+    """
     try:
         yield
     except ScreenalyticsError as error:
+        if is_transient(error):
+            raise _retry() from error
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    except OSError as error:
+        if is_transient(error):
+            raise _retry() from error
+        raise
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed a moment later."""
+    return isinstance(error, TransientError | ConnectionError | TimeoutError) or (
+        isinstance(error, OSError) and error.errno in _MENDS_ITSELF
+    )
+
+
+def _retry() -> dg.RetryRequested:
+    return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_S)
 
 
 def run_stage(
-    context: dg.AssetExecutionContext,
+    context: StageContext,
     stage: Stage,
     store: LocalArtifactStore,
     resolved: Resolved,
@@ -63,7 +104,7 @@ def run_stage(
     """Materialize the outputs of a stage for the partition of the run.
 
     Args:
-        context: The asset's context.
+        context: The asset's context, or another that names the episode.
         stage: What is made from what.
         store: Where artifacts are.
         resolved: The whole configuration, for the metadata.
@@ -74,6 +115,8 @@ def run_stage(
     with user_errors():
         ep_id = context.partition_key
         parse_ep_id(ep_id)
+        if isinstance(context, dg.AssetExecutionContext):
+            claim_run(context)
         inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
         digests = {name: artifact.manifest.content_digest for name, artifact in inputs.items()}
         write_jsonl = resolved.settings.output.write_jsonl

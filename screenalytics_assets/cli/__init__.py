@@ -15,7 +15,9 @@ from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
 from screenalytics_assets.cli.models import models_app
+from screenalytics_assets.cli.retire import retire
 from screenalytics_assets.cli.run import run
+from screenalytics_assets.cli.season import season_app
 from screenalytics_assets.cli.ui import ui
 from screenalytics_assets.core.errors import ScreenalyticsError
 
@@ -30,8 +32,10 @@ app.command()(evaluate)
 app.command()(ui)
 app.command()(demo)
 app.command()(doctor)
+app.command()(retire)
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
+app.add_typer(season_app, name="season")
 
 
 def main() -> None:

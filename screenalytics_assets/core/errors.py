@@ -31,3 +31,7 @@ class TruthError(ScreenalyticsError):
 
 class MissingPackageError(ScreenalyticsError):
     """An optional package that a command needs and that is not installed."""
+
+
+class TransientError(ScreenalyticsError):
+    """Something outside that did not answer and may a moment later: a bucket, a database, a network drive."""
