@@ -8,6 +8,8 @@ import dagster as dg
 from screenalytics_assets.core.errors import ConfigurationError
 
 EPISODES_NAME = "episodes"
+PARTITION_TAG = "dagster/partition"
+"""The tag of a run that names its episode."""
 EPISODES = dg.DynamicPartitionsDefinition(name=EPISODES_NAME)
 
 _EP_ID = re.compile(r"(?P<show>[a-z0-9]+(?:-[a-z0-9]+)*)-s(?P<season>[0-9]{2})e(?P<episode>[0-9]{2,3})", re.ASCII)

@@ -1,6 +1,7 @@
 """The only module that knows how Dagster stores a backfill; its public interface launches single runs only."""
 
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -46,12 +47,14 @@ def launch_backfill(
     unknown = sorted(set(ep_ids) - set(instance.get_dynamic_partitions(EPISODES_NAME)))
     if unknown:
         raise ConfigurationError(f"no such episode: {', '.join(unknown)}; see `screenalytics season status {season}`")
-    instance.add_backfill(
-        PartitionBackfill.from_asset_partitions(
+    with warnings.catch_warnings():
+        # Dagster's own use of what it deprecates.
+        warnings.filterwarnings("ignore", message="Function `AssetSelection.sources` is deprecated")
+        backfill = PartitionBackfill.from_asset_partitions(
             backfill_id=backfill_id,
             asset_graph=asset_graph,
             partition_names=list(ep_ids),
-            asset_selection=sorted(episode_assets(asset_graph)),
+            asset_selection=episode_assets(asset_graph),
             backfill_timestamp=time.time(),
             tags={SEASON_TAG: season, **({SCHEDULE_TAG: schedule_name} if schedule_name else {})},
             dynamic_partitions_store=instance,
@@ -60,7 +63,7 @@ def launch_backfill(
             description=None,
             run_config=dict(run_config),
         )
-    )
+    instance.add_backfill(backfill)
     return True
 
 

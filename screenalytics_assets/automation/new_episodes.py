@@ -16,7 +16,7 @@ from screenalytics_assets.automation.inbox import Cursor, Inbox, InboxFile, Inbo
 from screenalytics_assets.automation.season_config import run_config_of
 from screenalytics_assets.automation.tombstones import times_retired
 from screenalytics_assets.core.errors import ScreenalyticsError, TransientError, VideoError
-from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, parse_ep_id
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, PARTITION_TAG, parse_ep_id
 
 SENSOR = "new_episodes"
 TICK_BUDGET_S = 30.0
@@ -155,7 +155,9 @@ def _run_of(video: dg.AssetMaterialization, root: Path) -> dg.RunRequest:
     version = (video.tags or {})[DATA_VERSION_TAG][:12]
     # The same video again is the same run, unless the episode was retired in between.
     run_key = f"{ep_id} {version} {times_retired(root, ep_id)}"
-    return dg.RunRequest(run_key=run_key, partition_key=ep_id, run_config=run_config_of(ep_id))
+    # With the tag Dagster does not look for a partition that this very tick adds.
+    tags = {PARTITION_TAG: ep_id}
+    return dg.RunRequest(run_key=run_key, partition_key=ep_id, run_config=run_config_of(ep_id), tags=tags)
 
 
 def _message(taken: Taken, cursor: Cursor) -> str:

@@ -10,10 +10,9 @@ import dagster as dg
 
 from screenalytics_assets.automation.backfills import unfinished_backfills
 from screenalytics_assets.automation.inbox import Inbox
-from screenalytics_assets.automation.season_state import PARTITION_TAG
 from screenalytics_assets.automation.tombstones import Retirement, write_tombstone
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError
-from screenalytics_assets.partitions import EPISODES_NAME, parse_ep_id
+from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, parse_ep_id
 
 _IN_FLIGHT = [
     dg.DagsterRunStatus.QUEUED,
@@ -42,8 +41,8 @@ def files_store(root: Path) -> EpisodeStore:
     """The episode's folders below the data root: its video, artifacts, crops, reports, and what was being written."""
 
     def folders(ep_id: str) -> list[Path]:
-        # Each folder of the contract has one folder an episode; hidden ones hold what is not published yet.
-        return sorted(path for path in [*root.glob(f"*/{ep_id}"), *root.glob(f".*/{ep_id}")] if path.is_dir())
+        # Each folder of the contract has one folder an episode, and so has .staging, where artifacts are written.
+        return sorted(path for path in root.glob(f"*/{ep_id}") if path.is_dir())
 
     def find(ep_id: str) -> list[str]:
         return [

@@ -20,9 +20,8 @@ from resources.video_library import VideoLibraryResource
 from screenalytics_assets.automation.backfills import episode_assets
 from screenalytics_assets.automation.season_config import What
 from screenalytics_assets.core.settings import flatten
-from screenalytics_assets.partitions import parse_ep_id
+from screenalytics_assets.partitions import PARTITION_TAG, parse_ep_id
 
-PARTITION_TAG = "dagster/partition"
 AssetState = Literal["ok", "stale", "missing"]
 CheckState = Literal["passed", "warned", "failed", "not run"]
 _UNFINISHED = frozenset(
