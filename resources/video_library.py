@@ -33,7 +33,7 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         Raises:
             VideoError: There is none, or more than one.
         """
-        found = self.present(ep_id)
+        found = self._videos(ep_id)
         if not found:
             raise VideoError(
                 f"{ep_id} has no video: put it at {self.folder(ep_id) / VIDEO_STEM}.mp4, "
@@ -56,7 +56,7 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         if suffix not in VIDEO_SUFFIXES:
             raise VideoError(f"{source}: expected the name of a video to end with one of {', '.join(VIDEO_SUFFIXES)}")
         target = self.folder(ep_id) / f"{VIDEO_STEM}{suffix}"
-        present = self.present(ep_id)
+        present = self._videos(ep_id)
         same = [video for video in present if video.samefile(source)]
         if same:
             return same[0]
@@ -77,8 +77,7 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
                 other.unlink()
         return target
 
-    def present(self, ep_id: str) -> list[Path]:
-        """The files that are an episode's video; more than one is a mistake."""
+    def _videos(self, ep_id: str) -> list[Path]:
         folder = self.folder(ep_id)
         return sorted(path for path in folder.glob(f"{VIDEO_STEM}.*") if path.suffix.lower() in VIDEO_SUFFIXES)
 

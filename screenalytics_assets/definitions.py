@@ -11,6 +11,7 @@ from screenalytics_assets.assets.episode_report import episode_report
 from screenalytics_assets.assets.episode_video import episode_video
 from screenalytics_assets.assets.faces import faces
 from screenalytics_assets.assets.identities import identities
+from screenalytics_assets.assets.screen_time import screen_time
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
 from screenalytics_assets.automation.declarative import build_automation_sensor, with_conditions
@@ -18,7 +19,7 @@ from screenalytics_assets.automation.new_episodes import build_new_episode_senso
 from screenalytics_assets.automation.season_runs import season_schedules
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
-ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
+ASSETS = [episode_video, detections, tracks, faces, identities, screen_time, track_metrics, episode_report]
 EPISODE_JOB = dg.define_asset_job(
     "episode_job",
     selection=dg.AssetSelection.assets(*ASSETS),

@@ -9,7 +9,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from resources.artifact_store import LocalArtifactStore
+from resources.artifact_store import ArtifactStore
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.automation.backfills import episode_assets
 from screenalytics_assets.definitions import defs
@@ -27,7 +27,7 @@ def write_video(path: Path, content: bytes = b"moving pictures") -> Path:
 
 
 def publish(
-    store: LocalArtifactStore,
+    store: ArtifactStore,
     asset: str,
     ep_id: str,
     *,
@@ -57,7 +57,7 @@ def publish(
     return artifact.manifest.content_digest
 
 
-def publish_episode(store: LocalArtifactStore, ep_id: str, *, assets: Iterable[str] = ASSETS) -> None:
+def publish_episode(store: ArtifactStore, ep_id: str, *, assets: Iterable[str] = ASSETS) -> None:
     """Publish an episode with its video, all assets or those given."""
     write_video(VideoLibraryResource().folder(ep_id) / "episode.mp4")
     for asset in assets:

@@ -9,8 +9,8 @@ import dagster as dg
 
 from resources.artifact_store import (
     Artifact,
+    ArtifactStore,
     ArtifactStoreResource,
-    LocalArtifactStore,
     StagedArtifact,
     sha256_of,
 )
@@ -44,7 +44,7 @@ def record_video(
     ep_id: str,
     source: Path,
     videos: VideoLibraryResource,
-    store: LocalArtifactStore,
+    store: ArtifactStore,
     resolved: Resolved,
     log: Any,  # noqa: ANN401 - Dagster's log manager
 ) -> dg.AssetMaterialization:
@@ -54,8 +54,8 @@ def record_video(
         VideoError: The file is no complete video, or the episode has another one.
     """
     probe = probe_video(source)
-    video = videos.add(ep_id, source, replace=False)
-    published = _published(_Outside(ep_id, log), store, resolved, video, probe.sha256, lambda: probe, force=False)
+    name = Path(videos.add(ep_id, source, replace=False)).name
+    published = _published(_Outside(ep_id, log), store, resolved, name, probe.sha256, lambda: probe, force=False)
     (result,) = published
     version = result.data_version.value if result.data_version else ""
     return dg.AssetMaterialization(
@@ -65,9 +65,9 @@ def record_video(
 
 def _published(
     context: StageContext,
-    store: LocalArtifactStore,
+    store: ArtifactStore,
     resolved: Resolved,
-    video: Path,
+    name: str,
     digest: str,
     probe: Callable[[], VideoProbe],
     *,
@@ -77,7 +77,7 @@ def _published(
         outputs["episode_video"].write_json("video.json", probe().to_dict())
         return {}
 
-    config = {"sha256": digest, "file": video.name}
+    config = {"sha256": digest, "file": name}
     yield from run_stage(context, STAGE, store, resolved, config=config, force=force, compute=compute)
 
 
@@ -98,5 +98,5 @@ def episode_video(
         resolved = settings.load().resolved
         digest = sha256_of(video)
     yield from _published(
-        context, artifacts.store(), resolved, video, digest, lambda: probe_video(video), force=settings.force
+        context, artifacts.store(), resolved, video.name, digest, lambda: probe_video(video), force=settings.force
     )

@@ -17,6 +17,7 @@ from screenalytics_assets.automation.season_config import run_config_of
 from screenalytics_assets.automation.tombstones import times_retired
 from screenalytics_assets.core.errors import ScreenalyticsError, TransientError, VideoError
 from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, PARTITION_TAG, parse_ep_id
+from screenalytics_assets.paths import data_root
 
 SENSOR = "new_episodes"
 TICK_BUDGET_S = 30.0
@@ -97,7 +98,10 @@ class EpisodeIntake:
         """The very file is the episode's video; tells without reading it, for a sensor that lost its cursor."""
         if ep_id not in self._registered or self._artifacts.store().manifest("episode_video", ep_id) is None:
             return False
-        return any(video.samefile(path) for video in self._videos.present(ep_id))
+        try:
+            return self._videos.find(ep_id).samefile(path)
+        except VideoError:
+            return False
 
 
 def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -> dg.SensorDefinition:
@@ -130,17 +134,14 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
             context.log.error(f"{name} is no episode: {reason}")
             if on_refused:
                 on_refused(name, reason)
-        return _result(taken, cursor.without(taken.files), settings, registered, artifacts)
+        return _result(taken, cursor.without(taken.files), settings, registered)
 
     return new_episodes
 
 
-def _result(
-    taken: Taken, cursor: Cursor, settings: InboxSettings, registered: Sequence[str], artifacts: ArtifactStoreResource
-) -> dg.SensorResult:
+def _result(taken: Taken, cursor: Cursor, settings: InboxSettings, registered: Sequence[str]) -> dg.SensorResult:
     new = sorted({str(video.partition) for video in taken.videos} - set(registered))
-    root = artifacts.store().root
-    requests = [_run_of(video, root) for video in taken.videos] if settings.autorun else []
+    requests = [_run_of(video) for video in taken.videos] if settings.autorun else []
     return dg.SensorResult(
         run_requests=requests or None,
         skip_reason=None if requests else dg.SkipReason(_message(taken, cursor)),
@@ -150,11 +151,11 @@ def _result(
     )
 
 
-def _run_of(video: dg.AssetMaterialization, root: Path) -> dg.RunRequest:
+def _run_of(video: dg.AssetMaterialization) -> dg.RunRequest:
     ep_id = str(video.partition)
     version = (video.tags or {})[DATA_VERSION_TAG][:12]
     # The same video again is the same run, unless the episode was retired in between.
-    run_key = f"{ep_id} {version} {times_retired(root, ep_id)}"
+    run_key = f"{ep_id} {version} {times_retired(data_root(), ep_id)}"
     # With the tag Dagster does not look for a partition that this very tick adds.
     tags = {PARTITION_TAG: ep_id}
     return dg.RunRequest(run_key=run_key, partition_key=ep_id, run_config=run_config_of(ep_id), tags=tags)

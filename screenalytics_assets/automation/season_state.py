@@ -14,11 +14,12 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as CheckStatus
 
-from resources.artifact_store import LocalArtifactStore, Manifest
+from resources.artifact_store import ArtifactStore, Manifest
 from resources.settings import RunSettings
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.automation.backfills import episode_assets
 from screenalytics_assets.automation.season_config import What
+from screenalytics_assets.core.errors import ArtifactError, VideoError
 from screenalytics_assets.core.settings import flatten
 from screenalytics_assets.partitions import PARTITION_TAG, parse_ep_id
 
@@ -81,7 +82,7 @@ class SeasonReader:
         self,
         instance: dg.DagsterInstance,
         asset_graph: BaseAssetGraph[Any],
-        store: LocalArtifactStore,
+        store: ArtifactStore,
         videos: VideoLibraryResource,
         run: RunSettings,
     ) -> None:
@@ -125,10 +126,11 @@ class SeasonReader:
         return states
 
     def _manifest(self, asset: str, ep_id: str) -> Manifest | None:
-        manifest = self._store.manifest(asset, ep_id)
-        if manifest is None or not all((self._store.root / file.path).exists() for file in manifest.files):
+        try:
+            artifact = self._store.open(asset, ep_id)
+        except ArtifactError:  # a file of it is lost or cut short
             return None
-        return manifest
+        return artifact.manifest if artifact else None
 
     def _is_current(self, manifest: Manifest) -> bool:
         if manifest.code_version != self._graph.get(dg.AssetKey.from_user_string(manifest.asset)).code_version:
@@ -140,12 +142,12 @@ class SeasonReader:
 
     def _is_recorded_video(self, manifest: Manifest) -> bool:
         """Whether the video has the name and size that were recorded; its checksum would take minutes a season."""
-        videos = self._videos.present(manifest.ep_id)
-        recorded = self._store.open(manifest.asset, manifest.ep_id)
-        if len(videos) != 1 or recorded is None:
+        try:
+            video = self._videos.find(manifest.ep_id)
+        except VideoError:
             return False
-        size = recorded.json("video.json")["size_bytes"]
-        return videos[0].name == manifest.config.get("file") and videos[0].stat().st_size == size
+        recorded = self._store.artifact(manifest).json("video.json")
+        return video.name == manifest.config.get("file") and video.stat().st_size == recorded["size_bytes"]
 
     def _check_keys(self) -> list[dg.AssetCheckKey]:
         return sorted(key for key in self._graph.asset_check_keys if key.asset_key.to_user_string() in self._assets)

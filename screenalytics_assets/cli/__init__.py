@@ -14,6 +14,7 @@ from screenalytics_assets.cli.config import config_app
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
+from screenalytics_assets.cli.export import export
 from screenalytics_assets.cli.models import models_app
 from screenalytics_assets.cli.retire import retire
 from screenalytics_assets.cli.run import run
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(evaluate)
+app.command()(export)
 app.command()(ui)
 app.command()(demo)
 app.command()(doctor)

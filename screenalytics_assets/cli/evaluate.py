@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from resources.artifact_store import LocalArtifactStore
+    from resources.artifact_store import ArtifactStore
     from screenalytics_assets.core.evaluate import EpisodeScores
     from screenalytics_assets.scoring import SeasonScores
 
@@ -45,7 +45,7 @@ def evaluate(
         )
 
 
-def _evaluate_episode(store: "LocalArtifactStore", ep_id: str, truth: Path, *, as_json: bool) -> None:
+def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool) -> None:
     from screenalytics_assets.partitions import parse_ep_id
     from screenalytics_assets.scoring import read_truth, score_published
 
@@ -60,14 +60,18 @@ def _evaluate_episode(store: "LocalArtifactStore", ep_id: str, truth: Path, *, a
 
 
 def _evaluate_season(
-    store: "LocalArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool
+    store: "ArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool
 ) -> None:
-    from screenalytics_assets.scoring import check_table_path, score_season, write_table
+    from screenalytics_assets.scoring import check_table_path, score_season, table_text, write_table
 
-    path = output or store.root / "reports" / season / "evaluation.csv"
-    check_table_path(path)
+    if output is not None:
+        check_table_path(output)
     scores = score_season(store, season, truth_dir)
-    write_table(scores.rows(), path)
+    if output is not None:
+        write_table(scores.rows(), output)
+        place = str(output)
+    else:
+        place = store.write(f"reports/{season}/evaluation.csv", table_text(scores.rows(), ".csv").encode())
     if as_json:
         typer.echo(json.dumps(scores.to_dict(), indent=2))
     else:
@@ -75,7 +79,7 @@ def _evaluate_season(
     messages = Console(stderr=True, soft_wrap=True, highlight=False)
     if scores.not_published:
         messages.print(f"not published, not scored: {', '.join(scores.not_published)}")
-    messages.print(f"table: {path}")
+    messages.print(f"table: {place}")
 
 
 def _figures(ep_id: str, scores: "EpisodeScores") -> Table:

@@ -63,7 +63,7 @@ def execute(
 ) -> bool:
     """Materialize and tell how it went; whether everything passed."""
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.cli.terminal import TerminalProgress, cast_table, episode_cast, report_path
+    from screenalytics_assets.cli.terminal import TerminalProgress, cast_table, episode_cast, report_location
     from screenalytics_assets.instance import open_instance
     from screenalytics_assets.runs import run_episode
 
@@ -88,6 +88,6 @@ def execute(
     if outcome.success and not select:
         store = ArtifactStoreResource().store()
         console.print(cast_table(ep_id, episode_cast(store, ep_id)))
-        console.print(f"report: {report_path(store, ep_id)}", soft_wrap=True, highlight=False)
+        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
         console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
     return outcome.success

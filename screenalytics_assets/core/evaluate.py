@@ -157,6 +157,7 @@ def score_episode(
     detections: pa.Table,
     tracks: pa.Table,
     identities: Mapping[str, Any],
+    screen_time: Mapping[str, Any] | None = None,
 ) -> EpisodeScores:
     """Score an episode on the frames that were analysed.
 
@@ -172,6 +173,8 @@ def score_episode(
         detections: detection_id, frame_idx, bbox (x1, y1, x2, y2 as shares of the frame).
         tracks: track_id, boxes (list of structs with detection_id).
         identities: The content of identities.json; `identities` with identity_id and track_ids is read.
+        screen_time: The content of screen_time.json, whose seconds are then judged; without it, the seconds of
+            the analysed frames on which an identity is found.
 
     Returns:
         The scores.
@@ -207,7 +210,8 @@ def score_episode(
     precision, recall = _bcubed(sightings)
     findings = Findings.of(truth, frames, detections, matching, track_of, identity_of)
     by_track, by_identity = findings.score_tracks(), findings.score_identities()
-    per_person = _score_people(truth, matching.required, sightings, findings)
+    published_s = None if screen_time is None else _seconds_of_identity(screen_time)
+    per_person = _score_people(truth, matching.required, sightings, findings, published_s)
     errors = [person.screen_time_error for person in per_person]
     shot_starts = np.unique(column_of(shots, "start_frame"))
     cuts_found = _count_pairs(truth.cuts, shot_starts[1:])
@@ -273,11 +277,21 @@ def _identity_of_track(identities: Mapping[str, Any]) -> dict[str, str]:
     return identity_of
 
 
+def _seconds_of_identity(screen_time: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        identity_id: person["visual_s"] for person in screen_time["people"] for identity_id in person["identity_ids"]
+    }
+
+
 def _score_people(
-    truth: Truth, required: NDArray[np.int64], sightings: Sequence[_Sighting], findings: Findings
+    truth: Truth,
+    required: NDArray[np.int64],
+    sightings: Sequence[_Sighting],
+    findings: Findings,
+    published_s: Mapping[str, float] | None,
 ) -> tuple[PersonScore, ...]:
     presence = np.bincount(truth.person_idx[truth.visible >= MIN_VISIBLE], minlength=len(truth.people))
-    screen_time = findings.score_screen_time(presence / truth.fps)
+    screen_time = findings.score_screen_time(presence / truth.fps, published_s)
     asked = np.bincount(truth.person_idx[required], minlength=len(truth.people))
     found = Counter(sighting.person for sighting in sightings)
     return tuple(

@@ -91,11 +91,14 @@ class Findings:
         """Identities against persons; detections in no identity are left out, their faces missed."""
         return self._score(self.truth.person_idx[self.required], self.identity)
 
-    def score_screen_time(self, true_s: NDArray[np.float64]) -> ScreenTimeScores:
+    def score_screen_time(
+        self, true_s: NDArray[np.float64], published_s: Mapping[str, float] | None
+    ) -> ScreenTimeScores:
         """Screen time of the identities against that of the people.
 
         Args:
             true_s: (P,) seconds in which each person has to be found, over the whole video.
+            published_s: Seconds on screen of each identity, or nothing to take the frames on which it is found.
         """
         num_ids, num_people = len(self.identity_ids), len(self.truth.people)
         clock = Clock(self.frames, self.truth.frames, self.truth.fps)
@@ -108,7 +111,9 @@ class Findings:
             shared_s.reshape(num_ids, num_people),
             clock.face_seconds(self.identity[held], self.found.frame_idx[held], num_ids),
             clock.face_seconds(person, self._frame_of_face(self.required), num_people),
-            clock.seconds_on_screen(self.identity[held], self.found.frame_idx[held], num_ids),
+            clock.seconds_on_screen(self.identity[held], self.found.frame_idx[held], num_ids)
+            if published_s is None
+            else np.array([published_s.get(identity_id, 0.0) for identity_id in self.identity_ids]),
             true_s,
         )
 

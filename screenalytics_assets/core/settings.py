@@ -184,6 +184,17 @@ class ClusteringSettings(Section):
     outlier_handling: OutlierHandling = OutlierHandling()
 
 
+class ScreenTimeSettings(Section):
+    """From sightings to time on screen (``screen_time.yaml``)."""
+
+    gap_tolerance_s: float = Field(
+        1.0, ge=0, description="Within a shot, a person who is not seen for at most this long is there all the same."
+    )
+    edge_padding_s: float = Field(
+        0.0, ge=0, description="Each interval is longer by this at both ends, as far as its shot reaches."
+    )
+
+
 class ModelSettings(Section):
     """Which weights run where (``models.yaml``)."""
 
@@ -208,6 +219,7 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     faces: FacesSettings = FacesSettings()
     clustering: ClusteringSettings = ClusteringSettings()
+    screen_time: ScreenTimeSettings = ScreenTimeSettings()
     models: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
 
@@ -221,6 +233,7 @@ STAGE_FILES: Mapping[str, str] = {
     "tracking": "tracking.yaml",
     "faces": "faces_embed_sampling.yaml",
     "clustering": "clustering.yaml",
+    "screen_time": "screen_time.yaml",
     "models": "models.yaml",
     "output": "output.yaml",
 }

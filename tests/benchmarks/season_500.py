@@ -91,7 +91,7 @@ def _fill(instance: dg.DagsterInstance, ep_ids: list[str]) -> None:
         report_checks(instance, ep_id)
         (inbox.root / f"{ep_id}.mp4").hardlink_to(VideoLibraryResource().find(ep_id))
         if number < MISSING:
-            (store.root / f"manifests/{ep_id}/identities.manifest.json").unlink()
+            (Path(store.location("")) / f"manifests/{ep_id}/identities.manifest.json").unlink()
 
 
 def _measure_ticks(instance: dg.DagsterInstance, times: Times) -> None:
@@ -131,7 +131,7 @@ def _measure_ticks(instance: dg.DagsterInstance, times: Times) -> None:
     with times.of("the same tick again"):
         assert evaluate().endswith("already")
     for backfill in instance.get_backfills():
-        instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+        instance.update_backfill(backfill._replace(status=BulkActionStatus.CANCELED))
 
 
 def _config_without_settle_time() -> Path:

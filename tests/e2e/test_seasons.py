@@ -164,7 +164,7 @@ def test_the_schedule_launched_one_backfill_with_one_run_an_episode(night: Night
     of_the_backfill = [run for run in runs if run.parent_run_id is None]
     assert sorted(run.tags[PARTITION_TAG] for run in of_the_backfill) == [FIRST, SECOND]
     for run in runs:
-        assert run.run_config["resources"]["settings"]["config"]["profile"] == "fast_cpu"
+        assert run.run_config == season_named(SEASON).run_config()
 
 
 def test_all_assets_and_checks_of_the_season_are_green(night: Night, instance: dg.DagsterInstance) -> None:

@@ -29,10 +29,11 @@ ASSETS = {
     "tracks",
     "faces",
     "identities",
+    "screen_time",
     "track_metrics",
     "episode_report",
 }
-FROM_IDENTITIES_ON = {"identities", "track_metrics", "episode_report"}
+FROM_IDENTITIES_ON = {"identities", "screen_time", "track_metrics", "episode_report"}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,9 @@ def first_run(
 @pytest.fixture
 def store(first_run: RunOutcome) -> LocalArtifactStore:
     assert first_run.success
-    return ArtifactStoreResource().store()
+    store = ArtifactStoreResource().store()
+    assert isinstance(store, LocalArtifactStore)
+    return store
 
 
 @pytest.fixture

@@ -91,7 +91,9 @@ def test_a_step_that_failed_for_good_is_not_run_again_with_its_run(shipped: dg.D
 def test_every_pool_has_one_slot_and_few_runs_start_at_once(shipped: dg.DagsterInstance) -> None:
     pools = shipped.get_concurrency_config().pool_config
     assert pools.default_pool_limit == 1
-    assert shipped.get_concurrency_config().run_queue_config.max_concurrent_runs == 4
+    queue = shipped.get_concurrency_config().run_queue_config
+    assert queue is not None
+    assert queue.max_concurrent_runs == 4
     assert {asset.op.pool for asset in ASSETS} == {None, "gpu"}
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore
+from resources.artifact_store import ArtifactStore, ArtifactStoreResource
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.automation.backfills import backfill_id_of, episode_assets, launch_backfill
 from screenalytics_assets.automation.season_config import Season, What
@@ -24,13 +24,13 @@ TICK = datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalArtifactStore:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
     return ArtifactStoreResource().store()
 
 
 @pytest.fixture
-def instance(store: LocalArtifactStore, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def instance(store: ArtifactStore, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     assert store
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
@@ -59,7 +59,7 @@ def test_every_asset_of_an_episode_is_in_the_table_upstream_first() -> None:
 
 
 def test_what_is_published_and_unchanged_is_ok_and_the_others_are_missing(
-    instance: dg.DagsterInstance, store: LocalArtifactStore
+    instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, "demo-s01e01", "demo-s01e02", "demo-s02e01")
     publish_episode(store, "demo-s01e01")
@@ -79,11 +79,11 @@ def test_materialized_is_not_believed_where_no_file_is(instance: dg.DagsterInsta
 
 
 def test_a_lost_file_is_missing_even_though_its_manifest_is_there(
-    instance: dg.DagsterInstance, store: LocalArtifactStore
+    instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, "demo-s01e01")
     publish_episode(store, "demo-s01e01")
-    (store.root / "manifests/demo-s01e01/tracks.json").unlink()
+    (Path(store.location("")) / "manifests/demo-s01e01/tracks.json").unlink()
     found = states(instance)["demo-s01e01"].assets
     assert found["tracks"] == "missing"
     assert found["identities"] == "stale"
@@ -91,7 +91,7 @@ def test_a_lost_file_is_missing_even_though_its_manifest_is_there(
 
 
 def test_what_came_from_another_input_is_stale_and_so_is_what_follows(
-    instance: dg.DagsterInstance, store: LocalArtifactStore
+    instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, "demo-s01e01")
     publish_episode(store, "demo-s01e01")
@@ -102,7 +102,7 @@ def test_what_came_from_another_input_is_stale_and_so_is_what_follows(
 
 
 def test_other_code_another_configuration_and_another_video_make_stale(
-    instance: dg.DagsterInstance, store: LocalArtifactStore
+    instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     for number, asset in enumerate(("detections", "identities", "faces"), 1):
         register(instance, ep_id := f"demo-s01e0{number}")
@@ -123,7 +123,7 @@ def test_other_code_another_configuration_and_another_video_make_stale(
     assert states(instance)["demo-s01e04"].assets["episode_video"] == "stale"
 
 
-def test_the_configuration_is_that_of_the_season(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
+def test_the_configuration_is_that_of_the_season(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
     register(instance, "demo-s01e01")
     publish_episode(store, "demo-s01e01")
     publish(store, "identities", "demo-s01e01", config={"min_shot_s": 0.5})
@@ -133,7 +133,7 @@ def test_the_configuration_is_that_of_the_season(instance: dg.DagsterInstance, s
     assert states(instance, Season(show="demo", season=1))["demo-s01e01"].assets["identities"] == "stale"
 
 
-def test_checks_are_told_for_what_is_published_now(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
+def test_checks_are_told_for_what_is_published_now(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
     register(instance, "demo-s01e01", "demo-s01e02")
     publish_episode(store, "demo-s01e01")
     publish_episode(store, "demo-s01e02")
@@ -161,7 +161,7 @@ def test_checks_are_told_for_what_is_published_now(instance: dg.DagsterInstance,
     ],
 )
 def test_a_season_runs_what_it_is_told_to(
-    what: tuple[What, ...], expected: list[str], instance: dg.DagsterInstance, store: LocalArtifactStore
+    what: tuple[What, ...], expected: list[str], instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, *(f"demo-s01e0{number}" for number in range(1, 5)))
     for ep_id in ("demo-s01e02", "demo-s01e03", "demo-s01e04"):
@@ -193,11 +193,11 @@ def test_the_next_tick_waits_for_a_backfill_that_is_under_way(instance: dg.Dagst
     assert tick(instance, moment=tomorrow) == "backfill demo_s01_20261121T0200 of demo-s01 is still under way"
     backfill = instance.get_backfill("demo_s01_20261121T0200")
     assert backfill is not None
-    instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS))
+    instance.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_SUCCESS))
     assert tick(instance, moment=tomorrow).startswith("launched backfill demo_s01_20261122T0200")
 
 
-def test_a_season_with_nothing_to_do_launches_nothing(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
+def test_a_season_with_nothing_to_do_launches_nothing(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
     assert tick(instance) == "demo-s01: none of 0 episodes is missing or stale"
     register(instance, "demo-s01e01")
     publish_episode(store, "demo-s01e01")

@@ -370,8 +370,8 @@ def test_the_resource_takes_the_data_root_of_the_environment_unless_told_otherwi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
-    assert ArtifactStoreResource().store().root == tmp_path / "data"
-    assert ArtifactStoreResource(root=str(tmp_path / "own")).store().root == tmp_path / "own"
+    assert ArtifactStoreResource().store().location("a") == str(tmp_path / "data" / "a")
+    assert ArtifactStoreResource(root=str(tmp_path / "own")).store().location("a") == str(tmp_path / "own" / "a")
 
 
 def test_a_bundle_of_small_files_is_published_and_replaced_as_one(tmp_path: Path) -> None:
