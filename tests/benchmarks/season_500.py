@@ -53,7 +53,9 @@ class Times:
 
     def table(self, title: str) -> Table:
         """The times as a table."""
-        table = Table("", "seconds", "", title=title)
+        table = Table(title=title)
+        for column in ("", "seconds", "remark"):
+            table.add_column(column, no_wrap=True)
         for what, seconds, remark in self.rows:
             table.add_row(what, f"{seconds:.2f}", remark)
         return table
@@ -78,7 +80,7 @@ def main() -> None:
             _measure_command(times)
             if shutil.which("chromium"):
                 _measure_pages(folder, times, ep_ids[0])
-        Console().print(times.table(f"{arguments.episodes} episodes"))
+        Console(width=140).print(times.table(f"{arguments.episodes} episodes"))
 
 
 def _fill(instance: dg.DagsterInstance, ep_ids: list[str]) -> None:

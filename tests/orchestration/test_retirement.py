@@ -1,11 +1,11 @@
 """Retiring an episode, with a real instance, the real graph and a real sensor."""
 
 import json
-import shutil
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.model_packs import ModelPack
@@ -16,12 +16,12 @@ from screenalytics_assets.automation.season_config import Season
 from screenalytics_assets.automation.season_runs import launch_season, read_season
 from screenalytics_assets.automation.stores import episode_stores
 from screenalytics_assets.automation.tombstones import read_tombstone, tombstone_path
+from screenalytics_assets.cli import app
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError
 from screenalytics_assets.core.truth import TruthDocument
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
 from screenalytics_assets.paths import data_root
 from screenalytics_assets.runs import asset_names, run_episode
-from tests.orchestration.command_line import Cli
 from tests.synthetic_episodes import ASSETS, GRAPH, publish_episode, register
 
 EP, OTHER = "demo-s01e01", "demo-s01e02"
@@ -159,17 +159,18 @@ def test_an_id_that_comes_back_starts_from_nothing(
         assert len(tombstone.retirements) == 2
 
 
-def test_the_command_asks_first_and_tells_what_is_gone(tmp_path: Path) -> None:
-    cli = Cli(tmp_path)
-    assert cli.run("retire", EP, "--yes").returncode == 2
-    folder = cli.data / "videos" / EP
-    folder.mkdir(parents=True)
-    (folder / "episode.mp4").write_text("video")
-    shutil.copytree(cli.data, tmp_path / "copy")
-    declined = cli.run("retire", EP)
-    assert declined.returncode == 1, declined.said
-    assert (folder / "episode.mp4").is_file()
-    done = cli.run("retire", EP, "--yes")
-    assert done.returncode == 0, done.said
-    assert f"{EP} is retired; deleted: 0 inbox, 0 runs, 1 files" in done.said
-    assert not folder.exists()
+def test_the_command_asks_first_and_tells_what_is_gone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(home / "home"))
+    video = home / "data/videos" / EP / "episode.mp4"
+    video.parent.mkdir(parents=True)
+    video.write_text("video")
+    command = CliRunner(env={"COLUMNS": "200"})
+    declined = command.invoke(app, ["retire", EP], input="n\n")
+    assert declined.exit_code == 1
+    assert f"delete {EP} for good (0 inbox, 0 runs, 1 files)?" in declined.output
+    assert video.is_file()
+    done = command.invoke(app, ["retire", EP, "--yes"])
+    assert done.exit_code == 0, done.output
+    assert f"{EP} is retired; deleted: 0 inbox, 0 runs, 1 files" in done.output
+    assert not video.exists()
+    assert isinstance(command.invoke(app, ["retire", EP, "--yes"]).exception, ConfigurationError)

@@ -113,6 +113,11 @@ def test_nothing_is_reported_home_and_old_ticks_are_purged(shipped: dg.DagsterIn
     assert shipped.get_tick_retention_settings(InstigatorType.SCHEDULE)[TickStatus.SKIPPED] == 90
 
 
+def test_a_slow_sensor_keeps_neither_alerts_nor_schedules_waiting(shipped: dg.DagsterInstance) -> None:
+    assert shipped.get_sensor_settings()["use_threads"]
+    assert shipped.get_scheduler_settings()["use_threads"]
+
+
 def test_the_shipped_file_names_no_pool_because_dagster_refuses_it() -> None:
     config = yaml.safe_load((project_dir() / "dagster.yaml").read_text())
     assert set(config["concurrency"]["pools"]) <= {"default_limit", "granularity", "op_granularity_run_buffer"}
