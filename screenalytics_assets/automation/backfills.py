@@ -10,7 +10,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
 from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.partitions import EPISODES_NAME, season_of
+from screenalytics_assets.partitions import EPISODES_NAME, is_ep_id, season_of
 
 SEASON_TAG = "screenalytics/season"
 SCHEDULE_TAG = "dagster/schedule_name"
@@ -92,6 +92,6 @@ def _episodes_of(backfill: PartitionBackfill, unless_known: Iterable[str]) -> It
     return backfill.partition_names or unless_known
 
 
-def season_of_all(ep_ids: Iterable[str], season: str) -> list[str]:
-    """The episodes of a season, sorted."""
-    return sorted(ep_id for ep_id in ep_ids if season_of(ep_id) == season)
+def episodes_of(keys: Iterable[str], season: str) -> list[str]:
+    """The episodes of a season among partition keys, sorted; the UI lets people add keys that are no episode ids."""
+    return sorted(key for key in keys if is_ep_id(key) and season_of(key) == season)

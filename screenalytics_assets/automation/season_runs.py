@@ -11,8 +11,8 @@ from resources.settings import SettingsResource
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.automation.backfills import (
     backfill_id_of,
+    episodes_of,
     launch_backfill,
-    season_of_all,
     unfinished_backfills,
 )
 from screenalytics_assets.automation.season_config import Season, What, read_seasons
@@ -45,7 +45,7 @@ def read_season(
         videos or VideoLibraryResource(),
         settings,
     )
-    return reader.read(season_of_all(instance.get_dynamic_partitions(EPISODES_NAME), season.name))
+    return reader.read(episodes_of(instance.get_dynamic_partitions(EPISODES_NAME), season.name))
 
 
 def launch_season(

@@ -18,8 +18,10 @@ def ui(
 
     with open_instance():  # gives back what runs hold that died with the machine
         pass
-    # The inbox sensor reads whole videos, which takes longer than Dagster's minute for files of many gigabytes.
-    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "600")
+    # The inbox sensor reads whole videos, and a season in a bucket is looked up object by object: for either,
+    # Dagster's minute may be too short.
+    for instigator in ("SENSOR", "SCHEDULE"):
+        os.environ.setdefault(f"DAGSTER_{instigator}_GRPC_TIMEOUT_SECONDS", "600")
     os.chdir(project_dir())
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
     os.execv(sys.executable, command)  # noqa: S606 - this process becomes the server

@@ -237,7 +237,7 @@ def _until(look: Callable[[], T | None]) -> T:
     deadline_s = time.monotonic() + PATIENCE_S
     while not (seen := look()):
         assert time.monotonic() < deadline_s, f"waited for {PATIENCE_S} s"
-        time.sleep(0.2)
+        time.sleep(0.05)
     return seen
 
 

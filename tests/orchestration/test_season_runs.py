@@ -70,6 +70,12 @@ def test_what_is_published_and_unchanged_is_ok_and_the_others_are_missing(
     assert found["demo-s01e02"].state == "missing"
 
 
+def test_a_partition_that_is_no_episode_id_is_in_no_season_and_in_nobodys_way(instance: dg.DagsterInstance) -> None:
+    register(instance, "demo-s01e01", "demo-s01 e02", "né", "a,b", "x...y")
+    assert list(states(instance)) == ["demo-s01e01"]
+    assert tick(instance).endswith("of 1 episodes of demo-s01")
+
+
 def test_materialized_is_not_believed_where_no_file_is(instance: dg.DagsterInstance) -> None:
     register(instance, "demo-s01e01")
     report_checks(instance, "demo-s01e01")
