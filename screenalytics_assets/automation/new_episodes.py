@@ -45,6 +45,12 @@ class Taken:
     postponed: list[tuple[str, str]] = field(default_factory=list)
     files: list[InboxFile] = field(default_factory=list)
 
+    def leave_refused(self) -> None:
+        """Let the next tick refuse them again: one that launches runs shows no message."""
+        names = {name for name, _ in self.refused}
+        self.files = [file for file in self.files if file.name not in names]
+        self.refused = []
+
 
 class EpisodeIntake:
     """Takes complete files of the inbox in: the video into the library, its facts into the artifact store."""
@@ -130,6 +136,8 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
         registered = context.instance.get_dynamic_partitions(EPISODES_NAME)
         intake = EpisodeIntake(inbox, videos, artifacts, registered, context.log)
         taken = intake.take(cursor.settled(files, now_s, settings.settle_s), TICK_BUDGET_S)
+        if settings.autorun and taken.videos:
+            taken.leave_refused()
         for name, reason in taken.refused:
             context.log.error(f"{name} is no episode: {reason}")
             if on_refused:

@@ -1,5 +1,6 @@
 """The inbox sensor on a real instance, tick by tick."""
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import create_test_daemon_workspace_context
+from dagster._core.workspace.load_target import ModuleTarget
+from dagster._daemon.sensor import execute_sensor_iteration
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.video_library import VideoLibraryResource
@@ -17,7 +21,9 @@ from screenalytics_assets.automation.new_episodes import build_new_episode_senso
 from screenalytics_assets.automation.tombstones import Retirement, write_tombstone
 from screenalytics_assets.core.truth import TruthDocument
 from screenalytics_assets.definitions import defs
+from screenalytics_assets.instance import open_instance
 from screenalytics_assets.partitions import EPISODES_NAME
+from screenalytics_assets.paths import project_dir
 from screenalytics_assets.runs import JOB, run_episode
 
 SETTLE_S = 60.0
@@ -179,6 +185,38 @@ def test_autorun_runs_the_episode_with_the_profile_and_overrides_of_its_season(
         "resources": {"settings": {"config": {"profile": "fast_cpu", "overrides": {"frame_stride": 6}}}}
     }
     assert requests["demo-s02e01"].run_config == {}
+
+
+def test_a_tick_that_launches_leaves_what_it_would_refuse_to_one_that_shows_a_message(
+    ticks: Ticks, inbox: Path, video: Path, configured: Callable[..., Path]
+) -> None:
+    configured(inbox={"settle_s": 0, "autorun": True})
+    shutil.copy(video, inbox / "demo-s01e01.mp4")
+    (inbox / "notes.txt").write_text("not a video")
+    assert ticks.tick().run_requests
+    assert ticks.refused == []
+    assert "refused notes.txt" in ticks.message()
+    assert "refused" not in ticks.message()
+    assert len(ticks.refused) == 1
+
+
+def test_the_daemon_registers_records_and_queues_the_run_of_a_new_episode(
+    tmp_path: Path, video: Path, configured: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(inbox={"settle_s": 0, "autorun": True})
+    monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    (tmp_path / "data" / "inbox").mkdir(parents=True)
+    shutil.copy(video, tmp_path / "data/inbox/demo-s01e01.mp4")
+    code = ModuleTarget("screenalytics_assets.definitions", None, str(project_dir()), "screenalytics")
+    with open_instance() as instance, create_test_daemon_workspace_context(code, instance) as workspace:
+        list(execute_sensor_iteration(workspace, logging.getLogger("sensors"), None, None))
+        assert instance.get_dynamic_partitions(EPISODES_NAME) == ["demo-s01e01"]
+        assert instance.get_materialized_partitions(dg.AssetKey("episode_video")) == {"demo-s01e01"}
+        (run,) = instance.get_runs()
+        assert run.status is dg.DagsterRunStatus.QUEUED
+        assert run.job_name == JOB
+        assert run.tags["dagster/partition"] == "demo-s01e01"
 
 
 def test_a_run_key_is_of_the_content_and_another_after_the_episode_was_retired(
