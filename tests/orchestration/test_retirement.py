@@ -86,9 +86,10 @@ def test_a_run_in_flight_forbids_it_and_nothing_is_touched(
     before = traces(EP)
     run = dg.DagsterRun(job_name="episode_job", status=status, tags={PARTITION_TAG: EP})
     published.add_run(run)
-    with monkeypatch.context() as patch, pytest.raises(ConfigurationError, match=f"worked on: run {run.run_id}"):
+    with monkeypatch.context() as patch:
         patch.setattr(published, "delete_dynamic_partition", lambda *_: pytest.fail("the partition was deleted"))
-        retire(published, EP, episode_stores(published), root=data_root())
+        with pytest.raises(ConfigurationError, match=f"{EP} is being worked on: run {run.run_id}"):
+            retire(published, EP, episode_stores(published), root=data_root())
     assert traces(EP) == before
     assert EP in published.get_dynamic_partitions(EPISODES_NAME)
     retire(published, OTHER, episode_stores(published), root=data_root())
