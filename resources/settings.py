@@ -34,6 +34,7 @@ _NOT_SETTINGS = frozenset(
         "DATABASE_URL",
         "DATA_ROOT",
         "FACEBANK_ROOT",
+        "INBOX",
         "LOGS_BUCKET",
         "PROFILE",
         "S3_CACHE_DIR",

@@ -26,6 +26,9 @@ from screenalytics_assets.assets.screen_time import screen_time
 from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
+from screenalytics_assets.automation.declarative import build_automation_sensor, with_conditions
+from screenalytics_assets.automation.new_episodes import build_new_episode_sensor
+from screenalytics_assets.automation.season_runs import season_schedules
 from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEANUP_INTEGRITY_CHECKS
 from screenalytics_assets.checks.grouping import GROUPING_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
@@ -56,28 +59,32 @@ def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource
     }
 
 
+EPISODE_ASSETS = [*ASSETS, *CLEANUP_ASSETS]
+EPISODE_JOB = dg.define_asset_job(
+    "episode_job",
+    selection=dg.AssetSelection.assets(*EPISODE_ASSETS),
+    description="Everything about one episode, from its video to its report.",
+)
+FACEBANK_JOB = dg.define_asset_job(
+    "facebank_job",
+    selection=dg.AssetSelection.assets(facebank),
+    description="The photos of a show's known people.",
+)
+
+
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
-        assets=[*ASSETS, *CLEANUP_ASSETS, facebank],
+        assets=[*with_conditions(EPISODE_ASSETS), facebank],
         asset_checks=[
             *INTEGRITY_CHECKS,
             *CLEANUP_INTEGRITY_CHECKS,
             *CLEANUP_COMPARISON_CHECKS,
             *GROUPING_CHECKS,
         ],
-        jobs=[
-            dg.define_asset_job(
-                "episode_job",
-                selection=dg.AssetSelection.assets(*ASSETS, *CLEANUP_ASSETS),
-                description="Everything about one episode, from its video to its report.",
-            ),
-            dg.define_asset_job(
-                "facebank_job",
-                selection=dg.AssetSelection.assets(facebank),
-                description="The photos of a show's known people.",
-            ),
-        ],
+        jobs=[EPISODE_JOB, FACEBANK_JOB],
+        schedules=season_schedules(EPISODE_JOB.name),
+        sensors=[build_new_episode_sensor(EPISODE_JOB.name), build_automation_sensor(EPISODE_ASSETS)],
         resources=build_resources(progress, ArtifactStoreResource()),
         # An episode is one chain: a process for each step would load the models and libraries anew each time.
         executor=dg.in_process_executor,

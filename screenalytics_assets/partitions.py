@@ -8,6 +8,8 @@ import dagster as dg
 from screenalytics_assets.core.errors import ConfigurationError
 
 EPISODES_NAME = "episodes"
+PARTITION_TAG = "dagster/partition"
+"""The tag of a run that names its episode."""
 EPISODES = dg.DynamicPartitionsDefinition(name=EPISODES_NAME)
 SHOWS_NAME = "shows"
 SHOWS = dg.DynamicPartitionsDefinition(name=SHOWS_NAME)
@@ -35,12 +37,17 @@ def parse_ep_id(ep_id: str) -> EpisodeId:
         ConfigurationError: The id does not have the form ``show-s05e02``.
     """
     match = _EP_ID.fullmatch(ep_id)
-    if match is None or len(ep_id) > _MAX_LENGTH:
+    if match is None or not is_ep_id(ep_id):
         raise ConfigurationError(
             f"{ep_id!r} is not an episode id: expected SHOW-sSSeEE in lower-case letters, digits and dashes, "
             f"at most {_MAX_LENGTH} characters, for example rhobh-s05e02"
         )
     return EpisodeId(**match.groupdict())
+
+
+def is_ep_id(text: str) -> bool:
+    """Whether a text has the form of an episode id."""
+    return len(text) <= _MAX_LENGTH and _EP_ID.fullmatch(text) is not None
 
 
 def season_of(ep_id: str) -> str:

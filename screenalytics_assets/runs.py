@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
@@ -84,13 +85,15 @@ def run_episode(
     """
     require_known_assets(select)
     instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
+    run_id = str(uuid4())
     definitions = build_definitions(progress) if progress else defs
     result = definitions.resolve_job_def(JOB).execute_in_process(
         instance=instance,
         partition_key=ep_id,
         asset_selection=[dg.AssetKey(name) for name in select] or None,
         run_config=run_config_of(profile, overrides or {}, force=force),
-        tags={OWNER_TAG: owner()},
+        run_id=run_id,
+        tags={OWNER_TAG: owner(run_id)},
         raise_on_error=False,
     )
     return outcome_of(result)
@@ -107,13 +110,15 @@ def run_facebank(
 ) -> RunOutcome:
     """Register the show and materialize its facebank, from its photos or those of another folder."""
     instance.add_dynamic_partitions(SHOWS_NAME, [show])
+    run_id = str(uuid4())
     result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
         instance=instance,
         partition_key=show,
         run_config=run_config_of(
             profile, overrides or {}, force=force, photos={"show_folder": str(photos) if photos else None}
         ),
-        tags={OWNER_TAG: owner()},
+        run_id=run_id,
+        tags={OWNER_TAG: owner(run_id)},
         raise_on_error=False,
     )
     return outcome_of(result)

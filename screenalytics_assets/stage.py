@@ -1,18 +1,20 @@
 """How every asset is made: compare fingerprints, then reuse or compute, then publish, then describe."""
 
+import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import dagster as dg
 import pyarrow as pa
 
 from resources.artifact_store import Artifact, ArtifactStore, Manifest, StagedArtifact
-from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError
+from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError, UnavailableError
 from screenalytics_assets.core.layout import manifest_path
 from screenalytics_assets.core.settings import Resolved, digest_of
+from screenalytics_assets.instance import claim_run
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import parse_ep_id
 
@@ -24,6 +26,12 @@ Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mappi
 _HASH_CHARACTERS = 12
 WARNINGS = "warnings"
 """Among the metrics of an output: sentences that people should read, in the log, the UI and the terminal."""
+RETRIES = 2
+RETRY_DELAY_S = 30.0
+"""Long enough for a network drive or a database to come back, short against the step that is repeated."""
+_MENDS_ITSELF = frozenset(
+    {errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ESTALE}
+)
 
 
 @dataclass(frozen=True)
@@ -45,17 +53,50 @@ class Stage:
     check_key: Callable[[str], object] = parse_ep_id
 
 
+class StageContext(Protocol):
+    """What a stage needs of Dagster; an asset's context has it."""
+
+    @property
+    def partition_key(self) -> str:
+        """The episode."""
+
+    @property
+    def log(self) -> Any:  # noqa: ANN401 - Dagster's log manager, or any logger
+        """Where progress is told."""
+
+
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Errors with a message for people fail the run once, with that message; a retry cannot mend them."""
+    """Errors with a message for people fail the run once, with that message; a retry cannot mend them.
+
+    What is outside and may answer a moment later, a network drive or a database, is asked again. Anything else is
+    a fault of the program: it fails the step at once.
+    """
     try:
         yield
     except ScreenalyticsError as error:
+        if is_transient(error):
+            raise _retry() from error
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    except OSError as error:
+        if is_transient(error):
+            raise _retry() from error
+        raise
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed a moment later."""
+    return isinstance(error, UnavailableError | ConnectionError | TimeoutError) or (
+        isinstance(error, OSError) and error.errno in _MENDS_ITSELF
+    )
+
+
+def _retry() -> dg.RetryRequested:
+    return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_S)
 
 
 def run_stage(
-    context: dg.AssetExecutionContext,
+    context: StageContext,
     stage: Stage,
     store: ArtifactStore,
     resolved: Resolved,
@@ -67,7 +108,7 @@ def run_stage(
     """Materialize the outputs of a stage for the partition of the run.
 
     Args:
-        context: The asset's context.
+        context: The asset's context, or another that names the episode.
         stage: What is made from what.
         store: Where artifacts are.
         resolved: The whole configuration, for the metadata.
@@ -78,6 +119,8 @@ def run_stage(
     with user_errors():
         ep_id = context.partition_key
         stage.check_key(ep_id)
+        if isinstance(context, dg.AssetExecutionContext):
+            claim_run(context)
         inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
         digests = {name: artifact.manifest.content_digest for name, artifact in inputs.items()}
         write_jsonl = resolved.settings.output.write_jsonl

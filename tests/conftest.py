@@ -1,12 +1,15 @@
 """What several kinds of tests share: weights, footage, and an instance of their own."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import hypothesis
 import pytest
+import yaml
 
 from resources.model_packs import ModelPack, load_pack
 from resources.model_pull import pull_pack
@@ -80,3 +83,18 @@ def instance(place: Path) -> Iterator[dg.DagsterInstance]:
     assert place.is_dir()
     with open_instance() as instance:
         yield instance
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A copy of ``config/`` for this test; called with ``inbox={...}`` and the like, it writes those files into it."""
+    folder = tmp_path / "config"
+    shutil.copytree(config_dir(), folder)
+    monkeypatch.setenv("SCREENALYTICS_CONFIG_DIR", str(folder))
+
+    def write(**files: dict[str, Any]) -> Path:
+        for name, values in files.items():
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        return folder
+
+    return write

@@ -23,7 +23,9 @@ from screenalytics_assets.cli.facebank import facebank
 from screenalytics_assets.cli.find import find
 from screenalytics_assets.cli.models import models_app
 from screenalytics_assets.cli.progress import progress
+from screenalytics_assets.cli.retire import retire
 from screenalytics_assets.cli.run import run
+from screenalytics_assets.cli.season import season_app
 from screenalytics_assets.cli.ui import ui
 from screenalytics_assets.core.errors import ScreenalyticsError
 
@@ -44,10 +46,12 @@ app.command()(find)
 app.command()(ui)
 app.command()(demo)
 app.command()(doctor)
+app.command()(retire)
 app.add_typer(correct_app, name="correct")
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
 app.add_typer(database_app, name="database")
+app.add_typer(season_app, name="season")
 
 
 def main() -> None:

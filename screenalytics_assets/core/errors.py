@@ -30,7 +30,7 @@ class StorageError(ScreenalyticsError):
 
 
 class UnavailableError(StorageError):
-    """A bucket or database that does not answer; the same may work in a moment."""
+    """A bucket, a database or a network drive that does not answer; the same may work in a moment."""
 
 
 class TruthError(ScreenalyticsError):
