@@ -13,6 +13,8 @@ from screenalytics_assets.assets.faces import faces
 from screenalytics_assets.assets.identities import identities
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
+from screenalytics_assets.automation.alerts import alert_sensor
+from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
 ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
@@ -22,14 +24,20 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
         assets=ASSETS,
-        asset_checks=INTEGRITY_CHECKS,
+        asset_checks=[*INTEGRITY_CHECKS, *ACCEPTANCE_CHECKS],
         jobs=[
             dg.define_asset_job(
                 "episode_job",
                 selection=dg.AssetSelection.assets(*ASSETS),
                 description="Everything about one episode, from its video to its report.",
-            )
+            ),
+            dg.define_asset_job(
+                "acceptance_job",
+                selection=dg.AssetSelection.checks(*ACCEPTANCE_CHECKS),
+                description="The acceptance checks alone, of the episode in the tag dagster/partition.",
+            ),
         ],
+        sensors=[alert_sensor],
         resources={
             "settings": SettingsResource(),
             "artifacts": ArtifactStoreResource(),

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from screenalytics_assets.cli.check import check
 from screenalytics_assets.cli.config import config_app
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(check)
 app.command()(evaluate)
 app.command()(ui)
 app.command()(demo)

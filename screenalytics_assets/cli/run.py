@@ -80,6 +80,8 @@ def execute(
         console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
     for message in outcome.failed_checks:
         console.print(f"[red]check failed:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    for message in outcome.warnings:
+        console.print(f"[yellow]check warns:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)
     if outcome.computed:
         console.print(f"computed: {', '.join(outcome.computed)}", highlight=False, soft_wrap=True)
     if outcome.reused:
