@@ -115,13 +115,11 @@ class Outbox:
         """Take what is new about some findings as one message, and remember the findings.
 
         Args:
-            key: Of the message, for example of the run; reported twice, it counts once.
-            findings: What was found.
+            key: Of the message, for example of the run.
+            findings: What was found; those that were reported before count once.
             compose: Makes the message of what is new; not called where nothing is.
         """
         with self._writing() as connection:
-            if connection.execute("SELECT 1 FROM messages WHERE key = ?", (key,)).fetchone():
-                return None
             news = [item for finding in findings if (item := news_of(_standing(connection, finding), finding))]
             if not news:
                 return None

@@ -29,6 +29,7 @@ def run(
 
     Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
     """
+    from resources.acceptance import load_acceptance
     from resources.settings import SettingsResource, parse_assignment
     from resources.video import probe_video
     from resources.video_library import VideoLibraryResource
@@ -43,6 +44,7 @@ def run(
     settings = SettingsResource(profile=profile, overrides=overrides)
     settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
     require_known_assets(select or [])
+    load_acceptance()
     library = VideoLibraryResource()
     if video is not None:
         probe_video(video)

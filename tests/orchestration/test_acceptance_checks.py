@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from resources.acceptance import load_acceptance
+from resources.model_packs import ModelPack
 from screenalytics_assets.acceptance_runs import CheckOutcome, run_acceptance_checks
 from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS, JUDGED
 from screenalytics_assets.core.acceptance_metrics import METRICS
@@ -209,3 +210,16 @@ def test_the_command_ends_with_0_where_checks_only_warn_1_where_one_fails_and_2_
     assert refused.returncode == 2, refused.said
     assert "expected METRIC.LIMIT=VALUE" in refused.said
     assert "Traceback" not in refused.said
+
+
+def test_a_run_is_refused_before_it_computes_anything_when_the_limits_make_no_sense(
+    tmp_path: Path, acceptance_file: Path, open_pack: ModelPack
+) -> None:
+    assert open_pack.name == "open"
+    text = acceptance_file.read_text()
+    acceptance_file.write_text(text.replace("tracks_per_minute: {target", "tracks_per_minute: {tarket"))
+    cli = Cli(tmp_path)
+    refused = cli.run("run", "--ep-id", EP, SCREENALYTICS_CONFIG_DIR=str(acceptance_file.parent))
+    assert refused.returncode == 2, refused.said
+    assert "metrics.tracks_per_minute.tarket" in refused.said
+    assert cli.left_behind() == []

@@ -165,10 +165,11 @@ def test_others_can_tell_something_once(instance: dg.DagsterInstance, tmp_path: 
     assert alerts(tmp_path) == ["x.mp4 is no video"]
 
 
+@pytest.mark.parametrize("runs_a_tick", [2, 50])
 def test_runs_are_read_in_the_order_in_which_they_ended_however_many_there_are(
-    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, runs_a_tick: int
 ) -> None:
-    monkeypatch.setattr("screenalytics_assets.automation.alerts._RUNS_A_TICK", 2)
+    monkeypatch.setattr("screenalytics_assets.automation.alerts._RUNS_A_TICK", runs_a_tick)
     job = dg.Definitions(assets=[fragile]).resolve_implicit_global_asset_job_def()
     ended = []
     for fails in (True, True, True, False, False, True, False):
