@@ -1,182 +1,166 @@
-"""Artifacts on disk: whole or not at all, each with a manifest that is written last.
+"""Artifacts in a store: whole or not at all, each with a manifest that is written last.
 
 Files are written below ``.staging``, flushed, and moved to their place one by one; the manifest with their
 row counts and checksums follows. A reader that finds no manifest, or files that do not match it, knows that
 the artifact is not there.
 """
 
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from resources.artifacts import (
+    Artifact,
+    Manifest,
+    PublishedFile,
+    StagedArtifact,
+    checksum_of,
+    files_below,
+    sha256_of,
+)
+from resources.file_lock import locked
 from screenalytics_assets.core.errors import ArtifactError
-from screenalytics_assets.core.layout import file_path, manifest_path
+from screenalytics_assets.core.layout import manifest_path
 from screenalytics_assets.core.settings import digest_of
-from screenalytics_assets.paths import data_root
+from screenalytics_assets.paths import data_location, is_bucket
 
-_JSONL_ROWS = 64
-"""Rows that are Python objects at a time; a track may hold hundreds of boxes."""
-
-
-class PublishedFile(BaseModel):
-    """One file of an artifact, or a folder of many small ones; ``path`` is relative to the data root.
-
-    The rows of a folder are its files, and its checksum is made of their names and checksums.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str
-    bytes: int
-    sha256: str
-    rows: int | None = None
+__all__ = [
+    "Artifact",
+    "ArtifactStore",
+    "ArtifactStoreResource",
+    "LocalArtifactStore",
+    "Manifest",
+    "PublishedFile",
+    "StagedArtifact",
+    "checksum_of",
+    "sha256_of",
+]
 
 
-class Manifest(BaseModel):
-    """What was published, from what, and how.
+class ArtifactStore(ABC):
+    """Where artifacts are published and read; a folder or a bucket."""
 
-    Attributes:
-        asset: Name of the asset.
-        ep_id: The episode.
-        fingerprint: Digest of everything that determines the content: inputs, configuration, code version.
-        content_digest: Digest of the files but for the JSONL twins; what downstream assets depend on.
-        code_version: Version of the stage's code.
-        config: The configuration keys that the stage read.
-        inputs: Content digest of each input asset.
-        metrics: Figures of the run, for example ``runtime_s``.
-        files: What was written.
-    """
+    @abstractmethod
+    def location(self, relative: str) -> str:
+        """What people are shown for a place below the data root: a path, or the URL of an object."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    @abstractmethod
+    def manifest(self, asset: str, ep_id: str) -> Manifest | None:
+        """The manifest of an asset, or nothing where none of this version was published."""
 
-    asset: str
-    ep_id: str
-    fingerprint: str
-    content_digest: str
-    code_version: str
-    config: dict[str, Any]
-    inputs: dict[str, str]
-    metrics: dict[str, Any]
-    files: list[PublishedFile]
+    @abstractmethod
+    def open(self, asset: str, ep_id: str) -> Artifact | None:
+        """A published asset for reading, or nothing where it was never published.
 
-    def rows(self, name: str) -> int:
-        """Row count of the file with this name."""
-        return next(file.rows or 0 for file in self.files if Path(file.path).name == name)
+        Raises:
+            ArtifactError: Files of the asset are missing or have another size than the manifest says.
+        """
+
+    @abstractmethod
+    def artifact(self, manifest: Manifest) -> Artifact:
+        """What a manifest of this store describes, for reading, without a look at its files."""
+
+    @abstractmethod
+    def is_intact(self, manifest: Manifest) -> bool:
+        """Whether every file of the artifact is there with the checksum of the manifest."""
+
+    @abstractmethod
+    def write(self, relative: str, content: bytes) -> str:
+        """Write one file that belongs to no artifact, whole or not at all; returns its location."""
+
+    @property
+    @abstractmethod
+    def _workspace(self) -> Path:
+        """A folder of this machine for what is being written, on the disk where it is wanted afterwards."""
+
+    @abstractmethod
+    def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
+        """Drop the earlier artifact's stale files and manifest, publish the staged files, then the manifest."""
+
+    @contextmanager
+    def staging(self, asset: str, ep_id: str, *, write_jsonl: bool = True) -> Iterator[StagedArtifact]:
+        """A place to write an artifact; whatever was not published is gone afterwards."""
+        parent = self._workspace / ep_id
+        _remove_abandoned(parent)
+        folder = _make_folder(parent, asset)
+        try:
+            yield StagedArtifact(folder, asset, ep_id, write_jsonl=write_jsonl)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            _remove_if_empty(parent)
+            _remove_if_empty(parent.parent)
+
+    def publish(
+        self,
+        staged: StagedArtifact,
+        *,
+        fingerprint: str,
+        code_version: str,
+        config: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        metrics: Mapping[str, Any],
+    ) -> Artifact:
+        """Replace the earlier artifact by what was staged; the manifest is written last.
+
+        Interrupted in between, neither the earlier artifact nor the new one can be opened. Of two that publish the
+        same artifact at once, no mixture can be opened.
+
+        Raises:
+            StorageError: The store refuses, or another run is publishing the same artifact.
+        """
+        files = staged.files()
+        manifest = Manifest(
+            asset=staged.asset,
+            ep_id=staged.ep_id,
+            fingerprint=fingerprint,
+            content_digest=digest_of({file.path: file.sha256 for file in files if not file.path.endswith(".jsonl")}),
+            code_version=code_version,
+            config=dict(config),
+            inputs=dict(inputs),
+            metrics=dict(metrics),
+            files=files,
+        )
+        self._replace(staged, manifest)
+        return self.artifact(manifest)
 
 
-class Artifact:
-    """A published asset of an episode, for reading."""
+class LocalArtifact(Artifact):
+    """A published asset below a folder."""
 
     def __init__(self, root: Path, manifest: Manifest) -> None:
+        super().__init__(manifest)
         self.root = root
-        self.manifest = manifest
-
-    def path(self, name: str) -> Path:
-        """Where a file of this artifact lies on this machine."""
-        return self.root / file_path(self.manifest.ep_id, name)
-
-    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A Parquet file."""
-        return pq.read_table(self.path(name), columns=columns, memory_map=False)
-
-    def json(self, name: str) -> Any:  # noqa: ANN401 - a JSON document
-        """A JSON file."""
-        return json.loads(self.path(name).read_text(encoding="utf-8"))
-
-    def array(self, name: str) -> NDArray[np.float32]:
-        """A NumPy file of numbers."""
-        return np.load(self.path(name), allow_pickle=False)
-
-
-class StagedArtifact:
-    """An artifact that is being written; nothing of it is visible yet."""
-
-    def __init__(self, folder: Path, asset: str, ep_id: str, *, write_jsonl: bool) -> None:
-        self.asset = asset
-        self.ep_id = ep_id
-        self._folder = folder
-        self._write_jsonl = write_jsonl
-        self._rows: dict[str, int] = {}
-        self._bundles: set[str] = set()
-
-    def path(self, name: str) -> Path:
-        """Where to write a file of this artifact, by its name in the contract."""
-        return self.path_below_root(file_path(self.ep_id, name))
 
     def path_below_root(self, relative: str) -> Path:
-        """Where to write a file whose place below the data root is known."""
-        target = self._folder / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
+        """A file on this machine, by its place below the data root."""
+        return self.root / relative
 
-    def bundle(self, relative: str) -> Path:
-        """A folder for many small files, published and accounted for as one."""
-        self._bundles.add(relative)
-        target = self._folder / relative
-        target.mkdir(parents=True, exist_ok=True)
-        return target
+    def files_below(self, folder: str) -> set[str]:
+        """The files that a folder below the data root holds, by their places below the data root."""
+        return {path.relative_to(self.root).as_posix() for path in files_below(self.root / folder)}
 
-    def count_rows(self, name: str, rows: int) -> None:
-        """How many rows a file has, for the manifest."""
-        self._rows[file_path(self.ep_id, name)] = rows
-
-    def write_table(self, stem: str, table: pa.Table) -> None:
-        """A table as Parquet and, unless switched off, the same rows as JSON lines."""
-        name = f"{stem}.parquet"
-        pq.write_table(table, self.path(name), compression="zstd")
-        self.count_rows(name, table.num_rows)
-        if self._write_jsonl:
-            twin = f"{stem}.jsonl"
-            with self.path(twin).open("w", encoding="utf-8") as lines:
-                for batch in table.to_batches(max_chunksize=_JSONL_ROWS):
-                    lines.writelines(_json_line(row) for row in batch.to_pylist())
-            self.count_rows(twin, table.num_rows)
-
-    def write_json(self, name: str, document: Mapping[str, Any]) -> None:
-        """A JSON document, readable by people."""
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        self.path(name).write_text(text + "\n", encoding="utf-8")
-
-    def write_array(self, name: str, array: NDArray[np.float32]) -> None:
-        """An array of numbers as a NumPy file."""
-        np.save(self.path(name), array, allow_pickle=False)
-        self.count_rows(name, len(array))
-
-    def files(self) -> list[PublishedFile]:
-        """What was written so far, in the order of the paths."""
-        bundles = [self._folder / relative for relative in self._bundles]
-        single = (path for path in self._folder.rglob("*") if path.is_file())
-        found = [path for path in single if not any(path.is_relative_to(bundle) for bundle in bundles)]
-        return [self._describe(path) for path in sorted([*found, *bundles])]
-
-    def _describe(self, path: Path) -> PublishedFile:
-        relative = path.relative_to(self._folder).as_posix()
-        members = _files_below(path) if path.is_dir() else [path]
-        return PublishedFile(
-            path=relative,
-            bytes=sum(member.stat().st_size for member in members),
-            sha256=checksum_of(path),
-            rows=len(members) if path.is_dir() else self._rows.get(relative),
-        )
+    def location(self, name: str) -> str:
+        """The path of a file of this artifact."""
+        return str(self.path(name))
 
 
-class LocalArtifactStore:
+class LocalArtifactStore(ArtifactStore):
     """Artifacts below a folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def location(self, relative: str) -> str:
+        """The path of a place below the data root."""
+        return str(self.root / relative)
 
     def manifest(self, asset: str, ep_id: str) -> Manifest | None:
         """The manifest of an asset, or nothing where none of this version was published."""
@@ -201,11 +185,12 @@ class LocalArtifactStore:
             found = path.stat().st_size if path.exists() else None
             if found != file.bytes:
                 state = "is missing" if found is None else f"has {found} bytes instead of {file.bytes}"
-                raise ArtifactError(
-                    f"{asset} of {ep_id} is damaged: {path} {state}; "
-                    f"run: screenalytics run --ep-id {ep_id} --select {asset} --force"
-                )
-        return Artifact(self.root, manifest)
+                raise damaged(manifest, str(path), state)
+        return self.artifact(manifest)
+
+    def artifact(self, manifest: Manifest) -> LocalArtifact:
+        """What a manifest of this store describes, for reading, without a look at its files."""
+        return LocalArtifact(self.root, manifest)
 
     def is_intact(self, manifest: Manifest) -> bool:
         """Whether every file of the artifact is there with the checksum of the manifest."""
@@ -213,82 +198,57 @@ class LocalArtifactStore:
             (path := self.root / file.path).exists() and checksum_of(path) == file.sha256 for file in manifest.files
         )
 
-    @contextmanager
-    def staging(self, asset: str, ep_id: str, *, write_jsonl: bool = True) -> Iterator[StagedArtifact]:
-        """A place to write an artifact; whatever was not published is gone afterwards."""
-        parent = self.root / ".staging" / ep_id
-        _remove_abandoned(parent)
-        folder = parent / f"{asset}.{os.getpid()}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    @property
+    def _workspace(self) -> Path:
+        return self.root / ".staging"
+
+    def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
+        place = self.root / manifest_path(staged.asset, staged.ep_id)
+        with locked(self._workspace / staged.ep_id / f"{staged.asset}.lock"):
+            previous = self.manifest(staged.asset, staged.ep_id)
+            for stale in stale_paths(previous, manifest):
+                _remove(self.root / stale)
+                _remove_if_empty((self.root / stale).parent)
+            place.unlink(missing_ok=True)
+            for file in manifest.files:
+                _move_whole(staged.path_below_root(file.path), self.root / file.path)
+            written = staged.path_below_root(manifest_path(staged.asset, staged.ep_id))
+            written.write_bytes(manifest.to_bytes())
+            _move_whole(written, place)
+
+    def write(self, relative: str, content: bytes) -> str:
+        """Write one file that belongs to no artifact, whole or not at all; returns its path."""
+        target = self.root / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            yield StagedArtifact(folder, asset, ep_id, write_jsonl=write_jsonl)
+            temporary.write_bytes(content)
+            temporary.replace(target)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            _remove_if_empty(parent)
-            _remove_if_empty(parent.parent)
-
-    def publish(
-        self,
-        staged: StagedArtifact,
-        *,
-        fingerprint: str,
-        code_version: str,
-        config: Mapping[str, Any],
-        inputs: Mapping[str, str],
-        metrics: Mapping[str, Any],
-    ) -> Artifact:
-        """Drop the earlier artifact's manifest and stale files, move what was staged to its place, write the manifest.
-
-        Interrupted in between, neither the earlier artifact nor the new one can be opened.
-        """
-        files = staged.files()
-        manifest = Manifest(
-            asset=staged.asset,
-            ep_id=staged.ep_id,
-            fingerprint=fingerprint,
-            content_digest=digest_of({file.path: file.sha256 for file in files if not file.path.endswith(".jsonl")}),
-            code_version=code_version,
-            config=dict(config),
-            inputs=dict(inputs),
-            metrics=dict(metrics),
-            files=files,
-        )
-        previous = self.manifest(staged.asset, staged.ep_id)
-        kept = {file.path for file in files}
-        for file in previous.files if previous else []:
-            if file.path not in kept:
-                stale = self.root / file.path
-                _remove(stale)
-                _remove_if_empty(stale.parent)
-        (self.root / manifest_path(staged.asset, staged.ep_id)).unlink(missing_ok=True)
-        for file in files:
-            _move_whole(staged.path_below_root(file.path), self.root / file.path)
-        written = staged.path_below_root(manifest_path(staged.asset, staged.ep_id))
-        written.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        _move_whole(written, self.root / manifest_path(staged.asset, staged.ep_id))
-        return Artifact(self.root, manifest)
+            temporary.unlink(missing_ok=True)
+        return str(target)
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
+    """The error about a file that is not as its manifest says."""
+    return ArtifactError(
+        f"{manifest.asset} of {manifest.ep_id} is damaged: {location} {state}; "
+        f"run: screenalytics run --ep-id {manifest.ep_id} --select {manifest.asset} --force"
+    )
 
 
-def checksum_of(path: Path) -> str:
-    """SHA-256 of a file; of a folder, the digest of the names and checksums of its files."""
-    if not path.is_dir():
-        return sha256_of(path)
-    return digest_of({member.relative_to(path).as_posix(): sha256_of(member) for member in _files_below(path)})
+def stale_paths(previous: Manifest | None, manifest: Manifest) -> list[str]:
+    """Files and bundles of the earlier artifact that are not part of the new one."""
+    kept = {file.path for file in manifest.files}
+    return [file.path for file in previous.files if file.path not in kept] if previous else []
 
 
-def _files_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _json_line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+def _make_folder(parent: Path, asset: str) -> Path:
+    while True:
+        parent.mkdir(parents=True, exist_ok=True)
+        # Whoever has just finished may remove the parent, empty for a moment, again.
+        with suppress(FileNotFoundError):
+            return Path(tempfile.mkdtemp(prefix=f"{asset}.", suffix=f".{os.getpid()}", dir=parent))
 
 
 def _move_whole(source: Path, target: Path) -> None:
@@ -310,7 +270,7 @@ def _remove(path: Path) -> None:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
+    with suppress(OSError):  # not empty, or gone already
         folder.rmdir()
 
 
@@ -325,11 +285,18 @@ class ArtifactStoreResource(dg.ConfigurableResource[None]):
     """The artifacts of all episodes.
 
     Attributes:
-        root: Folder of the data; empty takes ``SCREENALYTICS_DATA_ROOT`` or ``data/`` of the checkout.
+        root: Folder of the data, or ``s3://bucket/prefix``; empty takes ``SCREENALYTICS_DATA_ROOT`` or ``data/`` of
+            the checkout.
     """
 
     root: str | None = None
 
-    def store(self) -> LocalArtifactStore:
+    def store(self) -> ArtifactStore:
         """The store behind this resource."""
-        return LocalArtifactStore(Path(self.root) if self.root else data_root())
+        root = self.root or data_location()
+        if is_bucket(root):
+            # Only whoever has a bucket needs the packages for it.
+            from resources.s3_store import artifacts_in_bucket
+
+            return artifacts_in_bucket(root)
+        return LocalArtifactStore(Path(root))

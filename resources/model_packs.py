@@ -1,7 +1,6 @@
 """Model packs: which weights there are, where they lie, and that they are what they should be."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ from resources.model_registry import (
     load_registry,
 )
 from screenalytics_assets.core.errors import ModelPackError
+from screenalytics_assets.paths import cache_dir
 
 PACK_FILE = "pack.yaml"
 
@@ -114,14 +114,11 @@ class ModelPack:
 def pack_dir(name: str) -> Path:
     """Where the files of a named pack lie.
 
-    InsightFace keeps ``buffalo_l`` where its other users look for it; the rest is below
-    ``SCREENALYTICS_CACHE_DIR``, ``XDG_CACHE_HOME/screenalytics`` or ``~/.cache/screenalytics``.
+    InsightFace keeps ``buffalo_l`` where its other users look for it; the rest is in the cache.
     """
     if name == "buffalo_l":
         return Path.home() / ".insightface" / "models" / name
-    chosen = os.environ.get("SCREENALYTICS_CACHE_DIR")
-    shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return (Path(chosen) if chosen else shared / "screenalytics") / "models" / name
+    return cache_dir() / "models" / name
 
 
 def find_pack(name: str, registry: Registry) -> PackEntry:

@@ -28,7 +28,19 @@ from screenalytics_assets.paths import config_dir
 ENV_PREFIX = "SCREENALYTICS_"
 # Names that say where things are, not how the pipeline behaves.
 _NOT_SETTINGS = frozenset(
-    {"ALERT_URLS", "CACHE_DIR", "CONFIG_DIR", "DATABASE_URL", "DATA_ROOT", "PROFILE", "SHARED_DIR", "UI_URL"}
+    {
+        "ALERT_URLS",
+        "CACHE_DIR",
+        "CONFIG_DIR",
+        "DATABASE_URL",
+        "DATA_ROOT",
+        "LOGS_BUCKET",
+        "PROFILE",
+        "S3_CACHE_DIR",
+        "S3_CACHE_GB",
+        "SHARED_DIR",
+        "UI_URL",
+    }
 )
 # models.yaml also holds the registry of packs, which is not a matter of configuration layers.
 REGISTRY_KEYS = frozenset({"packs", "detectors", "embedders"})

@@ -11,13 +11,14 @@ from screenalytics_assets.assets.episode_report import episode_report
 from screenalytics_assets.assets.episode_video import episode_video
 from screenalytics_assets.assets.faces import faces
 from screenalytics_assets.assets.identities import identities
+from screenalytics_assets.assets.screen_time import screen_time
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
 from screenalytics_assets.automation.alerts import alert_sensor
 from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
-ASSETS = [episode_video, detections, tracks, faces, identities, track_metrics, episode_report]
+ASSETS = [episode_video, detections, tracks, faces, identities, screen_time, track_metrics, episode_report]
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.artifact_store import LocalArtifactStore
+from resources.artifact_store import ArtifactStore
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.evaluate import EpisodeScores, score_episode
 from screenalytics_assets.core.truth import Truth, parse_truth
@@ -33,9 +33,10 @@ def read_truth(path: Path) -> Truth:
     return parse_truth(document)
 
 
-def score_published(store: LocalArtifactStore, ep_id: str, truth: Truth) -> EpisodeScores:
+def score_published(store: ArtifactStore, ep_id: str, truth: Truth) -> EpisodeScores:
     """Score the published artifacts of an episode."""
     detections = require_artifact(store, "detections", ep_id)
+    screen_time = store.open("screen_time", ep_id)
     return score_episode(
         truth,
         detections.table("analysed_frames.parquet"),
@@ -43,6 +44,7 @@ def score_published(store: LocalArtifactStore, ep_id: str, truth: Truth) -> Epis
         detections.table("detections.parquet"),
         require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
         require_artifact(store, "identities", ep_id).json("identities.json"),
+        None if screen_time is None else screen_time.json("screen_time.json"),
     )
 
 
@@ -88,7 +90,7 @@ def _figures(scores: EpisodeScores) -> dict[str, Any]:
     return {name: value for name, value in scores.to_dict().items() if name != "per_person"}
 
 
-def score_season(store: LocalArtifactStore, season: str, truth_dir: Path) -> SeasonScores:
+def score_season(store: ArtifactStore, season: str, truth_dir: Path) -> SeasonScores:
     """Score each published episode of a season that has a ``{ep_id}.truth.json``.
 
     Raises:
@@ -131,19 +133,24 @@ def check_table_path(path: Path) -> None:
         raise ConfigurationError(f"--output {path}: expected a name that ends in .csv or .md")
 
 
-def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows as CSV or, where the name ends in ``.md``, as a Markdown table; nothing for None."""
-    check_table_path(path)
+def table_text(rows: Sequence[Mapping[str, Any]], suffix: str) -> str:
+    """Rows as ``.csv``, or as a Markdown table for ``.md``; nothing for None."""
     lines = [list(rows[0]), *([text_of(value) for value in row.values()] for row in rows)]
     out = io.StringIO()
-    if path.suffix == ".csv":
+    if suffix == ".csv":
         csv.writer(out, lineterminator="\n").writerows(lines)
     else:
         lines.insert(1, ["---", *["---:"] * (len(lines[0]) - 1)])
         out.writelines(f"| {' | '.join(line)} |\n" for line in lines)
+    return out.getvalue()
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows as CSV or, where the name ends in ``.md``, as a Markdown table; nothing for None."""
+    check_table_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.tmp")
-    staged.write_text(out.getvalue(), encoding="utf-8")
+    staged.write_text(table_text(rows, path.suffix), encoding="utf-8")
     staged.replace(path)
 
 

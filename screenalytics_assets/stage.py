@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from resources.artifact_store import Artifact, LocalArtifactStore, Manifest, StagedArtifact
+from resources.artifact_store import Artifact, ArtifactStore, Manifest, StagedArtifact
 from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError
 from screenalytics_assets.core.layout import manifest_path
 from screenalytics_assets.core.settings import Resolved, digest_of
@@ -22,6 +22,8 @@ Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mappi
 """From the inputs to the staged outputs, which it writes; returns figures of the run for each output, by its name."""
 
 _HASH_CHARACTERS = 12
+WARNINGS = "warnings"
+"""Among the metrics of an output: sentences that people should read, in the log, the UI and the terminal."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def user_errors() -> Iterator[None]:
 def run_stage(
     context: dg.AssetExecutionContext,
     stage: Stage,
-    store: LocalArtifactStore,
+    store: ArtifactStore,
     resolved: Resolved,
     *,
     config: Mapping[str, Any],
@@ -106,10 +108,17 @@ def run_stage(
             f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )
         for name, artifact in artifacts.items():
-            yield _result(name, artifact, stage.outputs[name](artifact, inputs), resolved, reused=reused)
+            for warning in artifact.manifest.metrics.get(WARNINGS, ()):
+                context.log.warning(f"{name} of {ep_id}: {warning}")
+            yield _result(store, artifact, stage.outputs[name](artifact, inputs), resolved, reused=reused)
 
 
-def require_artifact(store: LocalArtifactStore, asset: str, ep_id: str) -> Artifact:
+def in_metrics(warning: str | None) -> dict[str, list[str]]:
+    """A warning as a part of an output's metrics; it is repeated whenever the output is reused."""
+    return {WARNINGS: [warning]} if warning else {}
+
+
+def require_artifact(store: ArtifactStore, asset: str, ep_id: str) -> Artifact:
     """A published asset that another one is made from.
 
     Raises:
@@ -124,22 +133,22 @@ def require_artifact(store: LocalArtifactStore, asset: str, ep_id: str) -> Artif
     return artifact
 
 
-def _unchanged(store: LocalArtifactStore, stage: Stage, ep_id: str, fingerprint: str) -> dict[str, Artifact] | None:
+def _unchanged(store: ArtifactStore, stage: Stage, ep_id: str, fingerprint: str) -> dict[str, Artifact] | None:
     manifests: dict[str, Manifest | None] = {name: store.manifest(name, ep_id) for name in stage.outputs}
     found: dict[str, Artifact] = {}
     for name, manifest in manifests.items():
         if manifest is None or manifest.fingerprint != fingerprint or not store.is_intact(manifest):
             return None
-        found[name] = Artifact(store.root, manifest)
+        found[name] = store.artifact(manifest)
     return found
 
 
 def _result(
-    name: str, artifact: Artifact, described: Mapping[str, Any], resolved: Resolved, *, reused: bool
+    store: ArtifactStore, artifact: Artifact, described: Mapping[str, Any], resolved: Resolved, *, reused: bool
 ) -> dg.MaterializeResult[Any]:
     manifest = artifact.manifest
     return dg.MaterializeResult(
-        asset_key=name,
+        asset_key=manifest.asset,
         data_version=dg.DataVersion(manifest.content_digest),
         metadata=to_metadata(
             {
@@ -150,7 +159,7 @@ def _result(
                 "screenalytics/config_hash": _shortened(resolved.settings.digest()),
                 "screenalytics/fingerprint": _shortened(manifest.fingerprint),
                 "screenalytics/files": [file.path for file in manifest.files[:20]],
-                "dagster/uri": str(artifact.root / manifest_path(name, manifest.ep_id)),
+                "dagster/uri": store.location(manifest_path(manifest.asset, manifest.ep_id)),
             }
         ),
     )

@@ -16,8 +16,8 @@ from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Where the page is."""
-    page = artifact.path("index.html")
-    return {"report": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size}
+    (page,) = artifact.manifest.files
+    return {"report": dg.MetadataValue.path(artifact.location("index.html")), "bytes": page.bytes}
 
 
 STAGE = Stage(

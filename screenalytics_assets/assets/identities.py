@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, LocalArtifactStore, StagedArtifact
+from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import read_crops
 from resources.settings import SettingsResource
 from screenalytics_assets.core.identities import identify
@@ -42,7 +42,7 @@ STAGE = Stage(
 )
 
 
-def earlier_identities(store: LocalArtifactStore, ep_id: str, log: dg.DagsterLogManager) -> Publication | None:
+def earlier_identities(store: ArtifactStore, ep_id: str, log: dg.DagsterLogManager) -> Publication | None:
     """What was published before of an episode, if it is whole and tells where its identities are in the picture."""
     manifest = store.manifest("identities", ep_id)
     if manifest is None:
@@ -50,9 +50,9 @@ def earlier_identities(store: LocalArtifactStore, ep_id: str, log: dg.DagsterLog
     if not store.is_intact(manifest):
         log.warning(f"the earlier identities of {ep_id} are damaged: their ids cannot be kept and begin anew")
         return None
-    artifact = Artifact(store.root, manifest)
-    if not artifact.path("identity_boxes.parquet").is_file():
+    if not manifest.has("identity_boxes.parquet"):
         return None
+    artifact = store.artifact(manifest)
     return Publication(
         artifact.table("identity_boxes.parquet"), artifact.json("identities.json")["last_identity_number"]
     )

@@ -6,11 +6,11 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore
+from resources.artifact_store import ArtifactStore, ArtifactStoreResource
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import require_artifact, user_errors
 
-Breaches = Callable[[LocalArtifactStore, str], Sequence[str]]
+Breaches = Callable[[ArtifactStore, str], Sequence[str]]
 _SHOWN = 20
 
 

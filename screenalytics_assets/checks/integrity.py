@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-from resources.artifact_store import LocalArtifactStore
+from resources.artifact_store import ArtifactStore
 from screenalytics_assets.checks.episode_check import integrity_check
 from screenalytics_assets.core import integrity as core
 from screenalytics_assets.core import schemas
 from screenalytics_assets.core.identities import apart
+from screenalytics_assets.core.layout import crops_dir
 from screenalytics_assets.core.settings import ClusteringSettings
 from screenalytics_assets.stage import require_artifact
 
 
-def _detections(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _detections(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Schema, unique ids, boxes inside the frame, scores in range, every face on an analysed frame."""
     artifact = require_artifact(store, "detections", ep_id)
     detections = artifact.table("detections.parquet")
@@ -36,7 +37,7 @@ def _detections(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _face_crops(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _face_crops(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each detection has one crop or was counted as blank, and each crop belongs to a detection."""
     artifact = require_artifact(store, "face_crops", ep_id)
     detections = require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id"])
@@ -50,7 +51,7 @@ def _face_crops(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _tracks(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each detection is in one track or untracked with a reason, no track reaches across a cut, one vector a row."""
     artifact = require_artifact(store, "tracks", ep_id)
     source = require_artifact(store, "detections", ep_id)
@@ -78,7 +79,7 @@ def _tracks(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _faces(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _faces(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Row i is vector i, vectors have length 1, faces belong to tracks and detections, crop files exist."""
     artifact = require_artifact(store, "faces", ep_id)
     faces, rejected = artifact.table("faces.parquet"), artifact.table("crops_debug.parquet")
@@ -96,13 +97,13 @@ def _faces(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
         *core.unique_breaches("faces", faces["face_id"].to_pylist()),
         *core.reference_breaches("faces", faces["track_id"].to_pylist(), tracks["track_id"].to_pylist()),
         *core.reference_breaches("faces", faces["detection_id"].to_pylist(), detections["detection_id"].to_pylist()),
-        *core.reference_breaches("faces", crops, [path for path in crops if (artifact.root / path).is_file()]),
+        *core.reference_breaches("faces", crops, crops and artifact.files_below(crops_dir(ep_id))),
         *core.rank_breaches(faces),
         *core.box_breaches("faces", faces),
     ]
 
 
-def _identities(store: LocalArtifactStore, ep_id: str) -> Sequence[str]:
+def _identities(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each track is in one identity or unassigned with a reason; who is seen together is not one person."""
     artifact = require_artifact(store, "identities", ep_id)
     document = artifact.json("identities.json")

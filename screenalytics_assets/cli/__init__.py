@@ -12,9 +12,11 @@ from rich.markup import escape
 
 from screenalytics_assets.cli.check import check
 from screenalytics_assets.cli.config import config_app
+from screenalytics_assets.cli.crops import crops
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
+from screenalytics_assets.cli.export import export
 from screenalytics_assets.cli.models import models_app
 from screenalytics_assets.cli.run import run
 from screenalytics_assets.cli.ui import ui
@@ -29,6 +31,8 @@ app = typer.Typer(
 app.command()(run)
 app.command()(check)
 app.command()(evaluate)
+app.command()(crops)
+app.command()(export)
 app.command()(ui)
 app.command()(demo)
 app.command()(doctor)

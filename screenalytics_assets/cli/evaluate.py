@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from resources.artifact_store import LocalArtifactStore
+    from resources.artifact_store import ArtifactStore
     from screenalytics_assets.core.evaluate import EpisodeScores
     from screenalytics_assets.scoring import SeasonScores
 
@@ -27,14 +27,16 @@ def evaluate(
         Path | None,
         typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
     ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
 ) -> None:
     """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, and screen-time error per person."""
     from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.core.errors import ConfigurationError
 
     if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     if ep_id is not None and truth is not None and not (season or truth_dir or output):
         _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json)
     elif season is not None and truth_dir is not None and not (ep_id or truth):
@@ -45,7 +47,7 @@ def evaluate(
         )
 
 
-def _evaluate_episode(store: "LocalArtifactStore", ep_id: str, truth: Path, *, as_json: bool) -> None:
+def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool) -> None:
     from screenalytics_assets.partitions import parse_ep_id
     from screenalytics_assets.scoring import read_truth, score_published
 
@@ -60,14 +62,18 @@ def _evaluate_episode(store: "LocalArtifactStore", ep_id: str, truth: Path, *, a
 
 
 def _evaluate_season(
-    store: "LocalArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool
+    store: "ArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool
 ) -> None:
-    from screenalytics_assets.scoring import check_table_path, score_season, write_table
+    from screenalytics_assets.scoring import check_table_path, score_season, table_text, write_table
 
-    path = output or store.root / "reports" / season / "evaluation.csv"
-    check_table_path(path)
+    if output is not None:
+        check_table_path(output)
     scores = score_season(store, season, truth_dir)
-    write_table(scores.rows(), path)
+    if output is not None:
+        write_table(scores.rows(), output)
+        place = str(output)
+    else:
+        place = store.write(f"reports/{season}/evaluation.csv", table_text(scores.rows(), ".csv").encode())
     if as_json:
         typer.echo(json.dumps(scores.to_dict(), indent=2))
     else:
@@ -75,7 +81,7 @@ def _evaluate_season(
     messages = Console(stderr=True, soft_wrap=True, highlight=False)
     if scores.not_published:
         messages.print(f"not published, not scored: {', '.join(scores.not_published)}")
-    messages.print(f"table: {path}")
+    messages.print(f"table: {place}")
 
 
 def _figures(ep_id: str, scores: "EpisodeScores") -> Table:

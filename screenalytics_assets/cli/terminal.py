@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO
 
 from pydantic import PrivateAttr
@@ -11,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from resources.artifact_store import LocalArtifactStore
+from resources.artifact_store import ArtifactStore
 from resources.progress import ProgressResource, ProgressTask
+from screenalytics_assets.core.layout import file_path
 from screenalytics_assets.reports.cast import CastMember, cast_of
 from screenalytics_assets.stage import require_artifact
 
@@ -58,7 +58,7 @@ class TerminalProgress(ProgressResource):
             yield _BarTask(name, total, unit, tell, bar)
 
 
-def episode_cast(store: LocalArtifactStore, ep_id: str) -> list[CastMember]:
+def episode_cast(store: ArtifactStore, ep_id: str) -> list[CastMember]:
     """The people of a published episode, the one seen longest first."""
     return cast_of(
         require_artifact(store, "identities", ep_id).json("identities.json"),
@@ -85,6 +85,6 @@ def cast_table(ep_id: str, cast: list[CastMember]) -> Table:
     return table
 
 
-def report_path(store: LocalArtifactStore, ep_id: str) -> Path:
-    """Where the report of an episode is."""
-    return require_artifact(store, "episode_report", ep_id).path("index.html")
+def report_location(store: ArtifactStore, ep_id: str) -> str:
+    """Where the report of an episode is: its path, or the URL of the object."""
+    return store.location(file_path(ep_id, "index.html"))

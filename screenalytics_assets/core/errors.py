@@ -25,6 +25,14 @@ class ArtifactError(ScreenalyticsError):
     """An artifact that is missing, incomplete, or does not match its manifest."""
 
 
+class StorageError(ScreenalyticsError):
+    """A bucket or database that refuses access, does not exist, or gives back something else than was stored."""
+
+
+class UnavailableError(StorageError):
+    """A bucket or database that does not answer; the same may work in a moment."""
+
+
 class TruthError(ScreenalyticsError):
     """A truth file that does not have the documented form."""
 

@@ -1,5 +1,7 @@
 """Which file of which asset lies where below the data root: the contract with other programs."""
 
+import re
+
 VIDEO_STEM = "episode"
 
 
@@ -23,6 +25,11 @@ def crop_path(ep_id: str, track_id: str, frame_idx: int) -> str:
     return f"{crops_dir(ep_id)}/{track_id}/frame_{frame_idx:06d}.jpg"
 
 
+def crop_sheet_path(ep_id: str) -> str:
+    """The contact sheet of an episode's worst and borderline crops."""
+    return f"reports/{ep_id}/crops.jpg"
+
+
 _FOLDERS = {
     "face_crops.parquet": "frames",
     "crops_debug.parquet": "frames",
@@ -38,3 +45,24 @@ _FOLDERS = {
 def file_path(ep_id: str, name: str) -> str:
     """Where a file of an episode lies: tables and documents in ``manifests``, the rest as in the contract."""
     return f"{_FOLDERS.get(name, 'manifests')}/{ep_id}/{name}"
+
+
+_OWNER = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]{2})(?:e(?P<episode>[0-9]{2,3}))?", re.ASCII)
+_KINDS_OF_THEIR_OWN = ("crops", "thumbs")
+
+
+def object_key(path: str) -> str:
+    """Where a file or folder of the data root lies below the prefix of a bucket.
+
+    ``videos/rhobh-s05e02/episode.mp4`` is ``raw/videos/rhobh/s05/e02/episode.mp4``, and
+    ``frames/rhobh-s05e02/crops/track-00001`` is ``artifacts/crops/rhobh/s05/e02/track-00001``.
+    """
+    kind, *rest = path.split("/")
+    top = "raw" if kind == "videos" else "artifacts"
+    if kind == "frames" and len(rest) > 1 and rest[1] in _KINDS_OF_THEIR_OWN:
+        kind = rest.pop(1)
+    owner = _OWNER.fullmatch(rest[0]) if rest else None
+    if owner is not None:
+        episode = [f"e{owner['episode']}"] if owner["episode"] else []
+        rest[:1] = [owner["show"], f"s{owner['season']}", *episode]
+    return "/".join([top, kind, *rest])

@@ -52,7 +52,9 @@ def publish(store: LocalArtifactStore, ep_id: str, found: int) -> None:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalArtifactStore:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
-    return ArtifactStoreResource().store()
+    store = ArtifactStoreResource().store()
+    assert isinstance(store, LocalArtifactStore)
+    return store
 
 
 @pytest.fixture

@@ -42,15 +42,18 @@ OTHER_VALUES: dict[str, Any] = {
     "detection_fps_limit": 3.5,
     "detector_input_px": 320,
     "closeup_input_px": 0,
+    "close_look_scale": 2.0,
+    "close_look_interval_s": 1.5,
     "confidence_th": 0.11,
+    "weak_confidence_fraction": 0.75,
     "nms_iou": 0.3,
     "min_box_px": 20.0,
     "thumb_size": 128,
     "jpeg_quality": 80,
     "cut_threshold": 0.9,
     "cut_ratio": 3.0,
-    "flash_max_s": 0.3,
-    "min_shot_s": 0.5,
+    "flash_max_s": 0.15,
+    "min_shot_s": 0.15,
     "track_thresh": 0.77,
     "match_thresh": 0.6,
     "track_buffer_s": 2.0,
@@ -82,6 +85,8 @@ OTHER_VALUES: dict[str, Any] = {
     "cannot_link_max_iou": 0.1,
     "outlier_handling.treat_as_singletons": False,
     "outlier_handling.mark_low_cohesion": False,
+    "gap_tolerance_s": 0.3,
+    "edge_padding_s": 0.2,
     "model_pack": "buffalo_l",
     "model_dir": "weights",
     "device": "cpu",
@@ -312,7 +317,9 @@ def test_a_key_that_is_no_text_is_refused(key: object, write_file: WriteFile) ->
         resolve_settings()
 
 
-@pytest.mark.parametrize("name", ["CACHE_DIR", "DATA_ROOT", "DATABASE_URL", "SHARED_DIR"])
+@pytest.mark.parametrize(
+    "name", ["CACHE_DIR", "DATA_ROOT", "DATABASE_URL", "LOGS_BUCKET", "S3_CACHE_DIR", "S3_CACHE_GB", "SHARED_DIR"]
+)
 def test_variables_that_say_where_things_are_are_no_settings(name: str) -> None:
     assert environment_layer({f"SCREENALYTICS_{name}": "somewhere"}).values == {}
 
@@ -336,7 +343,13 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("thumb_size", 113),
         ("thumb_size", 100),
         ("jpeg_quality", 101),
+        ("close_look_scale", 0.5),
+        ("close_look_interval_s", 0),
         ("confidence_th", 1.1),
+        ("weak_confidence_fraction", 0),
+        ("cut_threshold", 1.0),
+        ("flash_max_s", 0.3),
+        ("min_shot_s", 0.3),
         ("match_thresh", 0),
         ("match_thresh", 1),
         ("match_thresh", None),
@@ -359,6 +372,8 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("cannot_link_min_frames", 0),
         ("cannot_link_max_iou", 0),
         ("outlier_handling.mark_low_cohesion", "sometimes"),
+        ("gap_tolerance_s", -1),
+        ("edge_padding_s", -0.1),
         ("device", "gpu"),
         ("model_pack", ""),
     ],

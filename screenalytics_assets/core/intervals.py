@@ -1,0 +1,42 @@
+"""Sets of time intervals: (N, 2) float64, start and end in seconds, start ≤ end."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Intervals = NDArray[np.float64]
+
+
+def intervals_of(pairs: Sequence[Sequence[float]]) -> Intervals:
+    """Pairs of start and end as an array, also when there are none."""
+    return np.asarray(pairs, np.float64).reshape(-1, 2)
+
+
+def merged(intervals: Intervals, *, gap_s: float = 0.0) -> Intervals:
+    """The same time as few intervals, ascending; those at most ``gap_s`` apart become one."""
+    if not len(intervals):
+        return intervals.reshape(0, 2)
+    ordered = intervals[np.argsort(intervals[:, 0], kind="stable")]
+    ends = np.maximum.accumulate(ordered[:, 1])
+    begins = np.concatenate([[True], ordered[1:, 0] - ends[:-1] > gap_s])
+    last = np.concatenate([np.flatnonzero(begins)[1:] - 1, [len(ordered) - 1]])
+    return np.column_stack([ordered[begins, 0], ends[last]])
+
+
+def total_s(intervals: Intervals) -> float:
+    """Sum of the lengths; of merged intervals, the time that they cover."""
+    return float((intervals[:, 1] - intervals[:, 0]).sum())
+
+
+def time_with_at_least(count: int, sets: Sequence[Intervals]) -> float:
+    """Seconds in which at least ``count`` of the sets are there; each set is merged."""
+    if not sets:
+        return 0.0
+    starts = np.concatenate([intervals[:, 0] for intervals in sets])
+    ends = np.concatenate([intervals[:, 1] for intervals in sets])
+    moments = np.concatenate([starts, ends])
+    steps = np.concatenate([np.ones(len(starts), np.int64), -np.ones(len(ends), np.int64)])
+    order = np.argsort(moments, kind="stable")
+    present = np.cumsum(steps[order])[:-1]
+    return float(np.diff(moments[order])[present >= count].sum())
