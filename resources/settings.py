@@ -29,6 +29,7 @@ ENV_PREFIX = "SCREENALYTICS_"
 # Names that say where things are, not how the pipeline behaves.
 _NOT_SETTINGS = frozenset(
     {
+        "ALERT_URLS",
         "CACHE_DIR",
         "CONFIG_DIR",
         "DATABASE_URL",
@@ -40,6 +41,7 @@ _NOT_SETTINGS = frozenset(
         "S3_CACHE_DIR",
         "S3_CACHE_GB",
         "SHARED_DIR",
+        "UI_URL",
     }
 )
 # models.yaml also holds the registry of packs, which is not a matter of configuration layers.

@@ -26,9 +26,11 @@ from screenalytics_assets.assets.screen_time import screen_time
 from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
+from screenalytics_assets.automation.alerts import alert_sensor, tell_refused_file
 from screenalytics_assets.automation.declarative import build_automation_sensor, with_conditions
 from screenalytics_assets.automation.new_episodes import build_new_episode_sensor
 from screenalytics_assets.automation.season_runs import season_schedules
+from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS
 from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEANUP_INTEGRITY_CHECKS
 from screenalytics_assets.checks.grouping import GROUPING_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
@@ -70,6 +72,11 @@ FACEBANK_JOB = dg.define_asset_job(
     selection=dg.AssetSelection.assets(facebank),
     description="The photos of a show's known people.",
 )
+ACCEPTANCE_JOB = dg.define_asset_job(
+    "acceptance_job",
+    selection=dg.AssetSelection.checks(*ACCEPTANCE_CHECKS),
+    description="The acceptance checks alone, of the episode in the tag dagster/partition.",
+)
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
@@ -78,13 +85,18 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
         assets=[*with_conditions(EPISODE_ASSETS), facebank],
         asset_checks=[
             *INTEGRITY_CHECKS,
+            *ACCEPTANCE_CHECKS,
             *CLEANUP_INTEGRITY_CHECKS,
             *CLEANUP_COMPARISON_CHECKS,
             *GROUPING_CHECKS,
         ],
-        jobs=[EPISODE_JOB, FACEBANK_JOB],
+        jobs=[EPISODE_JOB, FACEBANK_JOB, ACCEPTANCE_JOB],
         schedules=season_schedules(EPISODE_JOB.name),
-        sensors=[build_new_episode_sensor(EPISODE_JOB.name), build_automation_sensor(EPISODE_ASSETS)],
+        sensors=[
+            build_new_episode_sensor(EPISODE_JOB.name, tell_refused_file),
+            build_automation_sensor(EPISODE_ASSETS),
+            alert_sensor,
+        ],
         resources=build_resources(progress, ArtifactStoreResource()),
         # An episode is one chain: a process for each step would load the models and libraries anew each time.
         executor=dg.in_process_executor,

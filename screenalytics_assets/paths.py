@@ -58,3 +58,13 @@ def cache_dir() -> Path:
 def dagster_home() -> Path:
     """``DAGSTER_HOME``, or the checkout's ``.dagster_home/``."""
     return Path(os.environ.get("DAGSTER_HOME") or project_dir() / ".dagster_home").resolve()
+
+
+def alerts_file() -> Path:
+    """The alerts as JSON lines: below the data root, or beside the instance where the data are in a bucket."""
+    return (dagster_home() if is_bucket(data_location()) else data_root()) / "alerts.jsonl"
+
+
+def alerts_state_file() -> Path:
+    """What was told and what is still to be told, beside the run history that it follows."""
+    return dagster_home() / "alerts.sqlite"

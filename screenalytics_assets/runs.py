@@ -29,7 +29,8 @@ class RunOutcome:
         computed: Assets that were computed.
         reused: Assets that were unchanged.
         failures: What went wrong, in words.
-        failed_checks: Checks that did not pass, with their description.
+        failed_checks: Checks that failed, with their description.
+        warned_checks: Checks that warn, with their description.
         warnings: What should be looked at, of assets that were computed or reused.
     """
 
@@ -39,6 +40,7 @@ class RunOutcome:
     reused: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     failed_checks: list[str] = field(default_factory=list)
+    warned_checks: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -144,18 +146,19 @@ def outcome_of(result: dg.ExecuteInProcessResult) -> RunOutcome:
         if event.event_type_value == "ASSET_MATERIALIZATION"
     ]
     reused = {m.asset_key.to_user_string(): bool(m.metadata["reused"].value) for m in materializations}
-    failed = [
-        f"{evaluation.check_name}: {evaluation.description or 'did not pass'}"
-        for evaluation in result.get_asset_check_evaluations()
-        if not evaluation.passed
-    ]
+    told: dict[dg.AssetCheckSeverity, list[str]] = {severity: [] for severity in dg.AssetCheckSeverity}
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            message = f"{evaluation.check_name}: {evaluation.description or 'did not pass'}"
+            told[evaluation.severity].append(message)
     return RunOutcome(
         run_id=result.run_id,
         success=result.success,
         computed=[name for name, was_reused in reused.items() if not was_reused],
         reused=[name for name, was_reused in reused.items() if was_reused],
         failures=_failures(result),
-        failed_checks=failed,
+        failed_checks=told[dg.AssetCheckSeverity.ERROR],
+        warned_checks=told[dg.AssetCheckSeverity.WARN],
         warnings=[
             f"{m.asset_key.to_user_string()}: {warning}" for m in materializations for warning in _warnings(m.metadata)
         ],

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -13,6 +14,16 @@ from screenalytics_assets.stage import require_artifact, user_errors
 Breaches = Callable[[ArtifactStore, str], Sequence[str]]
 Worse = Callable[[ArtifactStore, str], tuple[str | None, Mapping[str, float]]]
 _SHOWN = 20
+
+
+def episode_check(
+    function: Callable[..., dg.AssetCheckResult], *, asset: str, name: str, description: str, blocking: bool = False
+) -> dg.AssetChecksDefinition:
+    """A check of an episode's asset; ``function`` is what Dagster calls for a partition."""
+    arguments: dict[str, Any] = {"asset": asset, "name": name, "description": description, "blocking": blocking}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.asset_check(**arguments, partitions_def=EPISODES)(function)
 
 
 def integrity_check(asset: str, breaches: Breaches) -> dg.AssetChecksDefinition:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from screenalytics_assets.cli.check import check
 from screenalytics_assets.cli.cleanup import cleanup
 from screenalytics_assets.cli.config import config_app
 from screenalytics_assets.cli.correct import correct_app
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(check)
 app.command()(cleanup)
 app.command()(progress)
 app.command()(evaluate)

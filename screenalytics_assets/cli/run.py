@@ -34,6 +34,7 @@ def run(
 
     Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
     """
+    from resources.acceptance import load_acceptance
     from resources.settings import SettingsResource, parse_assignment
     from resources.video import probe_video
     from resources.video_library import VideoLibraryResource
@@ -48,6 +49,7 @@ def run(
     settings = SettingsResource(profile=profile, overrides=overrides)
     settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
     require_known_assets(select or [])
+    load_acceptance()
     library = VideoLibraryResource()
     if video is not None:
         probe_video(video)
@@ -96,6 +98,8 @@ def tell(console: Console, outcome: "RunOutcome") -> None:
         console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
     for message in outcome.failed_checks:
         console.print(f"[red]check failed:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    for message in outcome.warned_checks:
+        console.print(f"[yellow]check warns:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)
     if outcome.computed:
         console.print(f"computed: {', '.join(outcome.computed)}", highlight=False, soft_wrap=True)
     if outcome.reused:

@@ -95,6 +95,28 @@ def _edge_boxes(tracks: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float
     return bbox[starts], bbox[ends - 1]
 
 
+def face_stats(
+    faces: pa.Table, vectors: NDArray[np.float32], *, blank_written: int, max_crops_per_track: int
+) -> dict[str, Any]:
+    """The metrics of the embedded faces, which stand beside those of the crops.
+
+    Args:
+        faces: The embedded faces.
+        vectors: (N, D) float32, theirs.
+        blank_written: Number of stored crops of theirs that show nothing.
+        max_crops_per_track: The limit that they were chosen by.
+    """
+    per_track = faces["track_id"].value_counts().field("counts").to_numpy()
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    return {
+        "blank_crops_written": blank_written,
+        "max_faces_per_track": int(per_track.max(initial=0)),
+        "max_crops_per_track": max_crops_per_track,
+        "vector_dimension": vectors.shape[1],
+        "vector_norm_error": float(np.abs(lengths - 1).max(initial=0.0)),
+    }
+
+
 def crop_stats(
     crops_debug: pa.Table, *, crops: int, blank: int, candidates: int, faces: int, quality: NDArray[np.float32]
 ) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from screenalytics_assets.core.metrics import (
     count_rebirths,
     crop_stats,
     detect_track_metrics,
+    face_stats,
 )
 from screenalytics_assets.core.tables import table_of
 from screenalytics_assets.core.track import LOW_CONFIDENCE, track_faces
-from tests.unit.builders import EP_ID, Box, Seen, detections_table, frames_table, shots_table, tracks_table
+from tests.unit.builders import EP_ID, Box, Seen, detections_table, faces_table, frames_table, shots_table, tracks_table
 
 HERE: Box = (0.4, 0.4, 0.5, 0.6)
 ELSEWHERE: Box = (0.7, 0.1, 0.8, 0.3)
@@ -232,6 +233,24 @@ def test_an_episode_without_faces_has_crop_figures_too() -> None:
 def test_confidence_does_not_change_a_rebirth() -> None:
     unsure = [replace(face, confidence=0.1) for face in track(48, 72)]
     assert metrics([track(0, 24), unsure])["rebirths"] == 1
+
+
+def test_face_figures_are_of_the_fullest_track_and_the_worst_vector() -> None:
+    vectors = np.eye(4, 512, dtype=np.float32)
+    vectors[2] *= 1.25
+    faces = faces_table([0, 0, 0, 1], [0.5] * 4)
+    assert face_stats(faces, vectors, blank_written=1, max_crops_per_track=16) == {
+        "blank_crops_written": 1,
+        "max_faces_per_track": 3,
+        "max_crops_per_track": 16,
+        "vector_dimension": 512,
+        "vector_norm_error": 0.25,
+    }
+
+
+def test_an_episode_without_faces_has_face_figures_too() -> None:
+    found = face_stats(faces_table([], []), np.empty((0, 512), np.float32), blank_written=0, max_crops_per_track=16)
+    assert (found["max_faces_per_track"], found["vector_norm_error"]) == (0, 0)
 
 
 @pytest.mark.parametrize(("crops", "blank"), [(0, 0), (10, 0), (90, 10), (900, 100)])

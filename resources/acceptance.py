@@ -1,0 +1,25 @@
+"""The limits of the acceptance checks, from ``config/acceptance.yaml``."""
+
+from resources.settings import read_yaml
+from screenalytics_assets.core.acceptance import AcceptanceTable, parse_acceptance
+from screenalytics_assets.core.errors import ConfigurationError
+from screenalytics_assets.partitions import parse_ep_id
+from screenalytics_assets.paths import config_dir
+
+
+def load_acceptance() -> AcceptanceTable:
+    """The table, read anew each time, so that a changed limit counts at the next check.
+
+    Raises:
+        ConfigurationError: The file is missing or says what is not allowed.
+    """
+    path = config_dir() / "acceptance.yaml"
+    table = parse_acceptance(read_yaml(path), str(path))
+    for season in table.seasons:
+        try:
+            parse_ep_id(f"{season}e01")
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{path}: seasons.{season}: not a season; expected SHOW-sSS, for example rhobh-s05"
+            ) from error
+    return table
