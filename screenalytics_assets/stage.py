@@ -22,6 +22,8 @@ Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mappi
 """From the inputs to the staged outputs, which it writes; returns figures of the run for each output, by its name."""
 
 _HASH_CHARACTERS = 12
+WARNINGS = "warnings"
+"""Among the metrics of an output: sentences that people should read, in the log, the UI and the terminal."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Stage:
         code_version: Raised when the same input and configuration give something else than before.
         inputs: Assets that are read.
         outputs: Assets that are published, each with what the UI shows of it.
+        check_key: Refuses partition keys of another form; a key names folders.
     """
 
     name: str
     code_version: str
     inputs: tuple[str, ...]
     outputs: Mapping[str, Describe]
+    check_key: Callable[[str], object] = parse_ep_id
 
 
 @contextmanager
@@ -73,7 +77,7 @@ def run_stage(
     """
     with user_errors():
         ep_id = context.partition_key
-        parse_ep_id(ep_id)
+        stage.check_key(ep_id)
         inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
         digests = {name: artifact.manifest.content_digest for name, artifact in inputs.items()}
         write_jsonl = resolved.settings.output.write_jsonl
@@ -106,7 +110,14 @@ def run_stage(
             f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )
         for name, artifact in artifacts.items():
+            for warning in artifact.manifest.metrics.get(WARNINGS, ()):
+                context.log.warning(f"{name} of {ep_id}: {warning}")
             yield _result(store, artifact, stage.outputs[name](artifact, inputs), resolved, reused=reused)
+
+
+def in_metrics(warning: str | None) -> dict[str, list[str]]:
+    """A warning as a part of an output's metrics; it is repeated whenever the output is reused."""
+    return {WARNINGS: [warning]} if warning else {}
 
 
 def require_artifact(store: ArtifactStore, asset: str, ep_id: str) -> Artifact:

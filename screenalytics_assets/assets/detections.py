@@ -15,12 +15,13 @@ from resources.settings import SettingsResource
 from resources.video import read_frames
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.harvest import effective_stride, harvest
+from screenalytics_assets.core.metrics import blank_warning
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.video_probe import VideoProbe
 from screenalytics_assets.metadata import picture
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.pictures import SheetRow, contact_sheet
-from screenalytics_assets.stage import Stage, run_stage, user_errors
+from screenalytics_assets.stage import Stage, in_metrics, run_stage, user_errors
 
 _SAMPLES = 64
 
@@ -132,6 +133,7 @@ def detections(
         outputs["face_crops"].count_rows("face_crops.parquet", crops.count)
         for stem in ("shots", "analysed_frames", "detections", "refused"):
             outputs["detections"].write_table(stem, getattr(found, stem))
+        warning = blank_warning(crops=crops.count, blank=found.blank_crops, confidence_th=run.thresholds.confidence_th)
         return {
             "detections": {
                 "frames": found.frames,
@@ -139,7 +141,7 @@ def detections(
                 "frame_stride": effective_stride(detection, probe.fps),
                 "provider": detector.provider,
             },
-            "face_crops": {"blank_crops": found.blank_crops},
+            "face_crops": {"blank_crops": found.blank_crops, **in_metrics(warning)},
         }
 
     yield from run_stage(

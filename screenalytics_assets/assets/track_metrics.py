@@ -34,7 +34,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 STAGE = Stage(
     "track_metrics",
-    "1",
+    "2",
     inputs=("episode_video", "detections", "face_crops", "tracks", "faces", "identities"),
     outputs={"track_metrics": describe},
 )

@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+if TYPE_CHECKING:
+    from screenalytics_assets.runs import RunOutcome
 
 
 def run(
@@ -15,7 +18,9 @@ def run(
         Path | None, typer.Argument(help="The video; may be left out when the episode has one already.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
     ] = None,
@@ -38,7 +43,7 @@ def run(
     console = Console()
     parse_ep_id(ep_id)
     if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     overrides = dict(parse_assignment(text) for text in assignments or [])
     settings = SettingsResource(profile=profile, overrides=overrides)
     settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
@@ -47,7 +52,7 @@ def run(
     if video is not None:
         probe_video(video)
         library.add(ep_id, video, replace=replace)
-    library.find(ep_id)
+    library.locate(ep_id)
     ok = execute(console, ep_id, profile, overrides, force=force, select=select or [])
     raise typer.Exit(0 if ok else 1)
 
@@ -76,6 +81,17 @@ def execute(
         select=select,
         progress=TerminalProgress(),
     )
+    tell(console, outcome)
+    if outcome.success and not select:
+        store = ArtifactStoreResource().store()
+        console.print(cast_table(ep_id, episode_cast(store, ep_id)))
+        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
+        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
+    return outcome.success
+
+
+def tell(console: Console, outcome: "RunOutcome") -> None:
+    """What went wrong, what should be looked at, what was computed and what was not."""
     for message in outcome.failures:
         console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
     for message in outcome.failed_checks:
@@ -85,9 +101,5 @@ def execute(
     if outcome.reused:
         unchanged = "everything is unchanged" if not outcome.computed and outcome.success else "unchanged"
         console.print(f"{unchanged}, not computed again: {', '.join(outcome.reused)}", highlight=False, soft_wrap=True)
-    if outcome.success and not select:
-        store = ArtifactStoreResource().store()
-        console.print(cast_table(ep_id, episode_cast(store, ep_id)))
-        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
-        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
-    return outcome.success
+    for message in outcome.warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)

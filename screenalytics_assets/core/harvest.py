@@ -211,13 +211,15 @@ class _Look:
         repeated = repeated_faces(
             boxes_px, faces.scores, confidence_th=self._confidence_th, weak_fraction=settings.weak_confidence_fraction
         )
+        is_box: NDArray[np.bool_] = np.asarray(np.isfinite(faces.boxes_px).all(axis=1))
         order = np.lexsort((boxes_px[:, 1], boxes_px[:, 0]))
         order = order[~repeated[order]]
         strong = faces.scores[order] >= self._confidence_th
         weak: list[_Candidate] = []
         for i, is_strong in zip(order.tolist(), strong.tolist(), strict=True):
             place = self._rows.place(frame.index, frame.ts_s, shot_idx, boxes_px[i], (width, height))
-            candidate = _Candidate(place, float(faces.scores[i]), self._cut_out(picture, place, faces.landmarks_px[i]))
+            face = self._cut_out(picture, place, faces.landmarks_px[i]) if is_box[i] else None
+            candidate = _Candidate(place, float(faces.scores[i]), face)
             if is_strong:
                 self._enter(candidate)
             else:
@@ -242,7 +244,7 @@ class _Look:
         if crop is None:
             return None
         embedded = embedding_crop(crop)
-        jpeg = None if is_blank(embedded) else _jpeg(crop, self._settings.jpeg_quality)
+        jpeg = None if is_blank(embedded) else crop_jpeg(crop, self._settings.jpeg_quality)
         return _Face(landmarks_px, laplacian_variance(embedded), jpeg)
 
     def _enter(self, candidate: _Candidate) -> None:
@@ -266,7 +268,8 @@ def _crop_or_none(
         return None  # coincident landmarks: no face can be cut out
 
 
-def _jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
+def crop_jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
+    """A crop (S, S, 3) BGR as it is stored."""
     # 4:4:4, so that the colour planes the embedder sees keep their resolution.
     options = [
         cv2.IMWRITE_JPEG_QUALITY,

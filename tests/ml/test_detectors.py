@@ -107,6 +107,21 @@ def test_faces_that_fill_the_frame_are_found(pack: ModelPack, group_photo: Pictu
         assert overlaps.max(initial=0) > 0.5
 
 
+@pytest.mark.parametrize("side_px", [40, 50, 64, 90, 130, 180, 250, 350, 500, 650, 720])
+def test_a_face_is_found_from_40_px_to_the_full_height_of_the_frame(
+    pack: ModelPack, group_photo: Picture, side_px: int
+) -> None:
+    """Up to 180 px the shorter side of the box, which is its width here; above, its height, until it is the frame's."""
+    detector = detector_of(pack)
+    for face_px in FACES_PX:
+        width, height = face_px[2:] - face_px[:2]
+        share = side_px / 720 * (height / width if side_px <= 180 else 1)
+        frame, box = enlarged(group_photo, face_px, share)
+        faces = detector.detect(frame, confidence_th=confidence_of(pack))
+        overlaps = iou_matrix(box[None].astype(np.float32), faces.boxes_px)
+        assert overlaps.max(initial=0) > 0.5
+
+
 def test_the_closeup_pass_is_what_finds_them_with_scrfd(scrfd_pack: ModelPack, group_photo: Picture) -> None:
     frame, _ = enlarged(group_photo, FACES_PX[0], 1.5)
     assert len(detector_of(scrfd_pack, closeup_input_px=0).detect(frame, confidence_th=0.5)) == 0
