@@ -73,6 +73,7 @@ VARIANTS = (
     Variant("no backward extension", replaced={f"{_CORE}.track._extend_backwards": lambda *_args: None}),
     Variant("no gate", {"gate_enabled": False}),
     Variant("gate without hard limit", {"gate_hard_sim": -0.999}),
+    Variant("gate without either limit", {"gate_hard_sim": -0.999, "gate_streak": 1_000_000}),
     Variant("gate without streak", {"gate_streak": 1_000_000}),
     Variant("gate without split at jumps", {"gate_iou": 0.0}),
     Variant("no rejoining", replaced={f"{_CORE}.gated_tracks.rejoin": _own_group_each}),

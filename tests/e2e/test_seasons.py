@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from itertools import pairwise
@@ -213,7 +214,7 @@ def test_the_killed_run_was_retried_and_gave_the_same_bytes_as_one_that_nobody_d
 def test_the_ui_shows_the_backfill_its_schedule_and_what_the_sensor_said(night: Night, ui: Ui) -> None:
     ui.page.goto("/runs?view=backfills")
     ui.page.goto(f"/runs/b/{night.backfill_id}")
-    expect(ui.page.get_by_text("demo-s01: missing and stale").first).to_be_visible()
+    expect(ui.page.get_by_text(night.backfill_id).first).to_be_visible()
     ui.screenshot("season_backfill")
     ui.page.goto(f"/runs/b/{night.backfill_id}?tab=runs")
     expect(ui.page.get_by_text("Success").first).to_be_visible()
@@ -300,7 +301,7 @@ def _evaluate_schedule(ui_url: str, name: str, moment: datetime) -> Any:
         "repositoryLocationName": "screenalytics",
         "scheduleName": name,
     }
-    connection = HTTPConnection(ui_url.removeprefix("http://"), timeout=60)
     body = json.dumps({"query": query, "variables": {"selector": selector, "at": moment.timestamp()}})
-    connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
-    return json.loads(connection.getresponse().read())["data"]["scheduleDryRun"]
+    with closing(HTTPConnection(ui_url.removeprefix("http://"), timeout=60)) as connection:
+        connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())["data"]["scheduleDryRun"]
