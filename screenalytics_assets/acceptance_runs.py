@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
@@ -77,6 +78,7 @@ def run_acceptance_checks(
         judge_episode(METRICS[name], artifacts, ep_id, limits)
     earlier = {name: _earlier(instance, name, ep_id) for name in METRICS}
     instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
+    run_id = str(uuid4())
     try:
         result = defs.resolve_job_def(ACCEPTANCE_JOB).execute_in_process(
             instance=instance,
@@ -85,7 +87,8 @@ def run_acceptance_checks(
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
             # A job of checks alone takes no partition key.
-            tags={PARTITION_NAME_TAG: ep_id, OWNER_TAG: owner()},
+            run_id=run_id,
+            tags={PARTITION_NAME_TAG: ep_id, OWNER_TAG: owner(run_id)},
             raise_on_error=False,
         )
     except dg.DagsterInvalidConfigError as error:

@@ -40,7 +40,7 @@ def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, cleaned: 
     tracks = require_artifact(store, "split_tracks" if cleaned else "tracks", ep_id)
     identities = require_artifact(store, LAST_PHASE if cleaned else "identities", ep_id)
     detections = require_artifact(store, "detections", ep_id)
-    screen_time = None if cleaned else store.open("screen_time", ep_id)
+    screen_time = store.open("screen_time", ep_id) if cleaned else None
     return score_episode(
         truth,
         detections.table("analysed_frames.parquet"),
