@@ -63,7 +63,7 @@ def describe_crops(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mappi
 
 STAGE = Stage(
     "detections",
-    code_version="1",
+    code_version="2",
     inputs=("episode_video",),
     outputs={"detections": describe_detections, "face_crops": describe_crops},
 )
@@ -114,6 +114,7 @@ def detections(
             input_px=detection.detector_input_px,
             closeup_input_px=detection.closeup_input_px,
             nms_iou=detection.nms_iou,
+            close_look_scale=detection.close_look_scale,
         )
         with (
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,

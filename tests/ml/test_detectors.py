@@ -38,6 +38,23 @@ def pack(request: pytest.FixtureRequest) -> ModelPack:
     return chosen
 
 
+def test_a_close_look_starts_tracks_of_faces_that_are_too_small_for_the_usual_one(
+    pack: ModelPack, group_photo: Picture
+) -> None:
+    """Faces 20 px wide in a frame of 1280 px, which the usual look sees at half its size."""
+    shrink = np.array([[0.2, 0, 500], [0, 0.2, 300]])
+    frame = np.asarray(cv2.warpAffine(group_photo, shrink, (1280, 720), borderValue=(90, 90, 90)), np.uint8)
+    faces = (0.2 * FACES_PX + np.array([500, 300, 500, 300])).astype(np.float32)
+    detector = load_detector(
+        pack, device="cpu", threads=2, input_px=640, closeup_input_px=0, nms_iou=0.4, close_look_scale=1.5
+    )
+    track_thresh = pack.thresholds["track_thresh"]
+    assert track_thresh is not None
+    looks = [detector.detect(frame, confidence_th=track_thresh, closely=closely) for closely in (False, True)]
+    usual, close = (int((iou_matrix(faces, look.boxes_px).max(axis=1, initial=0) > 0.3).sum()) for look in looks)
+    assert close == len(faces) > usual
+
+
 def confidence_of(pack: ModelPack) -> float:
     confidence_th = pack.detector.entry.confidence_th
     assert confidence_th is not None

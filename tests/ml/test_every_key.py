@@ -134,6 +134,7 @@ def faces_reach_out_of_the_frame(store: LocalArtifactStore) -> None:
 
 
 FEW_FRAMES = {"frame_stride": 12}
+SMALL_INPUT = {"detector_input_px": 160, "closeup_input_px": 0}
 STAY_APART = {"rejoin_gap_s": 0.0}
 ONE_PERSON = {"cluster_thresh": -0.99, "tight_thresh": -0.99, "min_identity_sim": -0.99}
 NO_SPLIT = {"gate_hard_sim": -0.99, "gate_soft_sim": 0.45, "gate_streak": 1000, "rejoin_gap_s": 0.0}
@@ -146,8 +147,17 @@ ROWS: dict[str, Row] = {
     "detection_fps_limit": Row(
         "detections", 12.0, 2.0, rows_of("detections", "analysed_frames"), less, {"frame_stride": 1}
     ),
-    "detector_input_px": Row("detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0}),
+    "detector_input_px": Row(
+        "detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0, "close_look_scale": 1.0}
+    ),
     "closeup_input_px": Row("detections", 0, 256, mean_confidence, more, FEW_FRAMES | {"detector_input_px": 160}),
+    "close_look_scale": Row("detections", 1.0, 3.0, mean_confidence, more, FEW_FRAMES | SMALL_INPUT),
+    "close_look_interval_s": Row(
+        "detections", 4.0, 0.1, mean_confidence, more, {"frame_stride": 4, "close_look_scale": 3.0} | SMALL_INPUT
+    ),
+    "weak_confidence_fraction": Row(
+        "detections", 1.0, 0.25, rows_of("detections", "detections"), more, {"frame_stride": 4, "confidence_th": 0.9}
+    ),
     "confidence_th": Row("detections", 0.2, 0.9, rows_of("detections", "detections"), less, FEW_FRAMES),
     "nms_iou": Row("detections", 0.4, 0.9, rows_of("detections", "detections"), more, FEW_FRAMES),
     "min_box_px": Row("detections", 12.0, 130.0, rows_of("detections", "refused"), more, FEW_FRAMES),
