@@ -27,7 +27,20 @@ from screenalytics_assets.paths import config_dir
 
 ENV_PREFIX = "SCREENALYTICS_"
 # Names that say where things are, not how the pipeline behaves.
-_NOT_SETTINGS = frozenset({"CACHE_DIR", "CONFIG_DIR", "DATABASE_URL", "DATA_ROOT", "PROFILE", "SHARED_DIR"})
+_NOT_SETTINGS = frozenset(
+    {
+        "CACHE_DIR",
+        "CONFIG_DIR",
+        "DATABASE_URL",
+        "DATA_ROOT",
+        "FACEBANK_ROOT",
+        "LOGS_BUCKET",
+        "PROFILE",
+        "S3_CACHE_DIR",
+        "S3_CACHE_GB",
+        "SHARED_DIR",
+    }
+)
 # models.yaml also holds the registry of packs, which is not a matter of configuration layers.
 REGISTRY_KEYS = frozenset({"packs", "detectors", "embedders"})
 
@@ -168,7 +181,12 @@ class RunSettings(NamedTuple):
 
 def declared_thresholds(pack: ModelPack) -> dict[str, float | None]:
     """The keys that the models of a pack give a value to."""
-    return {**pack.thresholds, "min_confidence": pack.thresholds["track_thresh"]}
+    return {
+        **pack.thresholds,
+        "min_confidence": pack.thresholds["track_thresh"],
+        "recluster_thresh": pack.thresholds["cluster_thresh"],
+        "recluster_tight_thresh": pack.thresholds["tight_thresh"],
+    }
 
 
 class SettingsResource(dg.ConfigurableResource[None]):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from screenalytics_assets.paths import dagster_home, project_dir
+from screenalytics_assets.core.errors import UnavailableError
+from screenalytics_assets.instance_files import POSTGRES_URL, prepare_instance_file
+from screenalytics_assets.paths import dagster_home
 
 OWNER_TAG = "screenalytics/owner"
 """Tag of runs that the command line executes itself: host and process, to find runs whose process died."""
@@ -17,19 +19,32 @@ def prepare_home() -> Path:
     """Make the instance's folder and point ``DAGSTER_HOME`` at it; returns the folder."""
     home = dagster_home()
     home.mkdir(parents=True, exist_ok=True)
-    config = home / "dagster.yaml"
-    if not config.exists():
-        config.symlink_to(project_dir() / "dagster.yaml")
+    prepare_instance_file(home)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
 
 def open_instance() -> dg.DagsterInstance:
-    """The instance that the UI shows, with the slots of dead runs given back."""
+    """The instance that the UI shows, with the slots of dead runs given back.
+
+    Raises:
+        UnavailableError: The instance's database does not answer.
+    """
     prepare_home()
-    instance = dg.DagsterInstance.get()
+    instance = _instance_in_postgres() if os.environ.get(POSTGRES_URL) else dg.DagsterInstance.get()
     release_dead_runs(instance)
     return instance
+
+
+def _instance_in_postgres() -> dg.DagsterInstance:
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return dg.DagsterInstance.get()
+    except (DagsterPostgresException, SQLAlchemyError) as error:
+        reason = str(getattr(error.__cause__ or error, "orig", error)).splitlines()[0]
+        raise UnavailableError(f"{POSTGRES_URL}: {reason}; start the database, or correct the address") from error
 
 
 def owner() -> str:

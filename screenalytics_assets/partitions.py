@@ -1,4 +1,4 @@
-"""Episodes are the partitions: one key, ``ep_id``, for example ``rhobh-s05e02``."""
+"""Episodes are the partitions: one key, ``ep_id``, for example ``rhobh-s05e02``; of the facebanks, shows."""
 
 import re
 from typing import NamedTuple
@@ -9,8 +9,11 @@ from screenalytics_assets.core.errors import ConfigurationError
 
 EPISODES_NAME = "episodes"
 EPISODES = dg.DynamicPartitionsDefinition(name=EPISODES_NAME)
+SHOWS_NAME = "shows"
+SHOWS = dg.DynamicPartitionsDefinition(name=SHOWS_NAME)
 
 _EP_ID = re.compile(r"(?P<show>[a-z0-9]+(?:-[a-z0-9]+)*)-s(?P<season>[0-9]{2})e(?P<episode>[0-9]{2,3})", re.ASCII)
+_SHOW = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 _MAX_LENGTH = 64
 
 
@@ -44,3 +47,24 @@ def season_of(ep_id: str) -> str:
     """The season of an episode: ``rhobh-s05e02`` is in ``rhobh-s05``."""
     parts = parse_ep_id(ep_id)
     return f"{parts.show}-s{parts.season}"
+
+
+def show_of(ep_id: str) -> str:
+    """The show of an episode: ``rhobh-s05e02`` is of ``rhobh``."""
+    return parse_ep_id(ep_id).show
+
+
+def parse_show(show: str) -> str:
+    """Validate the name of a show, the first part of its episodes' ids.
+
+    Raises:
+        ConfigurationError: It is no such name, or the id of an episode.
+    """
+    if _SHOW.fullmatch(show) is None or len(show) > _MAX_LENGTH:
+        raise ConfigurationError(
+            f"{show!r} is not a show: expected lower-case letters, digits and dashes, at most {_MAX_LENGTH} "
+            "characters, for example rhobh"
+        )
+    if _EP_ID.fullmatch(show):
+        raise ConfigurationError(f"{show!r} is an episode: its show is {show_of(show)}")
+    return show

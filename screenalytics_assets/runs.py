@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,10 +11,11 @@ from resources.progress import ProgressResource
 from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.instance import OWNER_TAG, owner
-from screenalytics_assets.partitions import EPISODES_NAME
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, SHOWS_NAME
 from screenalytics_assets.stage import WARNINGS
 
 JOB = "episode_job"
+FACEBANK_JOB = "facebank_job"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class RunOutcome:
 def asset_names() -> list[str]:
     """The assets of an episode, in the order of the graph."""
     graph = defs.resolve_asset_graph()
-    return [key.to_user_string() for level in graph.toposorted_asset_keys_by_level for key in sorted(level)]
+    keys = [key for level in graph.toposorted_asset_keys_by_level for key in sorted(level)]
+    return [key.to_user_string() for key in keys if graph.get(key).partitions_def == EPISODES]
 
 
 def require_known_assets(names: Sequence[str]) -> None:
@@ -55,6 +58,13 @@ def require_known_assets(names: Sequence[str]) -> None:
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise ConfigurationError(f"unknown asset {', '.join(unknown)}; known: {', '.join(known)}")
+
+
+def downstream_of(name: str) -> list[str]:
+    """An asset and everything that is made from it, in the order of the graph."""
+    keys = dg.AssetSelection.assets(name).downstream().resolve(defs.resolve_asset_graph())
+    found = {key.to_user_string() for key in keys}
+    return [asset for asset in asset_names() if asset in found]
 
 
 def run_episode(
@@ -74,23 +84,55 @@ def run_episode(
     """
     require_known_assets(select)
     instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
-    settings = {"profile": profile, "overrides": dict(overrides or {}), "force": force}
     definitions = build_definitions(progress) if progress else defs
     result = definitions.resolve_job_def(JOB).execute_in_process(
         instance=instance,
         partition_key=ep_id,
         asset_selection=[dg.AssetKey(name) for name in select] or None,
-        run_config={
-            "resources": {"settings": {"config": {k: v for k, v in settings.items() if v is not None}}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
+        run_config=run_config_of(profile, overrides or {}, force=force),
         tags={OWNER_TAG: owner()},
         raise_on_error=False,
     )
-    return _outcome(result)
+    return outcome_of(result)
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
+def run_facebank(
+    instance: dg.DagsterInstance,
+    show: str,
+    *,
+    photos: Path | None = None,
+    profile: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> RunOutcome:
+    """Register the show and materialize its facebank, from its photos or those of another folder."""
+    instance.add_dynamic_partitions(SHOWS_NAME, [show])
+    result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
+        instance=instance,
+        partition_key=show,
+        run_config=run_config_of(
+            profile, overrides or {}, force=force, photos={"show_folder": str(photos) if photos else None}
+        ),
+        tags={OWNER_TAG: owner()},
+        raise_on_error=False,
+    )
+    return outcome_of(result)
+
+
+def run_config_of(
+    profile: str | None, overrides: Mapping[str, Any], *, force: bool, **resources: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The run configuration of a run in this process, which speaks for itself and not through the log."""
+    resources["settings"] = {"profile": profile, "overrides": dict(overrides), "force": force}
+    given = {name: {k: v for k, v in values.items() if v is not None} for name, values in resources.items()}
+    return {
+        "resources": {name: {"config": values} for name, values in given.items() if values},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+def outcome_of(result: dg.ExecuteInProcessResult) -> RunOutcome:
+    """How a run in this process ended."""
     materializations = [
         event.step_materialization_data.materialization
         for event in result.all_events

@@ -35,12 +35,14 @@ class Stage:
         code_version: Raised when the same input and configuration give something else than before.
         inputs: Assets that are read.
         outputs: Assets that are published, each with what the UI shows of it.
+        check_key: Refuses partition keys of another form; a key names folders.
     """
 
     name: str
     code_version: str
     inputs: tuple[str, ...]
     outputs: Mapping[str, Describe]
+    check_key: Callable[[str], object] = parse_ep_id
 
 
 @contextmanager
@@ -75,7 +77,7 @@ def run_stage(
     """
     with user_errors():
         ep_id = context.partition_key
-        parse_ep_id(ep_id)
+        stage.check_key(ep_id)
         inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
         digests = {name: artifact.manifest.content_digest for name, artifact in inputs.items()}
         write_jsonl = resolved.settings.output.write_jsonl

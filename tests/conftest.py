@@ -14,6 +14,7 @@ from screenalytics_assets.core.truth import TruthDocument
 from screenalytics_assets.demo import render_demo_episode
 from screenalytics_assets.instance import open_instance
 from screenalytics_assets.paths import config_dir, project_dir
+from tests.object_store import BucketPlace, serve_s3
 
 # How long an example takes says something about the machine, not about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -42,6 +43,23 @@ def demo_episode(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TruthD
     """Eight rendered seconds with cuts and camera moves, and who is in them."""
     video = tmp_path_factory.mktemp("demo") / "episode.mp4"
     return video, render_demo_episode(video, seed=1, duration_s=8.0)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of an object store that this process serves over HTTP."""
+    with serve_s3() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketPlace:
+    """A bucket of its own, with the environment that leads to it and a cache of its own."""
+    place = BucketPlace(s3_endpoint, tmp_path)
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+    place.create()
+    return place
 
 
 @pytest.fixture(scope="module")

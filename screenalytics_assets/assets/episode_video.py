@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact, sha256_of
+from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.settings import SettingsResource
 from resources.video import probe_video
 from resources.video_library import VideoLibraryResource
@@ -34,12 +34,11 @@ def episode_video(
     is refused here, before anything is computed.
     """
     with user_errors():
-        video = videos.find(context.partition_key)
+        video = videos.identify(context.partition_key)
         resolved = settings.load().resolved
-        digest = sha256_of(video)
 
     def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        probe = probe_video(video)
+        probe = probe_video(videos.find(context.partition_key))
         outputs["episode_video"].write_json("video.json", probe.to_dict())
         return {}
 
@@ -48,7 +47,7 @@ def episode_video(
         STAGE,
         artifacts.store(),
         resolved,
-        config={"sha256": digest, "file": video.name},
+        config={"sha256": video.sha256, "file": video.name},
         force=settings.force,
         compute=compute,
     )

@@ -13,6 +13,7 @@ from resources.embedder import load_embedder
 from resources.face_vectors import embed_crops
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from screenalytics_assets.core import resplit as core
 from screenalytics_assets.core.faces import select_faces
 from screenalytics_assets.core.layout import crops_dir
 from screenalytics_assets.core.tables import column_of
@@ -38,10 +39,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 def known_vectors(tracks: Artifact, model_digest: str) -> Mapping[str, NDArray[np.float32]]:
     """The vectors that the appearance gate has made with this model, by detection id."""
-    gate = tracks.table("gate.parquet")
-    vectors = tracks.array("gate.npy")
-    made_by = zip(gate["detection_id"].to_pylist(), gate["model_digest"].to_pylist(), strict=True)
-    return {detection_id: vectors[row] for row, (detection_id, digest) in enumerate(made_by) if digest == model_digest}
+    return core.known_vectors(tracks.table("gate.parquet"), tracks.array("gate.npy"), model_digest)
 
 
 STAGE = Stage("faces", "2", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})

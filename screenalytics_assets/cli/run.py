@@ -18,7 +18,9 @@ def run(
         Path | None, typer.Argument(help="The video; may be left out when the episode has one already.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
     ] = None,
@@ -41,7 +43,7 @@ def run(
     console = Console()
     parse_ep_id(ep_id)
     if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     overrides = dict(parse_assignment(text) for text in assignments or [])
     settings = SettingsResource(profile=profile, overrides=overrides)
     settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
@@ -50,7 +52,7 @@ def run(
     if video is not None:
         probe_video(video)
         library.add(ep_id, video, replace=replace)
-    library.find(ep_id)
+    library.locate(ep_id)
     ok = execute(console, ep_id, profile, overrides, force=force, select=select or [])
     raise typer.Exit(0 if ok else 1)
 

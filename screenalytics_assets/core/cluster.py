@@ -70,7 +70,7 @@ def cluster_tracks(
         kept, outliers = members[similar], members[~similar]
         small = len(kept) < min_cluster_size
         if len(kept) and not small:
-            clusters.append(_cluster(vectors, kept))
+            clusters.append(cluster_of(vectors, kept))
         alone = [(row, SMALL_CLUSTER) for row in kept] if small else []
         alone += [(row, LOW_SIMILARITY) for row in outliers]
         clusters += [Cluster(np.array([row]), 1.0, 1.0, reason) for row, reason in alone]
@@ -117,7 +117,8 @@ def _linked(tracks: Tracks, tight_thresh: float, cluster_thresh: float) -> list[
     return [order[groups == group] for group in np.unique(groups)]
 
 
-def _cluster(vectors: NDArray[np.float32], members: NDArray[np.int64]) -> Cluster:
+def cluster_of(vectors: NDArray[np.float32], members: NDArray[np.int64]) -> Cluster:
+    """These rows as one cluster, whatever they resemble."""
     own = vectors[members]
     count = len(own)
     cohesion = float(((own @ own.T).sum() - count) / (count * (count - 1))) if count > 1 else 1.0

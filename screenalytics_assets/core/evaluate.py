@@ -195,8 +195,8 @@ def score_episode(
     seen = detections.filter(pc.is_in(detections["frame_idx"], pa.array(frames)))
     detections = seen.sort_by("detection_id")
     matching = match_to_truth(truth, frames, detections)
-    track_of = _track_of_detection(tracks)
-    identity_of = _identity_of_track(identities)
+    track_of = track_of_detection(tracks)
+    identity_of = identity_of_track(identities)
     detection_ids = detections["detection_id"].to_pylist()
     sightings = []
     for detection_id, face in zip(detection_ids, matching.face_of_detection, strict=True):
@@ -253,7 +253,8 @@ def score_episode(
     )
 
 
-def _track_of_detection(tracks: pa.Table) -> dict[object, str]:
+def track_of_detection(tracks: pa.Table) -> dict[object, str]:
+    """The track of each detection; raises `ArtifactError` where one is in two."""
     track_of: dict[object, str] = {}
     for track_id, boxes in zip(tracks["track_id"].to_pylist(), tracks["boxes"].to_pylist(), strict=True):
         for box in boxes:
@@ -266,7 +267,8 @@ def _track_of_detection(tracks: pa.Table) -> dict[object, str]:
     return track_of
 
 
-def _identity_of_track(identities: Mapping[str, Any]) -> dict[str, str]:
+def identity_of_track(identities: Mapping[str, Any]) -> dict[str, str]:
+    """The identity of each track; raises `ArtifactError` where one is in two."""
     identity_of: dict[str, str] = {}
     for identity in identities["identities"]:
         for track_id in identity["track_ids"]:

@@ -244,7 +244,7 @@ class _Look:
         if crop is None:
             return None
         embedded = embedding_crop(crop)
-        jpeg = None if is_blank(embedded) else _jpeg(crop, self._settings.jpeg_quality)
+        jpeg = None if is_blank(embedded) else crop_jpeg(crop, self._settings.jpeg_quality)
         return _Face(landmarks_px, laplacian_variance(embedded), jpeg)
 
     def _enter(self, candidate: _Candidate) -> None:
@@ -268,7 +268,8 @@ def _crop_or_none(
         return None  # landmarks that coincide or are no numbers: no face can be cut out
 
 
-def _jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
+def crop_jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
+    """A crop (S, S, 3) BGR as it is stored."""
     # 4:4:4, so that the colour planes the embedder sees keep their resolution.
     options = [
         cv2.IMWRITE_JPEG_QUALITY,

@@ -67,19 +67,23 @@ def detect_track_metrics(
 
 
 def count_rebirths(tracks: pa.Table, match_thresh: float) -> int:
-    """Tracks that begin where a track of the same shot ended at most ``REBIRTH_GAP_S`` before, but for splits."""
+    """Tracks that begin where a track of the same shot ended at most ``REBIRTH_GAP_S`` before.
+
+    A track that begins at a split is none: it follows the face that it was divided from without a gap.
+    """
     if not tracks.num_rows:
         return 0
     start_s, end_s = column_of(tracks, "start_s"), column_of(tracks, "end_s")
     shot_idx = column_of(tracks, "shot_idx")
-    is_split = tracks["split_reason"].is_valid().to_numpy()
     first, last = _edge_boxes(tracks)
+    unsplit = tracks["split_reason"].is_null().to_numpy()
     rebirths = 0
     for shot in np.unique(shot_idx):
         rows = np.flatnonzero(shot_idx == shot)
         gap_s = start_s[rows][None, :] - end_s[rows][:, None]
-        follows = (gap_s > 0) & (gap_s <= REBIRTH_GAP_S + CLOCK_TOLERANCE_S) & ~is_split[rows]
-        rebirths += int((follows & (iou_matrix(last[rows], first[rows]) >= match_thresh)).any(axis=0).sum())
+        follows = (gap_s > 0) & (gap_s <= REBIRTH_GAP_S + CLOCK_TOLERANCE_S)
+        again = (follows & (iou_matrix(last[rows], first[rows]) >= match_thresh)).any(axis=0)
+        rebirths += int((again & unsplit[rows]).sum())
     return rebirths
 
 

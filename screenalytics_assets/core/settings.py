@@ -8,9 +8,9 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.core.shots import ShotSettings
@@ -196,6 +196,59 @@ class ClusteringSettings(Section):
     outlier_handling: OutlierHandling = OutlierHandling()
 
 
+CleanupAction = Literal["split_tracks", "reembed", "recluster", "group_clusters"]
+CLEANUP_ACTIONS: tuple[CleanupAction, ...] = get_args(CleanupAction)
+"""The phases of the cleanup, in their order."""
+
+
+class CleanupSettings(Section):
+    """Which phases of the cleanup change something, and what they do otherwise than before (``cleanup.yaml``)."""
+
+    actions: list[CleanupAction] = Field(
+        list(CLEANUP_ACTIONS),
+        description="Phases that are switched on, in any order; the others pass on what they get.",
+    )
+    reembed_min_quality_score: float = Field(
+        0.6, ge=0, le=1, description="Least quality_score of a face in reembed, where its track has better ones."
+    )
+    reembed_max_yaw_angle: float = Field(
+        45.0, gt=0, le=90, description="Largest turn to the side in reembed, in degrees, where the track has others."
+    )
+    reembed_min_faces: int = Field(
+        4, ge=1, description="A track keeps so many of its best faces, also those below the two limits of reembed."
+    )
+    recluster_thresh: float | None = Field(
+        None, gt=-1, lt=1, description="The cluster_thresh of recluster; null takes the embedder's own."
+    )
+    recluster_tight_thresh: float | None = Field(
+        None, gt=-1, lt=1, description="The tight_thresh of recluster; null takes the embedder's own."
+    )
+    name_similarity: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Mean similarity of an identity to a person's photos, or to another identity, from which on they "
+        "are one person in group_clusters; null takes the embedder's own.",
+    )
+    name_margin: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Least lead over the second best; doubtful identities must have it on top of name_similarity too. "
+        "Null takes the embedder's own.",
+    )
+
+    @field_validator("actions", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("actions")
+    @classmethod
+    def _in_order(cls, value: list[CleanupAction]) -> list[CleanupAction]:
+        return [action for action in CLEANUP_ACTIONS if action in value]
+
+
 class ScreenTimeSettings(Section):
     """From sightings to time on screen (``screen_time.yaml``)."""
 
@@ -204,6 +257,33 @@ class ScreenTimeSettings(Section):
     )
     edge_padding_s: float = Field(
         0.0, ge=0, description="Each interval is longer by this at both ends, as far as its shot reaches."
+    )
+
+
+class FacebankSettings(Section):
+    """Which photos of known people are good enough, and what resembles them (``facebank.yaml``)."""
+
+    photo_min_face_size: float = Field(
+        40.0, ge=1, description="Least shorter side of the face box in a photo, in pixels."
+    )
+    photo_min_sharpness: float = Field(
+        20.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop of a photo."
+    )
+    photo_min_inside_fraction: float = Field(
+        0.5, ge=0, le=1, description="Least part of the aligned 112 px crop that is inside the photo."
+    )
+    photo_max_second_face: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="A photo shows several people if its second largest face has more than this part of the largest "
+        "one's size.",
+    )
+    min_photo_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Least similarity of a photo to a track or photo of one person; null takes the embedder's own.",
     )
 
 
@@ -231,6 +311,8 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     faces: FacesSettings = FacesSettings()
     clustering: ClusteringSettings = ClusteringSettings()
+    cleanup: CleanupSettings = CleanupSettings()
+    facebank: FacebankSettings = FacebankSettings()
     screen_time: ScreenTimeSettings = ScreenTimeSettings()
     models: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
@@ -245,6 +327,8 @@ STAGE_FILES: Mapping[str, str] = {
     "tracking": "tracking.yaml",
     "faces": "faces_embed_sampling.yaml",
     "clustering": "clustering.yaml",
+    "cleanup": "cleanup.yaml",
+    "facebank": "facebank.yaml",
     "screen_time": "screen_time.yaml",
     "models": "models.yaml",
     "output": "output.yaml",
@@ -335,7 +419,7 @@ def resolve(layers: Sequence[Layer]) -> Resolved:
 def _explain(error: ValidationError, provenance: Mapping[str, str]) -> str:
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"][1:])
+        key = ".".join(part for part in problem["loc"][1:] if isinstance(part, str))
         lines.append(
             f"{provenance.get(key, 'configuration')}: {key} = {problem['input']!r} is not allowed: {problem['msg']}"
         )
@@ -389,6 +473,11 @@ class Thresholds(NamedTuple):
         min_cohesion: Least mean cosine similarity within an identity that is not flagged.
         gate_hard_sim: Cosine similarity to its track below which a detection shows another face.
         gate_soft_sim: The same below which it is doubtful, and from which on two pieces are one face.
+        recluster_thresh: The cluster_thresh of the cleanup.
+        recluster_tight_thresh: The tight_thresh of the cleanup.
+        name_similarity: Least mean cosine similarity of an identity to the photos of the person that it is.
+        name_margin: Least lead of that over the second best person.
+        min_photo_sim: Least cosine similarity of a photo to a track or photo of the same person.
     """
 
     confidence_th: float
@@ -400,6 +489,11 @@ class Thresholds(NamedTuple):
     min_cohesion: float
     gate_hard_sim: float
     gate_soft_sim: float
+    recluster_thresh: float
+    recluster_tight_thresh: float
+    name_similarity: float
+    name_margin: float
+    min_photo_sim: float
 
 
 def thresholds_of(settings: Settings) -> Thresholds:

@@ -19,6 +19,7 @@ from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore, 
 from resources.model_packs import ModelPack
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.cli.run import tell
+from screenalytics_assets.core.cleanup import TARGETS
 from screenalytics_assets.core.schemas import SHOTS
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
 from screenalytics_assets.definitions import defs
@@ -37,8 +38,23 @@ ASSETS = {
     "screen_time",
     "track_metrics",
     "episode_report",
+    "episode_vectors",
+    "split_tracks",
+    "reembed",
+    "recluster",
+    "corrections",
+    "group_clusters",
+    "cleanup_report",
 }
-FROM_IDENTITIES_ON = {"identities", "screen_time", "track_metrics", "episode_report"}
+FROM_IDENTITIES_ON = {
+    "identities",
+    "screen_time",
+    "track_metrics",
+    "episode_report",
+    "recluster",
+    "group_clusters",
+    "cleanup_report",
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +86,9 @@ def _untouched(place: Path, store: LocalArtifactStore) -> Iterator[None]:
 
 
 def checksums(root: Path) -> dict[str, str]:
-    """Every file but the manifests, which hold running times."""
-    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith("manifest.json")]
+    """Every file but the manifests and the cleanup report, which hold running times."""
+    timed = ("manifest.json", "cleanup_report.json")
+    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith(timed)]
     return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
 
 
@@ -281,6 +298,10 @@ def test_the_result_of_a_check_belongs_to_its_episode(instance: dg.DagsterInstan
         "tracks_integrity",
         "faces_integrity",
         "identities_integrity",
+        "split_tracks_integrity",
+        "reembed_integrity",
+        "recluster_integrity",
+        *(f"cleanup_{metric}" for metric in TARGETS),
     }
     assert {evaluation.partition for evaluation in evaluations} == {EP}  # type: ignore[union-attr]
 
@@ -305,8 +326,14 @@ def test_the_metadata_has_figures_to_plot_and_pictures_that_fit(
 
 
 def test_detection_and_embedding_take_a_slot_of_the_gpu_pool() -> None:
-    pools = {name: defs.resolve_assets_def(name).op.pool for name in ("detections", "faces", "tracks", "identities")}
-    assert pools == {"detections": "gpu", "faces": "gpu", "tracks": "gpu", "identities": None}
+    pools = {name: defs.resolve_assets_def(name).op.pool for name in ASSETS}
+    assert {name for name, pool in pools.items() if pool == "gpu"} == {
+        "detections",
+        "face_crops",
+        "faces",
+        "tracks",
+        "reembed",
+    }
 
 
 @pytest.mark.usefixtures("_untouched")

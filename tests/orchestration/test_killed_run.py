@@ -13,7 +13,8 @@ EP = "demo-s01e01"
 
 
 def artifacts(root: Path) -> dict[str, str]:
-    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith("manifest.json")]
+    timed = ("manifest.json", "cleanup_report.json")
+    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith(timed)]
     return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
 
 

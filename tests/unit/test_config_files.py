@@ -104,6 +104,9 @@ def test_every_pack_declares_every_threshold_that_is_null_by_default() -> None:
                     "min_cohesion",
                     "gate_hard_sim",
                     "gate_soft_sim",
+                    "name_similarity",
+                    "name_margin",
+                    "min_photo_sim",
                 ),
             ),
         )

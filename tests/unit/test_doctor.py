@@ -105,10 +105,19 @@ def test_two_opencv_packages_at_once_are_a_warning(monkeypatch: pytest.MonkeyPat
     assert find("OpenCV package").status == "warn"
 
 
-def test_no_database_is_no_fault() -> None:
+def test_without_an_address_the_database_is_the_embedded_one(tmp_path: Path) -> None:
     check = find("database")
     assert check.status == "ok"
-    assert "none configured" in check.finding
+    assert str(tmp_path / "data" / "database") in check.finding
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_missing_database_package_is_a_warning_with_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor_module._version
+    monkeypatch.setattr(doctor_module, "_version", lambda name: None if name == "pgvector" else real(name))
+    check = find("database")
+    assert (check.status, check.finding) == ("warn", "not installed: pgvector")
+    assert "screenalytics[postgres]" in check.advice
 
 
 @pytest.mark.parametrize(

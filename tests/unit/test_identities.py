@@ -24,6 +24,11 @@ THRESHOLDS = Thresholds(
     min_cohesion=0.55,
     gate_hard_sim=0.2,
     gate_soft_sim=0.4,
+    name_similarity=0.45,
+    name_margin=0.1,
+    recluster_thresh=0.5,
+    recluster_tight_thresh=0.5,
+    min_photo_sim=0.38,
 )
 
 

@@ -114,6 +114,11 @@ def test_a_rebirth_is_where_the_track_ended_not_where_it_began() -> None:
     assert metrics([wandering, track(30, 40, ELSEWHERE)])["rebirths"] == 0
 
 
+def test_a_track_that_begins_at_a_split_is_a_split_and_no_rebirth() -> None:
+    found = metrics([track(0, 24), track(27, 48)], split_reasons={1: "hard"})
+    assert (found["splits"]["hard"], found["rebirths"], found["id_switch_rate"]) == (1, 0, 1 / 2)
+
+
 def test_rebirths_overlap_by_at_least_match_thresh() -> None:
     shifted = (0.45, 0.4, 0.55, 0.6)  # overlap 1/3
     assert metrics([track(0, 24), track(30, 40, shifted)], match_thresh=0.3)["rebirths"] == 1
