@@ -47,6 +47,7 @@ from tests.ml.measures import (
     unassigned,
 )
 from tests.ml.stage_runs import copy_of, published, republish_table, run_asset, with_columns
+from tests.ml.test_every_facebank_key import KEYS as FACEBANK_KEYS
 from tests.video_fixtures import write_video
 
 Prepare = Callable[[LocalArtifactStore], None]
@@ -345,8 +346,28 @@ SHOWN_BY_THEMSELVES = {
 }
 
 
+_CLEANUP = "orchestration/test_cleanup.py"
+SHOWN_ELSEWHERE = {
+    "actions": (_CLEANUP, "test_switching_a_phase_off_concerns_it_and_what_follows"),
+    "reembed_min_quality_score": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
+    "reembed_max_yaw_angle": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
+    "reembed_min_faces": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
+    "recluster_thresh": (_CLEANUP, "test_a_clustering_that_was_too_tight_is_repaired_and_ids_are_kept"),
+    "recluster_tight_thresh": (_CLEANUP, "test_single_faces_need_the_tight_threshold_of_the_cleanup"),
+}
+"""Tests of the phase that reads the key, which need more than an episode."""
+
+
+@pytest.mark.parametrize("key", SHOWN_ELSEWHERE)
+def test_the_test_that_shows_a_key_elsewhere_is_there(key: str) -> None:
+    module, test = SHOWN_ELSEWHERE[key]
+    text = (Path(__file__).parents[1] / module).read_text(encoding="utf-8")
+    assert f"def {test}(" in text
+    assert key in text
+
+
 def test_every_key_is_in_exactly_one_of_the_tables() -> None:
-    assert sorted([*ROWS, *SHOWN_BY_THEMSELVES]) == sorted(section_of_key())
+    assert sorted([*ROWS, *SHOWN_BY_THEMSELVES, *FACEBANK_KEYS, *SHOWN_ELSEWHERE]) == sorted(section_of_key())
 
 
 def test_a_row_leaves_all_but_its_key_the_same() -> None:
