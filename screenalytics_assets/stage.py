@@ -10,7 +10,7 @@ import dagster as dg
 import pyarrow as pa
 
 from resources.artifact_store import Artifact, ArtifactStore, Manifest, StagedArtifact
-from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError
+from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError, UnavailableError
 from screenalytics_assets.core.layout import manifest_path
 from screenalytics_assets.core.settings import Resolved, digest_of
 from screenalytics_assets.metadata import to_metadata
@@ -43,11 +43,11 @@ class Stage:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Errors with a message for people fail the run once, with that message; a retry cannot mend them."""
+    """Errors with a message for people fail the run with that message; a retry mends only what did not answer."""
     try:
         yield
     except ScreenalyticsError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=str(error), allow_retries=isinstance(error, UnavailableError)) from error
 
 
 def run_stage(

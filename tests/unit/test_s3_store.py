@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import dagster as dg
 import pytest
 from botocore.awsrequest import AWSResponse
 
@@ -13,6 +14,7 @@ from resources.file_cache import FileCache
 from resources.s3_store import S3ArtifactStore, cache_limit_bytes
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError, StorageError, UnavailableError
 from screenalytics_assets.core.layout import crop_path, file_path, manifest_path, object_key
+from screenalytics_assets.stage import user_errors
 from tests.object_store import BucketPlace
 from tests.unit.builders import EP_ID
 from tests.unit.store_sites import ASSET, InBucket, publish, publish_nothing_but
@@ -190,6 +192,13 @@ def test_an_endpoint_that_is_away_is_unavailable(bucket: BucketPlace, monkeypatc
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     with pytest.raises(UnavailableError, match=r"no answer after 1 tries: .*AWS_ENDPOINT_URL_S3"):
         Bucket(bucket.url, attempts=1).read("a")
+
+
+@pytest.mark.parametrize(("error", "again"), [(UnavailableError("busy"), True), (StorageError("refused"), False)])
+def test_only_a_store_that_does_not_answer_is_worth_a_retry_of_the_step(error: StorageError, again: bool) -> None:
+    with pytest.raises(dg.Failure, match=str(error)) as failure, user_errors():
+        raise error
+    assert failure.value.allow_retries is again
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///prefix"])
