@@ -11,6 +11,7 @@ from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.instance import OWNER_TAG, owner
 from screenalytics_assets.partitions import EPISODES_NAME
+from screenalytics_assets.stage import WARNINGS
 
 JOB = "episode_job"
 
@@ -26,6 +27,7 @@ class RunOutcome:
         reused: Assets that were unchanged.
         failures: What went wrong, in words.
         failed_checks: Checks that did not pass, with their description.
+        warnings: What should be looked at, of assets that were computed or reused.
     """
 
     run_id: str
@@ -34,6 +36,7 @@ class RunOutcome:
     reused: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     failed_checks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def asset_names() -> list[str]:
@@ -112,7 +115,15 @@ def outcome_of(result: dg.ExecuteInProcessResult) -> RunOutcome:
         reused=[name for name, was_reused in reused.items() if was_reused],
         failures=_failures(result),
         failed_checks=failed,
+        warnings=[
+            f"{m.asset_key.to_user_string()}: {warning}" for m in materializations for warning in _warnings(m.metadata)
+        ],
     )
+
+
+def _warnings(metadata: Mapping[str, dg.MetadataValue]) -> list[str]:
+    value = metadata[WARNINGS].value if WARNINGS in metadata else None
+    return [str(warning) for warning in value] if isinstance(value, list) else []
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:

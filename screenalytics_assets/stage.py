@@ -22,6 +22,8 @@ Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mappi
 """From the inputs to the staged outputs, which it writes; returns figures of the run for each output, by its name."""
 
 _HASH_CHARACTERS = 12
+WARNINGS = "warnings"
+"""Among the metrics of an output: sentences that people should read, in the log, the UI and the terminal."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,14 @@ def run_stage(
             f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )
         for name, artifact in artifacts.items():
+            for warning in artifact.manifest.metrics.get(WARNINGS, ()):
+                context.log.warning(f"{name} of {ep_id}: {warning}")
             yield _result(store, artifact, stage.outputs[name](artifact, inputs), resolved, reused=reused)
+
+
+def in_metrics(warning: str | None) -> dict[str, list[str]]:
+    """A warning as a part of an output's metrics; it is repeated whenever the output is reused."""
+    return {WARNINGS: [warning]} if warning else {}
 
 
 def require_artifact(store: ArtifactStore, asset: str, ep_id: str) -> Artifact:

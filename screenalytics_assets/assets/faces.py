@@ -17,8 +17,9 @@ from screenalytics_assets.core import resplit as core
 from screenalytics_assets.core.faces import select_faces
 from screenalytics_assets.core.layout import crops_dir
 from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.core.volume import volume_warning
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.stage import Stage, run_stage, user_errors
+from screenalytics_assets.stage import Stage, in_metrics, run_stage, user_errors
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -41,7 +42,7 @@ def known_vectors(tracks: Artifact, model_digest: str) -> Mapping[str, NDArray[n
     return core.known_vectors(tracks.table("gate.parquet"), tracks.array("gate.npy"), model_digest)
 
 
-STAGE = Stage("faces", "1", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})
+STAGE = Stage("faces", "2", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})
 
 
 @dg.asset(
@@ -89,7 +90,10 @@ def faces(
         output.write_array("faces.npy", vectors)
         output.write_table("crops_debug", pa.concat_tables([refused, selection.rejected]))
         embedded = [i for i in selection.faces["detection_id"].to_pylist() if i not in known]
-        return {"faces": {"provider": embedder.provider, "newly_embedded": len(embedded)}}
+        warning = volume_warning(selection.faces, selection.rejected, config)
+        return {
+            "faces": {"provider": embedder.provider, "newly_embedded": len(embedded), **in_metrics(warning)},
+        }
 
     yield from run_stage(
         context,

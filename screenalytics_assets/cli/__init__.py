@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from screenalytics_assets.cli.cleanup import cleanup
 from screenalytics_assets.cli.config import config_app
+from screenalytics_assets.cli.crops import crops
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
@@ -32,6 +33,7 @@ app.command()(run)
 app.command()(cleanup)
 app.command()(progress)
 app.command()(evaluate)
+app.command()(crops)
 app.command()(export)
 app.command()(ui)
 app.command()(demo)

@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+if TYPE_CHECKING:
+    from screenalytics_assets.runs import RunOutcome
 
 
 def run(
@@ -76,6 +79,17 @@ def execute(
         select=select,
         progress=TerminalProgress(),
     )
+    tell(console, outcome)
+    if outcome.success and not select:
+        store = ArtifactStoreResource().store()
+        console.print(cast_table(ep_id, episode_cast(store, ep_id)))
+        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
+        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
+    return outcome.success
+
+
+def tell(console: Console, outcome: "RunOutcome") -> None:
+    """What went wrong, what should be looked at, what was computed and what was not."""
     for message in outcome.failures:
         console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
     for message in outcome.failed_checks:
@@ -85,9 +99,5 @@ def execute(
     if outcome.reused:
         unchanged = "everything is unchanged" if not outcome.computed and outcome.success else "unchanged"
         console.print(f"{unchanged}, not computed again: {', '.join(outcome.reused)}", highlight=False, soft_wrap=True)
-    if outcome.success and not select:
-        store = ArtifactStoreResource().store()
-        console.print(cast_table(ep_id, episode_cast(store, ep_id)))
-        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
-        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
-    return outcome.success
+    for message in outcome.warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)

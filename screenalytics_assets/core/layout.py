@@ -30,6 +30,11 @@ def crop_path(ep_id: str, track_id: str, frame_idx: int, asset: str | None = Non
     return f"{crops_dir(ep_id, asset)}/{track_id}/frame_{frame_idx:06d}.jpg"
 
 
+def crop_sheet_path(ep_id: str) -> str:
+    """The contact sheet of an episode's worst and borderline crops."""
+    return f"reports/{ep_id}/crops.jpg"
+
+
 _FOLDERS = {
     "face_crops.parquet": "frames",
     "crops_debug.parquet": "frames",

@@ -15,11 +15,15 @@ SHORT_TRACK_S = 1.0
 """A track that lasts less is a short one."""
 
 REBIRTH_GAP_S = 2.0
-"""A track that begins where another one ended at most this long before, in the same shot, is a re-birth.
+"""A track that begins where another one ended at most this long before, in the same shot, is a re-birth,
+unless it is there because the gate divided a track: that is counted as a split.
 
 Two seconds is how long a head may be turned away or hidden in a conversation before one would rather speak
 of a new appearance; the figure is only counted, nothing is decided by it.
 """
+
+MAX_BLANK_FRACTION = 0.10
+"""Share of blank crops above which an episode is warned of (acceptance table of the design)."""
 
 
 def detect_track_metrics(
@@ -63,23 +67,19 @@ def detect_track_metrics(
 
 
 def count_rebirths(tracks: pa.Table, match_thresh: float) -> int:
-    """Tracks that begin where a track of the same shot ended at most ``REBIRTH_GAP_S`` before.
-
-    A track that begins at a split is none: it follows the face that it was divided from without a gap.
-    """
+    """Tracks that begin where a track of the same shot ended at most ``REBIRTH_GAP_S`` before, but for splits."""
     if not tracks.num_rows:
         return 0
     start_s, end_s = column_of(tracks, "start_s"), column_of(tracks, "end_s")
     shot_idx = column_of(tracks, "shot_idx")
+    is_split = tracks["split_reason"].is_valid().to_numpy()
     first, last = _edge_boxes(tracks)
-    unsplit = tracks["split_reason"].is_null().to_numpy()
     rebirths = 0
     for shot in np.unique(shot_idx):
         rows = np.flatnonzero(shot_idx == shot)
         gap_s = start_s[rows][None, :] - end_s[rows][:, None]
-        follows = (gap_s > 0) & (gap_s <= REBIRTH_GAP_S + CLOCK_TOLERANCE_S)
-        again = (follows & (iou_matrix(last[rows], first[rows]) >= match_thresh)).any(axis=0)
-        rebirths += int((again & unsplit[rows]).sum())
+        follows = (gap_s > 0) & (gap_s <= REBIRTH_GAP_S + CLOCK_TOLERANCE_S) & ~is_split[rows]
+        rebirths += int((follows & (iou_matrix(last[rows], first[rows]) >= match_thresh)).any(axis=0).sum())
     return rebirths
 
 
@@ -112,9 +112,32 @@ def crop_stats(
     return {
         "total_crops": crops,
         "blank_crops": blank,
-        "blank_fraction": blank / (crops + blank) if crops + blank else 0.0,
+        "blank_fraction": blank_fraction(crops=crops, blank=blank),
         "faces": faces,
         "quality_mean": float(quality.mean()) if len(quality) else 0.0,
         "rejection_rate": rejected / candidates if candidates else 0.0,
         "rejected": dict(sorted(reasons.items())),
     }
+
+
+def blank_fraction(*, crops: int, blank: int) -> float:
+    """Share of blank crops in all: ``crops`` that were written, and ``blank`` ones that were not."""
+    return blank / (crops + blank) if crops + blank else 0.0
+
+
+def blank_warning(*, crops: int, blank: int, confidence_th: float) -> str | None:
+    """What to say where more than ``MAX_BLANK_FRACTION`` of the crops are blank; nothing where they are not.
+
+    Args:
+        crops: Number of crops that were written.
+        blank: Number of crops that were not, because nothing can be seen in them.
+        confidence_th: Least detector score of a detection.
+    """
+    share = blank_fraction(crops=crops, blank=blank)
+    if share <= MAX_BLANK_FRACTION:
+        return None
+    return (
+        f"[BLANK] {blank} of {crops + blank} crops ({share:.0%}) show nothing and were not written, more than "
+        f"{MAX_BLANK_FRACTION:.0%}: the detector takes empty picture for faces; look whether the video shows what it "
+        f"should, or set confidence_th above {confidence_th:g}"
+    )

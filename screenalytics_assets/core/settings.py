@@ -41,8 +41,15 @@ class DetectionSettings(Section):
         le=1024,
         description="Longer side of a second, coarse pass for faces that fill the frame; 0 is off.",
     )
+    close_look_scale: float = Field(1.5, ge=1, le=4, description="How many times as large a close look sees; 1 is off.")
+    close_look_interval_s: float = Field(
+        4.0, gt=0, description="Time between close looks; the first analysed frame of a shot always gets one."
+    )
     confidence_th: float | None = Field(
-        None, ge=0, le=1, description="Score below which a box is no face; null takes the detector's own."
+        None, ge=0, le=1, description="Score from which a box is a face by itself; null takes the detector's own."
+    )
+    weak_confidence_fraction: float = Field(
+        0.5, gt=0, le=1, description="From this part of confidence_th on a box may continue a face; 1 is off."
     )
     nms_iou: float = Field(0.4, gt=0, le=1, description="Boxes that overlap more are one face.")
     min_box_px: float = Field(12.0, ge=2, description="Boxes whose shorter side is less are refused as degenerate.")
@@ -54,16 +61,19 @@ class DetectionSettings(Section):
         description="Side of the stored aligned crop; its centre 112 px are embedded.",
     )
     jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored crops.")
-    cut_threshold: float = Field(_SHOTS.cut_threshold, ge=0, description="Least picture difference that can be a cut.")
+    cut_threshold: float = Field(
+        _SHOTS.cut_threshold, gt=0, lt=1, description="Least picture difference that can be a cut."
+    )
     cut_ratio: float = Field(
         _SHOTS.cut_ratio, ge=1, description="How much larger than its neighbours a difference must be."
     )
     flash_max_s: float = Field(
         _SHOTS.flash_max_s,
         ge=0,
+        le=_SHOTS.context_s,
         description="A picture that returns within this time was a flash, not a cut.",
     )
-    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, description="Shortest shot.")
+    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, le=_SHOTS.context_s, description="Shortest shot.")
 
 
 class TrackingSettings(Section):
@@ -124,7 +134,9 @@ class FacesSettings(Section):
         le=1,
         description="Least part of the aligned 112 px crop that is inside the frame; eyes and mouth begin at a fifth.",
     )
-    min_sharpness: float = Field(10.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop.")
+    min_sharpness: float = Field(
+        10.0, ge=0, description="Least Laplacian variance inside the face, on the aligned crop."
+    )
     max_yaw_angle: float = Field(60.0, gt=0, le=90, description="Largest turn to the side, in degrees.")
     max_pitch_angle: float = Field(45.0, gt=0, le=90, description="Largest nod, in degrees.")
     sampling_strategy: Literal["uniform", "quality_weighted", "stratified"] = Field(

@@ -1,8 +1,11 @@
 """The whole graph on rendered footage with real weights, in a real instance."""
 
+import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
+from logging import WARNING
 from pathlib import Path
 
 import dagster as dg
@@ -10,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore, sha256_of
 from resources.model_packs import ModelPack
 from resources.video_library import VideoLibraryResource
+from screenalytics_assets.cli.run import tell
 from screenalytics_assets.core.cleanup import TARGETS
 from screenalytics_assets.core.schemas import SHOTS
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
@@ -164,6 +169,26 @@ def test_what_makes_a_crop_meaningful_concerns_the_tracks_and_how_many_are_sampl
     assert "faces" in fewer.computed
     larger = run_episode(instance, EP, overrides={"min_face_size": 60})
     assert "tracks" in larger.computed
+
+
+@pytest.mark.usefixtures("_untouched")
+@pytest.mark.parametrize("again", [False, True], ids=["computed", "reused"])
+def test_a_limit_that_drops_faces_is_told_in_the_terminal_the_log_and_the_metadata(
+    instance: dg.DagsterInstance, again: bool
+) -> None:
+    limit = {"max_crops_per_episode": 5}
+    if again:
+        assert run_episode(instance, EP, overrides=limit, select=["faces"]).success
+    outcome = run_episode(instance, EP, overrides=limit, select=["faces"])
+    terminal = io.StringIO()
+    tell(Console(file=terminal), outcome)
+    assert "warning: faces: [VOLUME]" in terminal.getvalue()
+    warnings = _metadata(instance, "faces")["warnings"].value
+    assert isinstance(warnings, list)
+    (warning,) = warnings
+    assert re.search(r"max_crops_per_episode is 5\. .*set max_crops_per_episode=\d+", str(warning))
+    logged = [entry.user_message for entry in instance.all_logs(outcome.run_id) if entry.level == WARNING]
+    assert f"faces of {EP}: {warning}" in logged
 
 
 def test_the_people_of_the_rendered_footage_are_found(

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screenalytics_assets.core import schemas
-from screenalytics_assets.core.metrics import count_rebirths, crop_stats, detect_track_metrics
+from screenalytics_assets.core.metrics import (
+    MAX_BLANK_FRACTION,
+    blank_warning,
+    count_rebirths,
+    crop_stats,
+    detect_track_metrics,
+)
 from screenalytics_assets.core.tables import table_of
 from screenalytics_assets.core.track import LOW_CONFIDENCE, track_faces
 from tests.unit.builders import EP_ID, Box, Seen, detections_table, frames_table, shots_table, tracks_table
@@ -127,6 +133,12 @@ def test_each_rebirth_of_a_chain_counts() -> None:
     assert metrics([track(0, 10), track(20, 30), track(40, 50)])["rebirths"] == 2
 
 
+def test_a_track_that_the_gate_split_off_is_counted_once_as_a_split() -> None:
+    found = metrics([track(0, 24), track(27, 48), track(72, 96)], split_reasons={1: "hard"})
+    assert (found["splits"]["hard"], found["rebirths"]) == (1, 1)
+    assert found["id_switch_rate"] == pytest.approx(2 / 3)
+
+
 def test_the_order_of_the_tracks_does_not_matter_for_rebirths() -> None:
     chain = [track(0, 10), track(20, 30), track(40, 50)]
     table = tracks_table(chain)
@@ -220,3 +232,16 @@ def test_an_episode_without_faces_has_crop_figures_too() -> None:
 def test_confidence_does_not_change_a_rebirth() -> None:
     unsure = [replace(face, confidence=0.1) for face in track(48, 72)]
     assert metrics([track(0, 24), unsure])["rebirths"] == 1
+
+
+@pytest.mark.parametrize(("crops", "blank"), [(0, 0), (10, 0), (90, 10), (900, 100)])
+def test_up_to_a_tenth_of_blank_crops_is_not_warned_of(crops: int, blank: int) -> None:
+    assert MAX_BLANK_FRACTION == 0.10
+    assert blank_warning(crops=crops, blank=blank, confidence_th=0.2) is None
+
+
+def test_more_than_a_tenth_of_blank_crops_is_warned_of_with_the_key_to_change() -> None:
+    warning = blank_warning(crops=89, blank=11, confidence_th=0.2)
+    assert warning is not None
+    assert warning.startswith("[BLANK] 11 of 100 crops (11%) show nothing and were not written, more than 10%")
+    assert warning.endswith("set confidence_th above 0.2")
