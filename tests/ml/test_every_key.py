@@ -30,6 +30,7 @@ from screenalytics_assets.core.tables import boxes_of, column_of
 from tests.ml.conftest import EP_ID, TALK_SIZE_PX, TALK_WINDOWS
 from tests.ml.measures import (
     Measure,
+    clusters,
     crop_bytes,
     crop_files,
     crop_side_px,
@@ -134,6 +135,25 @@ def faces_reach_out_of_the_frame(store: LocalArtifactStore) -> None:
     republish_table(store, "detections", EP_ID, "detections", change)
 
 
+def faces_chosen_anew(store: LocalArtifactStore) -> None:
+    for asset in ("split_tracks", "reembed"):
+        run_asset(asset, store, EP_ID)
+
+
+def cleaned_tracks(store: LocalArtifactStore) -> None:
+    run_asset("split_tracks", store, EP_ID)
+
+
+def one_face_a_cleaned_track(store: LocalArtifactStore) -> None:
+    run_asset("split_tracks", store, EP_ID)
+    run_asset("reembed", store, EP_ID, max_crops_per_track=1)
+
+
+def everybody_apart(store: LocalArtifactStore) -> None:
+    run_asset("identities", store, EP_ID, cluster_thresh=0.9999)
+    faces_chosen_anew(store)
+
+
 FEW_FRAMES = {"frame_stride": 12}
 SMALL_INPUT = {"detector_input_px": 160, "closeup_input_px": 0}
 STAY_APART = {"rejoin_gap_s": 0.0}
@@ -218,6 +238,19 @@ ROWS: dict[str, Row] = {
     "edge_padding_s": Row(
         "screen_time", 0.0, 0.2, seconds_on_screen, more, {"gap_tolerance_s": 0.5}, nobody_is_tracked_for_a_second
     ),
+    # Cleanup.
+    "actions": Row("recluster", ["recluster"], [], clusters, more, prepare=everybody_apart),
+    "reembed_min_quality_score": Row(
+        "reembed", 0.0, 1.0, rows_of("reembed", "faces"), less, {"reembed_min_faces": 2}, cleaned_tracks
+    ),
+    "reembed_max_yaw_angle": Row(
+        "reembed", 90.0, 0.5, rows_of("reembed", "faces"), less, {"reembed_min_faces": 2}, cleaned_tracks
+    ),
+    "reembed_min_faces": Row(
+        "reembed", 2, 6, rows_of("reembed", "faces"), more, {"reembed_min_quality_score": 1.0}, cleaned_tracks
+    ),
+    "recluster_thresh": Row("recluster", 0.38, 0.9999, clusters, more, prepare=faces_chosen_anew),
+    "recluster_tight_thresh": Row("recluster", 0.38, 0.99, clusters, more, prepare=one_face_a_cleaned_track),
     "write_jsonl": Row("identities", True, False, jsonl_twins, less),
 }
 
