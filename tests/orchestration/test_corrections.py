@@ -1,7 +1,9 @@
 """What people correct survives another stride, another threshold, and names from photos."""
 
 import json
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 
 from resources.artifact_store import Artifact, ArtifactStoreResource
 from resources.correction_files import corrections_path
+from resources.embedded_postgres import EmbeddedPostgres
 from resources.model_packs import ModelPack
 from resources.vectors import open_database
 from resources.video_library import VideoLibraryResource
@@ -173,31 +176,33 @@ def test_switched_off_only_what_people_corrected_is_carried_out(
     assert "Jane" in {entry["name"] for entry in people().values()}
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda desk: desk.ignore("ident_999"), "no identity 'ident_999'; its identities are ident_001"),
-        (lambda desk: desk.merge(["ident_001", "ident_001"]), "expected two identities"),
-        (lambda desk: desk.split("ident_001", ["track-99999"]), "track-99999 is not in ident_001"),
-        (lambda desk: desk.split("ident_001", people()["ident_001"]["track_ids"]), "nothing would be left"),
-        (lambda desk: desk.name("ident_001", "?!"), "neither letters nor digits"),
-        (lambda desk: desk.not_this_person("ident_001", "Jane Doe"), "person_id"),
-        (lambda desk: desk.undo(4), "no correction 4; there is none"),
-    ],
-)
-def test_what_cannot_be_corrected_is_refused_and_nothing_is_written(
-    desk: CorrectionDesk,
-    make: Any,
-    message: str,
-) -> None:
-    with pytest.raises(CorrectionError, match=message):
-        make(desk)
+def test_what_cannot_be_corrected_is_refused_and_nothing_is_written(desk: CorrectionDesk) -> None:
+    refused: list[tuple[Callable[[], object], str]] = [
+        (lambda: desk.ignore("ident_999"), "no identity 'ident_999'; its identities are ident_"),
+        (lambda: desk.merge(["ident_001", "ident_001"]), "expected two identities"),
+        (lambda: desk.split("ident_001", ["track-99999"]), "track-99999 is not in ident_001"),
+        (lambda: desk.split("ident_001", people()["ident_001"]["track_ids"]), "nothing would be left"),
+        (lambda: desk.name("ident_001", "?!"), "neither letters nor digits"),
+        (lambda: desk.not_this_person("ident_001", "Jane Doe"), "person_id"),
+        (lambda: desk.undo(4), "no correction 4; there is none"),
+    ]
+    for make, message in refused:
+        with pytest.raises(CorrectionError, match=message):
+            make()
     assert not desk.path.exists()
 
 
 @pytest.fixture
-def facebank(desk: CorrectionDesk) -> Iterator[str]:
-    """A facebank of one person, who looks like the first identity; gives that identity's id."""
+def facebank(desk: CorrectionDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A facebank of one person, who looks like the largest identity; gives that identity's id.
+
+    The server is in a folder that its own user can reach, which a folder of pytest's is not.
+    """
+    assert not desk.path.exists()
+    folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
+    server = EmbeddedPostgres(folder)
+    server.open()
+    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", server.conninfo)
     store, digest = ArtifactStoreResource().store(), "f" * 64
     clusters, faces = store.open("recluster", EP), store.open("reembed", EP)
     assert clusters is not None
@@ -206,7 +211,7 @@ def facebank(desk: CorrectionDesk) -> Iterator[str]:
     rows = [clusters.json("track_ids.json")["track_ids"].index(track) for track in people()[one]["track_ids"]]
     vector = clusters.array("tracks.npy")[rows].mean(0)
     model_digest = faces.table("faces.parquet")["model_digest"][0].as_py()
-    with open_database() as database:
+    with open_database(may_upgrade=True) as database:
         database.replace_facebank(
             "demo",
             version=digest,
@@ -221,7 +226,8 @@ def facebank(desk: CorrectionDesk) -> Iterator[str]:
         store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={"version": digest})
     yield one
     (data_root() / "manifests" / "demo" / "facebank.manifest.json").unlink()
-    desk.path.unlink(missing_ok=True)
+    server.close()
+    shutil.rmtree(folder)
 
 
 def test_a_person_of_the_facebank_is_named_until_somebody_says_otherwise(
