@@ -76,6 +76,7 @@ def count_rebirths(tracks: pa.Table, match_thresh: float) -> int:
     start_s, end_s = column_of(tracks, "start_s"), column_of(tracks, "end_s")
     shot_idx = column_of(tracks, "shot_idx")
     first, last = _edge_boxes(tracks)
+    unsplit = tracks["split_reason"].is_null().to_numpy()
     rebirths = 0
     for shot in np.unique(shot_idx):
         rows = np.flatnonzero(shot_idx == shot)
