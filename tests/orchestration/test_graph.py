@@ -32,8 +32,9 @@ ASSETS = {
     "screen_time",
     "track_metrics",
     "episode_report",
+    "episode_vectors",
 }
-FROM_IDENTITIES_ON = {"identities", "screen_time", "track_metrics", "episode_report"}
+FROM_IDENTITIES_ON = {"identities", "screen_time", "track_metrics", "episode_report", "episode_vectors"}
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +66,10 @@ def _untouched(place: Path, store: LocalArtifactStore) -> Iterator[None]:
 
 
 def checksums(root: Path) -> dict[str, str]:
-    """Every file but the manifests, which hold running times."""
-    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith("manifest.json")]
+    """Every file but the manifests, which hold running times, and the database's."""
+    places = [place for place in root.iterdir() if place.name != "database"]
+    files = [path for place in places for path in place.rglob("*") if not path.name.endswith("manifest.json")]
+    files = [path for path in files if path.is_file()]
     return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
 
 
