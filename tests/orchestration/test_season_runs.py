@@ -19,7 +19,7 @@ from screenalytics_assets.definitions import defs
 from screenalytics_assets.runs import JOB, asset_names
 from tests.synthetic_episodes import ASSETS, GRAPH, publish, publish_episode, register, report_checks, write_video
 
-SEASON = Season(show="demo", season=1, run=("missing", "stale"), profile="fast_cpu", overrides={"min_shot_s": 0.5})
+SEASON = Season(show="demo", season=1, run=("missing", "stale"), profile="fast_cpu", overrides={"min_shot_s": 0.15})
 TICK = datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.UTC)
 
 
