@@ -11,18 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resources.model_packs import ModelPack, load_pack
 from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.core.settings import (
-    STAGE_FILES,
-    Layer,
-    Resolved,
-    Thresholds,
-    fill_from_models,
-    flatten,
-    resolve,
-    section_of_key,
-    thresholds_of,
-    unknown_key,
-)
+from screenalytics_assets.core.settings import STAGE_FILES, flatten, section_of_key
+from screenalytics_assets.core.settings_layers import Layer, Resolved, resolve, unknown_key
+from screenalytics_assets.core.thresholds import Thresholds, fill_from_models, thresholds_of
 from screenalytics_assets.paths import config_dir
 
 ENV_PREFIX = "SCREENALYTICS_"

@@ -16,8 +16,9 @@ from screenalytics_assets.core.identity_ids import Publication, stable_ids
 from screenalytics_assets.core.naming import NameLimits, PersonSimilarities, Verdict, judge, one_person_each
 from screenalytics_assets.core.relatedness import Clusters, related_clusters
 from screenalytics_assets.core.replay import Group, Replay
-from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
+from screenalytics_assets.core.settings import ClusteringSettings
 from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.core.thresholds import Thresholds
 
 IGNORED = "ignored"
 """Reason of a track that a correction says is nobody."""

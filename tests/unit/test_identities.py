@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.cannot_link import TrackPair
 from screenalytics_assets.core.cluster import LOW_SIMILARITY, SMALL_CLUSTER
 from screenalytics_assets.core.identities import NO_ACCEPTED_FACE, cluster_stats, identify
-from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
+from screenalytics_assets.core.settings import ClusteringSettings
+from screenalytics_assets.core.thresholds import Thresholds
 from tests.unit.builders import EP_ID, Seen, at_cosine, faces_table, people, track_id, tracks_table
 
 THRESHOLDS = Thresholds(

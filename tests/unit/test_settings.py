@@ -20,19 +20,9 @@ from resources.settings import (
     resolve_settings,
 )
 from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.core.settings import (
-    STAGE_FILES,
-    Layer,
-    Resolved,
-    Settings,
-    Thresholds,
-    digest_of,
-    fill_from_models,
-    flatten,
-    resolve,
-    section_of_key,
-    thresholds_of,
-)
+from screenalytics_assets.core.settings import STAGE_FILES, Settings, digest_of, flatten, section_of_key
+from screenalytics_assets.core.settings_layers import Layer, Resolved, resolve
+from screenalytics_assets.core.thresholds import Thresholds, fill_from_models, thresholds_of
 from screenalytics_assets.paths import project_dir
 
 WriteFile = Callable[[str, dict[str, Any]], None]
