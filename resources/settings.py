@@ -188,12 +188,14 @@ class SettingsResource(dg.ConfigurableResource[None]):
 
     Attributes:
         profile: A profile of ``performance_profiles.yaml``; empty takes the environment's or the default one.
-        overrides: Keys and values that win over every other layer, for example ``{"cluster_thresh": 0.4}``.
+        overrides: Keys and values that win over every other layer, for example ``{"cluster_thresh": 0.4}``; null
+            leaves a threshold to the models.
         force: Compute again even what is unchanged.
     """
 
     profile: str | None = None
-    overrides: dict[str, Any] = Field(default_factory=dict)
+    # Any alone forbids null: Dagster wants it said.
+    overrides: dict[str, Any | None] = Field(default_factory=dict)
     force: bool = False
 
     def resolved(self) -> Resolved:
