@@ -54,8 +54,8 @@ def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, cleaned: 
 
 def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> NameScores | None:
     """Score the names of an episode, or nothing where ``group_clusters`` has given none."""
-    grouped = store.open("group_clusters", ep_id)
-    if grouped is None:
+    grouped, screen_time = store.open("group_clusters", ep_id), store.open("screen_time", ep_id)
+    if grouped is None or screen_time is None:
         return None
     detections = require_artifact(store, "detections", ep_id)
     return score_names(
@@ -64,6 +64,7 @@ def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> Nam
         detections.table("detections.parquet"),
         require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
         grouped.json("identities.json"),
+        screen_time.json("screen_time.json"),
     )
 
 

@@ -119,7 +119,9 @@ def _people(scores: "EpisodeScores") -> Table:
 
 
 def _names(scores: "NameScores") -> Table:
-    table = Table("person", "seconds", "found", "named right", "of found", "named wrong", "as", title="names")
+    table = Table(
+        "person", "seconds", "found", "named right", "of found", "named wrong", "as", "screen time", title="names"
+    )
     for person in scores.people:
         table.add_row(
             person.person,
@@ -129,6 +131,7 @@ def _names(scores: "NameScores") -> Table:
             f"{person.right_s / person.found_s:.1%}" if person.found_s else "",
             f"{person.wrong_s / person.seconds:.1%}",
             ", ".join(person.wrong_names),
+            f"{person.shown_s / person.present_s:.1%}" if person.present_s else "",
         )
     return table
 
