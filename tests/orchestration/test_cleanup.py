@@ -14,7 +14,7 @@ import pytest
 from resources.artifact_store import Artifact, LocalArtifactStore, sha256_of
 from resources.model_packs import ModelPack
 from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.cleanup import TARGETS
+from screenalytics_assets.core.cleanup import COMPARED
 from screenalytics_assets.core.schemas import FACES
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
 from screenalytics_assets.definitions import defs
@@ -98,7 +98,7 @@ def test_a_good_episode_is_not_changed(store: LocalArtifactStore) -> None:
     assert report["metrics_before"] == report["metrics_after"]
     metrics = published(store, "track_metrics").json("track_metrics.json")
     measured = {**metrics["detect_track_metrics"], **metrics["cluster_metrics"]}
-    assert report["metrics_before"] == {name: measured[name] for name in TARGETS}
+    assert report["metrics_before"] == {name: measured[name] for name in COMPARED}
     assert sha256_of(store.root / f"cleaned/{EP}/tracks.parquet") == sha256_of(
         store.root / f"manifests/{EP}/tracks.parquet"
     )
