@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from resources.artifact_store import Artifact, LocalArtifactStore, sha256_of
 from resources.model_packs import ModelPack
@@ -18,6 +19,7 @@ from screenalytics_assets.core.cleanup import COMPARED
 from screenalytics_assets.core.schemas import FACES
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
 from screenalytics_assets.definitions import defs
+from screenalytics_assets.paths import config_dir
 from screenalytics_assets.run_progress import latest_progress
 from screenalytics_assets.runs import run_episode
 from screenalytics_assets.scoring import score_published
@@ -199,11 +201,18 @@ def test_a_clustering_that_was_too_tight_is_repaired_and_ids_are_kept(
 
 
 @pytest.mark.usefixtures("store")
-def test_a_cleanup_that_makes_it_worse_is_warned_of_and_blocks_nothing(instance: dg.DagsterInstance) -> None:
+def test_a_cleanup_that_is_worse_by_the_limits_of_the_season_is_warned_of_and_blocks_nothing(
+    instance: dg.DagsterInstance, configured: Callable[..., Path]
+) -> None:
     outcome = run_episode(instance, EP, overrides={"recluster_thresh": 0.98}, select=PHASES)
     assert outcome.success
     (warning,) = outcome.failed_checks
     assert warning.startswith("cleanup_singleton_fraction: singleton_fraction rose from")
+    loose = yaml.safe_load((config_dir() / "acceptance.yaml").read_text(encoding="utf-8"))
+    loose["metrics"]["singleton_fraction"] = {"target": 1.0}
+    configured(acceptance=loose)
+    outcome = run_episode(instance, EP, overrides={"recluster_thresh": 0.98}, select=PHASES)
+    assert (outcome.computed, outcome.failed_checks) == (["cleanup_report"], [])
 
 
 def test_vectors_of_another_model_are_refused_by_name(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
