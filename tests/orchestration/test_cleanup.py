@@ -188,7 +188,7 @@ def test_a_clustering_that_was_too_tight_is_repaired_and_ids_are_kept(
     bad = {"cluster_thresh": 0.97}
     run_episode(instance, EP, overrides=bad, select=MAIN)
     cleaned(instance, **bad)
-    before, after = score_published(store, EP, truth), score_published(store, EP, truth, cleaned=True)
+    before, after = score_published(store, EP, truth, before_cleanup=True), score_published(store, EP, truth)
     assert before.bcubed_f1 < good.bcubed_f1 == after.bcubed_f1
     documents = [
         published(store, "identities").json("identities.json"),

@@ -77,7 +77,8 @@ def test_the_cleanup_shows_the_difference_publishes_it_and_can_be_scored(
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps(demo_episode[1]))
     scores = [
-        json.loads(cli.run("evaluate", EP, "--truth", str(truth), "--json", *more).said) for more in ([], ["--cleaned"])
+        json.loads(cli.run("evaluate", EP, "--truth", str(truth), "--json", *more).said)
+        for more in (["--before-cleanup"], [])
     ]
     assert scores[0]["bcubed_f1"] < scores[1]["bcubed_f1"] == 1.0
 
