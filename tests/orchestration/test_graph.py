@@ -307,6 +307,8 @@ def test_the_result_of_a_check_belongs_to_its_episode(instance: dg.DagsterInstan
         "split_tracks_integrity",
         "reembed_integrity",
         "recluster_integrity",
+        "group_clusters_integrity",
+        "corrections_hold",
         *(f"cleanup_{metric}" for metric in COMPARED),
         *METRICS,
     }
