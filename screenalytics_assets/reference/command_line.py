@@ -42,15 +42,16 @@ def _below(command: Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str
 
 
 def _section(words: tuple[str, ...], command: Command) -> str:
-    group = typer.main.get_command(app)
-    usage = ["screenalytics"]
+    whole: Command = typer.main.get_command(app)
+    usage, group = ["screenalytics"], whole
     for word in words:
         group = group.commands[word]
         usage += [word, *(piece for piece in _usage(group) if piece not in _ANY)]
-    rows = [*_parameters(group, options=False), *_parameters(group, options=True)]
+    rows = [*_parameters(command, options=False), *_parameters(command, options=True)]
     if len(words) > 1:
-        parent = typer.main.get_command(app).commands[words[0]]
-        rows = [*_parameters(parent, options=False), *rows, *_parameters(parent, options=True)]
+        parent = whole.commands[words[0]]
+        early = [(name, f"{text} Stands before `{words[-1]}`.") for name, text in _parameters(parent, options=True)]
+        rows = [*_parameters(parent, options=False), *rows, *early]
     if any(code_of.startswith("`--") for code_of, _ in rows):
         usage.append("[OPTIONS]")
     text = " ".join((command.help or "").split())
@@ -63,7 +64,7 @@ def _context(command: Command) -> Any:  # noqa: ANN401 - typer's own context
 
 
 def _usage(command: Command) -> list[str]:
-    return list(command.collect_usage_pieces(_context(command)))
+    return [piece.replace("{", "").replace("}", "") for piece in command.collect_usage_pieces(_context(command))]
 
 
 def _parameters(command: Command, *, options: bool) -> Iterator[tuple[str, str]]:

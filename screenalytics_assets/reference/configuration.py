@@ -46,18 +46,13 @@ A detector that is not listed takes those of its kind; an embedder that is not l
 
 """
 _SHA256_DIGITS = 64
-_OTHER_FILES = """
-## Other files
-
-| file | what it holds |
-|---|---|
-| `config/acceptance.yaml` | limits of the acceptance checks: [acceptance matrix](../../ACCEPTANCE_MATRIX.md) |
-| `config/seasons.yaml`, `config/inbox.yaml` | seasons that run by themselves, and where episodes are dropped: [seasons and alerts](../../ops/seasons_and_alerts.md) |
-| `config/instance/` | Dagster's instance with PostgreSQL, and logs in a bucket: [storage](../../ops/storage.md) |
-| `dagster.yaml` | Dagster's instance otherwise: runs at once, pools, retries, retention |
-
-`SCREENALYTICS_CONFIG_DIR` names another folder than `config/`.
-"""
+_OTHER_FILES: Mapping[str, str] = {
+    "config/acceptance.yaml": "limits of the acceptance checks: [acceptance matrix](../../ACCEPTANCE_MATRIX.md)",
+    "config/seasons.yaml": "seasons that run by themselves: [seasons and alerts](../../ops/seasons_and_alerts.md)",
+    "config/inbox.yaml": "where episodes are dropped: [seasons and alerts](../../ops/seasons_and_alerts.md)",
+    "config/instance/": "Dagster's instance with PostgreSQL, logs in a bucket: [storage](../../ops/storage.md)",
+    "dagster.yaml": "the rest of Dagster's instance: runs at once, pools, retries, retention",
+}
 ENVIRONMENT: Mapping[str, str] = {
     "ALERT_URLS": "where alerts are sent, Apprise URLs separated by blanks",
     "CACHE_DIR": "where model packs are kept; `~/.cache/screenalytics` without it",
@@ -85,7 +80,8 @@ def configuration_page() -> str:
             *(_section(section, file) for section, file in STAGE_FILES.items()),
             _profiles(),
             _thresholds(registry),
-            _OTHER_FILES,
+            "\n## Other files\n\n`SCREENALYTICS_CONFIG_DIR` names another folder than `config/`.\n\n",
+            table(("file", "what it holds"), [(code(name), text) for name, text in _OTHER_FILES.items()]),
             "\n## Environment\n\nBeside the keys, these say where things are:\n\n",
             table(("variable", "meaning"), [(code(f"{ENV_PREFIX}{name}"), text) for name, text in ENVIRONMENT.items()]),
         ]
@@ -93,8 +89,7 @@ def configuration_page() -> str:
 
 
 def _section(section: str, file: str) -> str:
-    model = Settings.model_fields[section].annotation
-    assert isinstance(model, type)
+    model = type(getattr(Settings(), section))
     heading = (model.__doc__ or "").split(" (``")[0].rstrip(".")
     header = ("key", "default", "values", "meaning")
     return f"\n## {file}\n\n{heading}.\n\n{table(header, _keys(model, ''))}"
@@ -122,7 +117,8 @@ def allowed_values(field: FieldInfo) -> str:
         return ", ".join(map(code, get_args(kind)))
     if get_origin(kind) is list:
         return "any of " + ", ".join(map(code, get_args(get_args(kind)[0])))
-    name = {bool: "`true`, `false`", int: "whole number", float: "number", str: "text"}[choices[0]]
+    names: dict[object, str] = {bool: "`true`, `false`", int: "whole number", float: "number", str: "text"}
+    name = names[choices[0]]
     words = f"{name} {' and '.join(_limits(field))}".strip()
     return f"{words}, or `null`" if optional else words
 
