@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from resources.model_registry import EmbedderEntry, Registry, load_registry
 from resources.settings import ENV_PREFIX, read_profiles
-from screenalytics_assets.core.settings import STAGE_FILES, Settings, Thresholds, flatten
+from screenalytics_assets.core.settings import STAGE_FILES, Settings, flatten
+from screenalytics_assets.core.thresholds import Thresholds
 from screenalytics_assets.paths import project_dir
 from screenalytics_assets.reference.markdown import code, table
 
