@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from resources.model_packs import ModelPack
+from screenalytics_assets.core.layout import crops_dir, file_path
+from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.truth import TruthDocument
+from screenalytics_assets.reference.artifact_fields import ARRAYS, ASSET_FILES, DOCUMENTS, TABLES
 from tests.documents import Command, shell_commands
 from tests.orchestration.command_line import Cli
+from tests.orchestration.published_files import breaches, manifests
 
 EP, SHOW = "demo-s01e01", "demo"
 
@@ -94,6 +100,14 @@ def reader(cli: Cli, tmp_path_factory: pytest.TempPathFactory, demo_episode: tup
     return Reader(cli, tmp_path_factory.mktemp("own"), *demo_episode)
 
 
+@pytest.fixture(scope="module")
+def episode(cli: Cli, reader: Reader) -> Path:
+    """The data root after the README's first command."""
+    outcome = cli.run(*reader.words(COMMANDS[0]))
+    assert outcome.returncode == 0, outcome.said
+    return cli.data
+
+
 def test_the_readme_begins_with_an_episode() -> None:
     assert COMMANDS[0].words[:3] == ("screenalytics", "run", "VIDEO")
     assert {command.words[1] for command in COMMANDS} >= {"run", "check", "cleanup", "evaluate", "correct", "find"}
@@ -104,6 +118,29 @@ def test_nothing_is_excepted_that_no_page_shows() -> None:
     assert [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, text) for text in shown)] == []
 
 
+def test_a_field_that_is_missing_or_not_listed_is_told() -> None:
+    declared = {"a": "", "d": "", "e?": "", "f.*": "", "g[].h": ""}
+    assert breaches({"a": 1, "b": {"c": 2}, "f": {"x": 1}, "g": [{"h": 1, "i": 2}]}, declared) == {"b.c", "d", "g[].i"}
+    assert breaches({"a": 1, "d": [], "e": None, "f": {}, "g": []}, declared) == set()
+
+
+def test_what_an_episode_publishes_is_what_the_reference_lists(episode: Path) -> None:
+    published = manifests(episode, EP)
+    for asset, names in ASSET_FILES.items():
+        paths = [file.path for file in published[asset].files if not file.path.endswith(".jsonl")]
+        folders = {name: crops_dir(EP, asset) if name == "crops" else file_path(EP, name, asset) for name in names}
+        assert sorted(paths) == sorted(folders.values())
+        for name, place in folders.items():
+            if name in TABLES:
+                assert pq.read_schema(episode / place).equals(TABLES[name][0]), place
+            if name in DOCUMENTS:
+                document = json.loads((episode / place).read_text(encoding="utf-8"))
+                assert breaches(document, DOCUMENTS[name]) == set(), place
+            if name in ARRAYS:
+                assert np.load(episode / place).shape[1] == EMBEDDING_DIMENSION, place
+
+
+@pytest.mark.usefixtures("episode")
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.page}: {command.text}")
 def test_a_documented_command_does_what_it_should(cli: Cli, reader: Reader, command: Command) -> None:
     words = reader.words(command)
