@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 GPU    ?= 0
 PORT   ?= 3000
 
-.PHONY: setup demo ui test lint bench clean
+.PHONY: setup demo ui test lint docs bench clean
 .DEFAULT_GOAL := setup
 
 # Installs the packages into .venv and fetches the open model pack. GPU=1 replaces onnxruntime by onnxruntime-gpu:
@@ -20,7 +20,7 @@ endif
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or make PYTHON=python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[aws,postgres,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,dev]"
 	@touch $(STAMP)
 
 # Renders two short episodes from sample photographs, runs the graph on them, prints who was found.
@@ -35,6 +35,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Writes the pages of docs/ that are made from the code.
+docs: setup
+	$(BIN)/python -m screenalytics_assets.reference.pages
 
 test: lint
 	$(BIN)/pytest

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from pgvector.psycopg import register_vector
 
 from resources.embedded_postgres import EmbeddedPostgres
-from resources.vector_database import SIMILARITIES_SQL, VectorDatabase, load_query
+from resources.vector_database import VectorDatabase
+from resources.vector_queries import SIMILARITIES_SQL, load_query
 from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
 from tests.benchmarks.labelled import print_table
 
