@@ -73,8 +73,9 @@ class Bucket:
         self.name = parts.netloc
         self._prefix = "".join(f"{part}/" for part in parts.path.split("/") if part)
         self._attempts = attempts
+        # What boto calls attempts are those after the first.
         with self._errors(""):
-            self._client = client or S3Resource(max_attempts=attempts).get_client()
+            self._client = client or S3Resource(max_attempts=attempts - 1).get_client()
 
     @property
     def endpoint(self) -> str:

@@ -29,6 +29,7 @@ from screenalytics_assets.paths import cache_dir, data_root
 
 _LOCK_TIMEOUT_S = 60.0
 _STATE_TIMEOUT_S = 10.0
+_DISCONNECT_S = 0.5
 _SUPERUSER = "postgres"
 _SERVER_SETTINGS = """
 # Nobody but the owner of this folder reaches the server, wherever its socket lies.
@@ -111,8 +112,13 @@ class EmbeddedPostgres:
             return
         try:
             with self._lock():
-                if not self._is_shared(lease):
+                # Who disconnected a moment ago may still be listed.
+                deadline = time.monotonic() + _DISCONNECT_S
+                while (is_shared := self._is_shared(lease)) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                if not is_shared:
                     self._stop()
+                lease.close()
         except (DatabaseError, OSError, psutil.Error) as error:
             logging.getLogger(__name__).warning("the embedded database in %s keeps running: %s", self._data, error)
         finally:

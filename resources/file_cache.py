@@ -59,15 +59,16 @@ class FileCache:
         return self._present(name, size, sha256) or self._downloaded(name, size, sha256, download)
 
     def adopt(self, path: Path, name: str) -> None:
-        """Take a file of this machine in, by moving it; for what was just uploaded and will be read again."""
+        """Take a file of this machine in, by moving it, unless it is there; for what was just uploaded."""
         size = path.stat().st_size
         if size > self._limit_bytes:
             return
         with self._room_for(size):
             target = self._folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
-        self._verified.add((name, target.stat().st_ino))
+            if not target.exists():
+                path.replace(target)
+                self._verified.add((name, target.stat().st_ino))
 
     def _present(self, name: str, size: int, sha256: str | None) -> CachedFile | None:
         path = self._folder / name
@@ -101,15 +102,19 @@ class FileCache:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         try:
             self._download_verified(name, part.path, size, sha256, download)
-            part.path.replace(target)
+            with self._room_for(0):
+                # A file in use is never replaced: its readers hold that very file.
+                present = self._present(name, size, sha256)
+                if present is not None:
+                    return present
+                part.path.replace(target)
         except OSError as error:
             raise StorageError(f"{self._folder}: {name} cannot be written: {error.strerror}: make room") from error
         finally:
             part.path.unlink(missing_ok=True)
         part.path = target
         self._verified.add((name, os.fstat(descriptor).st_ino))
-        with self._room_for(0):
-            return part
+        return part
 
     def _download_verified(
         self, name: str, part: Path, size: int, sha256: str | None, download: Callable[[Path], None]

@@ -180,13 +180,15 @@ class S3ArtifactStore(ArtifactStore):
         tags = self._upload(single | members, {file.path: file.sha256 for file in manifest.files})
         for _ in range(_PUBLISH_ATTEMPTS):
             stored = self._stored(manifest)
-            if {place: found.etag for place, found in stored.items()} != tags:
+            if _tags(stored) != tags:
                 break
             if self._bucket.write_new(manifest_key, manifest.to_bytes(), {_SEAL: _seal(manifest, stored)}):
                 for file in manifest.files:
                     if file.path in single:
                         self._cache.adopt(single[file.path], _cache_name(file))
                 return
+            if _tags(self._stored(manifest)) != tags:
+                break
             # Another run's manifest, beside objects that are all ours.
             self._bucket.delete([manifest_key])
         raise StorageError(
@@ -240,6 +242,10 @@ class S3ArtifactStore(ArtifactStore):
 
 def _cache_name(file: PublishedFile) -> str:
     return f"{file.sha256}{PurePosixPath(file.path).suffix}"
+
+
+def _tags(stored: Mapping[str, StoredObject]) -> dict[str, str]:
+    return {place: found.etag for place, found in stored.items()}
 
 
 def _seal(manifest: Manifest, stored: Mapping[str, StoredObject]) -> str:

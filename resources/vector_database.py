@@ -222,6 +222,8 @@ class VectorDatabase:
                     zip(photo_ids, person_ids, vectors, strict=True)
                 ):
                     copy.write_row([show, position, photo_id, person_id, model_digest, Vector(vector)])
+            # The plan of a search depends on how many photos there are.
+            connection.execute("analyze screenalytics.facebank_photo")
 
     def facebank_version(self, show: str, model_digest: str) -> str | None:
         """What changes whenever the facebank of a show does, for fingerprints; nothing where there is none.

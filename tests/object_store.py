@@ -35,7 +35,7 @@ def client_of(endpoint: str) -> Any:
         aws_access_key_id="me",
         aws_secret_access_key="secret",  # noqa: S106 - any will do
         region_name="us-east-1",
-        max_attempts=1,
+        max_attempts=0,
     ).get_client()
 
 

@@ -23,7 +23,7 @@ ACCEPTED, REFUSED = "accepted", "refused"
 UNREADABLE, NO_FACE, SEVERAL_FACES, DUPLICATE = "unreadable", "no_face", "several_faces", "duplicate"
 RESEMBLES_OTHER = "resembles_other"
 UNLIKE_OWN = "unlike_own"
-"""Remark on an accepted photo that resembles the person's other photos less than photos of one person do."""
+"""Remark on an accepted photo that resembles none of the person's other photos as photos of one person do."""
 
 _BORDER = 0.5
 """Of the longer side, around a photo that is filled by a face: then the face is as large as faces in video are, where
@@ -209,7 +209,11 @@ def compared(
         own = (sums[row, owner[row]] - similarities[row, row]) / own_count if own_count else None
         means = np.where(np.arange(len(people)) == owner[row], -np.inf, sums[row] / counts)
         best = int(means.argmax())
-        result.append(_judged(finding, own, (people[best], means[best]) if len(people) > 1 else None, min_photo_sim))
+        judged = _judged(finding, own, (people[best], means[best]) if len(people) > 1 else None, min_photo_sim)
+        # One odd photo must not make the others odd: the nearest counts.
+        nearest = np.delete(similarities[row], row)[np.delete(owner, row) == owner[row]]
+        is_odd = judged.is_accepted and own_count and nearest.max() < min_photo_sim
+        result.append(replace(judged, remark=UNLIKE_OWN) if is_odd else judged)
     return result
 
 
@@ -224,7 +228,7 @@ def _judged(
     )
     if other and other[1] >= min_photo_sim and (own is None or other[1] > own):
         return replace(figures, reason=RESEMBLES_OTHER)
-    return replace(figures, remark=UNLIKE_OWN) if own is not None and own < min_photo_sim else figures
+    return figures
 
 
 def facebank_document(

@@ -238,7 +238,7 @@ class _Look:
         self._next_close_look_s = -math.inf
 
     def _cut_out(self, picture: NDArray[np.uint8], place: Place, landmarks_px: NDArray[np.float32]) -> _Face | None:
-        if place.face_px() < self._settings.min_box_px or not np.isfinite(landmarks_px).all():
+        if place.face_px() < self._settings.min_box_px:
             return None
         crop = _crop_or_none(picture, landmarks_px, self._settings.thumb_size)
         if crop is None:
@@ -265,7 +265,7 @@ def _crop_or_none(
     try:
         return aligned_crop(picture, landmarks_px, crop_px=crop_px)
     except ValueError:
-        return None  # coincident landmarks: no face can be cut out
+        return None  # landmarks that coincide or are no numbers: no face can be cut out
 
 
 def crop_jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:

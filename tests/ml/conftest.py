@@ -16,6 +16,7 @@ from tests.conftest import shared_dir
 from tests.video_fixtures import write_video
 
 EP_ID = "talk-s01e01"
+PROCESSED = ("episode_video", "detections", "face_crops", "tracks", "faces", "identities", "track_metrics")
 TALK_SHOT_S = 4
 TALK_SIZE_PX = (640, 360)
 # Windows of the group photograph, x y width in its pixels: three people, and the right one of them with a fourth.
@@ -57,7 +58,7 @@ def talk_video(group_photo: NDArray[np.uint8], tmp_path_factory: pytest.TempPath
 
 
 def processed(video: Path, folder: Path, model_dir: Path | None = None) -> LocalArtifactStore:
-    """The episode, once through the whole graph."""
+    """The episode, once through the graph, but for the report and the database."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("SCREENALYTICS_") and "CACHE" not in name]:
             patch.delenv(name)
@@ -65,7 +66,8 @@ def processed(video: Path, folder: Path, model_dir: Path | None = None) -> Local
         patch.setenv("DAGSTER_HOME", str(folder / "home"))
         VideoLibraryResource().add(EP_ID, video, replace=False)
         with open_instance() as instance:
-            outcome = run_episode(instance, EP_ID, overrides={"model_dir": str(model_dir)} if model_dir else {})
+            keys = {"model_dir": str(model_dir)} if model_dir else {}
+            outcome = run_episode(instance, EP_ID, overrides=keys, select=PROCESSED)
     assert outcome.success, [*outcome.failures, *outcome.failed_checks]
     return LocalArtifactStore(folder / "data")
 

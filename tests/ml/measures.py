@@ -54,6 +54,10 @@ def stat(name: str) -> Measure:
     return lambda store: published(store, "identities", EP_ID).json("identities.json")["stats"][name]
 
 
+def clusters(store: LocalArtifactStore) -> int:
+    return len(published(store, "recluster", EP_ID).json("clusters.json")["identities"])
+
+
 def unassigned(store: LocalArtifactStore) -> int:
     return len(published(store, "identities", EP_ID).json("identities.json")["unassigned"])
 

@@ -30,6 +30,7 @@ from screenalytics_assets.core.tables import boxes_of, column_of
 from tests.ml.conftest import EP_ID, TALK_SIZE_PX, TALK_WINDOWS
 from tests.ml.measures import (
     Measure,
+    clusters,
     crop_bytes,
     crop_files,
     crop_side_px,
@@ -47,6 +48,7 @@ from tests.ml.measures import (
     unassigned,
 )
 from tests.ml.stage_runs import copy_of, published, republish_table, run_asset, with_columns
+from tests.ml.test_every_facebank_key import KEYS as FACEBANK_KEYS
 from tests.video_fixtures import write_video
 
 Prepare = Callable[[LocalArtifactStore], None]
@@ -133,7 +135,27 @@ def faces_reach_out_of_the_frame(store: LocalArtifactStore) -> None:
     republish_table(store, "detections", EP_ID, "detections", change)
 
 
+def faces_chosen_anew(store: LocalArtifactStore) -> None:
+    for asset in ("split_tracks", "reembed"):
+        run_asset(asset, store, EP_ID)
+
+
+def cleaned_tracks(store: LocalArtifactStore) -> None:
+    run_asset("split_tracks", store, EP_ID)
+
+
+def one_face_a_cleaned_track(store: LocalArtifactStore) -> None:
+    run_asset("split_tracks", store, EP_ID)
+    run_asset("reembed", store, EP_ID, max_crops_per_track=1)
+
+
+def everybody_apart(store: LocalArtifactStore) -> None:
+    run_asset("identities", store, EP_ID, cluster_thresh=0.9999)
+    faces_chosen_anew(store)
+
+
 FEW_FRAMES = {"frame_stride": 12}
+SMALL_INPUT = {"detector_input_px": 160, "closeup_input_px": 0}
 STAY_APART = {"rejoin_gap_s": 0.0}
 ONE_PERSON = {"cluster_thresh": -0.99, "tight_thresh": -0.99, "min_identity_sim": -0.99}
 NO_SPLIT = {"gate_hard_sim": -0.99, "gate_soft_sim": 0.45, "gate_streak": 1000, "rejoin_gap_s": 0.0}
@@ -146,8 +168,17 @@ ROWS: dict[str, Row] = {
     "detection_fps_limit": Row(
         "detections", 12.0, 2.0, rows_of("detections", "analysed_frames"), less, {"frame_stride": 1}
     ),
-    "detector_input_px": Row("detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0}),
+    "detector_input_px": Row(
+        "detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0, "close_look_scale": 1.0}
+    ),
     "closeup_input_px": Row("detections", 0, 256, mean_confidence, more, FEW_FRAMES | {"detector_input_px": 160}),
+    "close_look_scale": Row("detections", 1.0, 3.0, mean_confidence, more, FEW_FRAMES | SMALL_INPUT),
+    "close_look_interval_s": Row(
+        "detections", 4.0, 0.1, mean_confidence, more, {"frame_stride": 4, "close_look_scale": 3.0} | SMALL_INPUT
+    ),
+    "weak_confidence_fraction": Row(
+        "detections", 1.0, 0.25, rows_of("detections", "detections"), more, {"frame_stride": 4, "confidence_th": 0.9}
+    ),
     "confidence_th": Row("detections", 0.2, 0.9, rows_of("detections", "detections"), less, FEW_FRAMES),
     "nms_iou": Row("detections", 0.4, 0.9, rows_of("detections", "detections"), more, FEW_FRAMES),
     "min_box_px": Row("detections", 12.0, 130.0, rows_of("detections", "refused"), more, FEW_FRAMES),
@@ -207,6 +238,19 @@ ROWS: dict[str, Row] = {
     "edge_padding_s": Row(
         "screen_time", 0.0, 0.2, seconds_on_screen, more, {"gap_tolerance_s": 0.5}, nobody_is_tracked_for_a_second
     ),
+    # Cleanup.
+    "actions": Row("recluster", ["recluster"], [], clusters, more, prepare=everybody_apart),
+    "reembed_min_quality_score": Row(
+        "reembed", 0.0, 1.0, rows_of("reembed", "faces"), less, {"reembed_min_faces": 2}, cleaned_tracks
+    ),
+    "reembed_max_yaw_angle": Row(
+        "reembed", 90.0, 0.5, rows_of("reembed", "faces"), less, {"reembed_min_faces": 2}, cleaned_tracks
+    ),
+    "reembed_min_faces": Row(
+        "reembed", 2, 6, rows_of("reembed", "faces"), more, {"reembed_min_quality_score": 1.0}, cleaned_tracks
+    ),
+    "recluster_thresh": Row("recluster", 0.38, 0.9999, clusters, more, prepare=faces_chosen_anew),
+    "recluster_tight_thresh": Row("recluster", 0.38, 0.99, clusters, more, prepare=one_face_a_cleaned_track),
     "write_jsonl": Row("identities", True, False, jsonl_twins, less),
 }
 
@@ -335,8 +379,28 @@ SHOWN_BY_THEMSELVES = {
 }
 
 
+_CLEANUP = "orchestration/test_cleanup.py"
+SHOWN_ELSEWHERE = {
+    "actions": (_CLEANUP, "test_switching_a_phase_off_concerns_it_and_what_follows"),
+    "reembed_min_quality_score": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
+    "reembed_max_yaw_angle": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
+    "reembed_min_faces": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
+    "recluster_thresh": (_CLEANUP, "test_a_clustering_that_was_too_tight_is_repaired_and_ids_are_kept"),
+    "recluster_tight_thresh": (_CLEANUP, "test_single_faces_need_the_tight_threshold_of_the_cleanup"),
+}
+"""Tests of the phase that reads the key, which need more than an episode."""
+
+
+@pytest.mark.parametrize("key", SHOWN_ELSEWHERE)
+def test_the_test_that_shows_a_key_elsewhere_is_there(key: str) -> None:
+    module, test = SHOWN_ELSEWHERE[key]
+    text = (Path(__file__).parents[1] / module).read_text(encoding="utf-8")
+    assert f"def {test}(" in text
+    assert key in text
+
+
 def test_every_key_is_in_exactly_one_of_the_tables() -> None:
-    assert sorted([*ROWS, *SHOWN_BY_THEMSELVES]) == sorted(section_of_key())
+    assert sorted([*ROWS, *SHOWN_BY_THEMSELVES, *FACEBANK_KEYS, *SHOWN_ELSEWHERE]) == sorted(section_of_key())
 
 
 def test_a_row_leaves_all_but_its_key_the_same() -> None:

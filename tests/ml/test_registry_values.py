@@ -20,7 +20,16 @@ DECLARED = {
     "min_cohesion": "embedders",
     "gate_hard_sim": "embedders",
     "gate_soft_sim": "embedders",
+    "min_photo_sim": "embedders",
+    "name_similarity": "embedders",
+    "name_margin": "embedders",
 }
+FOLLOWS = {
+    "min_confidence": "track_thresh",
+    "recluster_thresh": "cluster_thresh",
+    "recluster_tight_thresh": "tight_thresh",
+}
+"""Limits that take the value of another one."""
 
 
 @pytest.mark.parametrize("key", DECLARED)
@@ -40,9 +49,9 @@ def test_a_value_that_a_model_declares_is_the_limit_of_a_run(
     after = SettingsResource().load().thresholds
     changed = {name for name in after._fields if getattr(after, name) != getattr(before, name)}
     assert getattr(after, key) == 0.77
-    assert changed == ({key, "min_confidence"} if key == "track_thresh" else {key})
+    assert changed == {key, *(name for name, source in FOLLOWS.items() if source == key)}
 
 
 def test_every_limit_of_a_run_is_declared_by_a_model_or_follows_from_one() -> None:
     thresholds = set(SettingsResource().load().thresholds._fields)
-    assert thresholds == {*DECLARED, "min_confidence"}
+    assert thresholds == {*DECLARED, *FOLLOWS}

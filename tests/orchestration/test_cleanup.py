@@ -55,6 +55,13 @@ def published(store: LocalArtifactStore, asset: str) -> Artifact:
     return artifact
 
 
+def same_content(first: Path, second: Path) -> bool:
+    """The same rows of a table, or the same bytes."""
+    if first.suffix == ".parquet":
+        return bool(pq.read_table(first).equals(pq.read_table(second)))
+    return sha256_of(first) == sha256_of(second)
+
+
 def cleaned(instance: dg.DagsterInstance, **overrides: Any) -> list[str]:
     """Run the phases; the assets that were computed."""
     outcome = run_episode(instance, EP, overrides=overrides, select=PHASES)
@@ -120,7 +127,7 @@ def test_switched_off_every_phase_passes_its_input_through(
         ("tracks.npy", f"embeds/{EP}/tracks.npy"),
         ("identity_boxes.parquet", f"manifests/{EP}/identity_boxes.parquet"),
     ):
-        assert sha256_of(store.root / "cleaned" / EP / copy) == sha256_of(store.root / original), copy
+        assert same_content(store.root / "cleaned" / EP / copy, store.root / original), copy
     assert published(store, "reembed").manifest.metrics["newly_embedded"] == 0
     assert published(store, "cleanup_report").json("cleanup_report.json")["actions_completed"] == []
 
@@ -154,7 +161,7 @@ def test_single_faces_need_the_tight_threshold_of_the_cleanup(
     instance: dg.DagsterInstance, store: LocalArtifactStore
 ) -> None:
     clusters = []
-    for tight in (None, 0.99):
+    for tight in (0.38, 0.99):
         cleaned(instance, max_crops_per_track=1, recluster_tight_thresh=tight)
         clusters.append(len(published(store, "recluster").json("clusters.json")["identities"]))
     assert clusters[0] < clusters[1]

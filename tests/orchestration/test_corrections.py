@@ -1,16 +1,22 @@
 """What people correct survives another stride, another threshold, and names from photos."""
 
 import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 import yaml
 
 from resources.artifact_store import Artifact, ArtifactStoreResource
 from resources.correction_files import corrections_path
+from resources.embedded_postgres import EmbeddedPostgres
 from resources.model_packs import ModelPack
+from resources.vectors import open_database
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.corrections import Anchor, TrackPlaces
 from screenalytics_assets.core.errors import CorrectionError
@@ -170,26 +176,85 @@ def test_switched_off_only_what_people_corrected_is_carried_out(
     assert "Jane" in {entry["name"] for entry in people().values()}
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda desk: desk.ignore("ident_999"), "no identity 'ident_999'; its identities are ident_001"),
-        (lambda desk: desk.merge(["ident_001", "ident_001"]), "expected two identities"),
-        (lambda desk: desk.split("ident_001", ["track-99999"]), "track-99999 is not in ident_001"),
-        (lambda desk: desk.split("ident_001", people()["ident_001"]["track_ids"]), "nothing would be left"),
-        (lambda desk: desk.name("ident_001", "?!"), "neither letters nor digits"),
-        (lambda desk: desk.not_this_person("ident_001", "Jane Doe"), "person_id"),
-        (lambda desk: desk.undo(4), "no correction 4; there is none"),
-    ],
-)
-def test_what_cannot_be_corrected_is_refused_and_nothing_is_written(
-    desk: CorrectionDesk,
-    make: Any,
-    message: str,
-) -> None:
-    with pytest.raises(CorrectionError, match=message):
-        make(desk)
+def test_what_cannot_be_corrected_is_refused_and_nothing_is_written(desk: CorrectionDesk) -> None:
+    refused: list[tuple[Callable[[], object], str]] = [
+        (lambda: desk.ignore("ident_999"), "no identity 'ident_999'; its identities are ident_"),
+        (lambda: desk.merge(["ident_001", "ident_001"]), "expected two identities"),
+        (lambda: desk.split("ident_001", ["track-99999"]), "track-99999 is not in ident_001"),
+        (lambda: desk.split("ident_001", people()["ident_001"]["track_ids"]), "nothing would be left"),
+        (lambda: desk.name("ident_001", "?!"), "neither letters nor digits"),
+        (lambda: desk.not_this_person("ident_001", "Jane Doe"), "person_id"),
+        (lambda: desk.undo(4), "no correction 4; there is none"),
+    ]
+    for make, message in refused:
+        with pytest.raises(CorrectionError, match=message):
+            make()
     assert not desk.path.exists()
+
+
+@pytest.fixture
+def facebank(desk: CorrectionDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A facebank of one person, who looks like the largest identity; gives that identity's id.
+
+    The server is in a folder that its own user can reach, which a folder of pytest's is not.
+    """
+    assert not desk.path.exists()
+    folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
+    server = EmbeddedPostgres(folder)
+    server.open()
+    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", server.conninfo)
+    store, digest = ArtifactStoreResource().store(), "f" * 64
+    clusters, faces = store.open("recluster", EP), store.open("reembed", EP)
+    assert clusters is not None
+    assert faces is not None
+    (one,) = largest(1)
+    rows = [clusters.json("track_ids.json")["track_ids"].index(track) for track in people()[one]["track_ids"]]
+    vector = clusters.array("tracks.npy")[rows].mean(0)
+    model_digest = faces.table("faces.parquet")["model_digest"][0].as_py()
+    with open_database(may_upgrade=True) as database:
+        database.replace_facebank(
+            "demo",
+            version=digest,
+            model_digest=model_digest,
+            photo_ids=["ann-lee/1.jpg"],
+            person_ids=["ann-lee"],
+            vectors=(vector / np.linalg.norm(vector))[None],
+            names={"ann-lee": "Ann Lee"},
+        )
+    with store.staging("facebank", "demo") as staged:
+        staged.write_json("facebank.json", {"version": digest, "people": [{"person_id": "ann-lee", "name": "Ann Lee"}]})
+        store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={"version": digest})
+    yield one
+    (data_root() / "manifests" / "demo" / "facebank.manifest.json").unlink()
+    server.close()
+    shutil.rmtree(folder)
+
+
+def test_a_person_of_the_facebank_is_named_until_somebody_says_otherwise(
+    instance: dg.DagsterInstance, desk: CorrectionDesk, facebank: str
+) -> None:
+    assert set(rerun(instance).computed) == {"group_clusters"}
+    named = people()[facebank]
+    assert (named["name"], named["person_id"], named["named_by"]) == ("Ann Lee", "ann-lee", "facebank")
+    assert [name for name, entry in people().items() if entry["name"]] == [facebank]
+    assert rerun(instance).computed == []
+    desk.not_this_person(facebank, "ann-lee")
+    rerun(instance, **OTHERWISE)
+    assert {entry["name"] for entry in people().values()} == {None}
+
+
+def test_without_the_database_only_the_names_fail_and_nothing_is_lost(
+    instance: dg.DagsterInstance, desk: CorrectionDesk, facebank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = grouped().json("identities.json")
+    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    outcome = run_episode(instance, EP, select=PEOPLE, overrides={"recluster_thresh": 0.5})
+    assert not outcome.success
+    assert "does not answer" in outcome.failures[0]
+    assert "recluster" in outcome.computed
+    assert grouped().json("identities.json") == before
+    assert facebank in people()
+    assert desk.ep_id == EP
 
 
 def test_the_command_writes_tells_what_follows_lists_and_takes_back(

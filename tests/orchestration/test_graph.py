@@ -52,6 +52,7 @@ FROM_IDENTITIES_ON = {
     "screen_time",
     "track_metrics",
     "episode_report",
+    "episode_vectors",
     "recluster",
     "group_clusters",
     "cleanup_report",
@@ -87,9 +88,10 @@ def _untouched(place: Path, store: LocalArtifactStore) -> Iterator[None]:
 
 
 def checksums(root: Path) -> dict[str, str]:
-    """Every file but the manifests and the cleanup report, which hold running times."""
+    """Every file but the manifests and the cleanup report, which hold running times, and the database's."""
     timed = ("manifest.json", "cleanup_report.json")
-    files = [path for path in root.rglob("*") if path.is_file() and not path.name.endswith(timed)]
+    places = [place for place in root.iterdir() if place.name != "database"]
+    files = [path for place in places for path in place.rglob("*") if not path.name.endswith(timed) and path.is_file()]
     return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
 
 
@@ -100,8 +102,9 @@ def test_definitions_are_loadable() -> None:
 def test_every_asset_is_computed_on_the_first_run_and_every_check_passes(first_run: RunOutcome) -> None:
     assert first_run.failures == []
     assert first_run.failed_checks == []
-    # The footage of a few seconds has a cut every other moment.
-    assert {message.partition(":")[0] for message in first_run.warned_checks} <= {"tracks_per_minute"}
+    # The footage of a few seconds has a cut every other moment, and the machine may be busy.
+    excused = {"tracks_per_minute", "runtime_per_duration_cpu"}
+    assert {message.partition(":")[0] for message in first_run.warned_checks} <= excused
     assert first_run.success
     assert set(first_run.computed) == ASSETS == set(asset_names())
 

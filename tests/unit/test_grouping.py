@@ -146,6 +146,20 @@ def test_related_clusters_are_merged_without_a_facebank_and_the_evidence_is_reco
     assert grouped.grouping["facebank"] is None
 
 
+def test_two_people_who_resemble_each_other_are_not_merged_where_the_facebank_tells_them_apart() -> None:
+    vectors = np.zeros((2, 512), np.float32)
+    vectors[0, 0] = 1
+    vectors[1, :2] = 0.5, np.sqrt(0.75)
+    alike = Episode([0, 1], [0, 2], vectors)
+    clusters = alike.clusters(thresh=0.9)
+    assert named(alike.group(clusters=clusters)) == [(None, [0, 1])]
+    grouped = alike.group(clusters=clusters, facebank=alike.facebank(0, 1))
+    assert named(grouped) == [("Person 0", [0]), ("Person 1", [1])]
+    not_the_first = NotThisPerson(number=1, identity=alike.shown("ident_002", 1), person_id="p0")
+    grouped = alike.group(not_the_first, clusters=clusters, facebank=alike.facebank(0))
+    assert named(grouped) == [("Person 0", [0]), (None, [1])]
+
+
 def test_switched_off_the_clusters_pass_through() -> None:
     clusters = TWO.clusters(thresh=0.999)
     grouped = TWO.group(clusters=clusters, facebank=TWO.facebank(0, 1), automatic=False)

@@ -27,6 +27,7 @@ WITHIN_BOX = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0
 TEXTURE = np.asarray(
     cv2.resize(np.random.default_rng(0).integers(0, 256, (18, 32, 3), np.uint8), (WIDTH, HEIGHT)), np.uint8
 )
+OTHER_TEXTURE = np.ascontiguousarray(255 - TEXTURE[::-1, ::-1])
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
 
@@ -165,6 +166,38 @@ def test_a_crop_from_outside_the_picture_is_blank() -> None:
     beyond = np.array([[-200, -200], [-160, -200], [-180, -180], [-195, -165], [-165, -165]], np.float32)
     found, crops = harvested(Says([(100, 40, 180, 140)], beyond[None]), frames=1)
     assert (found.blank_crops, crops) == (1, [])
+
+
+def analysed(frames: list[Still], **keys: object) -> list[int]:
+    found = harvest(
+        EP_ID,
+        frames,
+        Says([]),
+        DetectionSettings.model_validate(keys),
+        confidence_th=0.5,
+        fps=FPS,
+        keep_crop=lambda _name, _jpeg: None,
+        on_frame=lambda: None,
+    )
+    frame_idx: list[int] = found.analysed_frames["frame_idx"].to_pylist()
+    return frame_idx
+
+
+def test_the_first_and_the_last_frame_of_each_shot_are_always_looked_at() -> None:
+    frames = [Still(i, TEXTURE if i < 20 else OTHER_TEXTURE) for i in range(40)]
+    assert analysed(frames, frame_stride=1000) == [0, 19, 20, 39]
+    assert analysed(frames, frame_stride=8) == [0, 8, 16, 19, 20, 28, 36, 39]
+
+
+def test_the_rate_limit_wins_over_a_shorter_stride() -> None:
+    frames = [Still(i, TEXTURE) for i in range(25)]
+    assert analysed(frames, frame_stride=1, detection_fps_limit=4) == [0, 6, 12, 18, 24]
+    assert analysed(frames, frame_stride=8, detection_fps_limit=24) == [0, 8, 16, 24]
+
+
+def test_a_corrupt_frame_is_passed_over_for_the_next_one() -> None:
+    frames = [Still(i, TEXTURE, is_corrupt=i in (0, 8)) for i in range(17)]
+    assert analysed(frames, frame_stride=8) == [1, 9, 16]
 
 
 sides = st.one_of(

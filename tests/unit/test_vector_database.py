@@ -3,11 +3,13 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from psycopg.sql import SQL, Identifier
@@ -203,3 +205,101 @@ def test_the_folder_is_left_as_readable_as_it_was_by_nobody_else(server: Embedde
     sockets = list(data.glob(".s.PGSQL.*[0-9]"))
     assert sockets or os.name == "nt"
     assert all(socket.stat().st_mode & 0o077 == 0 for socket in sockets)
+
+
+def tracks_table(count: int, *, identities: Sequence[str | None] = ()) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "track_id": f"track-{i:05d}",
+                "identity_id": identities[i] if identities else None,
+                "start_s": float(i),
+                "end_s": i + 0.5,
+                "detection_id": f"det-{i:06d}",
+            }
+            for i in range(count)
+        ]
+    )
+
+
+def store(database: VectorDatabase, ep_id: str, vectors: NDArray[np.float32], **keys: Any) -> None:
+    values = {"tracks": tracks_table(len(vectors)), "model_digest": MODEL, "content_digest": "1"} | keys
+    database.replace_episode(ep_id, show=ep_id.split("-")[0], vectors=vectors, **values)
+
+
+def found(database: VectorDatabase, vector: NDArray[np.float32], **keys: Any) -> list[tuple[str, str]]:
+    limits = {"min_similarity": 0.5, "min_identity_sim": 0.3} | keys
+    table = database.find_tracks(vector, MODEL, **limits)
+    return list(zip(table["ep_id"].to_pylist(), table["track_id"].to_pylist(), strict=True))
+
+
+def test_the_tracks_of_an_episode_are_replaced_and_never_doubled(database: VectorDatabase, url: str) -> None:
+    store(database, "a-s01e01", unit(5))
+    store(database, "a-s01e01", unit(3), content_digest="2")
+    assert database.episode_digest("a-s01e01") == "2"
+    assert count(url, "track") == 3
+    assert count(url, "episode") == 1
+    database.remove_episode("a-s01e01")
+    assert database.episode_digest("a-s01e01") is None
+    assert count(url, "track") == 0
+
+
+def test_an_episode_that_cannot_be_stored_whole_leaves_what_was_there(database: VectorDatabase, url: str) -> None:
+    store(database, "a-s01e01", unit(5))
+    backwards = tracks_table(3).set_column(3, "end_s", pa.array([0.5, 0.0, 2.5]))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        store(database, "a-s01e01", unit(3), tracks=backwards, content_digest="2")
+    assert database.episode_digest("a-s01e01") == "1"
+    assert count(url, "track") == 5
+
+
+def test_a_face_is_found_in_every_episode_or_in_those_of_a_show(database: VectorDatabase) -> None:
+    faces = unit(4)
+    store(database, "a-s01e01", faces[:2])
+    store(database, "b-s01e01", faces[1:])
+    assert found(database, faces[1]) == [("a-s01e01", "track-00001"), ("b-s01e01", "track-00000")]
+    assert found(database, faces[1], show="b") == [("b-s01e01", "track-00000")]
+    assert found(database, unit(1, seed=9)[0]) == []
+
+
+def test_tracks_of_another_model_are_not_compared(database: VectorDatabase) -> None:
+    store(database, "a-s01e01", unit(2), model_digest=OTHER_MODEL)
+    assert found(database, unit(2)[0]) == []
+    assert database.stored_episodes() == {"a-s01e01": OTHER_MODEL}
+
+
+def alike(vector: NDArray[np.float32], similarity: float, seed: int) -> NDArray[np.float32]:
+    """A unit vector with this cosine to the other one."""
+    other = unit(1, seed=seed)[0]
+    across = other - (other @ vector) * vector
+    result = similarity * vector + (1 - similarity**2) ** 0.5 * across / np.linalg.norm(across)
+    return np.asarray(result, np.float32)
+
+
+def test_a_poor_track_is_found_with_its_identity_unless_it_shows_somebody_else(database: VectorDatabase) -> None:
+    face = unit(1)[0]
+    similarities = (0.8, 0.7, 0.35, 0.25, 0.35)
+    vectors = np.stack([alike(face, similarity, seed=10 + i) for i, similarity in enumerate(similarities)])
+    tracks = tracks_table(5, identities=["i1", "i1", "i1", "i1", None])
+    store(database, "a-s01e01", vectors, tracks=tracks)
+    assert [track for _, track in found(database, face)] == ["track-00000", "track-00001", "track-00002"]
+
+
+def test_an_identity_that_does_not_resemble_a_face_brings_nobody_along(database: VectorDatabase) -> None:
+    face = unit(1)[0]
+    vectors = np.stack([alike(face, similarity, seed=i + 10) for i, similarity in enumerate((0.6, 0.35, 0.35))])
+    store(database, "a-s01e01", vectors, tracks=tracks_table(3, identities=["i1", "i1", "i1"]))
+    assert [track for _, track in found(database, face)] == ["track-00000"]
+
+
+def test_people_are_called_by_their_names_or_their_ids(database: VectorDatabase) -> None:
+    database.replace_facebank(
+        "show",
+        version="1",
+        model_digest=MODEL,
+        photo_ids=["a/1", "b/1"],
+        person_ids=["a", "b"],
+        vectors=unit(2),
+        names={"a": "Amy", "nobody": "Nobody"},
+    )
+    assert database.facebank_names("show") == {"a": "Amy", "b": "b"}
