@@ -20,7 +20,7 @@ endif
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or make PYTHON=python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[aws,postgres,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,dev]"
 	@touch $(STAMP)
 
 # Renders two short episodes from sample photographs, runs the graph on them, prints who was found.

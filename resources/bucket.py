@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from screenalytics_assets.core.errors import ConfigurationError, MissingPackageError, StorageError, UnavailableError
+from botocore import exceptions as boto
+from botocore.exceptions import ClientError
+from dagster_aws.s3 import S3Resource
+from s3transfer.exceptions import RetriesExceededError
 
-try:
-    from botocore import exceptions as boto
-    from botocore.exceptions import ClientError
-    from dagster_aws.s3 import S3Resource
-    from s3transfer.exceptions import RetriesExceededError
-except ImportError as error:
-    raise MissingPackageError(
-        "a data root in a bucket needs the extra `aws`: pip install 'screenalytics[aws]'"
-    ) from error
+from screenalytics_assets.core.errors import ConfigurationError, StorageError, UnavailableError
 
 ATTEMPTS = 8
 """Tries of one request, with growing pauses: about half a minute before an endpoint counts as away."""

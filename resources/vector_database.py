@@ -18,69 +18,20 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from resources.database_schema import migrate
 from resources.embedded_postgres import EmbeddedPostgres, embedded_dir
+from resources.vector_queries import (
+    PHOTO_SIMILARITIES,
+    SIMILARITIES_SQL,
+    TRACK_COLUMNS,
+    TRACK_MATCHES,
+    TRACKS_SQL,
+    load_query,
+    require_vectors,
+)
 from screenalytics_assets.core.errors import DatabaseError
-from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.tables import table_of
 
 CONNECT_TIMEOUT_S = 10
 _POOL_SIZE = 4
-
-PHOTO_SIMILARITIES = pa.schema(
-    [
-        pa.field("track_id", pa.string(), nullable=False),
-        pa.field("person_id", pa.string(), nullable=False),
-        pa.field("photo_id", pa.string(), nullable=False),
-        pa.field("similarity", pa.float32(), nullable=False),
-    ]
-)
-
-TRACK_MATCHES = pa.schema(
-    [
-        pa.field("ep_id", pa.string(), nullable=False),
-        pa.field("track_id", pa.string(), nullable=False),
-        pa.field("identity_id", pa.string()),
-        pa.field("start_s", pa.float64(), nullable=False),
-        pa.field("end_s", pa.float64(), nullable=False),
-        pa.field("detection_id", pa.string(), nullable=False),
-        pa.field("similarity", pa.float32(), nullable=False),
-    ]
-)
-
-SIMILARITIES_SQL = """
-select (
-    select string_agg(float4send(similarity), ''::bytea)
-    from (
-        select (1 - (photo.vector <=> query.vector))::real as similarity
-        from screenalytics.facebank_photo as photo
-        where photo.show = %(show)s and photo.model_digest = %(model_digest)s
-        order by photo.position
-    ) as similarities
-)
-from query
-order by query.position
-"""
-"""Every vector of the temporary table ``query`` with every photo of a show: the exact cosine similarity.
-
-One row a vector, its similarities as big-endian floats: millions of rows of their own would take most of the time.
-"""
-
-
-TRACKS_SQL = """
-with compared as (
-    select track.*, (1 - (vector <=> %(vector)s))::real as similarity
-    from screenalytics.track join screenalytics.episode using (ep_id, model_digest)
-    where model_digest = %(model_digest)s and show = coalesce(%(show)s, show)
-), identified as (
-    select *, avg(similarity) over (partition by ep_id, coalesce(identity_id, track_id)) as identity_similarity
-    from compared
-)
-select ep_id, track_id, identity_id, start_s, end_s, detection_id, similarity
-from identified
-where similarity >= %(min_similarity)s
-    or (identity_similarity >= %(min_similarity)s and similarity >= %(min_identity_sim)s)
-order by ep_id, start_s, track_id
-"""
-"""The tracks of every episode, or of a show's, that resemble one vector by themselves or as part of their identity."""
 
 
 class FacebankRecord(NamedTuple):
@@ -200,7 +151,7 @@ class VectorDatabase:
             vectors: (N, 512) float32, unit norm.
             names: What people are called, by their ids; who is not in it is called by the id.
         """
-        _require_vectors(vectors, len(photo_ids))
+        require_vectors(vectors, len(photo_ids))
         people = {person_id: (names or {}).get(person_id, person_id) for person_id in sorted(set(person_ids))}
         with self._transaction() as connection:
             _lock(connection, f"facebank {show}")
@@ -260,7 +211,7 @@ class VectorDatabase:
         Raises:
             DatabaseError: The facebank was made by another model, or the server is away.
         """
-        _require_vectors(vectors, len(track_ids))
+        require_vectors(vectors, len(track_ids))
         with self._transaction() as connection:
             # All queries see one state of the tables.
             connection.execute("set transaction isolation level repeatable read")
@@ -311,11 +262,11 @@ class VectorDatabase:
             show: Its show.
             content_digest: Tells later whether this is what is stored.
             model_digest: The embedder that made the vectors.
-            tracks: ``track_id``, ``identity_id`` (null for none), ``start_s``, ``end_s`` and ``detection_id`` of the
-                track's best face.
+            tracks: The columns ``TRACK_COLUMNS``: ``identity_id`` is null for none, ``person_id`` and ``name`` are null
+                or left out where nobody is named, ``detection_id`` is the track's best face.
             vectors: (N, 512) float32, one a track.
         """
-        _require_vectors(vectors, tracks.num_rows)
+        require_vectors(vectors, tracks.num_rows)
         with self._transaction() as connection:
             _lock(connection, f"episode {ep_id}")
             connection.execute("delete from screenalytics.episode where ep_id = %s", [ep_id])
@@ -324,14 +275,12 @@ class VectorDatabase:
                 [ep_id, show, content_digest, model_digest],
             )
             with connection.cursor().copy(
-                "copy screenalytics.track "
-                "(ep_id, track_id, identity_id, start_s, end_s, detection_id, model_digest, vector) "
+                f"copy screenalytics.track (ep_id, {', '.join(TRACK_COLUMNS)}, model_digest, vector) "
                 "from stdin (format binary)"
             ) as copy:
-                copy.set_types(["text", "text", "text", "float8", "float8", "text", "text", "vector"])
+                copy.set_types(["text", *TRACK_COLUMNS.values(), "text", "vector"])
                 for row, vector in zip(tracks.to_pylist(), vectors, strict=True):
-                    columns = ("track_id", "identity_id", "start_s", "end_s", "detection_id")
-                    copy.write_row([ep_id, *(row[name] for name in columns), model_digest, Vector(vector)])
+                    copy.write_row([ep_id, *map(row.get, TRACK_COLUMNS), model_digest, Vector(vector)])
 
     def remove_episode(self, ep_id: str) -> None:
         """Forget an episode."""
@@ -372,7 +321,7 @@ class VectorDatabase:
         Returns:
             In the schema ``TRACK_MATCHES``, by episode and time.
         """
-        _require_vectors(vector[None], 1)
+        require_vectors(vector[None], 1)
         with self._transaction() as connection:
             rows = connection.execute(
                 TRACKS_SQL,
@@ -406,18 +355,6 @@ def _version_of_model(connection: psycopg.Connection, show: str, model_digest: s
     return stored.version if stored else None
 
 
-def load_query(connection: psycopg.Connection, vectors: NDArray[np.float32]) -> None:
-    """Make the temporary table ``query`` (position, vector) of this transaction."""
-    connection.execute(
-        f"create temporary table query (position integer, vector vector({EMBEDDING_DIMENSION}) storage plain) "
-        "on commit drop"
-    )
-    with connection.cursor().copy("copy query from stdin (format binary)") as copy:
-        copy.set_types(["int4", "vector"])
-        for position, vector in enumerate(vectors):
-            copy.write_row([position, Vector(vector)])
-
-
 def _lock(connection: psycopg.Connection, name: str) -> None:
     """One replacement of a thing at a time: a second one would not see the rows of the first, and add to them."""
     connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"screenalytics {name}"])
@@ -426,8 +363,3 @@ def _lock(connection: psycopg.Connection, name: str) -> None:
 def _configure(connection: psycopg.Connection) -> None:
     register_vector(connection)
     connection.commit()
-
-
-def _require_vectors(vectors: NDArray[np.float32], count: int) -> None:
-    if vectors.shape != (count, EMBEDDING_DIMENSION):
-        raise ValueError(f"expected vectors ({count}, {EMBEDDING_DIMENSION}), found {vectors.shape}")

@@ -1,12 +1,10 @@
-"""The vector database as a resource of a run; the packages that it needs are imported when it is asked for."""
+"""The vector database as a resource of a run; its driver is imported when it is asked for."""
 
 import os
 from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import PrivateAttr
-
-from screenalytics_assets.core.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from resources.vector_database import VectorDatabase
@@ -22,15 +20,9 @@ def open_database(url: str | None = None, *, may_upgrade: bool = False) -> "Vect
 
     Raises:
         DatabaseError: It is away, or of another version.
-        MissingPackageError: The packages for it are not installed.
     """
-    try:
-        from resources.vector_database import VectorDatabase
-    except ImportError as error:
-        raise MissingPackageError(
-            f"the database of the vectors needs packages that are not installed ({error}): "
-            "pip install 'screenalytics[postgres]'"
-        ) from error
+    from resources.vector_database import VectorDatabase
+
     return VectorDatabase(url or os.environ.get("SCREENALYTICS_DATABASE_URL") or None, may_upgrade=may_upgrade)
 
 
@@ -50,7 +42,6 @@ class VectorDatabaseResource(dg.ConfigurableResource[None]):
 
         Raises:
             DatabaseError: It is away, or of another version.
-            MissingPackageError: The packages for it are not installed.
         """
         if self._database is None:
             self._database = open_database(self.url)

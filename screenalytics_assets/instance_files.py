@@ -19,13 +19,13 @@ _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg2")
 class _Overlay(NamedTuple):
     variable: str
     file: str
-    package: str
-    extra: str
+    package: str | None = None
+    extra: str | None = None
 
 
 _OVERLAYS = (
     _Overlay(POSTGRES_URL, "postgres.yaml", "dagster_postgres", "postgres"),
-    _Overlay(LOGS_BUCKET, "s3_logs.yaml", "dagster_aws", "aws"),
+    _Overlay(LOGS_BUCKET, "s3_logs.yaml"),
 )
 
 
@@ -58,7 +58,7 @@ def prepare_instance_file(home: Path) -> None:
 
 
 def _file_of(overlay: _Overlay) -> Path:
-    if find_spec(overlay.package) is None:
+    if overlay.package and find_spec(overlay.package) is None:
         raise MissingPackageError(
             f"{overlay.variable} needs the extra `{overlay.extra}`: pip install 'screenalytics[{overlay.extra}]'"
         )

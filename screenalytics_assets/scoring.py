@@ -35,8 +35,14 @@ def read_truth(path: Path) -> Truth:
     return parse_truth(document)
 
 
-def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, cleaned: bool = False) -> EpisodeScores:
-    """Score the published artifacts of an episode, as the main graph or as the cleanup left them."""
+def is_final(store: ArtifactStore, ep_id: str) -> bool:
+    """Whether the final people of an episode are published, and not only those before the cleanup."""
+    return store.manifest(LAST_PHASE, ep_id) is not None
+
+
+def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, before_cleanup: bool = False) -> EpisodeScores:
+    """Score the people of an episode: the final ones, or those before the cleanup where it is not published."""
+    cleaned = not before_cleanup and is_final(store, ep_id)
     tracks = require_artifact(store, "split_tracks" if cleaned else "tracks", ep_id)
     identities = require_artifact(store, LAST_PHASE if cleaned else "identities", ep_id)
     detections = require_artifact(store, "detections", ep_id)
@@ -54,8 +60,8 @@ def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, cleaned: 
 
 def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> NameScores | None:
     """Score the names of an episode, or nothing where ``group_clusters`` has given none."""
-    grouped = store.open("group_clusters", ep_id)
-    if grouped is None:
+    grouped, screen_time = store.open("group_clusters", ep_id), store.open("screen_time", ep_id)
+    if grouped is None or screen_time is None:
         return None
     detections = require_artifact(store, "detections", ep_id)
     return score_names(
@@ -64,6 +70,7 @@ def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> Nam
         detections.table("detections.parquet"),
         require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
         grouped.json("identities.json"),
+        screen_time.json("screen_time.json"),
     )
 
 
@@ -112,8 +119,8 @@ def _figures(scores: EpisodeScores) -> dict[str, Any]:
     return {name: value for name, value in scores.to_dict().items() if name != "per_person"}
 
 
-def score_season(store: ArtifactStore, season: str, truth_dir: Path, *, cleaned: bool = False) -> SeasonScores:
-    """Score each published episode of a season that has a ``{ep_id}.truth.json``.
+def score_season(store: ArtifactStore, season: str, truth_dir: Path, *, before_cleanup: bool = False) -> SeasonScores:
+    """Score each published episode of a season that has a ``{ep_id}.truth.json``, as `score_published` does.
 
     Raises:
         ConfigurationError: The season does not have the form ``show-s05``.
@@ -132,18 +139,19 @@ def score_season(store: ArtifactStore, season: str, truth_dir: Path, *, cleaned:
         raise TruthError(f"{truth_dir}: no truth file of {season}; expected {season}e01{_TRUTH} and so on")
     for ep_id in truths:
         parse_ep_id(ep_id)
-    scored = LAST_PHASE if cleaned else "identities"
-    published = [ep_id for ep_id in truths if store.manifest(scored, ep_id) is not None]
+    published = [ep_id for ep_id in truths if store.manifest("identities", ep_id) is not None]
     if not published:
         raise ArtifactError(
-            f"{season}: none of {', '.join(truths)} has published {scored}; "
+            f"{season}: none of {', '.join(truths)} has published identities; "
             f"compute one first, for example with `screenalytics run --ep-id {next(iter(truths))}`"
         )
     known = {ep_id: read_truth(truths[ep_id]) for ep_id in published}
     names = [scores for ep_id in published if (scores := score_published_names(store, ep_id, known[ep_id]))]
     return SeasonScores(
         season=season,
-        episodes={ep_id: score_published(store, ep_id, truth, cleaned=cleaned) for ep_id, truth in known.items()},
+        episodes={
+            ep_id: score_published(store, ep_id, truth, before_cleanup=before_cleanup) for ep_id, truth in known.items()
+        },
         names=all_names(names) if names else None,
         not_published=tuple(ep_id for ep_id in truths if ep_id not in published),
     )

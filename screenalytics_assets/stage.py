@@ -13,7 +13,8 @@ import pyarrow as pa
 from resources.artifact_store import Artifact, ArtifactStore, Manifest, StagedArtifact
 from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError, UnavailableError
 from screenalytics_assets.core.layout import manifest_path
-from screenalytics_assets.core.settings import Resolved, digest_of
+from screenalytics_assets.core.settings import digest_of
+from screenalytics_assets.core.settings_layers import Resolved
 from screenalytics_assets.instance import claim_run
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import parse_ep_id

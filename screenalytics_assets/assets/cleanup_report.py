@@ -5,11 +5,12 @@ from typing import Any
 
 import dagster as dg
 
+from resources.acceptance import limits_of
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import read_crops
 from resources.settings import SettingsResource
 from screenalytics_assets.cleaned import LAST_PHASE, final_identities
-from screenalytics_assets.core.cleanup import Footage, State, cleanup_document
+from screenalytics_assets.core.cleanup import COMPARED, Footage, State, cleanup_document
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.cast import cast_of, cast_sheet
@@ -63,7 +64,7 @@ def _sheet(
 
 STAGE = Stage(
     "cleanup_report",
-    "1",
+    "2",
     inputs=("episode_video", "detections", "face_crops", "tracks", "faces", "identities", *_PHASES),
     outputs={"cleanup_report": describe},
 )
@@ -82,6 +83,7 @@ def cleanup_report(
     """Tracks, faces, clusters and their metrics before and after the cleanup, and what each phase did."""
     with user_errors():
         resolved = settings.load().resolved
+        limits = limits_of(context.partition_key, *COMPARED)
     match_thresh = resolved.settings.tracking.match_thresh
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
@@ -110,6 +112,7 @@ def cleanup_report(
             actions=[phase.asset for phase in phases if phase.config["enabled"]],
             runtime_s=sum(phase.metrics["runtime_s"] for phase in phases),
             grouping=grouping,
+            limits=limits,
         )
         outputs["cleanup_report"].write_json("cleanup_report.json", document)
         return {}
@@ -119,7 +122,7 @@ def cleanup_report(
         STAGE,
         artifacts.store(),
         resolved,
-        config={"match_thresh": match_thresh, "actions": resolved.settings.cleanup.actions},
+        config={"match_thresh": match_thresh, "actions": resolved.settings.cleanup.actions, "limits": limits},
         force=settings.force,
         compute=compute,
     )

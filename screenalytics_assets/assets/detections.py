@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from resources.acceptance import limits_of
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import CropWriter, read_crops
 from resources.detector import load_detector
@@ -133,7 +134,12 @@ def detections(
         outputs["face_crops"].count_rows("face_crops.parquet", crops.count)
         for stem in ("shots", "analysed_frames", "detections", "refused"):
             outputs["detections"].write_table(stem, getattr(found, stem))
-        warning = blank_warning(crops=crops.count, blank=found.blank_crops, confidence_th=run.thresholds.confidence_th)
+        warning = blank_warning(
+            crops=crops.count,
+            blank=found.blank_crops,
+            most=limits_of(context.partition_key, "blank_fraction")["blank_fraction"].get("warn"),
+            confidence_th=run.thresholds.confidence_th,
+        )
         return {
             "detections": {
                 "frames": found.frames,

@@ -1,4 +1,4 @@
-"""The faces of an episode in the database, to be searched."""
+"""The people of an episode in the database, to be searched."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -23,25 +23,34 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
     return {"dagster/row_count": document["tracks"], **document}
 
 
-STAGE = Stage("episode_vectors", "1", inputs=("tracks", "faces", "identities"), outputs={"episode_vectors": describe})
+STAGE = Stage(
+    "episode_vectors",
+    "2",
+    inputs=("split_tracks", "reembed", "recluster", "group_clusters"),
+    outputs={"episode_vectors": describe},
+)
 
 
 def searchable_tracks(
     track_ids: list[str], tracks: pa.Table, faces: pa.Table, identities: Mapping[str, Any]
 ) -> pa.Table:
-    """When each track is seen, its identity and its best face, in the order of the ids."""
-    identity_of = {
-        track_id: identity["identity_id"] for identity in identities["identities"] for track_id in identity["track_ids"]
-    }
+    """When each track is seen, who it is and its best face, in the order of the ids."""
+    identity_of = {track_id: identity for identity in identities["identities"] for track_id in identity["track_ids"]}
+    nobody: Mapping[str, Any] = {}
+    who = [identity_of.get(track_id, nobody) for track_id in track_ids]
+    found = {key: pa.array([entry.get(key) for entry in who], pa.string()) for key in _WHO}
     best = faces.filter(pc.equal(faces["quality_rank"], 1)).select(["track_id", "detection_id"])
-    wanted = pa.table({"track_id": pa.array(track_ids, pa.string())})
-    times = tracks.select(["track_id", "start_s", "end_s"])
-    rows = [
-        part.take(pc.index_in(wanted["track_id"], value_set=part["track_id"].combine_chunks()))
-        for part in (times, best)
-    ]
-    identity_ids = pa.array([identity_of.get(track_id) for track_id in track_ids], pa.string())
-    return rows[0].append_column("detection_id", rows[1]["detection_id"]).append_column("identity_id", identity_ids)
+    wanted = pa.array(track_ids, pa.string())
+    times, shown = (
+        part.take(pc.index_in(wanted, value_set=part["track_id"].combine_chunks()))
+        for part in (tracks.select(["track_id", "start_s", "end_s"]), best)
+    )
+    return pa.table(
+        {**{name: times[name] for name in times.column_names}, "detection_id": shown["detection_id"], **found}
+    )
+
+
+_WHO = ("identity_id", "person_id", "name")
 
 
 def is_stored(store: ArtifactStore, vectors: VectorDatabaseResource, ep_id: str) -> bool:
@@ -60,7 +69,7 @@ def stored_digest(model_digest: str, tracks: pa.Table, vectors: NDArray[Any]) ->
     partitions_def=EPISODES,
     group_name="episode",
     kinds={"postgres"},
-    deps=["identities"],
+    deps=["group_clusters"],
     code_version=STAGE.code_version,
 )
 def episode_vectors(
@@ -69,10 +78,11 @@ def episode_vectors(
     artifacts: ArtifactStoreResource,
     vectors: VectorDatabaseResource,
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """One vector a track in the database, with its seconds and its best face, for `screenalytics find`.
+    """One vector a track in the database, with who it is, its seconds and its best face, for `screenalytics find`.
 
-    Stored in one transaction instead of what was there of the episode. Nothing else of the episode depends on it:
-    when the database is away, this asset fails alone.
+    The tracks and people are those of the finished episode: cut, grouped, named and corrected. Stored in one
+    transaction instead of what was there of the episode. Nothing else of the episode depends on it: when the database
+    is away, this asset fails alone, and ``group_clusters`` where the show has a facebank.
     """
     ep_id = context.partition_key
     with user_errors():
@@ -80,12 +90,12 @@ def episode_vectors(
         force = settings.force or not is_stored(artifacts.store(), vectors, ep_id)
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        faces = inputs["faces"].table("faces.parquet", ["track_id", "detection_id", "quality_rank", "model_digest"])
+        faces = inputs["reembed"].table("faces.parquet", ["track_id", "detection_id", "quality_rank", "model_digest"])
         made_by = faces["model_digest"].unique().to_pylist() or [run.pack.embedder.file.sha256]
-        pooled = inputs["identities"].array("tracks.npy")
-        track_ids = inputs["identities"].json("track_ids.json")["track_ids"]
-        document = inputs["identities"].json("identities.json")
-        tracks = searchable_tracks(track_ids, inputs["tracks"].table("tracks.parquet"), faces, document)
+        pooled = inputs["recluster"].array("tracks.npy")
+        track_ids = inputs["recluster"].json("track_ids.json")["track_ids"]
+        document = inputs["group_clusters"].json("identities.json")
+        tracks = searchable_tracks(track_ids, inputs["split_tracks"].table("tracks.parquet"), faces, document)
         digest = stored_digest(made_by[0], tracks, pooled)
         vectors.database().replace_episode(
             ep_id,

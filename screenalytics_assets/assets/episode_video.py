@@ -11,7 +11,7 @@ from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResou
 from resources.settings import SettingsResource
 from resources.video import probe_video
 from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.settings import Resolved
+from screenalytics_assets.core.settings_layers import Resolved
 from screenalytics_assets.core.video_probe import VideoProbe
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import Stage, StageContext, run_stage, user_errors

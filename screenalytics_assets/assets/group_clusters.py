@@ -42,7 +42,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 _SHOWN = 50
 STAGE = Stage(
     "group_clusters",
-    "1",
+    "2",
     inputs=("face_crops", "split_tracks", "reembed", "recluster", "corrections"),
     outputs={"group_clusters": describe},
 )

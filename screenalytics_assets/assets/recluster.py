@@ -33,7 +33,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 STAGE = Stage(
     "recluster",
-    "1",
+    "2",
     inputs=("tracks", "faces", "identities", "split_tracks", "reembed"),
     outputs={"recluster": describe},
 )

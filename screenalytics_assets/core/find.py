@@ -14,8 +14,8 @@ class Appearance(NamedTuple):
     Attributes:
         ep_id: The episode.
         intervals_s: Start and end of each stretch, merged and ascending.
-        tracks: The tracks that resemble the face: track_id, identity_id, start_s, end_s, detection_id,
-            similarity; by time.
+        tracks: The tracks that resemble the face: track_id, identity_id, person_id, name, start_s, end_s,
+            detection_id, similarity; by time.
     """
 
     ep_id: str
@@ -33,10 +33,18 @@ class Appearance(NamedTuple):
         return max(float(track["similarity"]) for track in self.tracks)
 
     @property
+    def people(self) -> list[str]:
+        """Who those tracks are in the episode, the most similar first: the name, or the identity of who has none."""
+        found = (track["name"] or track["identity_id"] for track in self._ranked())
+        return list(dict.fromkeys(str(who) for who in found if who))
+
+    @property
     def best_faces(self) -> list[str]:
         """The faces of the tracks, by falling similarity."""
-        ranked = sorted(self.tracks, key=lambda track: -float(track["similarity"]))
-        return [str(track["detection_id"]) for track in ranked]
+        return [str(track["detection_id"]) for track in self._ranked()]
+
+    def _ranked(self) -> list[Mapping[str, Any]]:
+        return sorted(self.tracks, key=lambda track: -float(track["similarity"]))
 
     def to_dict(self) -> dict[str, Any]:
         """The appearance as JSON."""
@@ -44,6 +52,7 @@ class Appearance(NamedTuple):
             "ep_id": self.ep_id,
             "seconds": round(self.seconds, 3),
             "similarity": round(self.similarity, 4),
+            "people": self.people,
             "intervals": [[round(start_s, 3), round(end_s, 3)] for start_s, end_s in self.intervals_s],
             "tracks": [{**track, "similarity": round(float(track["similarity"]), 4)} for track in self.tracks],
         }
@@ -53,8 +62,8 @@ def appearances(matches: pa.Table) -> list[Appearance]:
     """The episodes of tracks, by their id.
 
     Args:
-        matches: ``ep_id``, ``track_id``, ``identity_id``, ``start_s``, ``end_s``, ``detection_id`` and ``similarity``,
-            by episode and time.
+        matches: ``ep_id``, ``track_id``, ``identity_id``, ``person_id``, ``name``, ``start_s``, ``end_s``,
+            ``detection_id`` and ``similarity``, by episode and time.
     """
     by_episode: dict[str, list[dict[str, Any]]] = {}
     for row in matches.to_pylist():

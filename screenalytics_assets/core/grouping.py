@@ -15,9 +15,10 @@ from screenalytics_assets.core.identities import apart, cluster_stats, faces_of_
 from screenalytics_assets.core.identity_ids import Publication, stable_ids
 from screenalytics_assets.core.naming import NameLimits, PersonSimilarities, Verdict, judge, one_person_each
 from screenalytics_assets.core.relatedness import Clusters, related_clusters
-from screenalytics_assets.core.replay import Group, Replay
-from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
+from screenalytics_assets.core.replay import Group, Replay, tell_namesakes
+from screenalytics_assets.core.settings import ClusteringSettings
 from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.core.thresholds import Thresholds
 
 IGNORED = "ignored"
 """Reason of a track that a correction says is nobody."""
@@ -133,7 +134,9 @@ class _Grouping:
             merges = before - len(groups)
         verdicts = {i: self._verdict(group, automatic) for i, group in enumerate(groups)}
         fixed = [i for i, group in enumerate(groups) if group.given]
-        verdicts, refused = one_person_each(verdicts, _apart_matrix(groups, pairs), fixed)
+        apart_groups = _apart_matrix(groups, pairs)
+        tell_namesakes(groups, apart_groups, replay.outcomes)
+        verdicts, refused = one_person_each(verdicts, apart_groups, fixed)
         people = self._people(groups, verdicts)
         document, id_of = self._document(people, groups, verdicts, ignored, earlier)
         for i, group in enumerate(groups):

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.cannot_link import TrackPair, cannot_link_pairs
 from screenalytics_assets.core.cluster import Cluster, Tracks, blocked_merges, cluster_tracks
 from screenalytics_assets.core.identity_ids import Publication, stable_ids
-from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
+from screenalytics_assets.core.settings import ClusteringSettings
 from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.core.thresholds import Thresholds
 
 NO_ACCEPTED_FACE = "no_accepted_face"
 """Reason of a track none of whose faces was good enough to be embedded."""

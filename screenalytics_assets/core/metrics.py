@@ -22,9 +22,6 @@ Two seconds is how long a head may be turned away or hidden in a conversation be
 of a new appearance; the figure is only counted, nothing is decided by it.
 """
 
-MAX_BLANK_FRACTION = 0.10
-"""Share of blank crops above which an episode is warned of (acceptance table of the design)."""
-
 
 def detect_track_metrics(
     tracks: pa.Table,
@@ -151,19 +148,20 @@ def blank_fraction(*, crops: int, blank: int) -> float:
     return blank / (crops + blank) if crops + blank else 0.0
 
 
-def blank_warning(*, crops: int, blank: int, confidence_th: float) -> str | None:
-    """What to say where more than ``MAX_BLANK_FRACTION`` of the crops are blank; nothing where they are not.
+def blank_warning(*, crops: int, blank: int, most: float | None, confidence_th: float) -> str | None:
+    """What to say where too many of the crops are blank; nothing where they are not.
 
     Args:
         crops: Number of crops that were written.
         blank: Number of crops that were not, because nothing can be seen in them.
+        most: Share of blank crops above which it is said; None never.
         confidence_th: Least detector score of a detection.
     """
     share = blank_fraction(crops=crops, blank=blank)
-    if share <= MAX_BLANK_FRACTION:
+    if most is None or share <= most:
         return None
     return (
         f"[BLANK] {blank} of {crops + blank} crops ({share:.0%}) show nothing and were not written, more than "
-        f"{MAX_BLANK_FRACTION:.0%}: the detector takes empty picture for faces; look whether the video shows what it "
+        f"{most:.0%}: the detector takes empty picture for faces; look whether the video shows what it "
         f"should, or set confidence_th above {confidence_th:g}"
     )

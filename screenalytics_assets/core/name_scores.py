@@ -12,7 +12,7 @@ from screenalytics_assets.core.evaluate import identity_of_track, track_of_detec
 from screenalytics_assets.core.screen_time_scores import Clock
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.truth import Truth
-from screenalytics_assets.core.truth_matching import IGNORED, match_to_truth
+from screenalytics_assets.core.truth_matching import IGNORED, MIN_VISIBLE, match_to_truth
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class NamedPerson:
         right_s: In which that has the person's name.
         wrong_s: In which it has somebody else's.
         wrong_names: Those names, and for how many seconds.
+        present_s: In which the person had to be found, on all frames.
+        shown_s: Of these, the ones that ``screen_time.json`` gives to the name.
+        extra_s: Seconds that it gives to the name while the person is not in the picture.
     """
 
     person: str
@@ -34,6 +37,9 @@ class NamedPerson:
     right_s: float
     wrong_s: float
     wrong_names: Mapping[str, float] = field(default_factory=dict)
+    present_s: float = 0.0
+    shown_s: float = 0.0
+    extra_s: float = 0.0
 
     @property
     def unnamed_s(self) -> float:
@@ -48,6 +54,7 @@ class NamedPerson:
             "right_share": self.right_s / self.seconds if self.seconds else None,
             "right_share_of_found": self.right_s / self.found_s if self.found_s else None,
             "wrong_share": self.wrong_s / self.seconds if self.seconds else None,
+            "shown_share": self.shown_s / self.present_s if self.present_s else None,
         }
 
 
@@ -64,7 +71,12 @@ class NameScores:
 
 
 def score_names(
-    truth: Truth, analysed_frames: pa.Table, detections: pa.Table, tracks: pa.Table, identities: Mapping[str, Any]
+    truth: Truth,
+    analysed_frames: pa.Table,
+    detections: pa.Table,
+    tracks: pa.Table,
+    identities: Mapping[str, Any],
+    screen_time: Mapping[str, Any],
 ) -> NameScores | None:
     """Compare ``person_id`` of the identities with the persons of the truth.
 
@@ -74,6 +86,7 @@ def score_names(
         detections: detection_id, frame_idx, bbox.
         tracks: track_id and boxes with detection_id.
         identities: The content of identities.json.
+        screen_time: The content of screen_time.json.
 
     Returns:
         The scores, or None where the identities were never given names.
@@ -107,13 +120,36 @@ def score_names(
     return NameScores(
         tuple(
             NamedPerson(
-                person, float(asked_s[i]), found[i]["found"], found[i]["right"], found[i]["wrong"], wrong_names[i]
+                person,
+                float(asked_s[i]),
+                found[i]["found"],
+                found[i]["right"],
+                found[i]["wrong"],
+                wrong_names[i],
+                *_published(truth, i, screen_time),
             )
             for i, person in enumerate(truth.people)
             if asked_s[i]
         ),
         false_s,
     )
+
+
+def _published(truth: Truth, person: int, screen_time: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Seconds in which a person had to be found, those of them that the name has, and those it has without reason."""
+    own = np.flatnonzero(truth.person_idx == person)
+    frame = np.searchsorted(truth.frame_offsets, own, "right") - 1
+    required, present, named = np.zeros((3, truth.frames), bool)
+    required[frame[truth.visible[own] >= MIN_VISIBLE]] = True
+    present[frame] = True
+    middle_s = (np.arange(truth.frames) + 0.5) / truth.fps
+    for row in screen_time["people"]:
+        if row["person_id"] == truth.people[person]:
+            for start_s, end_s in row["intervals"]:
+                named |= (start_s <= middle_s) & (middle_s < end_s)
+    counts = (required.sum(), (required & named).sum(), (named & ~present).sum())
+    required_s, shown_s, extra_s = (float(count / truth.fps) for count in counts)
+    return required_s, shown_s, extra_s
 
 
 def all_names(episodes: Iterable[NameScores]) -> NameScores:
@@ -134,5 +170,8 @@ def all_names(episodes: Iterable[NameScores]) -> NameScores:
                 before.right_s + person.right_s,
                 before.wrong_s + person.wrong_s,
                 wrong,
+                before.present_s + person.present_s,
+                before.shown_s + person.shown_s,
+                before.extra_s + person.extra_s,
             )
     return NameScores(tuple(total[name] for name in sorted(total)), false_s)

@@ -280,6 +280,29 @@ class Replay:
         return [self._places.track_at(anchor) for anchor in shown.faces]
 
 
+def tell_namesakes(groups: Sequence[Group], together: NDArray[np.bool_], outcomes: Sequence[Outcome]) -> None:
+    """Remark on corrections that give one name to groups that are two people by what can be seen, or by a split.
+
+    They have their way: the word of people counts. Both corrections are told, for either may be the wrong one.
+
+    Args:
+        groups: As they stand when names are given.
+        together: (N, N) groups that are two people.
+        outcomes: Of all corrections.
+    """
+    by_number = {outcome.number: outcome for outcome in outcomes}
+    for first, second in np.argwhere(np.triu(together)).tolist():
+        one, other = groups[first].given, groups[second].given
+        if one is None or other is None or one.person_id != other.person_id:
+            continue
+        for given, group, rival in ((one, first, second), (other, second, first)):
+            by_number[given.number].remark(
+                "conflict",
+                f"{_label(groups[group])} and {_label(groups[rival])} are both {given.name}, though they are seen "
+                "together or were split",
+            )
+
+
 def _pair(a: str, b: str) -> TrackPair:
     return (a, b) if a < b else (b, a)
 

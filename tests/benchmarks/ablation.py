@@ -39,7 +39,8 @@ from screenalytics_assets.core.harvest import Harvest, harvest
 from screenalytics_assets.core.identities import identify
 from screenalytics_assets.core.pooling import pool_tracks
 from screenalytics_assets.core.screen_time import Sightings, link_similarities, screen_time
-from screenalytics_assets.core.settings import DetectionSettings, fill_from_models, thresholds_of
+from screenalytics_assets.core.settings import DetectionSettings
+from screenalytics_assets.core.thresholds import fill_from_models, thresholds_of
 from screenalytics_assets.core.track import track_faces
 from screenalytics_assets.paths import config_dir
 from screenalytics_assets.scoring import read_truth

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
 import numpy as np
@@ -13,6 +14,7 @@ from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore
 from resources.artifacts import Artifact
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from resources.vectors import VectorDatabaseResource
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.definitions import defs
 
@@ -32,9 +34,11 @@ def run_asset(name: str, store: LocalArtifactStore, ep_id: str, **keys: Any) -> 
         "artifacts": ArtifactStoreResource(root=root),
         "videos": VideoLibraryResource(root=root),
         "progress": ProgressResource(),
+        "vectors": VectorDatabaseResource(),
     }
     asset = defs.resolve_assets_def(name)
-    with dg.build_asset_context(partition_key=ep_id) as context:
+    # Called directly an asset has no run, whose owner a stage notes.
+    with patch("screenalytics_assets.stage.claim_run"), dg.build_asset_context(partition_key=ep_id) as context:
         results: Any = asset(
             context, **{key: resources[key] for key in asset.required_resource_keys & resources.keys()}
         )

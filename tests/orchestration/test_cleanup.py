@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,16 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from resources.artifact_store import Artifact, LocalArtifactStore, sha256_of
 from resources.model_packs import ModelPack
 from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.cleanup import TARGETS
+from screenalytics_assets.core.cleanup import COMPARED
 from screenalytics_assets.core.schemas import FACES
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
 from screenalytics_assets.definitions import defs
+from screenalytics_assets.paths import config_dir
 from screenalytics_assets.run_progress import latest_progress
 from screenalytics_assets.runs import run_episode
 from screenalytics_assets.scoring import score_published
@@ -98,7 +100,7 @@ def test_a_good_episode_is_not_changed(store: LocalArtifactStore) -> None:
     assert report["metrics_before"] == report["metrics_after"]
     metrics = published(store, "track_metrics").json("track_metrics.json")
     measured = {**metrics["detect_track_metrics"], **metrics["cluster_metrics"]}
-    assert report["metrics_before"] == {name: measured[name] for name in TARGETS}
+    assert report["metrics_before"] == {name: measured[name] for name in COMPARED}
     assert sha256_of(store.root / f"cleaned/{EP}/tracks.parquet") == sha256_of(
         store.root / f"manifests/{EP}/tracks.parquet"
     )
@@ -186,7 +188,7 @@ def test_a_clustering_that_was_too_tight_is_repaired_and_ids_are_kept(
     bad = {"cluster_thresh": 0.97}
     run_episode(instance, EP, overrides=bad, select=MAIN)
     cleaned(instance, **bad)
-    before, after = score_published(store, EP, truth), score_published(store, EP, truth, cleaned=True)
+    before, after = score_published(store, EP, truth, before_cleanup=True), score_published(store, EP, truth)
     assert before.bcubed_f1 < good.bcubed_f1 == after.bcubed_f1
     documents = [
         published(store, "identities").json("identities.json"),
@@ -199,11 +201,19 @@ def test_a_clustering_that_was_too_tight_is_repaired_and_ids_are_kept(
 
 
 @pytest.mark.usefixtures("store")
-def test_a_cleanup_that_makes_it_worse_is_warned_of_and_blocks_nothing(instance: dg.DagsterInstance) -> None:
+def test_a_cleanup_that_is_worse_by_the_limits_of_the_season_is_warned_of_and_blocks_nothing(
+    instance: dg.DagsterInstance, configured: Callable[..., Path]
+) -> None:
     outcome = run_episode(instance, EP, overrides={"recluster_thresh": 0.98}, select=PHASES)
     assert outcome.success
-    (warning,) = outcome.failed_checks
+    (warning,) = [told for told in outcome.warned_checks if told.startswith("cleanup_")]
     assert warning.startswith("cleanup_singleton_fraction: singleton_fraction rose from")
+    loose = yaml.safe_load((config_dir() / "acceptance.yaml").read_text(encoding="utf-8"))
+    loose["metrics"]["singleton_fraction"] = {"target": 1.0}
+    configured(acceptance=loose)
+    outcome = run_episode(instance, EP, overrides={"recluster_thresh": 0.98}, select=PHASES)
+    assert outcome.computed == ["cleanup_report"]
+    assert not [told for told in outcome.warned_checks if told.startswith("cleanup_")]
 
 
 def test_vectors_of_another_model_are_refused_by_name(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
@@ -250,7 +260,7 @@ def test_the_latest_run_tells_how_far_it_is(instance: dg.DagsterInstance, fresh:
     found = latest_progress(instance, EP)
     assert found is not None
     assert (found.run_id, found.status, found.fraction) == (outcome.run_id, "SUCCESS", 1.0)
-    assert (found.phase, found.phase_index, found.phase_total) == ("cleanup_report", 4, 4)
+    assert (found.phase, found.phase_index, found.phase_total) == ("cleanup_report", 5, 5)
     assert found.total_elapsed_seconds > 0
     failed = run_episode(instance, EP, overrides={"device": "cuda"}, select=["reembed", "recluster"], force=True)
     found = latest_progress(instance, EP)

@@ -72,12 +72,13 @@ def test_the_cleanup_shows_the_difference_publishes_it_and_can_be_scored(
     assert f"published below cleaned/{EP}" in outcome.said
     assert {path: digest for path, digest in checksums(cli.data).items() if path in originals} == originals
     progress = cli.run("progress", EP)
-    assert "success, cleanup_report (4 of 4), 100%" in progress.said
+    assert "success, cleanup_report (6 of 6), 100%" in progress.said
 
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps(demo_episode[1]))
     scores = [
-        json.loads(cli.run("evaluate", EP, "--truth", str(truth), "--json", *more).said) for more in ([], ["--cleaned"])
+        json.loads(cli.run("evaluate", EP, "--truth", str(truth), "--json", *more).said)
+        for more in (["--before-cleanup"], [])
     ]
     assert scores[0]["bcubed_f1"] < scores[1]["bcubed_f1"] == 1.0
 
@@ -138,8 +139,8 @@ def test_a_run_that_is_killed_in_reembed_leaves_nothing_half_written_and_is_fini
     process.wait()
     assert not list((cli.data / "cleaned" / EP).glob("faces*"))
     killed = json.loads(cli.run("progress", EP, "--json").said)
-    assert (killed["status"], killed["phase"], killed["phase_index"]) == ("FAILURE", "reembed", 2)
-    assert 0.25 <= killed["fraction"] < 0.5
+    assert (killed["status"], killed["phase"], killed["phase_index"]) == ("FAILURE", "reembed", 3)
+    assert 2 / 6 <= killed["fraction"] < 3 / 6
     kept = {path: digest for path, digest in artifacts(cli.data).items() if path in before}
     assert kept == before
 

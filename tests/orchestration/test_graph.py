@@ -20,7 +20,7 @@ from resources.model_packs import ModelPack
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.cli.run import tell
 from screenalytics_assets.core.acceptance_metrics import METRICS
-from screenalytics_assets.core.cleanup import TARGETS
+from screenalytics_assets.core.cleanup import COMPARED
 from screenalytics_assets.core.schemas import SHOTS
 from screenalytics_assets.core.truth import TruthDocument, parse_truth
 from screenalytics_assets.definitions import defs
@@ -307,7 +307,9 @@ def test_the_result_of_a_check_belongs_to_its_episode(instance: dg.DagsterInstan
         "split_tracks_integrity",
         "reembed_integrity",
         "recluster_integrity",
-        *(f"cleanup_{metric}" for metric in TARGETS),
+        "group_clusters_integrity",
+        "corrections_hold",
+        *(f"cleanup_{metric}" for metric in COMPARED),
         *METRICS,
     }
     assert {evaluation.partition for evaluation in evaluations} == {EP}  # type: ignore[union-attr]

@@ -22,7 +22,7 @@ from screenalytics_assets.automation import declarative
 from screenalytics_assets.core.errors import ConfigurationError, UnavailableError, VideoError
 from screenalytics_assets.definitions import ASSETS, defs
 from screenalytics_assets.instance import OWNER_TAG, claim_run, owner, prepare_home, release_dead_runs
-from screenalytics_assets.partitions import EPISODES_NAME
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME
 from screenalytics_assets.paths import project_dir
 from screenalytics_assets.stage import user_errors
 
@@ -214,7 +214,8 @@ def test_a_run_past_its_time_is_ended_and_its_slot_is_free(tmp_path: Path, monke
 def test_declarative_automation_is_off_until_somebody_switches_it_on() -> None:
     sensor = defs.get_repository_def().get_sensor_def(declarative.SENSOR)
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
-    keys = defs.resolve_asset_graph().get_all_asset_keys()
+    graph = defs.resolve_asset_graph()
+    keys = {key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def == EPISODES}
     assert sensor.asset_selection is not None
     assert sensor.asset_selection.resolve(defs.resolve_asset_graph()) == keys
     automatic = [s.name for s in defs.get_repository_def().sensor_defs if "automation" in s.sensor_type.value.lower()]

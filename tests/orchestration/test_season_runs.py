@@ -19,7 +19,7 @@ from screenalytics_assets.definitions import defs
 from screenalytics_assets.runs import JOB, asset_names
 from tests.synthetic_episodes import ASSETS, GRAPH, publish, publish_episode, register, report_checks, write_video
 
-SEASON = Season(show="demo", season=1, run=("missing", "stale"), profile="fast_cpu", overrides={"min_shot_s": 0.5})
+SEASON = Season(show="demo", season=1, run=("missing", "stale"), profile="fast_cpu", overrides={"min_shot_s": 0.15})
 TICK = datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.UTC)
 
 
@@ -132,7 +132,7 @@ def test_other_code_another_configuration_and_another_video_make_stale(
 def test_the_configuration_is_that_of_the_season(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
     register(instance, "demo-s01e01")
     publish_episode(store, "demo-s01e01")
-    publish(store, "identities", "demo-s01e01", config={"min_shot_s": 0.5})
+    publish(store, "identities", "demo-s01e01", config={"min_shot_s": 0.15})
     publish(store, "track_metrics", "demo-s01e01")
     publish(store, "episode_report", "demo-s01e01")
     assert states(instance)["demo-s01e01"].state == "ok"
@@ -232,7 +232,7 @@ def test_the_adapter_makes_the_backfill_that_the_daemon_and_the_ui_expect(instan
     assert backfill.is_asset_backfill
     assert backfill.title == "demo-s01: missing"
     assert backfill.run_config == {
-        "resources": {"settings": {"config": {"profile": "fast_cpu", "overrides": {"min_shot_s": 0.5}}}}
+        "resources": {"settings": {"config": {"profile": "fast_cpu", "overrides": {"min_shot_s": 0.15}}}}
     }
     assert backfill.tags == {"screenalytics/season": "demo-s01", "dagster/schedule_name": "season_demo_s01"}
     data = backfill.get_asset_backfill_data(GRAPH)

@@ -57,7 +57,7 @@ def store(own_instance: dg.DagsterInstance, demo_episode: tuple[Path, TruthDocum
     assert len(outcome.failures) == 1
     assert "SCREENALYTICS_DATABASE_URL does not answer" in outcome.failures[0]
     assert "hunter2" not in outcome.failures[0]
-    assert {"identities", "screen_time", "track_metrics", "episode_report"} <= set(outcome.computed)
+    assert {"group_clusters", "screen_time", "track_metrics", "episode_report"} <= set(outcome.computed)
     return ArtifactStoreResource().store()
 
 
@@ -173,11 +173,17 @@ def test_photos_that_did_not_change_are_not_looked_at_again_and_a_lost_facebank_
         assert database.facebank(SHOW) == record
 
 
-def test_find_tells_when_a_face_appears_with_pictures(
-    cli_place: Cli, enrolled: RunOutcome, stored: RunOutcome, photos: Path
-) -> None:
+@pytest.fixture(scope="module")
+def named(own_instance: dg.DagsterInstance, enrolled: RunOutcome, stored: RunOutcome) -> RunOutcome:
     assert enrolled.success
     assert stored.success
+    return run_episode(own_instance, EP, select=["group_clusters", "episode_vectors"])
+
+
+def test_find_tells_when_a_face_appears_and_who_it_is_with_pictures(
+    cli_place: Cli, named: RunOutcome, photos: Path, store: ArtifactStore
+) -> None:
+    assert named.computed == ["group_clusters", "episode_vectors"]
     photo = next((photos / "Ann Onymous").iterdir())
     outcome = cli_place.run("find", str(photo), "--show", SHOW, "--json")
     assert outcome.returncode == 0, outcome.said
@@ -186,6 +192,14 @@ def test_find_tells_when_a_face_appears_with_pictures(
     assert episode["ep_id"] == EP
     assert episode["seconds"] > 0.5
     assert all(start_s < end_s for start_s, end_s in episode["intervals"])
+    grouped = store.open("group_clusters", EP)
+    assert grouped
+    people = {who["identity_id"]: who for who in grouped.json("identities.json")["identities"]}
+    assert "Ann Onymous" in episode["people"]
+    for track in episode["tracks"]:
+        who = people[track["identity_id"]]
+        assert track["track_id"] in who["track_ids"]
+        assert (track["person_id"], track["name"]) == (who["person_id"], who["name"])
     assert Path(answer["pictures"]).read_bytes().startswith(b"\xff\xd8")
 
 
@@ -217,3 +231,16 @@ def test_the_command_prints_every_photo_and_refuses_a_show_without_photos(
         outcome = cli_place.run("facebank", show)
         assert outcome.returncode == 2
         assert words in outcome.said
+
+
+def test_with_a_facebank_and_no_database_the_names_fail_and_what_does_not_need_them_is_there(
+    own_instance: dg.DagsterInstance, named: RunOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert named.success
+    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/faces")
+    outcome = run_episode(own_instance, EP, overrides={"name_margin": 0.3, "min_cohesion": 0.1})
+    assert not outcome.success
+    (failure,) = outcome.failures
+    assert "SCREENALYTICS_DATABASE_URL does not answer" in failure
+    assert {"identities", "recluster", "track_metrics"} <= set(outcome.computed + outcome.reused)
+    assert not {"group_clusters", "episode_vectors"} & set(outcome.computed + outcome.reused)

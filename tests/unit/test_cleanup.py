@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from screenalytics_assets.core.cleanup import (
-    TARGETS,
+    COMPARED,
     Footage,
     State,
     cleanup_document,
@@ -19,6 +19,13 @@ from tests.unit.builders import EP_ID, Seen, detections_table, shots_table, trac
 from tests.unit.test_metrics import ELSEWHERE, HERE, untracked_table
 
 NO_GROUPING = {"centroids": 0, "within_episode": 0, "across_episodes": 0}
+LIMITS = {
+    "tracks_per_minute": {"target": 30.0, "warn": 50.0},
+    "short_track_fraction": {"target": 0.20, "warn": 0.30},
+    "id_switch_rate": {"target": 0.05, "warn": 0.10},
+    "singleton_fraction": {"target": 0.30, "warn": 0.50},
+    "largest_cluster_fraction": {"target": 0.40, "warn": 0.60},
+}
 SEEN = [Seen(12 * k, HERE if k < 12 else ELSEWHERE) for k in range(24)]
 
 
@@ -55,6 +62,7 @@ def report(before: State, after: State, cuts: Sequence[tuple[int, int, int]] = (
         actions=["split_tracks", "recluster"],
         runtime_s=1.23456,
         grouping=NO_GROUPING,
+        limits=LIMITS,
     )
 
 
@@ -75,7 +83,7 @@ def test_the_report_has_the_fields_of_the_contract() -> None:
     assert document["splits"] == {"hard": 0, "streak": 0, "iou": 0, "total": 0}
     assert document["grouping"] == NO_GROUPING
     for name in ("metrics_before", "metrics_after", "improvement"):
-        assert set(document[name]) == set(TARGETS)
+        assert set(document[name]) == set(COMPARED)
 
 
 def test_nothing_changed_is_the_same_in_every_metric() -> None:
@@ -101,25 +109,27 @@ def test_a_cut_counts_on_both_sides_for_the_second_person_was_there_before() -> 
 def test_a_stranger_who_was_hidden_in_a_cluster_was_a_singleton_before() -> None:
     before, after = state([4] * 6, [[0, 1, 2], [3, 4, 5]]), state([4] * 6, [[0, 1, 2], [3, 4], [5]])
     change = report(before, after)["improvement"]["singleton_fraction"]
-    assert change == {"baseline": 1 / 3, "change": 0.0, "verdict": "same"}
+    assert change == {"baseline": 1 / 3, "change": 0.0, "target": 0.3, "verdict": "same"}
 
 
 def test_a_piece_that_is_joined_to_another_track_takes_no_switch_away_and_adds_none() -> None:
     before = state([12, 12], [[0], [1]])
     after = state([6, 18], [[0], [1]], reasons={1: "hard"})
     change = report(before, after, [(0, 1, 7)])["improvement"]["id_switch_rate"]
-    assert change == {"baseline": 0.5, "change": 0.0, "verdict": "same"}
+    assert change == {"baseline": 0.5, "change": 0.0, "target": 0.05, "verdict": "same"}
 
 
 def test_clusters_that_fall_apart_are_worse() -> None:
     document = report(state([6] * 4, [[0, 1], [2, 3]]), state([6] * 4, [[0], [1], [2], [3]]))
     assert document["metrics_before"]["singleton_fraction"] == 0
-    assert document["improvement"]["singleton_fraction"] == {"baseline": 0.5, "change": 0.5, "verdict": "worse"}
+    assert document["improvement"]["singleton_fraction"]["verdict"] == "worse"
+    assert document["improvement"]["singleton_fraction"]["baseline"] == LIMITS["singleton_fraction"]["warn"]
 
 
 def test_clusters_that_are_merged_have_fewer_singletons() -> None:
     document = report(state([6] * 4, [[0], [1], [2], [3]]), state([6] * 4, [[0, 1], [2, 3]]))
-    assert document["improvement"]["singleton_fraction"] == {"baseline": 1.0, "change": -1.0, "verdict": "better"}
+    assert document["improvement"]["singleton_fraction"]["verdict"] == "better"
+    assert document["improvement"]["singleton_fraction"]["change"] == -1.0
 
 
 def test_everybody_in_one_cluster_is_worse() -> None:
@@ -132,14 +142,18 @@ def test_tracks_that_fall_apart_without_a_cut_are_worse() -> None:
     assert document["improvement"]["id_switch_rate"]["verdict"] == "worse"
 
 
-@pytest.mark.parametrize("metric", TARGETS)
-def test_more_is_worse_only_beyond_the_target(metric: str) -> None:
-    target = TARGETS[metric]
-    assert verdict(metric, 0.5 * target, target) == "same"
-    assert verdict(metric, 0.5 * target, 1.1 * target) == "worse"
-    assert verdict(metric, 1.2 * target, 1.1 * target) == "better"
-    assert verdict(metric, 0.5 * target, 0.4 * target) == "better"
-    assert verdict(metric, 1.1 * target, 1.1 * target + 1e-12) == "same"
+@pytest.mark.parametrize("target", [30.0, 0.05])
+def test_more_is_worse_only_beyond_the_target(target: float) -> None:
+    assert verdict(0.5 * target, target, target) == "same"
+    assert verdict(0.5 * target, 1.1 * target, target) == "worse"
+    assert verdict(1.2 * target, 1.1 * target, target) == "better"
+    assert verdict(0.5 * target, 0.4 * target, target) == "better"
+    assert verdict(1.1 * target, 1.1 * target + 1e-12, target) == "same"
+
+
+def test_without_a_target_more_is_not_worse() -> None:
+    assert verdict(0.1, 0.9, None) == "same"
+    assert verdict(0.9, 0.1, None) == "better"
 
 
 def test_what_was_divided_and_merged_is_told_by_the_identities_ids() -> None:
@@ -162,5 +176,6 @@ def test_an_episode_without_tracks_has_a_report() -> None:
         actions=[],
         runtime_s=0.0,
         grouping=NO_GROUPING,
+        limits=LIMITS,
     )
     assert {change["verdict"] for change in document["improvement"].values()} == {"same"}

@@ -113,12 +113,12 @@ def test_without_an_address_the_database_is_the_embedded_one(tmp_path: Path) -> 
     assert not (tmp_path / "data").exists()
 
 
-def test_a_missing_database_package_is_a_warning_with_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_package_of_the_database_no_episode_can_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     real = doctor_module._version
     monkeypatch.setattr(doctor_module, "_version", lambda name: None if name == "pgvector" else real(name))
     check = find("database")
-    assert (check.status, check.finding) == ("warn", "not installed: pgvector")
-    assert "screenalytics[postgres]" in check.advice
+    assert (check.status, check.finding) == ("fail", "not installed: pgvector")
+    assert "make setup" in check.advice
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,6 @@ def test_a_missing_database_package_is_a_warning_with_the_extra_to_install(monke
 def test_a_database_that_does_not_answer_is_a_warning_without_its_password(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
     monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", url)
     check = find("database")
     assert check.status == "warn"

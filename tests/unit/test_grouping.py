@@ -273,6 +273,27 @@ def test_the_same_person_named_twice_is_one_identity() -> None:
     assert named(grouped) == [("Jane", [0, 2]), (None, [1])]
 
 
+def test_one_name_for_two_who_are_seen_together_is_given_and_told_as_a_conflict_of_both_corrections() -> None:
+    jane = [
+        Name(number=1, identity=TWO.shown("ident_001", 0, 2, 4), name="Jane", person_id="jane"),
+        Name(number=2, identity=TWO.shown("ident_002", 1, 3, 5), name="Jane", person_id="jane"),
+    ]
+    grouped = TWO.group(*jane)
+    assert named(grouped) == [("Jane", [0, 1, 2, 3, 4, 5])]
+    assert len(grouped.grouping["exempt"]) == 3
+    told = grouped.grouping["corrections"]
+    assert [outcome["status"] for outcome in told] == ["conflict", "conflict"]
+    assert told[1]["remarks"] == [
+        "ident_002 and ident_001 are both Jane, though they are seen together or were split",
+    ]
+    bob = replace_name(jane[1], "Bob")
+    assert [outcome["status"] for outcome in TWO.group(jane[0], bob).grouping["corrections"]] == ["applied"] * 2
+
+
+def replace_name(correction: Name, name: str) -> Name:
+    return correction.model_copy(update={"name": name, "person_id": name.lower()})
+
+
 def test_a_low_cohesion_cluster_is_doubtful() -> None:
     clusters = TWO.clusters()
     clusters["identities"][0]["low_cohesion"] = True

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from screenalytics_assets.core import schemas
 from screenalytics_assets.core.metrics import (
-    MAX_BLANK_FRACTION,
     blank_warning,
     count_rebirths,
     crop_stats,
@@ -255,12 +254,15 @@ def test_an_episode_without_faces_has_face_figures_too() -> None:
 
 @pytest.mark.parametrize(("crops", "blank"), [(0, 0), (10, 0), (90, 10), (900, 100)])
 def test_up_to_a_tenth_of_blank_crops_is_not_warned_of(crops: int, blank: int) -> None:
-    assert MAX_BLANK_FRACTION == 0.10
-    assert blank_warning(crops=crops, blank=blank, confidence_th=0.2) is None
+    assert blank_warning(crops=crops, blank=blank, most=0.1, confidence_th=0.2) is None
+
+
+def test_without_a_limit_no_blank_crop_is_warned_of() -> None:
+    assert blank_warning(crops=0, blank=9, most=None, confidence_th=0.2) is None
 
 
 def test_more_than_a_tenth_of_blank_crops_is_warned_of_with_the_key_to_change() -> None:
-    warning = blank_warning(crops=89, blank=11, confidence_th=0.2)
+    warning = blank_warning(crops=89, blank=11, most=0.1, confidence_th=0.2)
     assert warning is not None
     assert warning.startswith("[BLANK] 11 of 100 crops (11%) show nothing and were not written, more than 10%")
     assert warning.endswith("set confidence_th above 0.2")

@@ -32,7 +32,14 @@ def truth(*, hidden: bool = False) -> Truth:
     )
 
 
-def scores(left: str | None, right: str | None, *, truth_of: Truth | None = None, found: int = 8) -> NameScores:
+def scores(
+    left: str | None,
+    right: str | None,
+    *,
+    truth_of: Truth | None = None,
+    found: int = 8,
+    shown: dict[str, list[list[float]]] | None = None,
+) -> NameScores:
     """Names of the track on the left, found in so many frames, and of the one on the right."""
     tracks = [[Seen(f, bbox=LEFT) for f in ANALYSED][:found], [Seen(f, bbox=RIGHT) for f in ANALYSED]]
     table = tracks_table(tracks)
@@ -46,6 +53,7 @@ def scores(left: str | None, right: str | None, *, truth_of: Truth | None = None
         detections_table([seen for track in tracks for seen in track]),
         table,
         {"identities": identities},
+        {"people": [{"person_id": name, "intervals": spans} for name, spans in (shown or {}).items()]},
     )
     assert result is not None
     return result
@@ -92,7 +100,28 @@ def test_identities_that_were_never_named_have_no_scores() -> None:
     table = tracks_table([[Seen(0, bbox=LEFT)]])
     identities = {"identities": [{"identity_id": "ident_001", "track_ids": ["track-00001"]}]}
     detections = detections_table([Seen(0, bbox=LEFT)])
-    assert score_names(truth(), frames_table([0]), detections, table, identities) is None
+    assert score_names(truth(), frames_table([0]), detections, table, identities, {"people": []}) is None
+
+
+def test_published_seconds_are_right_where_the_person_has_to_be_found_and_extra_where_nobody_is() -> None:
+    ann, bob = scores("ann", "bob", shown={"ann": [[0.0, 0.25], [0.5, 0.75]], "ident_009": [[0.0, 1.0]]}).people
+    assert (ann.present_s, ann.shown_s, ann.extra_s) == (1.0, 0.5, 0.0)
+    assert (bob.present_s, bob.shown_s) == (1.0, 0.0)
+    half = parse_truth(
+        {
+            "fps": FPS,
+            "width": 1000,
+            "height": 500,
+            "frames": 24,
+            "shots": [[0, 24]],
+            "truth": [
+                [{"person": "ann", "bbox": [100, 100, 300, 300], "visible": 1.0 if i < 12 else 0.3}] if i < 18 else []
+                for i in range(24)
+            ],
+        }
+    )
+    (ann,) = scores("ann", None, truth_of=half, shown={"ann": [[0.0, 1.0]]}).people
+    assert (ann.present_s, ann.shown_s, ann.extra_s) == (0.5, 0.5, 0.25)
 
 
 def test_seconds_of_several_episodes_are_added_up() -> None:

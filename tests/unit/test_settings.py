@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
 from hypothesis import given
@@ -19,21 +20,13 @@ from resources.settings import (
     read_yaml,
     resolve_settings,
 )
+from screenalytics_assets.automation.season_config import Season
 from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.core.settings import (
-    STAGE_FILES,
-    Layer,
-    Resolved,
-    Settings,
-    Thresholds,
-    digest_of,
-    fill_from_models,
-    flatten,
-    resolve,
-    section_of_key,
-    thresholds_of,
-)
+from screenalytics_assets.core.settings import STAGE_FILES, Settings, digest_of, flatten, section_of_key
+from screenalytics_assets.core.settings_layers import Layer, Resolved, resolve
+from screenalytics_assets.core.thresholds import Thresholds, fill_from_models, thresholds_of
 from screenalytics_assets.paths import project_dir
+from screenalytics_assets.runs import run_config_of
 
 WriteFile = Callable[[str, dict[str, Any]], None]
 
@@ -614,3 +607,29 @@ def test_the_resource_takes_a_profile_and_overrides() -> None:
     resolved = SettingsResource(profile="fast_cpu", overrides={"frame_stride": 9}).resolved()
     assert resolved.provenance["frame_stride"] == "run configuration"
     assert resolved.provenance["detection_fps_limit"] == "profile fast_cpu"
+
+
+@pytest.mark.parametrize(
+    "run_config",
+    [
+        run_config_of(None, dict([parse_assignment("cluster_thresh=null")]), force=False),
+        Season(show="demo", season=1, overrides={"cluster_thresh": None}).run_config(),
+        yaml.safe_load("resources: {settings: {config: {overrides: {cluster_thresh: null}}}}"),
+    ],
+    ids=["command line", "season", "launchpad"],
+)
+def test_null_in_the_configuration_of_a_run_leaves_a_threshold_to_the_models(
+    run_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCREENALYTICS_CLUSTER_THRESH", "0.9")
+    given: list[float | None] = []
+
+    @dg.asset
+    def thresholds(settings: SettingsResource) -> None:
+        given.append(settings.resolved().settings.clustering.cluster_thresh)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize(
+            [thresholds], instance=instance, resources={"settings": SettingsResource()}, run_config=run_config
+        )
+    assert given == [None]
