@@ -7,10 +7,14 @@ import dagster as dg
 
 from resources.acceptance import load_acceptance
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.crop_file import read_crops
 from resources.settings import SettingsResource
 from screenalytics_assets.core.doubts import Limits
+from screenalytics_assets.core.layout import SHEET
 from screenalytics_assets.core.settings import digest_of
+from screenalytics_assets.metadata import picture
 from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.reports.cast import cast_of, cast_sheet
 from screenalytics_assets.reports.episode import EpisodePage
 from screenalytics_assets.reports.provenance import used_digest
 from screenalytics_assets.reports.review import Review
@@ -31,9 +35,24 @@ _TOLD = (
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
-    """Where the page is, its size, and how many likely mistakes it asks about."""
-    (page,) = artifact.manifest.files
-    return {"report": dg.MetadataValue.path(artifact.location("index.html")), "bytes": page.bytes}
+    """Where the page is, its size, and the best crops of each person."""
+    sheet = artifact.path(SHEET).read_bytes()
+    return {
+        "report": dg.MetadataValue.path(artifact.location("index.html")),
+        "bytes": artifact.path("index.html").stat().st_size,
+        "contact_sheet": picture(sheet, "the best crops of each person"),
+    }
+
+
+def sheet_of(inputs: Mapping[str, Artifact]) -> bytes:
+    """The best crops of each person, for the terminal to point to."""
+    cast = cast_of(
+        inputs["group_clusters"].json("identities.json"),
+        inputs["split_tracks"].table("tracks.parquet"),
+        inputs["reembed"].table("faces.parquet"),
+    )
+    shown = {face for member in cast for face in member.best_faces}
+    return cast_sheet(cast, dict(read_crops(inputs["face_crops"].path("face_crops.parquet"), shown)))
 
 
 STAGE = Stage(
@@ -87,6 +106,7 @@ def episode_report(
         review = Review(context.partition_key, inputs, clustering, limits)
         page = EpisodePage(context.partition_key, inputs, review, manifests, run.pack, acceptance).render()
         outputs["episode_report"].path("index.html").write_text(page, encoding="utf-8")
+        outputs["episode_report"].path(SHEET).write_bytes(sheet_of(inputs))
         likely = {"likely_merges": review.merges(), "likely_splits": review.splits()}
         return {"episode_report": {name: sum(q.is_likely for q in found) for name, found in likely.items()}}
 

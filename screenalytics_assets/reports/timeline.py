@@ -10,7 +10,7 @@ MAX_THUMBNAILS = 400
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _TICKS = 8
 COLOURS = ("#0b7285", "#b3541e", "#5f3dc4", "#2b8a3e", "#c2255c", "#1864ab", "#7a5c00", "#862e9c", "#495057", "#a61e4d")
-"""Each at least 4.5:1 on white (WCAG 1.4.3); rows are told apart by their names."""
+"""Each at least 3:1 on the lanes (WCAG 1.4.11); rows are told apart by their names."""
 
 
 class Span(NamedTuple):

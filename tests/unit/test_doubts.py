@@ -99,7 +99,7 @@ def test_an_identity_of_one_track_cannot_be_divided() -> None:
 
 def test_the_similarity_has_the_cohesion_on_its_diagonal() -> None:
     similarity = identity_similarity(identities_of([1, 2], [3]), tracks_of("AAB"))
-    np.testing.assert_allclose(similarity.values, [[0.7, 0], [0, 1]], atol=1e-6)
+    assert similarity.values == pytest.approx(np.array([[0.7, 0], [0, 1]]), abs=1e-6)
 
 
 def test_those_that_resemble_each_other_stand_side_by_side() -> None:
@@ -111,7 +111,8 @@ def test_those_that_resemble_each_other_stand_side_by_side() -> None:
 
 def test_nobody_gives_no_doubts() -> None:
     none = tracks_of("")
-    assert merge_doubts([], none, LIMITS) == split_doubts([], none, LIMITS) == []
+    assert merge_doubts([], none, LIMITS) == []
+    assert split_doubts([], none, LIMITS) == []
     assert identity_similarity([], none).ordered().identity_ids == ()
 
 
