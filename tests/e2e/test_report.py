@@ -49,7 +49,9 @@ def pages(
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(pages: Pages) -> Iterator[Browser]:
+    """After the runs: Dagster starts event loops of its own, which cannot run inside the browser's."""
+    assert pages
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
         yield browser
