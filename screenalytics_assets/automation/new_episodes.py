@@ -16,7 +16,7 @@ from screenalytics_assets.automation.inbox import Cursor, Inbox, InboxFile, Inbo
 from screenalytics_assets.automation.season_config import run_config_of
 from screenalytics_assets.automation.tombstones import times_retired
 from screenalytics_assets.core.errors import ScreenalyticsError, UnavailableError, VideoError
-from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, PARTITION_TAG, parse_ep_id
+from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, add_requests, parse_ep_id
 from screenalytics_assets.paths import data_root
 
 SENSOR = "new_episodes"
@@ -148,12 +148,12 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
 
 
 def _result(taken: Taken, cursor: Cursor, settings: InboxSettings, registered: Sequence[str]) -> dg.SensorResult:
-    new = sorted({str(video.partition) for video in taken.videos} - set(registered))
+    new = {str(video.partition) for video in taken.videos} - set(registered)
     requests = [_run_of(video) for video in taken.videos] if settings.autorun else []
     return dg.SensorResult(
         run_requests=requests or None,
         skip_reason=None if requests else dg.SkipReason(_message(taken, cursor)),
-        dynamic_partitions_requests=[EPISODES.build_add_request(new)] if new else None,
+        dynamic_partitions_requests=add_requests(new) or None,
         asset_events=taken.videos,
         cursor=cursor.model_dump_json(),
     )

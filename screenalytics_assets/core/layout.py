@@ -3,6 +3,8 @@
 import re
 
 VIDEO_STEM = "episode"
+SHEET = "people.jpg"
+"""The contact sheet of an episode's people, beside its report."""
 
 
 def manifest_path(asset: str, ep_id: str) -> str:
@@ -51,6 +53,7 @@ _FOLDERS = {
     "tracks.npy": "embeds",
     "track_ids.json": "embeds",
     "index.html": "reports",
+    SHEET: "reports",
     "facebank.json": "facebank",
     "facebank_crops.parquet": "facebank",
 }

@@ -50,7 +50,7 @@ class Ticks:
         ) as context:
             data = self.sensor.evaluate_tick(context)
         for request in data.dynamic_partitions_requests or ():
-            self.instance.add_dynamic_partitions(EPISODES_NAME, list(request.partition_keys))
+            self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
         for event in data.asset_events:
             self.instance.report_runless_asset_event(event)
         self.cursor = data.cursor
