@@ -15,7 +15,7 @@ from screenalytics_assets.core.acceptance_metrics import METRICS
 from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.instance import OWNER_TAG, owner
-from screenalytics_assets.partitions import EPISODES_NAME, parse_ep_id
+from screenalytics_assets.partitions import parse_ep_id, register_episode
 
 ACCEPTANCE_JOB = "acceptance_job"
 
@@ -77,7 +77,7 @@ def run_acceptance_checks(
     for name, limits in overrides.items():
         judge_episode(METRICS[name], artifacts, ep_id, limits)
     earlier = {name: _earlier(instance, name, ep_id) for name in METRICS}
-    instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
+    register_episode(instance, ep_id)
     run_id = str(uuid4())
     try:
         result = defs.resolve_job_def(ACCEPTANCE_JOB).execute_in_process(

@@ -23,6 +23,7 @@ from screenalytics_assets.assets.identities import identities
 from screenalytics_assets.assets.recluster import recluster
 from screenalytics_assets.assets.reembed import reembed
 from screenalytics_assets.assets.screen_time import screen_time
+from screenalytics_assets.assets.season_screen_time import season_screen_time
 from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
@@ -72,6 +73,11 @@ FACEBANK_JOB = dg.define_asset_job(
     selection=dg.AssetSelection.assets(facebank),
     description="The photos of a show's known people.",
 )
+SEASON_JOB = dg.define_asset_job(
+    "season_job",
+    selection=dg.AssetSelection.assets(season_screen_time),
+    description="The screen time of a season, out of what its episodes have published.",
+)
 ACCEPTANCE_JOB = dg.define_asset_job(
     "acceptance_job",
     selection=dg.AssetSelection.checks(*ACCEPTANCE_CHECKS),
@@ -82,7 +88,7 @@ ACCEPTANCE_JOB = dg.define_asset_job(
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
-        assets=[*with_conditions(EPISODE_ASSETS), facebank],
+        assets=[*with_conditions(EPISODE_ASSETS), facebank, season_screen_time],
         asset_checks=[
             *INTEGRITY_CHECKS,
             *ACCEPTANCE_CHECKS,
@@ -90,7 +96,7 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
             *CLEANUP_COMPARISON_CHECKS,
             *GROUPING_CHECKS,
         ],
-        jobs=[EPISODE_JOB, FACEBANK_JOB, ACCEPTANCE_JOB],
+        jobs=[EPISODE_JOB, FACEBANK_JOB, SEASON_JOB, ACCEPTANCE_JOB],
         schedules=season_schedules(EPISODE_JOB.name),
         sensors=[
             build_new_episode_sensor(EPISODE_JOB.name, tell_refused_file),

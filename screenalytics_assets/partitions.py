@@ -1,6 +1,7 @@
-"""Episodes are the partitions: one key, ``ep_id``, for example ``rhobh-s05e02``; of the facebanks, shows."""
+"""Episodes are the partitions: one key, ``ep_id``, for example ``rhobh-s05e02``; also shows, and seasons."""
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import dagster as dg
@@ -13,6 +14,8 @@ PARTITION_TAG = "dagster/partition"
 EPISODES = dg.DynamicPartitionsDefinition(name=EPISODES_NAME)
 SHOWS_NAME = "shows"
 SHOWS = dg.DynamicPartitionsDefinition(name=SHOWS_NAME)
+SEASONS_NAME = "seasons"
+SEASONS = dg.DynamicPartitionsDefinition(name=SEASONS_NAME)
 
 _EP_ID = re.compile(r"(?P<show>[a-z0-9]+(?:-[a-z0-9]+)*)-s(?P<season>[0-9]{2})e(?P<episode>[0-9]{2,3})", re.ASCII)
 _SHOW = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
@@ -54,6 +57,33 @@ def season_of(ep_id: str) -> str:
     """The season of an episode: ``rhobh-s05e02`` is in ``rhobh-s05``."""
     parts = parse_ep_id(ep_id)
     return f"{parts.show}-s{parts.season}"
+
+
+def parse_season(season: str) -> str:
+    """Validate the name of a season, what its episodes' ids begin with.
+
+    Raises:
+        ConfigurationError: It does not have the form ``show-s05``.
+    """
+    if not is_ep_id(f"{season}e01"):
+        raise ConfigurationError(
+            f"{season!r} is not a season: expected SHOW-sSS in lower-case letters, digits and dashes, "
+            "for example rhobh-s05"
+        )
+    return season
+
+
+def register_episode(instance: dg.DagsterInstance, ep_id: str) -> None:
+    """Make an episode and its season known."""
+    instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
+    instance.add_dynamic_partitions(SEASONS_NAME, [season_of(ep_id)])
+
+
+def add_requests(ep_ids: Iterable[str]) -> list[dg.AddDynamicPartitionsRequest]:
+    """The same for a sensor, which asks Dagster to do it."""
+    new = sorted(ep_ids)
+    seasons = sorted({season_of(ep_id) for ep_id in new})
+    return [EPISODES.build_add_request(new), SEASONS.build_add_request(seasons)] if new else []
 
 
 def show_of(ep_id: str) -> str:

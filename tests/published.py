@@ -4,7 +4,7 @@ from typing import Any
 
 from resources.artifact_store import ArtifactStoreResource
 
-_DOCUMENT: dict[str, dict[str, Any]] = {
+DOCUMENT: dict[str, dict[str, Any]] = {
     "detect_track_metrics": {
         "duration_s": 60.0,
         "shots": 10,
@@ -65,7 +65,7 @@ def publish_figures(ep_id: str, *, provider: str = "CPUExecutionProvider", **fig
         "ep_id": ep_id,
         **{
             group: {name: figures.get(name, value) for name, value in values.items()}
-            for group, values in _DOCUMENT.items()
+            for group, values in DOCUMENT.items()
         },
     }
     _publish("track_metrics", ep_id, {"track_metrics.json": document}, {})

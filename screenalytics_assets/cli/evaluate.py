@@ -28,6 +28,9 @@ def evaluate(
         Path | None,
         typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the published intervals of an episode over the truth's, as a .png.")
+    ] = None,
     before_cleanup: Annotated[
         bool, typer.Option("--before-cleanup", help="Score tracks and identities as they were before the cleanup.")
     ] = False,
@@ -42,15 +45,37 @@ def evaluate(
     if data_root is not None:
         os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     if ep_id is not None and truth is not None and not (season or truth_dir or output):
-        _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json, before_cleanup=before_cleanup)
-    elif season is not None and truth_dir is not None and not (ep_id or truth):
+        store = ArtifactStoreResource().store()
+        if picture is not None:
+            _draw(store, ep_id, truth, picture)
+        _evaluate_episode(store, ep_id, truth, as_json=as_json, before_cleanup=before_cleanup)
+    elif season is not None and truth_dir is not None and not (ep_id or truth or picture):
         _evaluate_season(
             ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json, before_cleanup=before_cleanup
         )
     else:
         raise ConfigurationError(
-            "evaluate: expected EP --truth FILE, or --season SEASON --truth-dir DIR [--output FILE]"
+            "evaluate: expected EP --truth FILE [--picture FILE.png], or --season SEASON --truth-dir DIR "
+            "[--output FILE]"
         )
+
+
+def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> None:
+    from screenalytics_assets.core.errors import ConfigurationError
+    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.reports.over_truth import compared, over_truth
+    from screenalytics_assets.scoring import read_truth, score_published
+    from screenalytics_assets.stage import require_artifact
+
+    if picture.suffix != ".png":
+        raise ConfigurationError(f"--picture {picture}: expected a name that ends in .png")
+    parse_ep_id(ep_id)
+    known = read_truth(truth)
+    screen_time = require_artifact(store, "screen_time", ep_id).json("screen_time.json")
+    rows = compared(known, score_published(store, ep_id, known), screen_time)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(over_truth(rows, title=ep_id, duration_s=screen_time["duration_s"]))
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"picture: {picture}")
 
 
 def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool, before_cleanup: bool) -> None:

@@ -70,7 +70,7 @@ def execute(
 ) -> bool:
     """Materialize and tell how it went; whether everything passed."""
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.cli.terminal import TerminalProgress, cast_table, episode_cast, report_location
+    from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
     from screenalytics_assets.instance import open_instance
     from screenalytics_assets.runs import run_episode
 
@@ -86,7 +86,8 @@ def execute(
     tell(console, outcome)
     if outcome.success and not select:
         store = ArtifactStoreResource().store()
-        console.print(cast_table(ep_id, episode_cast(store, ep_id)))
+        console.print(people_table(store, ep_id))
+        console.print(f"faces: {sheet_location(store, ep_id)}", soft_wrap=True, highlight=False)
         console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
         console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
     return outcome.success

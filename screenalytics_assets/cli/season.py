@@ -118,6 +118,31 @@ def status(name: _Name, what: _What = None, as_json: _Json = False) -> None:
         )
 
 
+@season_app.command("report")
+def report(
+    name: _Name,
+    force: Annotated[bool, typer.Option(help="Compute again even what is unchanged.")] = False,
+) -> None:
+    """Add up the screen time of the season's episodes; make its page, which links the episodes' reports.
+
+    Reads what is published, and takes seconds; run it again after episodes were computed. Exits with 1 when it fails.
+    """
+    from resources.artifact_store import ArtifactStoreResource
+    from screenalytics_assets.cli.run import tell
+    from screenalytics_assets.cli.terminal import report_location
+    from screenalytics_assets.instance import open_instance
+    from screenalytics_assets.partitions import parse_season
+    from screenalytics_assets.runs import run_season
+
+    console = Console()
+    outcome = run_season(open_instance(), parse_season(name), force=force)
+    tell(console, outcome)
+    if outcome.success:
+        place = report_location(ArtifactStoreResource().store(), name)
+        console.print(f"report: {place}", soft_wrap=True, highlight=False)
+    raise typer.Exit(0 if outcome.success else 1)
+
+
 def parse_what(values: list[str] | None) -> "tuple[What, ...] | None":
     """What to run as typed.
 

@@ -82,7 +82,7 @@ def measure_starts(
     truth_rows, metrics_rows = [], []
     for start in starts:
         clean(instance, ep_id, start)
-        before, after = (score_published(store, ep_id, truth, before_cleanup=first) for first in (True, False))
+        before, after = (score_published(store, ep_id, truth, before_cleanup=early) for early in (True, False))
         truth_rows.append(truth_row(ep_id, start, before, after))
         report = require_artifact(store, "cleanup_report", ep_id).json("cleanup_report.json")
         metrics_rows.append(metrics_row(ep_id, start, report))

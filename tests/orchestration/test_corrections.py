@@ -143,11 +143,11 @@ def test_a_file_that_cannot_be_understood_stops_the_corrections_and_loses_nothin
 ) -> None:
     desk.name(largest(1)[0], "Jane")
     rerun(instance)
-    text = desk.path.read_text(encoding="utf-8")
-    desk.path.write_text(text.replace("name: Jane", "nmae: Jane"), encoding="utf-8")
+    text = Path(desk.location).read_text(encoding="utf-8")
+    Path(desk.location).write_text(text.replace("name: Jane", "nmae: Jane"), encoding="utf-8")
     outcome = run_episode(instance, EP, select=PEOPLE)
     assert not outcome.success
-    assert f"{desk.path}: line" in outcome.failures[0]
+    assert f"{Path(desk.location)}: line" in outcome.failures[0]
     assert "nmae" in outcome.failures[0]
     assert "Jane" in {entry["name"] for entry in people().values()}
     with pytest.raises(CorrectionError, match="nmae"):
@@ -177,7 +177,7 @@ def test_what_cannot_be_corrected_is_refused_and_nothing_is_written(desk: Correc
     for make, message in refused:
         with pytest.raises(CorrectionError, match=message):
             make()
-    assert not desk.path.exists()
+    assert not Path(desk.location).exists()
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def facebank(desk: CorrectionDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
     The server is in a folder that its own user can reach, which a folder of pytest's is not.
     """
-    assert not desk.path.exists()
+    assert not Path(desk.location).exists()
     folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
     server = EmbeddedPostgres(folder)
     server.open()
@@ -255,14 +255,14 @@ def test_the_command_writes_tells_what_follows_lists_and_takes_back(
     assert said.returncode == 0
     assert f'correction 1: name {one} "Jane Doe"' in said.said
     assert f"screenalytics run --ep-id {EP} --select corrections --select group_clusters" in said.said
-    content = yaml.safe_load(desk.path.read_text(encoding="utf-8"))
+    content = yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))
     assert content["corrections"][0]["person_id"] == "jane-doe"
     assert "not yet" in command.run("correct", EP, "list").said
     refused = command.run("correct", EP, "merge", one, "ident_999")
     assert (refused.returncode, "ident_999" in refused.said) == (2, True)
     assert "taken out" in command.run("correct", EP, "undo", "1").said
     assert "no corrections" in command.run("correct", EP, "list").said
-    assert json.loads(json.dumps(yaml.safe_load(desk.path.read_text(encoding="utf-8"))))["corrections"] == []
+    assert json.loads(json.dumps(yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))))["corrections"] == []
 
 
 def test_group_clusters_and_what_is_made_from_it_follow_a_correction() -> None:
