@@ -227,6 +227,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 for part, text in (
                     ("baseline", "what after is compared with"),
                     ("change", "after less baseline"),
+                    ("target", "up to there, more is not worse"),
                     ("verdict", "`better`, `same` or `worse`"),
                 )
             },

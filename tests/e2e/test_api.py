@@ -9,6 +9,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from resources.artifact_store import ArtifactStoreResource
+from resources.settings import profile_layer
 from screenalytics_assets.runs import asset_names
 from tests.documents import text_of
 from tests.e2e.conftest import EP_ID
@@ -70,7 +72,10 @@ def test_every_request_of_the_page_is_one_that_is_tried_here() -> None:
 
 def test_a_launched_run_has_the_profile_that_was_asked_for(ask: Ask, run_id: str) -> None:
     messages = [event["message"] for event in ask("RunLog", RUN_ID=run_id)["events"]]
-    assert any(re.search(r"detections: \d+/\d+ frames", message) for message in messages)
+    assert any(message.startswith("Finished execution of run") for message in messages)
+    manifest = ArtifactStoreResource().store().manifest("detections", EP_ID)
+    assert manifest is not None
+    assert manifest.config.items() >= profile_layer("fast_cpu").values.items()
     assert run_id in [run["runId"] for run in ask("RunsOfEpisode")["results"]]
     found = {entry["label"]: entry for entry in _materialization(ask)["metadataEntries"]}
     assert found["union_s"]["floatValue"] > 0
