@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 GPU    ?= 0
 PORT   ?= 3000
 
-.PHONY: setup demo ui test lint bench clean
+.PHONY: setup demo ui test lint docs bench clean
 .DEFAULT_GOAL := setup
 
 # Installs the packages into .venv and fetches the open model pack. GPU=1 replaces onnxruntime by onnxruntime-gpu:
@@ -35,6 +35,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Writes the pages of docs/ that are made from the code.
+docs: setup
+	$(BIN)/python -m screenalytics_assets.reference.pages
 
 test: lint
 	$(BIN)/pytest

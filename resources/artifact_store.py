@@ -76,6 +76,22 @@ class ArtifactStore(ABC):
     def write(self, relative: str, content: bytes) -> str:
         """Write one file that belongs to no artifact, whole or not at all; returns its location."""
 
+    @abstractmethod
+    def read(self, relative: str) -> bytes | None:
+        """The content of one file that belongs to no artifact, or nothing where there is none."""
+
+    @abstractmethod
+    def remove(self, relative: str) -> None:
+        """Delete one file that belongs to no artifact; one that is not there is no complaint."""
+
+    @abstractmethod
+    def files_of(self, ep_id: str) -> list[str]:
+        """Every file in the folders of an episode, of whatever kind, by its path or URL, in alphabetical order."""
+
+    @abstractmethod
+    def remove_files_of(self, ep_id: str) -> None:
+        """Delete the folders of an episode, of whatever kind."""
+
     @property
     @abstractmethod
     def _workspace(self) -> Path:
@@ -228,6 +244,31 @@ class LocalArtifactStore(ArtifactStore):
             temporary.unlink(missing_ok=True)
         return str(target)
 
+    def read(self, relative: str) -> bytes | None:
+        """The content of one file that belongs to no artifact, or nothing where there is none."""
+        try:
+            return (self.root / relative).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def remove(self, relative: str) -> None:
+        """Delete one file that belongs to no artifact; one that is not there is no complaint."""
+        (self.root / relative).unlink(missing_ok=True)
+
+    def files_of(self, ep_id: str) -> list[str]:
+        """Every file in the folders of an episode; a folder without files is told itself."""
+        folders = self._folders_of(ep_id)
+        return sorted(str(path) for folder in folders for path in _members(folder) or [folder])
+
+    def remove_files_of(self, ep_id: str) -> None:
+        """Delete the folders of an episode, of whatever kind."""
+        for folder in self._folders_of(ep_id):
+            shutil.rmtree(folder)
+
+    def _folders_of(self, ep_id: str) -> list[Path]:
+        # Each folder of the contract has one folder an episode, and so has .staging, where artifacts are written.
+        return sorted(path for path in self.root.glob(f"*/{ep_id}") if path.is_dir())
+
 
 def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
     """The error about a file that is not as its manifest says."""
@@ -267,6 +308,11 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _members(folder: Path) -> list[Path]:
+    """What is in a folder and is none; also links to nowhere, which are files to nobody."""
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,6 +44,7 @@ class StoredObject(NamedTuple):
     bytes: int
     etag: str
     metadata: Mapping[str, str] = {}
+    modified_s: float = 0.0
 
 
 class Bucket:
@@ -115,7 +116,19 @@ class Bucket:
             )
             for page in pages:
                 for found in page.get("Contents", []):
-                    yield StoredObject(found["Key"].removeprefix(self._prefix), found["Size"], found["ETag"])
+                    key = found["Key"].removeprefix(self._prefix)
+                    modified_s = found["LastModified"].timestamp()
+                    yield StoredObject(key, found["Size"], found["ETag"], modified_s=modified_s)
+
+    def folders(self, folder: str) -> Sequence[str]:
+        """The names of the folders in a folder."""
+        prefix = f"{self._prefix}{folder}/"
+        with self._errors(folder):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix, Delimiter="/"
+            )
+            found = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
+        return [name.removeprefix(prefix).rstrip("/") for name in found]
 
     def write(self, key: str, content: bytes, metadata: Mapping[str, str] | None = None) -> str:
         """Write a small object; returns its tag."""

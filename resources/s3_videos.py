@@ -30,9 +30,10 @@ class S3Videos(VideoPlace):
         """The URL of a video."""
         return self._bucket.url(_key(ep_id, name))
 
-    def names(self, ep_id: str) -> list[str]:
-        """The objects of an episode's folder, in alphabetical order."""
-        return sorted(PurePosixPath(stored.key).name for stored in self._bucket.list(_key(ep_id, ""), deep=False))
+    def sizes(self, ep_id: str) -> dict[str, int]:
+        """The objects of an episode's folder, in alphabetical order, with their bytes."""
+        found = self._bucket.list(_key(ep_id, ""), deep=False)
+        return dict(sorted((PurePosixPath(stored.key).name, stored.bytes) for stored in found))
 
     def path(self, ep_id: str, name: str) -> Path:
         """A copy on this machine; not removed until another video is asked for."""

@@ -17,7 +17,7 @@ from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from resources.database_schema import migrate
-from resources.embedded_postgres import EmbeddedPostgres, embedded_dir
+from resources.embedded_postgres import EmbeddedPostgres
 from resources.vector_queries import (
     PHOTO_SIMILARITIES,
     SIMILARITIES_SQL,
@@ -27,8 +27,9 @@ from resources.vector_queries import (
     load_query,
     require_vectors,
 )
-from screenalytics_assets.core.errors import DatabaseError
+from screenalytics_assets.core.errors import DatabaseAwayError, DatabaseError
 from screenalytics_assets.core.tables import table_of
+from screenalytics_assets.paths import embedded_database_dir
 
 CONNECT_TIMEOUT_S = 10
 _POOL_SIZE = 4
@@ -59,8 +60,8 @@ class VectorDatabase:
             DatabaseError: The server is away, or its tables are of another version.
             MissingPackageError: No server is named, and the embedded one is not installed.
         """
-        self._embedded = None if url else EmbeddedPostgres(embedded_dir())
-        self.place = "SCREENALYTICS_DATABASE_URL" if url else f"the embedded database in {embedded_dir()}"
+        self._embedded = None if url else EmbeddedPostgres(embedded_database_dir())
+        self.place = "SCREENALYTICS_DATABASE_URL" if url else f"the embedded database in {embedded_database_dir()}"
         self._pool: ConnectionPool | None = None
         conninfo = self._embedded.open() if self._embedded else url or ""
         try:
@@ -105,7 +106,7 @@ class VectorDatabase:
         try:
             yield
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            raise DatabaseError(
+            raise DatabaseAwayError(
                 f"{self.place} does not answer: {str(error).splitlines()[0]}. Start it or correct the address, then "
                 "run again: what was stored before is as it was"
             ) from error

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
+from screenalytics_assets.paths import embedded_database_dir
+
 if TYPE_CHECKING:
     from resources.vector_database import VectorDatabase
 
@@ -24,6 +26,11 @@ def open_database(url: str | None = None, *, may_upgrade: bool = False) -> "Vect
     from resources.vector_database import VectorDatabase
 
     return VectorDatabase(url or os.environ.get("SCREENALYTICS_DATABASE_URL") or None, may_upgrade=may_upgrade)
+
+
+def is_database_made() -> bool:
+    """Whether there is a database to look into: one is named, or the embedded one was used before."""
+    return bool(os.environ.get("SCREENALYTICS_DATABASE_URL")) or (embedded_database_dir() / "postgres").exists()
 
 
 class VectorDatabaseResource(dg.ConfigurableResource[None]):

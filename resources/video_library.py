@@ -39,8 +39,8 @@ class VideoPlace(ABC):
         """What people are shown for a video."""
 
     @abstractmethod
-    def names(self, ep_id: str) -> list[str]:
-        """The files of an episode's folder, in alphabetical order."""
+    def sizes(self, ep_id: str) -> dict[str, int]:
+        """The files of an episode's folder, in alphabetical order, with their bytes."""
 
     @abstractmethod
     def path(self, ep_id: str, name: str) -> Path:
@@ -73,9 +73,10 @@ class LocalVideos(VideoPlace):
         """The path of a video."""
         return str(self.path(ep_id, name))
 
-    def names(self, ep_id: str) -> list[str]:
-        """The files of an episode's folder, in alphabetical order."""
-        return sorted(path.name for path in (self._root / video_dir(ep_id)).glob("*"))
+    def sizes(self, ep_id: str) -> dict[str, int]:
+        """The files of an episode's folder, in alphabetical order, with their bytes."""
+        paths = sorted((self._root / video_dir(ep_id)).glob("*"))
+        return {path.name: path.stat().st_size for path in paths if path.exists()}
 
     def path(self, ep_id: str, name: str) -> Path:
         """Where a video lies."""
@@ -136,6 +137,23 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         """
         return self._place().location(ep_id, self._only_name(ep_id))
 
+    def size_of(self, ep_id: str) -> tuple[str, int]:
+        """Name and bytes of the video of an episode, without a look into it.
+
+        Raises:
+            VideoError: There is none, or more than one.
+        """
+        name = self._only_name(ep_id)
+        return name, self._place().sizes(ep_id)[name]
+
+    def holds(self, ep_id: str, source: Path) -> bool:
+        """Whether the video of an episode has the content of this file; none is copied for that, if need not be.
+
+        Raises:
+            VideoError: There is none, or more than one.
+        """
+        return self._place().holds(ep_id, self._only_name(ep_id), source)
+
     def identify(self, ep_id: str) -> VideoFile:
         """Name and checksum of the video of an episode; from a bucket it is copied only if need be.
 
@@ -186,7 +204,7 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         return names[0]
 
     def _names(self, ep_id: str) -> list[str]:
-        paths = map(Path, self._place().names(ep_id))
+        paths = map(Path, self._place().sizes(ep_id))
         return [path.name for path in paths if path.stem == VIDEO_STEM and path.suffix.lower() in VIDEO_SUFFIXES]
 
     def _place(self) -> VideoPlace:

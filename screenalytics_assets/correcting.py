@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from resources.artifact_store import ArtifactStore
-from resources.correction_files import corrections_path, read_corrections, write_corrections
+from resources.correction_files import read_corrections, write_corrections
 from screenalytics_assets.core.corrections import (
     Correction,
     Corrections,
@@ -20,8 +20,8 @@ from screenalytics_assets.core.corrections import (
     person_id_of,
 )
 from screenalytics_assets.core.errors import CorrectionError
+from screenalytics_assets.core.layout import corrections_path
 from screenalytics_assets.partitions import parse_ep_id
-from screenalytics_assets.paths import data_root
 from screenalytics_assets.stage import require_artifact
 
 GROUPING = "group_clusters"
@@ -39,8 +39,8 @@ class CorrectionDesk:
         """
         parse_ep_id(ep_id)
         self.ep_id = ep_id
-        self.path = corrections_path(data_root(), ep_id)
-        self.corrections = read_corrections(self.path, ep_id)
+        self.location = store.location(corrections_path(ep_id))
+        self.corrections = read_corrections(store, ep_id)
         self._store = store
 
     def merge(self, identities: Sequence[str]) -> Correction:
@@ -137,7 +137,7 @@ class CorrectionDesk:
 
     def _write(self, entries: Sequence[Correction]) -> None:
         self.corrections = Corrections(ep_id=self.ep_id, corrections=tuple(entries))
-        write_corrections(self.path, self.corrections)
+        write_corrections(self._store, self.corrections)
 
     def _shown(self, identity: str) -> Shown:
         return self._places().shown(identity, self._tracks_of(identity))

@@ -1,5 +1,6 @@
 """Where the project, its configuration, its data and the Dagster instance are."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -53,6 +54,14 @@ def cache_dir() -> Path:
     """``SCREENALYTICS_CACHE_DIR``, ``XDG_CACHE_HOME/screenalytics`` or ``~/.cache/screenalytics``."""
     chosen = os.environ.get("SCREENALYTICS_CACHE_DIR")
     return Path(chosen or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "screenalytics")
+
+
+def embedded_database_dir() -> Path:
+    """Where the embedded server keeps its files: below the data root, or in the cache where that is a bucket."""
+    root = data_location()
+    if is_bucket(root):
+        return cache_dir() / "database" / hashlib.sha256(root.encode()).hexdigest()[:16]
+    return Path(root) / "database"
 
 
 def dagster_home() -> Path:

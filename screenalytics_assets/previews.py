@@ -14,7 +14,7 @@ from screenalytics_assets.core.cleanup import State
 from screenalytics_assets.definitions import CLEANUP_ASSETS, build_resources
 from screenalytics_assets.partitions import EPISODES_NAME
 from screenalytics_assets.runs import RunOutcome, outcome_of, run_config_of
-from screenalytics_assets.stage import require_artifact
+from screenalytics_assets.stage import require_artifact, told_at_once
 
 
 def preview_cleanup(
@@ -33,7 +33,7 @@ def preview_cleanup(
         How it went, and a store that shows the episode as if it had been published.
     """
     artifacts = PreviewStoreResource(folder=str(folder))
-    with dg.DagsterInstance.ephemeral() as instance:
+    with told_at_once(), dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
         result = dg.materialize(
             CLEANUP_ASSETS,

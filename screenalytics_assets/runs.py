@@ -13,7 +13,7 @@ from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.instance import OWNER_TAG, owner
 from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
-from screenalytics_assets.stage import WARNINGS
+from screenalytics_assets.stage import WARNINGS, told_at_once
 
 JOB = "episode_job"
 FACEBANK_JOB = "facebank_job"
@@ -90,15 +90,16 @@ def run_episode(
     register_episode(instance, ep_id)
     run_id = str(uuid4())
     definitions = build_definitions(progress) if progress else defs
-    result = definitions.resolve_job_def(JOB).execute_in_process(
-        instance=instance,
-        partition_key=ep_id,
-        asset_selection=[dg.AssetKey(name) for name in select] or None,
-        run_config=run_config_of(profile, overrides or {}, force=force),
-        run_id=run_id,
-        tags={OWNER_TAG: owner(run_id)},
-        raise_on_error=False,
-    )
+    with told_at_once():
+        result = definitions.resolve_job_def(JOB).execute_in_process(
+            instance=instance,
+            partition_key=ep_id,
+            asset_selection=[dg.AssetKey(name) for name in select] or None,
+            run_config=run_config_of(profile, overrides or {}, force=force),
+            run_id=run_id,
+            tags={OWNER_TAG: owner(run_id)},
+            raise_on_error=False,
+        )
     return outcome_of(result)
 
 
@@ -114,16 +115,17 @@ def run_facebank(
     """Register the show and materialize its facebank, from its photos or those of another folder."""
     instance.add_dynamic_partitions(SHOWS_NAME, [show])
     run_id = str(uuid4())
-    result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
-        instance=instance,
-        partition_key=show,
-        run_config=run_config_of(
-            profile, overrides or {}, force=force, photos={"show_folder": str(photos) if photos else None}
-        ),
-        run_id=run_id,
-        tags={OWNER_TAG: owner(run_id)},
-        raise_on_error=False,
-    )
+    with told_at_once():
+        result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
+            instance=instance,
+            partition_key=show,
+            run_config=run_config_of(
+                profile, overrides or {}, force=force, photos={"show_folder": str(photos) if photos else None}
+            ),
+            run_id=run_id,
+            tags={OWNER_TAG: owner(run_id)},
+            raise_on_error=False,
+        )
     return outcome_of(result)
 
 

@@ -4,6 +4,7 @@ import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,21 +67,37 @@ class StageContext(Protocol):
         """Where progress is told."""
 
 
+_may_retry: ContextVar[bool] = ContextVar("may_retry", default=True)
+
+
+@contextmanager
+def told_at_once() -> Iterator[None]:
+    """Steps that run meanwhile in this thread are not repeated: somebody sits before the terminal and waits.
+
+    The executor of `execute_in_process` knows no such option.
+    """
+    token = _may_retry.set(False)
+    try:
+        yield
+    finally:
+        _may_retry.reset(token)
+
+
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Errors with a message for people fail the run once, with that message; a retry cannot mend them.
 
-    What is outside and may answer a moment later, a network drive or a database, is asked again. Anything else is
-    a fault of the program: it fails the step at once.
+    What is outside and may answer a moment later, a network drive or a database, is asked again, but not within
+    `told_at_once`. Anything else is a fault of the program: it fails the step at once.
     """
     try:
         yield
     except ScreenalyticsError as error:
-        if is_transient(error):
+        if is_transient(error) and _may_retry.get():
             raise _retry() from error
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except OSError as error:
-        if is_transient(error):
+        if is_transient(error) and _may_retry.get():
             raise _retry() from error
         raise
 

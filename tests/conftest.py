@@ -13,10 +13,12 @@ import yaml
 
 from resources.model_packs import ModelPack, load_pack
 from resources.model_pull import pull_pack
+from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.truth import TruthDocument
 from screenalytics_assets.demo import render_demo_episode
 from screenalytics_assets.instance import open_instance
 from screenalytics_assets.paths import config_dir, project_dir
+from screenalytics_assets.runs import run_episode
 from tests.object_store import BucketPlace, serve_s3
 
 # How long an example takes says something about the machine, not about the code.
@@ -48,6 +50,35 @@ def demo_episode(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TruthD
     return video, render_demo_episode(video, seed=1, duration_s=8.0)
 
 
+DEMO_EP = "demo-s01e01"
+
+
+@pytest.fixture(scope="session")
+def published_demo(
+    tmp_path_factory: pytest.TempPathFactory, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]
+) -> Path:
+    """A data root in which the demo episode was computed once; to be copied, never written to."""
+    assert open_pack.name == "open"
+    folder = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        set_place(patch, folder)
+        VideoLibraryResource().add(DEMO_EP, demo_episode[0], replace=False)
+        with open_instance() as instance:
+            outcome = run_episode(instance, DEMO_EP)
+    assert outcome.success, outcome
+    # The server has stopped, and what its own user owns is not everybody's to copy.
+    shutil.rmtree(folder / "data" / "database", ignore_errors=True)
+    return folder / "data"
+
+
+def set_place(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """An environment that leads to a data root and a Dagster home in this folder, and to nothing of the caller's."""
+    for name in [name for name in os.environ if name.startswith("SCREENALYTICS_") and "CACHE" not in name]:
+        patch.delenv(name)
+    patch.setenv("SCREENALYTICS_DATA_ROOT", str(folder / "data"))
+    patch.setenv("DAGSTER_HOME", str(folder / "home"))
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The address of an object store that this process serves over HTTP."""
@@ -70,10 +101,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data root and a Dagster home that only one test module uses."""
     folder = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("SCREENALYTICS_") and "CACHE" not in name]:
-            patch.delenv(name)
-        patch.setenv("SCREENALYTICS_DATA_ROOT", str(folder / "data"))
-        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        set_place(patch, folder)
         yield folder
 
 

@@ -13,6 +13,9 @@ from typing import Any
 from dagster_aws.s3 import S3Resource
 from moto.server import ThreadedMotoServer
 
+TIMED = ("manifest.json", "cleanup_report.json")
+"""Files that hold running times, by the ends of their names."""
+
 
 @contextmanager
 def serve_s3() -> Iterator[str]:
@@ -78,11 +81,11 @@ class BucketPlace:
         }
 
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of every object but the manifests."""
+        """SHA-256 of every object but those that hold running times."""
         return {
             key: hashlib.sha256(content).hexdigest()
             for key, content in self.objects().items()
-            if not key.endswith("manifest.json")
+            if not key.endswith(TIMED)
         }
 
     def put(self, key: str, content: bytes) -> None:

@@ -6,14 +6,13 @@ from typing import Any
 import dagster as dg
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.correction_files import corrections_path, read_corrections
+from resources.correction_files import read_corrections
 from resources.settings import SettingsResource
 from screenalytics_assets.core.corrections import Corrections
 from screenalytics_assets.core.corrections import describe as in_words
 from screenalytics_assets.core.settings import digest_of
 from screenalytics_assets.metadata import table
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.paths import data_root
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 
@@ -40,8 +39,7 @@ def corrections(
     with user_errors():
         resolved = settings.load().resolved
         store = artifacts.store()
-        # Not from the store: a trial run publishes elsewhere, and obeys what people corrected all the same.
-        found = read_corrections(corrections_path(data_root(), context.partition_key), context.partition_key)
+        found = read_corrections(store, context.partition_key)
         document = found.model_dump(mode="json")
 
     def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:

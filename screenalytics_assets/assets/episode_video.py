@@ -22,6 +22,8 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
     return dict(artifact.json("video.json"))
 
 
+TAKEN_FROM = "taken_from"
+"""Among the metrics of a video that was dropped: which file it was."""
 DATA_VERSION_TAG = "dagster/data_version"
 STAGE = Stage("episode_video", "1", inputs=(), outputs={"episode_video": describe})
 
@@ -41,16 +43,28 @@ def record_video(
     store: ArtifactStore,
     resolved: Resolved,
     log: Any,  # noqa: ANN401 - Dagster's log manager
+    *,
+    taken_from: str,
 ) -> dg.AssetMaterialization:
     """Take a new video into the library and publish its facts, as a run of ``episode_video`` would.
+
+    ``taken_from`` is noted among its metrics as `TAKEN_FROM`.
 
     Raises:
         VideoError: The file is no complete video, or the episode has another one.
     """
     probe = probe_video(source)
     name = Path(videos.add(ep_id, source, replace=False)).name
-    published = _published(_Outside(ep_id, log), store, resolved, name, probe.sha256, lambda: probe, force=False)
-    (result,) = published
+    (result,) = _published(
+        _Outside(ep_id, log),
+        store,
+        resolved,
+        name,
+        probe.sha256,
+        lambda: probe,
+        force=False,
+        metrics={TAKEN_FROM: taken_from},
+    )
     version = result.data_version.value if result.data_version else ""
     return dg.AssetMaterialization(
         "episode_video", partition=ep_id, metadata=result.metadata, tags={DATA_VERSION_TAG: version}
@@ -66,10 +80,11 @@ def _published(
     probe: Callable[[], VideoProbe],
     *,
     force: bool,
+    metrics: Mapping[str, Any] | None = None,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         outputs["episode_video"].write_json("video.json", probe().to_dict())
-        return {}
+        return {"episode_video": metrics or {}}
 
     config = {"sha256": digest, "file": name}
     yield from run_stage(context, STAGE, store, resolved, config=config, force=force, compute=compute)

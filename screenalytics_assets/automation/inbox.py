@@ -2,17 +2,21 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
 from screenalytics_assets.core.errors import VideoError
-from screenalytics_assets.paths import config_dir, data_root
+from screenalytics_assets.paths import config_dir, data_location, is_bucket
+
+if TYPE_CHECKING:
+    from resources.bucket import Bucket
 
 FOLDER_VARIABLE = "SCREENALYTICS_INBOX"
 _COPYING_SUFFIXES = frozenset({".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp"})
@@ -21,7 +25,11 @@ _COPYING_SUFFIXES = frozenset({".part", ".partial", ".filepart", ".crdownload", 
 class InboxSettings(ConfigFile):
     """The keys of ``config/inbox.yaml``."""
 
-    folder: str = Field("inbox", min_length=1, description="Where episodes are dropped, below the data root.")
+    folder: str = Field(
+        "inbox",
+        min_length=1,
+        description="Where episodes are dropped: below the data root, a folder, or s3://bucket/prefix.",
+    )
     settle_s: float = Field(60.0, ge=0, description="A file is complete when it did not change for this long.")
     interval_s: int = Field(30, ge=5, description="How often the inbox is looked at.")
     autorun: bool = Field(False, description="Run the graph for a new episode at once.")
@@ -99,7 +107,7 @@ class FolderInbox:
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
             for name in names:
                 path = Path(folder, name)
-                if name.startswith((".", "~")) or path.suffix.lower() in _COPYING_SUFFIXES:
+                if not _may_be_episode(path.relative_to(self.root)):
                     continue
                 try:
                     stat = path.stat()
@@ -108,10 +116,60 @@ class FolderInbox:
                 yield InboxFile(path.relative_to(self.root).as_posix(), stat.st_size, stat.st_mtime_ns)
 
 
-def open_inbox(settings: InboxSettings | None = None) -> FolderInbox:
+class BucketInbox:
+    """Objects below a prefix of a bucket; one that is looked at is copied to this machine for as long."""
+
+    def __init__(self, bucket: "Bucket", workspace: Path) -> None:
+        self._bucket = bucket
+        self._workspace = workspace
+
+    def files(self) -> list[InboxFile]:
+        """The objects, in the order of their names.
+
+        Raises:
+            StorageError: The bucket is not there, or may not be read.
+        """
+        return [
+            InboxFile(found.key, found.bytes, int(found.modified_s * 1e9))
+            for found in sorted(self._bucket.list(""), key=lambda found: found.key)
+            if not f"/{found.key}".endswith("/") and _may_be_episode(PurePosixPath(found.key))
+        ]
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """A copy of the object, which is gone afterwards."""
+        self._workspace.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="inbox.", dir=self._workspace) as folder:
+            path = Path(folder) / PurePosixPath(name).name
+            self._bucket.download(name, path)
+            yield path
+
+    def remove(self, name: str) -> None:
+        """Delete the object, if it is still there."""
+        self._bucket.delete([name])
+
+
+def _may_be_episode(path: PurePath) -> bool:
+    """Neither hidden, nor in a hidden folder, nor still being written, by its name."""
+    is_hidden = path.name.startswith("~") or any(part.startswith(".") for part in path.parts)
+    return not is_hidden and path.suffix.lower() not in _COPYING_SUFFIXES
+
+
+def open_inbox(settings: InboxSettings | None = None) -> Inbox:
     """The inbox that is configured; the one below the data root is created, one elsewhere must be there."""
-    folder = Path((settings or inbox_settings()).folder)
-    return FolderInbox(data_root() / folder, create=not folder.is_absolute())
+    folder = (settings or inbox_settings()).folder
+    if is_bucket(folder):
+        return _inbox_in_bucket(folder)
+    if is_bucket(data_location()) and not Path(folder).is_absolute():
+        return _inbox_in_bucket(f"{data_location().rstrip('/')}/{folder}")
+    return FolderInbox(Path(data_location()) / folder, create=not Path(folder).is_absolute())
+
+
+def _inbox_in_bucket(url: str) -> BucketInbox:
+    # Only whoever has a bucket needs the packages for it.
+    from resources.s3_store import bucket_of, local_folder
+
+    return BucketInbox(bucket_of(url), local_folder() / "staging")
 
 
 class Cursor(BaseModel):

@@ -8,16 +8,15 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStoreResource
+from resources.artifact_store import ArtifactStore, ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.video_library import VIDEO_SUFFIXES, VideoLibraryResource
-from screenalytics_assets.assets.episode_video import DATA_VERSION_TAG, record_video
+from screenalytics_assets.assets.episode_video import DATA_VERSION_TAG, TAKEN_FROM, record_video
 from screenalytics_assets.automation.inbox import Cursor, Inbox, InboxFile, InboxSettings, inbox_settings, open_inbox
 from screenalytics_assets.automation.season_config import run_config_of
 from screenalytics_assets.automation.tombstones import times_retired
 from screenalytics_assets.core.errors import ScreenalyticsError, UnavailableError, VideoError
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, add_requests, parse_ep_id
-from screenalytics_assets.paths import data_root
 
 SENSOR = "new_episodes"
 TICK_BUDGET_S = 30.0
@@ -92,22 +91,26 @@ class EpisodeIntake:
             raise VideoError(f"{file.name} is not a video: expected a name that ends with {', '.join(VIDEO_SUFFIXES)}")
         ep_id = file.stem
         parse_ep_id(ep_id)
+        store = self._artifacts.store()
+        recorded = store.manifest("episode_video", ep_id) if ep_id in self._registered else None
+        source = f"{file.name} {file.stamp}"
+        if recorded and recorded.metrics.get(TAKEN_FROM) == source and self._has_video(ep_id):
+            taken.known.append(ep_id)
+            return
         with self._inbox.local(file.name) as path:
-            if self._is_known(ep_id, path):
+            if recorded and self._has_video(ep_id) and self._videos.holds(ep_id, path):
                 taken.known.append(ep_id)
                 return
             settings = SettingsResource().resolved()
-            video = record_video(ep_id, path, self._videos, self._artifacts.store(), settings, self._log)
+            video = record_video(ep_id, path, self._videos, store, settings, self._log, taken_from=source)
         taken.videos.append(video)
 
-    def _is_known(self, ep_id: str, path: Path) -> bool:
-        """The very file is the episode's video; tells without reading it, for a sensor that lost its cursor."""
-        if ep_id not in self._registered or self._artifacts.store().manifest("episode_video", ep_id) is None:
-            return False
+    def _has_video(self, ep_id: str) -> bool:
         try:
-            return self._videos.find(ep_id).samefile(path)
+            self._videos.locate(ep_id)
         except VideoError:
             return False
+        return True
 
 
 def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -> dg.SensorDefinition:
@@ -142,14 +145,16 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
             context.log.error(f"{name} is no episode: {reason}")
             if on_refused:
                 on_refused(name, reason)
-        return _result(taken, cursor.without(taken.files), settings, registered)
+        return _result(taken, cursor.without(taken.files), settings, registered, artifacts.store())
 
     return new_episodes
 
 
-def _result(taken: Taken, cursor: Cursor, settings: InboxSettings, registered: Sequence[str]) -> dg.SensorResult:
+def _result(
+    taken: Taken, cursor: Cursor, settings: InboxSettings, registered: Sequence[str], store: ArtifactStore
+) -> dg.SensorResult:
     new = {str(video.partition) for video in taken.videos} - set(registered)
-    requests = [_run_of(video) for video in taken.videos] if settings.autorun else []
+    requests = [_run_of(video, store) for video in taken.videos] if settings.autorun else []
     return dg.SensorResult(
         run_requests=requests or None,
         skip_reason=None if requests else dg.SkipReason(_message(taken, cursor)),
@@ -159,11 +164,11 @@ def _result(taken: Taken, cursor: Cursor, settings: InboxSettings, registered: S
     )
 
 
-def _run_of(video: dg.AssetMaterialization) -> dg.RunRequest:
+def _run_of(video: dg.AssetMaterialization, store: ArtifactStore) -> dg.RunRequest:
     ep_id = str(video.partition)
     version = (video.tags or {})[DATA_VERSION_TAG][:12]
     # The same video again is the same run, unless the episode was retired in between.
-    run_key = f"{ep_id} {version} {times_retired(data_root(), ep_id)}"
+    run_key = f"{ep_id} {version} {times_retired(store, ep_id)}"
     # With the tag Dagster does not look for a partition that this very tick adds.
     tags = {PARTITION_TAG: ep_id}
     return dg.RunRequest(run_key=run_key, partition_key=ep_id, run_config=run_config_of(ep_id), tags=tags)

@@ -1,17 +1,18 @@
 """Retiring an episode: everything that was in it is deleted, and the deletion is verified by looking."""
 
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStore
+from resources.vectors import is_database_made, open_database
 from screenalytics_assets.automation.backfills import unfinished_backfills
 from screenalytics_assets.automation.inbox import Inbox
 from screenalytics_assets.automation.tombstones import Retirement, write_tombstone
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError
+from screenalytics_assets.core.layout import corrections_path
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, parse_ep_id
 
 _IN_FLIGHT = [
@@ -37,25 +38,42 @@ class EpisodeStore(NamedTuple):
     purge: Callable[[str], None]
 
 
-def files_store(root: Path) -> EpisodeStore:
-    """The episode's folders below the data root: its video, artifacts, crops, reports, and what was being written."""
+def files_store(artifacts: ArtifactStore) -> EpisodeStore:
+    """The episode's folders: its video, artifacts, crops, reports, exports, and what was being written.
 
-    def folders(ep_id: str) -> list[Path]:
-        # Each folder of the contract has one folder an episode, and so has .staging, where artifacts are written.
-        return sorted(path for path in root.glob(f"*/{ep_id}") if path.is_dir())
+    And what people corrected: it names tracks of the episode, and would be obeyed if the id came back.
+    """
 
     def find(ep_id: str) -> list[str]:
-        return [
-            str(path)
-            for folder in folders(ep_id)
-            for path in (sorted(member for member in folder.rglob("*") if not member.is_dir()) or [folder])
-        ]
+        place = corrections_path(ep_id)
+        corrections = [] if artifacts.read(place) is None else [artifacts.location(place)]
+        return [*artifacts.files_of(ep_id), *corrections]
 
     def purge(ep_id: str) -> None:
-        for folder in folders(ep_id):
-            shutil.rmtree(folder)
+        artifacts.remove_files_of(ep_id)
+        artifacts.remove(corrections_path(ep_id))
 
     return EpisodeStore("files", find, purge)
+
+
+def vectors_store() -> EpisodeStore:
+    """The vectors of the episode's tracks in the database, which is not started where none was ever made.
+
+    Both functions raise `DatabaseError` when the database is away.
+    """
+
+    def find(ep_id: str) -> list[str]:
+        if not is_database_made():
+            return []
+        with open_database() as database:
+            return [] if database.episode_digest(ep_id) is None else [f"tracks of {ep_id} in {database.place}"]
+
+    def purge(ep_id: str) -> None:
+        if is_database_made():
+            with open_database() as database:
+                database.remove_episode(ep_id)
+
+    return EpisodeStore("vectors", find, purge)
 
 
 def inbox_store(inbox: Inbox) -> EpisodeStore:
@@ -91,7 +109,9 @@ def runs_in_flight(instance: dg.DagsterInstance, ep_id: str) -> list[str]:
     return [*runs, *(f"backfill {backfill_id}" for backfill_id in unfinished_backfills(instance, [ep_id]))]
 
 
-def retire(instance: dg.DagsterInstance, ep_id: str, stores: Iterable[EpisodeStore], *, root: Path) -> Retirement:
+def retire(
+    instance: dg.DagsterInstance, ep_id: str, stores: Iterable[EpisodeStore], *, artifacts: ArtifactStore
+) -> Retirement:
     """Delete an episode from everywhere and leave a record of that without anything that was in it.
 
     Interrupted, it may be called again.
@@ -100,11 +120,12 @@ def retire(instance: dg.DagsterInstance, ep_id: str, stores: Iterable[EpisodeSto
         instance: Knows the partition and its runs.
         ep_id: The episode.
         stores: What is purged, in this order, after the partition.
-        root: Folder of the data, for the record.
+        artifacts: Takes the record.
 
     Raises:
         ConfigurationError: Nothing is known of the episode, or a run of it is in flight.
         ArtifactError: Something is still there afterwards.
+        DatabaseError: The database of the vectors is away; nothing was deleted.
     """
     parse_ep_id(ep_id)
     stores = list(stores)
@@ -128,7 +149,7 @@ def retire(instance: dg.DagsterInstance, ep_id: str, stores: Iterable[EpisodeSto
     if left:
         raise ArtifactError(f"{ep_id} is not gone, retire it again; still there: {'; '.join(left[:10])}")
     retirement = Retirement(at=datetime.now(UTC).isoformat(timespec="seconds"), removed=removed)
-    write_tombstone(root, ep_id, retirement)
+    write_tombstone(artifacts, ep_id, retirement)
     return retirement
 
 

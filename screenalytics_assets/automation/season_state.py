@@ -6,6 +6,7 @@ materialization gave.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +26,8 @@ from screenalytics_assets.partitions import PARTITION_TAG, parse_ep_id
 
 AssetState = Literal["ok", "stale", "missing"]
 CheckState = Literal["passed", "warned", "failed", "not run"]
+# botocore keeps ten connections open.
+_THREADS = 8
 _UNFINISHED = frozenset(
     {
         dg.DagsterRunStatus.QUEUED,
@@ -100,10 +103,18 @@ class SeasonReader:
         for ep_id in ep_ids:
             parse_ep_id(ep_id)
         runs, checks = self._runs(ep_ids), self._checks(ep_ids)
-        return [self._episode(ep_id, checks.get(ep_id, {}), runs.get(ep_id)) for ep_id in ep_ids]
+        # A bucket takes its time for each request.
+        with ThreadPoolExecutor(_THREADS) as pool:
+            assets = dict(zip(ep_ids, pool.map(self._asset_states, ep_ids), strict=True))
+        return [self._episode(ep_id, assets[ep_id], checks.get(ep_id, {}), runs.get(ep_id)) for ep_id in ep_ids]
 
-    def _episode(self, ep_id: str, results: Mapping[dg.AssetCheckKey, CheckState], run: str | None) -> EpisodeState:
-        assets = self._asset_states(ep_id)
+    def _episode(
+        self,
+        ep_id: str,
+        assets: Mapping[str, AssetState],
+        results: Mapping[dg.AssetCheckKey, CheckState],
+        run: str | None,
+    ) -> EpisodeState:
         checks: dict[str, CheckState] = {}
         for key in self._check_keys():
             published = assets[key.asset_key.to_user_string()] != "missing"
@@ -143,11 +154,11 @@ class SeasonReader:
     def _is_recorded_video(self, manifest: Manifest) -> bool:
         """Whether the video has the name and size that were recorded; its checksum would take minutes a season."""
         try:
-            video = self._videos.find(manifest.ep_id)
+            name, size_bytes = self._videos.size_of(manifest.ep_id)
         except VideoError:
             return False
         recorded = self._store.artifact(manifest).json("video.json")
-        return video.name == manifest.config.get("file") and video.stat().st_size == recorded["size_bytes"]
+        return name == manifest.config.get("file") and size_bytes == recorded["size_bytes"]
 
     def _check_keys(self) -> list[dg.AssetCheckKey]:
         return sorted(key for key in self._graph.asset_check_keys if key.asset_key.to_user_string() in self._assets)

@@ -1,10 +1,10 @@
 """What is kept of a retired episode: that there was one, and what was deleted. Nothing that was in it."""
 
-from pathlib import Path
-
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from resources.artifact_store import ArtifactStore
 from screenalytics_assets.core.errors import ArtifactError
+from screenalytics_assets.core.layout import tombstone_path
 
 
 class Retirement(BaseModel):
@@ -30,39 +30,30 @@ class Tombstone(BaseModel):
     retirements: list[Retirement]
 
 
-def tombstone_path(root: Path, ep_id: str) -> Path:
-    """Where the record of a retired episode is, below the data root."""
-    return root / "retired" / f"{ep_id}.json"
-
-
-def read_tombstone(root: Path, ep_id: str) -> Tombstone | None:
+def read_tombstone(store: ArtifactStore, ep_id: str) -> Tombstone | None:
     """The record of an episode, if it was ever retired.
 
     Raises:
         ArtifactError: The record cannot be read.
     """
-    path = tombstone_path(root, ep_id)
-    try:
-        return Tombstone.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    content = store.read(tombstone_path(ep_id))
+    if content is None:
         return None
+    try:
+        return Tombstone.model_validate_json(content)
     except ValidationError as error:
-        raise ArtifactError(f"{path}: not a record of a retirement; move it away to begin a new one") from error
+        place = store.location(tombstone_path(ep_id))
+        raise ArtifactError(f"{place}: not a record of a retirement; move it away to begin a new one") from error
 
 
-def times_retired(root: Path, ep_id: str) -> int:
+def times_retired(store: ArtifactStore, ep_id: str) -> int:
     """How often the episode was retired."""
-    found = read_tombstone(root, ep_id)
+    found = read_tombstone(store, ep_id)
     return len(found.retirements) if found else 0
 
 
-def write_tombstone(root: Path, ep_id: str, retirement: Retirement) -> Path:
-    """Add a retirement to the record of an episode; the file appears whole. Returns its place."""
-    earlier = read_tombstone(root, ep_id)
+def write_tombstone(store: ArtifactStore, ep_id: str, retirement: Retirement) -> str:
+    """Add a retirement to the record of an episode; the file appears whole. Returns its path or URL."""
+    earlier = read_tombstone(store, ep_id)
     tombstone = Tombstone(ep_id=ep_id, retirements=[*(earlier.retirements if earlier else []), retirement])
-    path = tombstone_path(root, ep_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".json.partial")
-    temporary.write_text(tombstone.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
-    return path
+    return store.write(tombstone_path(ep_id), (tombstone.model_dump_json(indent=2) + "\n").encode())

@@ -26,7 +26,9 @@ def cleanup(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
 ) -> None:
     """Show what the cleanup changes in an episode, then publish it beside the originals.
 
@@ -46,7 +48,7 @@ def cleanup(
     console = Console()
     parse_ep_id(ep_id)
     if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     overrides = dict(parse_assignment(text) for text in assignments or [])
     if actions is not None:
         overrides["actions"] = actions

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,11 +21,13 @@ _Apply = Annotated[bool, typer.Option("--apply", help="Carry it out at once: gro
 def correct(
     context: typer.Context,
     ep_id: Annotated[str, typer.Argument(help="The episode.")],
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
 ) -> None:
     """Write `corrections/EP.yaml`, which every later run of the cleanup obeys."""
     if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     context.obj = ep_id
 
 
@@ -139,7 +140,7 @@ def _tell(desk: "CorrectionDesk", done: str, *, apply: bool) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(escape(done))
-    console.print(f"written to {desk.path}")
+    console.print(f"written to {desk.location}")
     follows: Sequence[str] = downstream_of("corrections")
     if apply:
         from screenalytics_assets.cli.run import execute

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from screenalytics_assets.core.errors import ScreenalyticsError
 from screenalytics_assets.instance_files import POSTGRES_URL, name_driver
-from screenalytics_assets.paths import config_dir, dagster_home, data_location, is_bucket
+from screenalytics_assets.paths import config_dir, dagster_home, data_location, embedded_database_dir, is_bucket
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -264,9 +264,10 @@ def check_database() -> Check:
         advice = "install them again with `make setup`; every episode stores its vectors in a database"
         return Check("database", "fail", f"not installed: {', '.join(missing)}", advice)
     if not url:
-        from resources.embedded_postgres import embedded_dir
-
-        return Check("database", "ok", f"embedded, started when it is needed, in {embedded_dir()}")
+        try:
+            return Check("database", "ok", f"embedded, started when it is needed, in {embedded_database_dir()}")
+        except ScreenalyticsError as error:
+            return Check("database", "warn", str(error))
     import psycopg
 
     try:

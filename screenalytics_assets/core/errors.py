@@ -49,5 +49,9 @@ class DatabaseError(ScreenalyticsError):
     """A database that is away, of another schema, or holds vectors of another model."""
 
 
+class DatabaseAwayError(DatabaseError, UnavailableError):
+    """A database that does not answer; the same may work in a moment."""
+
+
 class FacebankError(ScreenalyticsError):
     """Photos of known people that are missing, or folders of them that cannot be told apart."""

@@ -39,6 +39,16 @@ def crop_sheet_path(ep_id: str) -> str:
     return f"reports/{ep_id}/crops.jpg"
 
 
+def corrections_path(ep_id: str) -> str:
+    """What people corrected in an episode."""
+    return f"corrections/{ep_id}.yaml"
+
+
+def tombstone_path(ep_id: str) -> str:
+    """The record of a retired episode, without anything that was in it."""
+    return f"retired/{ep_id}.json"
+
+
 def photos_dir(show: str) -> str:
     """The folder of a show's facebank photos, one folder a person; what is published of it lies beside them."""
     return f"facebank/{show}"
@@ -69,6 +79,8 @@ def file_path(ep_id: str, name: str, asset: str | None = None) -> str:
 
 _OWNER = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]{2})(?:e(?P<episode>[0-9]{2,3}))?", re.ASCII)
 _KINDS_OF_THEIR_OWN = ("crops", "thumbs")
+VIDEOS, ARTIFACTS = "raw", "artifacts"
+"""The two folders of a bucket."""
 
 
 def object_key(path: str) -> str:
@@ -78,7 +90,7 @@ def object_key(path: str) -> str:
     ``frames/rhobh-s05e02/crops/track-00001`` is ``artifacts/crops/rhobh/s05/e02/track-00001``.
     """
     kind, *rest = path.split("/")
-    top = "raw" if kind == "videos" else "artifacts"
+    top = VIDEOS if kind == "videos" else ARTIFACTS
     if kind == "frames" and len(rest) > 1 and rest[1] in _KINDS_OF_THEIR_OWN:
         kind = rest.pop(1)
     owner = _OWNER.fullmatch(rest[0]) if rest else None

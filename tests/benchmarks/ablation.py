@@ -86,7 +86,6 @@ VARIANTS = (
     Variant("no close looks", {"close_look_scale": 1.0}),
     Variant("no weak boxes", {"weak_confidence_fraction": 1.0}),
     Variant("no bridged gaps", {"gap_tolerance_s": 0.0}),
-    *(Variant(f"stride {stride}", {"frame_stride": stride, "detection_fps_limit": 60.0}) for stride in (1, 2, 3, 5)),
 )
 
 
@@ -255,7 +254,6 @@ COLUMNS: Mapping[str, Callable[[EpisodeScores], str]] = {
     "B³F": lambda scores: f"{scores.bcubed_f1:.3f}",
     "clusters/people": lambda scores: f"{scores.clusters}/{scores.people}",
     "screen-time error": lambda scores: f"{scores.screen_time_error_max:.3f}",
-    "person-seconds": lambda scores: f"{sum(person.predicted_s for person in scores.per_person):.2f}",
 }
 
 

@@ -85,13 +85,12 @@ def main() -> None:
 
 def _fill(instance: dg.DagsterInstance, ep_ids: list[str]) -> None:
     store = ArtifactStoreResource().store()
-    inbox = open_inbox()
-    inbox.files()
+    open_inbox().files()
     register(instance, *ep_ids)
     for number, ep_id in enumerate(ep_ids):
         publish_episode(store, ep_id)
         report_checks(instance, ep_id)
-        (inbox.root / f"{ep_id}.mp4").hardlink_to(VideoLibraryResource().find(ep_id))
+        Path(store.location(f"inbox/{ep_id}.mp4")).hardlink_to(VideoLibraryResource().find(ep_id))
         if number < MISSING:
             (Path(store.location("")) / f"manifests/{ep_id}/identities.manifest.json").unlink()
 

@@ -112,6 +112,12 @@ def nobody_is_tracked_for_a_second(store: LocalArtifactStore) -> None:
     run_asset("tracks", store, EP_ID)
 
 
+def nobody_is_on_screen_for_a_second(store: LocalArtifactStore) -> None:
+    nobody_is_tracked_for_a_second(store)
+    for asset in ("faces", "identities", "split_tracks", "reembed", "recluster", "corrections", "group_clusters"):
+        run_asset(asset, store, EP_ID)
+
+
 def boxes_overlap(store: LocalArtifactStore) -> None:
     """Every box of a track reaches over most of the picture's width."""
 
@@ -234,9 +240,9 @@ ROWS: dict[str, Row] = {
     "outlier_handling.mark_low_cohesion": Row(
         "identities", True, False, stat("low_cohesion_count"), less, {"min_cohesion": 0.9999}
     ),
-    "gap_tolerance_s": Row("screen_time", 0.5, 2.0, intervals, less, prepare=nobody_is_tracked_for_a_second),
+    "gap_tolerance_s": Row("screen_time", 0.5, 2.0, intervals, less, prepare=nobody_is_on_screen_for_a_second),
     "edge_padding_s": Row(
-        "screen_time", 0.0, 0.2, seconds_on_screen, more, {"gap_tolerance_s": 0.5}, nobody_is_tracked_for_a_second
+        "screen_time", 0.0, 0.2, seconds_on_screen, more, {"gap_tolerance_s": 0.5}, nobody_is_on_screen_for_a_second
     ),
     # Cleanup.
     "actions": Row("recluster", ["recluster"], [], clusters, more, prepare=everybody_apart),
@@ -379,28 +385,8 @@ SHOWN_BY_THEMSELVES = {
 }
 
 
-_CLEANUP = "orchestration/test_cleanup.py"
-SHOWN_ELSEWHERE = {
-    "actions": (_CLEANUP, "test_switching_a_phase_off_concerns_it_and_what_follows"),
-    "reembed_min_quality_score": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
-    "reembed_max_yaw_angle": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
-    "reembed_min_faces": (_CLEANUP, "test_the_limits_of_reembed_decide_how_many_faces_there_are"),
-    "recluster_thresh": (_CLEANUP, "test_a_clustering_that_was_too_tight_is_repaired_and_ids_are_kept"),
-    "recluster_tight_thresh": (_CLEANUP, "test_single_faces_need_the_tight_threshold_of_the_cleanup"),
-}
-"""Tests of the phase that reads the key, which need more than an episode."""
-
-
-@pytest.mark.parametrize("key", SHOWN_ELSEWHERE)
-def test_the_test_that_shows_a_key_elsewhere_is_there(key: str) -> None:
-    module, test = SHOWN_ELSEWHERE[key]
-    text = (Path(__file__).parents[1] / module).read_text(encoding="utf-8")
-    assert f"def {test}(" in text
-    assert key in text
-
-
 def test_every_key_is_in_exactly_one_of_the_tables() -> None:
-    assert sorted([*ROWS, *SHOWN_BY_THEMSELVES, *FACEBANK_KEYS, *SHOWN_ELSEWHERE]) == sorted(section_of_key())
+    assert sorted([*ROWS, *SHOWN_BY_THEMSELVES, *FACEBANK_KEYS]) == sorted(section_of_key())
 
 
 def test_a_row_leaves_all_but_its_key_the_same() -> None:

@@ -16,7 +16,7 @@ def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SCREENALYTICS_PROFILE", raising=False)
 
 
-def stride_of(profile: str, fps: float = 24.0, **overrides: float) -> int:
+def stride_of(profile: str, fps: float = 24.0, **overrides: float | None) -> int:
     """Every how manieth frame is looked at."""
     settings = SettingsResource(profile=profile, overrides=overrides).resolved().settings
     return effective_stride(settings.detection, fps)

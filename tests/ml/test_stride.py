@@ -7,7 +7,8 @@ import pytest
 
 from resources.model_packs import ModelPack
 from screenalytics_assets.core.truth import TruthDocument
-from tests.benchmarks.ablation import Bench, Variant
+from tests.benchmarks.ablation import Bench
+from tests.benchmarks.strides import person_seconds
 
 
 @pytest.mark.parametrize("stride", [1, 2, 5])
@@ -18,11 +19,6 @@ def test_the_person_seconds_of_other_strides_differ_by_at_most_two_percent(
     assert sum(usual.values()) > 8
     assert sum(other.values()) == pytest.approx(sum(usual.values()), rel=0.02)
     assert other.keys() == usual.keys()
-
-
-def person_seconds(bench: Bench, video: Path, stride: int) -> dict[str, float]:
-    scores, _ = bench.score(video, Variant("", {"frame_stride": stride, "detection_fps_limit": 60.0}))
-    return {person.person: person.predicted_s for person in scores.per_person if person.identity_id is not None}
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,10 @@ import pytest
 import yaml
 
 from resources.artifact_store import Artifact, ArtifactStoreResource
-from resources.correction_files import corrections_path
 from resources.embedded_postgres import EmbeddedPostgres
-from resources.model_packs import ModelPack
 from resources.vectors import open_database
-from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.corrections import Anchor, TrackPlaces
 from screenalytics_assets.core.errors import CorrectionError
-from screenalytics_assets.core.truth import TruthDocument
 from screenalytics_assets.correcting import CorrectionDesk
 from screenalytics_assets.paths import data_root
 from screenalytics_assets.runs import RunOutcome, downstream_of, run_episode
@@ -42,19 +38,12 @@ PEOPLE = [
 OTHERWISE = {"frame_stride": 5, "recluster_thresh": 0.6, "recluster_tight_thresh": 0.7}
 
 
-@pytest.fixture(scope="module")
-def _published(instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]) -> None:
-    assert open_pack.name == "open"
-    VideoLibraryResource().add(EP, demo_episode[0], replace=False)
-    outcome = run_episode(instance, EP, select=["episode_video", *PEOPLE])
-    assert outcome.success, outcome
-
-
 @pytest.fixture
-def desk(instance: dg.DagsterInstance, _published: None) -> CorrectionDesk:
+def desk(instance: dg.DagsterInstance, published_demo: Path) -> CorrectionDesk:
     """An episode without corrections, its people as the graph finds them."""
-    corrections_path(data_root(), EP).unlink(missing_ok=True)
-    assert run_episode(instance, EP, select=PEOPLE).success
+    assert instance
+    shutil.rmtree(data_root(), ignore_errors=True)
+    shutil.copytree(published_demo, data_root())
     return CorrectionDesk(ArtifactStoreResource().store(), EP)
 
 
@@ -108,7 +97,7 @@ def test_corrections_survive_another_stride_and_another_threshold(
     stays, goes = desk.split(four, people()[four]["track_ids"][-1:]).shown
     desk.name(five, "Bob")
     not_bob = desk.not_this_person(five, "bob").shown[0].faces
-    for overrides in ({}, OTHERWISE, {}):
+    for overrides in ({}, OTHERWISE):
         rerun(instance, **overrides)
         assert named_at(renamed) == {"Jane Doe"}, overrides
         assert len(ids_at(both[0].faces + both[1].faces)) == 1, overrides
@@ -116,8 +105,7 @@ def test_corrections_survive_another_stride_and_another_threshold(
         assert "Bob" not in named_at(not_bob), overrides
         statuses = [outcome["status"] for outcome in carried_out()]
         assert statuses == ["applied", "applied", "applied", "applied", "conflict"], carried_out()
-    assert people()[one]["name"] == "Jane Doe"
-    assert people()[one]["named_by"] == "correction"
+        assert {entry["named_by"] for entry in people().values() if entry["name"] == "Jane Doe"} == {"correction"}
 
 
 def test_a_correction_changes_what_follows_from_it_and_nothing_else(
@@ -155,11 +143,11 @@ def test_a_file_that_cannot_be_understood_stops_the_corrections_and_loses_nothin
 ) -> None:
     desk.name(largest(1)[0], "Jane")
     rerun(instance)
-    text = desk.path.read_text(encoding="utf-8")
-    desk.path.write_text(text.replace("name: Jane", "nmae: Jane"), encoding="utf-8")
+    text = Path(desk.location).read_text(encoding="utf-8")
+    Path(desk.location).write_text(text.replace("name: Jane", "nmae: Jane"), encoding="utf-8")
     outcome = run_episode(instance, EP, select=PEOPLE)
     assert not outcome.success
-    assert f"{desk.path}: line" in outcome.failures[0]
+    assert f"{Path(desk.location)}: line" in outcome.failures[0]
     assert "nmae" in outcome.failures[0]
     assert "Jane" in {entry["name"] for entry in people().values()}
     with pytest.raises(CorrectionError, match="nmae"):
@@ -189,7 +177,7 @@ def test_what_cannot_be_corrected_is_refused_and_nothing_is_written(desk: Correc
     for make, message in refused:
         with pytest.raises(CorrectionError, match=message):
             make()
-    assert not desk.path.exists()
+    assert not Path(desk.location).exists()
 
 
 @pytest.fixture
@@ -198,7 +186,7 @@ def facebank(desk: CorrectionDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
     The server is in a folder that its own user can reach, which a folder of pytest's is not.
     """
-    assert not desk.path.exists()
+    assert not Path(desk.location).exists()
     folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
     server = EmbeddedPostgres(folder)
     server.open()
@@ -239,7 +227,7 @@ def test_a_person_of_the_facebank_is_named_until_somebody_says_otherwise(
     assert [name for name, entry in people().items() if entry["name"]] == [facebank]
     assert rerun(instance).computed == []
     desk.not_this_person(facebank, "ann-lee")
-    rerun(instance, **OTHERWISE)
+    rerun(instance, recluster_thresh=0.6, recluster_tight_thresh=0.7)
     assert {entry["name"] for entry in people().values()} == {None}
 
 
@@ -267,14 +255,14 @@ def test_the_command_writes_tells_what_follows_lists_and_takes_back(
     assert said.returncode == 0
     assert f'correction 1: name {one} "Jane Doe"' in said.said
     assert f"screenalytics run --ep-id {EP} --select corrections --select group_clusters" in said.said
-    content = yaml.safe_load(desk.path.read_text(encoding="utf-8"))
+    content = yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))
     assert content["corrections"][0]["person_id"] == "jane-doe"
     assert "not yet" in command.run("correct", EP, "list").said
     refused = command.run("correct", EP, "merge", one, "ident_999")
     assert (refused.returncode, "ident_999" in refused.said) == (2, True)
     assert "taken out" in command.run("correct", EP, "undo", "1").said
     assert "no corrections" in command.run("correct", EP, "list").said
-    assert json.loads(json.dumps(yaml.safe_load(desk.path.read_text(encoding="utf-8"))))["corrections"] == []
+    assert json.loads(json.dumps(yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))))["corrections"] == []
 
 
 def test_group_clusters_and_what_is_made_from_it_follow_a_correction() -> None:

@@ -220,7 +220,7 @@ def test_the_daemon_registers_records_and_queues_the_run_of_a_new_episode(
 
 
 def test_a_run_key_is_of_the_content_and_another_after_the_episode_was_retired(
-    ticks: Ticks, inbox: Path, video: Path, tmp_path: Path, configured: Callable[..., Path]
+    ticks: Ticks, inbox: Path, video: Path, configured: Callable[..., Path]
 ) -> None:
     configured(inbox={"settle_s": 0, "autorun": True})
 
@@ -233,7 +233,9 @@ def test_a_run_key_is_of_the_content_and_another_after_the_episode_was_retired(
     shutil.copy(video, inbox / "demo-s01e01.mp4")
     first = run_key()
     assert run_key() == first
-    write_tombstone(tmp_path / "data", "demo-s01e01", Retirement(at="2026-11-21T02:00:00+00:00", removed={}))
+    write_tombstone(
+        ArtifactStoreResource().store(), "demo-s01e01", Retirement(at="2026-11-21T02:00:00+00:00", removed={})
+    )
     assert run_key() != first
 
 

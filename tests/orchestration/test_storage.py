@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from resources.artifact_store import sha256_of
 from resources.model_packs import ModelPack
 from screenalytics_assets.core.layout import object_key
 from screenalytics_assets.demo import render_demo_episode
@@ -24,12 +23,12 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def in_folder(tmp_path_factory: pytest.TempPathFactory, open_pack: ModelPack, video: Path) -> dict[str, str]:
-    """Checksums of every file but the manifests, which hold running times."""
+    """The episode by checksum, as a folder holds it."""
     assert open_pack.name == "open"
     cli = Cli(tmp_path_factory.mktemp("folder"))
     outcome = cli.run("run", str(video), "--ep-id", EP)
     assert outcome.returncode == 0, outcome.said
-    return checksums(cli)
+    return cli.artifacts()
 
 
 @pytest.fixture
@@ -41,10 +40,6 @@ def postgres_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     with pgserver.get_server(tmp_path / "postgres") as server:  # type: ignore[attr-defined]
         server.psql("create database dagster;")
         yield server.get_uri(database="dagster")
-
-
-def checksums(cli: Cli) -> dict[str, str]:
-    return {path: sha256_of(cli.data / path) for path in cli.left_behind() if not path.endswith("manifest.json")}
 
 
 def test_a_bucket_holds_what_the_folder_holds_and_another_machine_computes_nothing_again(
@@ -70,7 +65,7 @@ def test_with_the_runs_in_postgres_the_artifacts_are_the_same(
     assert postgres_url.startswith("postgresql://")
     outcome = cli.run("run", str(video), "--ep-id", EP, DAGSTER_POSTGRES_URL=postgres_url)
     assert outcome.returncode == 0, outcome.said
-    assert checksums(cli) == in_folder
+    assert cli.artifacts() == in_folder
     assert [path.name for path in cli.home.rglob("*.db")] == []
     again = cli.run("run", "--ep-id", EP, DAGSTER_POSTGRES_URL=postgres_url)
     assert "everything is unchanged" in again.said

@@ -465,3 +465,40 @@ def test_a_bundle_of_small_files_is_published_and_replaced_as_one(site: StoreSit
 
     site.put(f"{crops_dir(EP_ID)}/a/3.jpg", b"one too many")
     assert not site.store.is_intact(second.manifest)
+
+
+# Files that belong to no artifact
+
+
+def test_a_file_that_belongs_to_no_artifact_is_written_read_and_removed(site: StoreSite) -> None:
+    place = f"corrections/{EP_ID}.yaml"
+    assert site.store.read(place) is None
+    assert site.store.write(place, b"one") == site.store.location(place)
+    site.store.write(place, b"two")
+    assert site.another().read(place) == b"two"
+    assert set(site.files()) == site.named(place)
+    site.store.remove(place)
+    site.store.remove(place)
+    assert site.files() == {}
+
+
+def test_everything_of_an_episode_is_found_and_removed_and_nothing_of_another(site: StoreSite) -> None:
+    publish(site.store)
+    others = [
+        f"{kind}/{ep_id}/a.bin"
+        for kind in ("videos", "frames", "exports", "reports", "cleaned")
+        for ep_id in (f"{EP_ID}0", EP_ID[:-3])
+    ]
+    for place in (
+        *others,
+        f"{video_dir(EP_ID)}/episode.mp4",
+        f"exports/{EP_ID}/tracks.csv",
+        f"cleaned/{EP_ID}/a/b.jpg",
+    ):
+        site.put(place, b"content")
+    found = site.store.files_of(EP_ID)
+    assert len(found) == len(site.files()) - len(others)
+    assert site.store.location(f"{video_dir(EP_ID)}/episode.mp4") in found
+    site.store.remove_files_of(EP_ID)
+    assert site.store.files_of(EP_ID) == []
+    assert set(site.files()) == site.named(*others)

@@ -7,7 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.correction_files import corrections_path, read_corrections, write_corrections
+from resources.artifact_store import ArtifactStore
+from resources.correction_files import read_corrections, write_corrections
 from screenalytics_assets.core.corrections import (
     Anchor,
     Corrections,
@@ -19,6 +20,8 @@ from screenalytics_assets.core.corrections import (
     Split,
 )
 from screenalytics_assets.core.errors import CorrectionError
+from screenalytics_assets.core.layout import corrections_path
+from tests.unit.store_sites import Folder, InBucket, StoreSite
 
 EP = "show-s01e02"
 FACE = Anchor(ts_s=1.25, bbox=(0.1, 0.2, 0.3, 0.6))
@@ -54,30 +57,29 @@ corrections:
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return corrections_path(tmp_path, EP)
+@pytest.fixture(params=["folder", "bucket"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSite:
+    return Folder(tmp_path) if request.param == "folder" else InBucket(request.getfixturevalue("bucket"))
 
 
-def written(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True)
-    path.write_text(text, encoding="utf-8")
-    return path
+def written(site: StoreSite, text: str) -> ArtifactStore:
+    site.put(corrections_path(EP), text.encode())
+    return site.store
 
 
-def test_every_kind_of_correction_is_read_as_it_was_written(path: Path) -> None:
-    write_corrections(path, ALL_KINDS)
-    assert read_corrections(path, EP) == ALL_KINDS
-    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+def test_every_kind_of_correction_is_read_as_it_was_written(site: StoreSite) -> None:
+    assert write_corrections(site.store, ALL_KINDS) == site.store.location(corrections_path(EP))
+    assert read_corrections(site.another(), EP) == ALL_KINDS
+    assert set(site.files()) == site.named(corrections_path(EP))
 
 
-def test_an_episode_without_a_file_or_with_an_empty_one_has_no_corrections(path: Path) -> None:
-    assert read_corrections(path, EP).corrections == ()
-    assert read_corrections(written(path, "# nothing yet\n"), EP).corrections == ()
+def test_an_episode_without_a_file_or_with_an_empty_one_has_no_corrections(site: StoreSite) -> None:
+    assert read_corrections(site.store, EP).corrections == ()
+    assert read_corrections(written(site, "# nothing yet\n"), EP).corrections == ()
 
 
-def test_what_a_person_writes_by_hand_is_read(path: Path) -> None:
-    (entry,) = read_corrections(written(path, NAME), EP).corrections
+def test_what_a_person_writes_by_hand_is_read(site: StoreSite) -> None:
+    (entry,) = read_corrections(written(site, NAME), EP).corrections
     assert isinstance(entry, Name)
     assert (entry.name, entry.identity.faces) == ("Jane Doe", (FACE,))
 
@@ -98,27 +100,29 @@ def test_what_a_person_writes_by_hand_is_read(path: Path) -> None:
         ("corrections:", "corrections: {", r"not a readable YAML file"),
     ],
 )
-def test_what_is_wrong_is_told_with_file_line_and_key(path: Path, line: str, instead: str, message: str) -> None:
+def test_what_is_wrong_is_told_with_file_line_and_key(site: StoreSite, line: str, instead: str, message: str) -> None:
     assert line in NAME
     with pytest.raises(CorrectionError, match=message) as caught:
-        read_corrections(written(path, NAME.replace(line, instead)), EP)
-    assert str(caught.value).startswith(f"{path}: ")
+        read_corrections(written(site, NAME.replace(line, instead)), EP)
+    assert str(caught.value).startswith(f"{site.store.location(corrections_path(EP))}: ")
 
 
-def test_a_number_that_occurs_twice_is_refused(path: Path) -> None:
+def test_a_number_that_occurs_twice_is_refused(site: StoreSite) -> None:
     entry = Ignore(number=1, identity=shown("ident_001"))
     content = {"ep_id": EP, "corrections": [entry.model_dump(mode="json")] * 2}
     with pytest.raises(CorrectionError, match=r"numbers of the corrections are \[1, 1\]"):
-        read_corrections(written(path, yaml.safe_dump(content)), EP)
+        read_corrections(written(site, yaml.safe_dump(content)), EP)
 
 
-@given(st.text(min_size=1, max_size=80).filter(lambda text: bool(text.strip())), st.floats(0, 1e5))
+@given(
+    st.text(min_size=1, max_size=80).filter(lambda text: text.isprintable() and bool(text.strip())), st.floats(0, 1e5)
+)
 def test_any_name_and_any_time_survive_the_file(
     tmp_path_factory: pytest.TempPathFactory, name: str, ts_s: float
 ) -> None:
-    path = tmp_path_factory.mktemp("corrections") / "show-s01e02.yaml"
+    store = Folder(tmp_path_factory.mktemp("corrections")).store
     anchor = Anchor(ts_s=ts_s, bbox=FACE.bbox)
     identity = Shown(id="ident_001", faces=(anchor,))
     kept = Corrections(ep_id=EP, corrections=(Name(number=1, identity=identity, name=name, person_id="x"),))
-    write_corrections(path, kept)
-    assert read_corrections(path, EP) == kept
+    write_corrections(store, kept)
+    assert read_corrections(store, EP) == kept

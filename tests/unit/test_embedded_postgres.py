@@ -9,17 +9,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
 
-from resources import vector_database
-from resources.embedded_postgres import EmbeddedPostgres, embedded_dir
+from resources import embedded_postgres, vector_database
+from resources.embedded_postgres import EmbeddedPostgres
 from resources.vector_database import VectorDatabase
 from screenalytics_assets.core.errors import DatabaseError
-from screenalytics_assets.paths import project_dir
+from screenalytics_assets.paths import embedded_database_dir, project_dir
 
 MODEL = "a" * 64
 STORE = """
@@ -40,6 +41,25 @@ with VectorDatabase() as database:
         vectors=np.full((50, 512), 512**-0.5, np.float32),
     )
 """
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[Path]:
+    """A server's folder with empty tables: making one takes longer than a test."""
+    root = Path(tempfile.mkdtemp(prefix="screenalytics-test-")).resolve()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCREENALYTICS_DATA_ROOT", str(root))
+        patch.delenv("SCREENALYTICS_DATABASE_URL", raising=False)
+        VectorDatabase().close()
+    yield root / "database"
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def made(folder: Path, template: Path) -> Path:
+    """The folder of a server that was used before."""
+    shutil.copytree(template, folder)
+    return folder
 
 
 @pytest.fixture
@@ -104,7 +124,7 @@ def test_processes_at_once_share_one_server_which_ends_with_the_last_of_them(fol
     assert servers(folder) == []
 
 
-def test_a_process_that_is_killed_in_a_transaction_leaves_what_was_there_and_no_running_server(folder: Path) -> None:
+def test_a_process_that_is_killed_in_a_transaction_leaves_what_was_there_and_no_running_server(made: Path) -> None:
     finish(start("show-s01e01", "x"))
     hanging = start("show-s01e01", "never")
     assert hanging.stdout is not None
@@ -114,18 +134,18 @@ def test_a_process_that_is_killed_in_a_transaction_leaves_what_was_there_and_no_
     with VectorDatabase() as database:
         assert tracks_of(database) == {"show-s01e01": 50}
         assert database.episode_digest("show-s01e01") == "x"
-    assert servers(folder) == []
+    assert servers(made) == []
 
 
 def test_a_server_that_is_killed_is_told_and_the_next_one_has_everything_that_was_stored(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vector_database, "CONNECT_TIMEOUT_S", 1)
     finish(start("show-s01e01", "x"))
     with VectorDatabase() as database:
-        postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
+        postmaster = int((made / "postgres" / "postmaster.pid").read_text().split()[0])
         os.kill(postmaster, signal.SIGKILL)
-        wait_until(lambda: not servers(folder))
+        wait_until(lambda: not servers(made))
         with pytest.raises(DatabaseError, match=r"does not answer.*run again"):
             database.replace_episode(
                 "show-s01e01",
@@ -140,10 +160,9 @@ def test_a_server_that_is_killed_is_told_and_the_next_one_has_everything_that_wa
         assert database.episode_digest("show-s01e01") == "x"
 
 
-def test_a_process_id_that_somebody_else_has_by_now_does_not_keep_the_server_from_starting(folder: Path) -> None:
-    VectorDatabase().close()
-    stale = folder / "postgres" / "postmaster.pid"
-    stale.write_text(f"{os.getpid()}\n{folder / 'postgres'}\n1700000000\n5432\n{folder / 'postgres'}\n\n1 1\nready\n")
+def test_a_process_id_that_somebody_else_has_by_now_does_not_keep_the_server_from_starting(made: Path) -> None:
+    stale = made / "postgres" / "postmaster.pid"
+    stale.write_text(f"{os.getpid()}\n{made / 'postgres'}\n1700000000\n5432\n{made / 'postgres'}\n\n1 1\nready\n")
     VectorDatabase().close()
     assert not stale.exists()
 
@@ -164,21 +183,67 @@ def test_files_that_another_version_of_postgresql_made_are_refused(folder: Path)
         VectorDatabase()
 
 
-def test_a_server_that_cannot_start_names_its_log(folder: Path) -> None:
-    VectorDatabase().close()
-    with (folder / "postgres" / "postgresql.conf").open("a") as settings:
+def test_a_server_that_cannot_start_names_its_log(made: Path) -> None:
+    with (made / "postgres" / "postgresql.conf").open("a") as settings:
         settings.write("no_such_setting = 1\n")
     with pytest.raises(DatabaseError, match=r"does not start.*postgres/log"):
-        EmbeddedPostgres(folder).open()
+        EmbeddedPostgres(made).open()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
-def test_files_that_root_restored_from_a_copy_are_given_back_to_the_servers_user(folder: Path) -> None:
+as_another_user = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+
+
+@as_another_user
+@pytest.mark.parametrize("command", ["initdb", "pg_ctl"])
+def test_a_folder_on_the_way_that_another_program_closes_meanwhile_is_opened_again(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a second session of pytest does to the folder of all of them."""
+    package, asked = embedded_postgres._package(), []
+    pgexec = package.pgexec
+
+    def closing(name: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(name)
+        if name == command and asked.count(command) == 1:
+            folder.parent.chmod(0o700)
+        return pgexec(name, *arguments, **options)
+
+    monkeypatch.setattr(package, "pgexec", closing)
+    VectorDatabase().close()
+    assert asked.count(command) == 2
+
+
+def test_a_socket_that_a_server_could_not_remove_does_not_keep_the_next_one_from_starting(made: Path) -> None:
+    lock = made / "postgres" / ".s.PGSQL.5432.lock"
+    lock.write_text(f"{os.getpid()}\n{made / 'postgres'}\n1700000000\n5432\n{made / 'postgres'}\n")
+    VectorDatabase().close()
+    assert not lock.exists()
+
+
+@as_another_user
+def test_what_a_program_of_the_server_said_when_it_failed_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = embedded_postgres._package()
+    pgexec = package.pgexec
+
+    def closing(*arguments: Any, **options: Any) -> Any:
+        folder.parent.chmod(0o700)
+        return pgexec(*arguments, **options)
+
+    monkeypatch.setattr(package, "pgexec", closing)
+    with pytest.raises(DatabaseError, match=r"does not start: .*initdb.*; .*Permission denied.*Its log is"):
+        VectorDatabase()
+    assert not (folder / "postgres").exists()
+
+
+@as_another_user
+def test_files_that_root_restored_from_a_copy_are_given_back_to_the_servers_user(made: Path) -> None:
     finish(start("show-s01e01", "x"))
-    copy = folder.with_name("copy")
-    shutil.copytree(folder, copy)
-    shutil.rmtree(folder)
-    copy.rename(folder)
+    copy = made.with_name("copy")
+    shutil.copytree(made, copy)
+    shutil.rmtree(made)
+    copy.rename(made)
     with VectorDatabase() as database:
         assert tracks_of(database) == {"show-s01e01": 50}
 
@@ -195,6 +260,6 @@ def test_the_server_of_data_in_a_bucket_is_in_the_cache(monkeypatch: pytest.Monk
     places = set()
     for root in ("s3://bucket/one", "s3://bucket/two"):
         monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", root)
-        places.add(embedded_dir())
+        places.add(embedded_database_dir())
     assert len(places) == 2
     assert all(place.is_relative_to(tmp_path / "database") for place in places)

@@ -243,9 +243,9 @@ def test_the_photos_lie_below_the_data_root_or_where_the_environment_says(
 ) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path))
     monkeypatch.delenv("SCREENALYTICS_FACEBANK_ROOT", raising=False)
-    assert PhotoLibraryResource().folder("show") == tmp_path / "facebank" / "show"
+    assert PhotoLibraryResource().location("show") == str(tmp_path / "facebank" / "show")
     monkeypatch.setenv("SCREENALYTICS_FACEBANK_ROOT", "/elsewhere")
-    assert PhotoLibraryResource().folder("show") == Path("/elsewhere/show")
+    assert PhotoLibraryResource().location("show") == "/elsewhere/show"
 
 
 def test_a_show_without_photos_is_told_where_to_put_them(tmp_path: Path) -> None:

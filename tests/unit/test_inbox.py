@@ -13,6 +13,7 @@ from screenalytics_assets.automation.inbox import (
     open_inbox,
 )
 from screenalytics_assets.core.errors import ConfigurationError, VideoError
+from tests.object_store import BucketPlace
 
 A, B = InboxFile("a.mp4", 10, 1), InboxFile("b.mp4", 20, 2)
 
@@ -130,3 +131,20 @@ def test_the_file_that_is_shipped_tells_every_key_with_its_default() -> None:
     text = (Path(__file__).parents[2] / "config" / "inbox.yaml").read_text()
     for name, field in InboxSettings.model_fields.items():
         assert f"# {name}: {yaml.safe_dump(field.default).split()[0].removesuffix('.0')}\n" in text
+
+
+def test_an_inbox_below_a_bucket_lists_lends_and_removes_its_objects(bucket: BucketPlace) -> None:
+    for key in ("inbox/b.mp4", "inbox/season 5/a.mov", "inbox/.hidden/c.mp4", "inbox/d.mp4.part", "inbox/", "e.mp4"):
+        bucket.put(key, key.encode())
+    for inbox in (open_inbox(InboxSettings()), open_inbox(InboxSettings(folder=f"{bucket.url}/inbox"))):
+        files = inbox.files()
+        assert [(file.name, file.size) for file in files] == [("b.mp4", 11), ("season 5/a.mov", 20)]
+        assert inbox.files()[0].stamp == files[0].stamp
+        with inbox.local("season 5/a.mov") as path:
+            assert path.name == "a.mov"
+            assert path.read_bytes() == b"inbox/season 5/a.mov"
+        assert not path.exists()
+    bucket.put("inbox/b.mp4", b"longer than it was before")
+    assert inbox.files()[0].stamp != files[0].stamp
+    inbox.remove("b.mp4")
+    assert [file.name for file in inbox.files()] == ["season 5/a.mov"]

@@ -114,3 +114,12 @@ def test_logs_go_to_the_bucket_that_the_environment_names(config: Path, monkeypa
         manager = instance.compute_log_manager
         assert type(manager).__name__ == "S3ComputeLogManager"
         assert manager._s3_bucket == "step-logs"  # type: ignore[attr-defined]
+
+
+def test_an_instance_in_postgres_runs_as_the_one_in_sqlite_does(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of the sensors, monitoring of runs, pools: an overlay says where things are kept and no more."""
+    monkeypatch.setenv(POSTGRES_URL, "postgresql://me@somewhere/dagster")
+    prepare_home()
+    made = yaml.safe_load(config.read_text())
+    assert made.pop("storage")
+    assert made == base()

@@ -12,9 +12,15 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.bucket import MULTIPART_BYTES, Bucket
 from resources.file_cache import FileCache
 from resources.s3_store import S3ArtifactStore, cache_limit_bytes
-from screenalytics_assets.core.errors import ArtifactError, ConfigurationError, StorageError, UnavailableError
+from screenalytics_assets.core.errors import (
+    ArtifactError,
+    ConfigurationError,
+    DatabaseAwayError,
+    StorageError,
+    UnavailableError,
+)
 from screenalytics_assets.core.layout import crop_path, file_path, manifest_path, object_key
-from screenalytics_assets.stage import user_errors
+from screenalytics_assets.stage import RETRIES, RETRY_DELAY_S, told_at_once, user_errors
 from tests.object_store import BucketPlace
 from tests.unit.builders import EP_ID
 from tests.unit.store_sites import ASSET, InBucket, publish, publish_nothing_but
@@ -194,11 +200,22 @@ def test_an_endpoint_that_is_away_is_unavailable(bucket: BucketPlace, monkeypatc
         Bucket(bucket.url, attempts=1).read("a")
 
 
-@pytest.mark.parametrize(("error", "again"), [(UnavailableError("busy"), True), (StorageError("refused"), False)])
-def test_only_a_store_that_does_not_answer_is_worth_a_retry_of_the_step(error: StorageError, again: bool) -> None:
-    with pytest.raises(dg.Failure, match=str(error)) as failure, user_errors():
+def test_only_a_store_that_does_not_answer_is_worth_a_retry_of_the_step() -> None:
+    with pytest.raises(dg.RetryRequested) as asked, user_errors():
+        raise UnavailableError("busy")
+    assert (asked.value.max_retries, asked.value.seconds_to_wait) == (RETRIES, RETRY_DELAY_S)
+    with pytest.raises(dg.Failure, match="refused") as failure, user_errors():
+        raise StorageError("refused")
+    assert failure.value.allow_retries is False
+
+
+@pytest.mark.parametrize("error", [UnavailableError("busy"), DatabaseAwayError("busy"), ConnectionError("busy")])
+def test_who_waits_before_a_terminal_is_told_at_once(error: Exception) -> None:
+    expected = type(error) if isinstance(error, OSError) else dg.Failure
+    with pytest.raises(expected, match="busy"), told_at_once(), user_errors():
         raise error
-    assert failure.value.allow_retries is again
+    with pytest.raises(dg.RetryRequested), user_errors():
+        raise error
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///prefix"])

@@ -76,13 +76,13 @@ def count(url: str, table: str) -> int:
 
 
 def test_similarities_are_the_cosines_of_every_track_with_every_photo(database: VectorDatabase) -> None:
-    photos, tracks = unit(6, seed=1), 3 * unit(4, seed=2)
+    photos, tracks = 2 * unit(6, seed=1), 3 * unit(4, seed=2)
     enrol(database, photos)
     found = database.facebank_similarities("show", MODEL, ["t0", "t1", "t2", "t3"], tracks)
     assert found["track_id"].to_pylist() == [f"t{i}" for i in range(4) for _ in range(6)]
     assert found["photo_id"].to_pylist() == [f"person-{i // 2}/{i}.jpg" for i in range(6)] * 4
     assert found["person_id"].to_pylist() == [f"person-{i // 2}" for i in range(6)] * 4
-    expected = (tracks / 3) @ photos.T
+    expected = (tracks / 3) @ (photos / 2).T
     np.testing.assert_allclose(found["similarity"].to_numpy(), expected.ravel(), atol=1e-6)
 
 
