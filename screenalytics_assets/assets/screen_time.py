@@ -37,7 +37,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 STAGE = Stage(
     "screen_time",
-    "1",
+    "2",
     inputs=("episode_video", "detections", "split_tracks", "recluster", "group_clusters"),
     outputs={"screen_time": describe},
 )
