@@ -41,6 +41,7 @@ ASKED_FOR = [
     "pipeline/faces_harvest",
     "pipeline/cluster_identities",
     "pipeline/episode_cleanup",
+    "pipeline/screen_time",
     "reference/artifacts_faces_tracks_identities",
     "reference/facebank",
     "reference/config/pipeline_configs",
