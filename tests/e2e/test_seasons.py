@@ -32,6 +32,7 @@ from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
 from screenalytics_assets.paths import project_dir
 from screenalytics_assets.runs import run_episode
 from tests.e2e.conftest import Ui, serve
+from tests.object_store import TIMED
 from tests.synthetic_episodes import GRAPH
 
 pytestmark = [
@@ -174,7 +175,8 @@ def test_all_assets_and_checks_of_the_season_are_green(night: Night, instance: d
     assert list(states) == [FIRST, SECOND]
     for state in states.values():
         assert set(state.assets.values()) == {"ok"}
-        assert set(state.checks.values()) == {"passed"}
+        # Eight seconds of video may have more tracks a minute than an episode should: a warning, and no failure.
+        assert set(state.checks.values()) <= {"passed", "warned"}
 
 
 def test_the_same_tick_evaluated_again_launches_nothing(
@@ -274,18 +276,16 @@ def _gpu_spans(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[floa
     logs = instance.all_logs(run_id)
     for step in {log.step_key for log in logs if log.step_key in GPU_STEPS}:
         times = {log.dagster_event_type: log.timestamp for log in logs if log.step_key == step}
-        run_end = max(log.timestamp for log in logs)
         ended = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE)
         if dg.DagsterEventType.STEP_START in times:
-            end = next((times[event] for event in ended if event in times), run_end)
+            run_failed = [log.timestamp for log in logs if log.dagster_event_type == dg.DagsterEventType.RUN_FAILURE]
+            end = next((times[event] for event in ended if event in times), *run_failed)
             yield times[dg.DagsterEventType.STEP_START], end, run_id
 
 
 def _artifacts(root: Path, ep_id: str) -> dict[str, str]:
     files = [path for folder in root.glob(f"*/{ep_id}") for path in folder.rglob("*") if path.is_file()]
-    return {
-        path.relative_to(root).as_posix(): sha256_of(path) for path in files if not path.name.endswith("manifest.json")
-    }
+    return {path.relative_to(root).as_posix(): sha256_of(path) for path in files if not path.name.endswith(TIMED)}
 
 
 def _evaluate_schedule(ui_url: str, name: str, moment: datetime) -> Any:

@@ -25,7 +25,7 @@ FINISHED = re.compile("^(Success|Failure|Canceled)$")
 def run_id(browser_context: BrowserContext) -> str:
     """The run of every asset of the episode, launched by clicking and finished."""
     page = browser_context.new_page()
-    page.goto("/asset-groups")
+    page.goto("/locations/__repository__@screenalytics/jobs/episode_job")
     page.get_by_role("button", name="Materialize all").click()
     page.get_by_text("Select a partition").click()
     page.get_by_role("menuitem", name=EP_ID).click()
