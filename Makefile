@@ -40,8 +40,10 @@ lint: setup
 docs: setup
 	$(BIN)/python -m screenalytics_assets.reference.pages
 
+# Two processes, a file in one of them; the browser tests by themselves, since they wait for a daemon and a page.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/ml tests/orchestration
+	$(BIN)/pytest tests/e2e
 
 # Ours against the plain pipeline, taking turns, and peak memory for one and ten minutes of video. The former
 # needs any footage (VIDEO) and a folder with an SCRFD and an ArcFace file (MODEL_DIR).
