@@ -2,8 +2,11 @@
 
 import os
 import socket
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -86,3 +89,27 @@ def _is_dead(run: dg.DagsterRun) -> bool:
         except ProcessLookupError:
             return True
     return False
+
+
+@contextmanager
+def waiting_steps_served(instance: dg.DagsterInstance, interval_s: float = 2.0) -> Iterator[None]:
+    """Meanwhile, steps that wait for a slot of a pool get it when there is one.
+
+    Dagster gives a slot to the next step in line when a step gives it back. A step that gets in line just then is
+    passed over, and would wait for ever if no other step comes: seen with two runs of the command line at once.
+    """
+    storage: Any = instance.event_log_storage
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.wait(interval_s):
+            free = [pool for pool in storage.get_concurrency_keys() if storage.has_unassigned_slots(pool)]
+            storage.assign_pending_steps(free)
+
+    server = threading.Thread(target=serve, name="waiting-steps", daemon=True)
+    server.start()
+    try:
+        yield
+    finally:
+        over.set()
+        server.join()
