@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 GPU    ?= 0
 PORT   ?= 3000
 
-.PHONY: setup demo ui test lint bench clean
+.PHONY: setup demo ui test lint docs bench clean
 .DEFAULT_GOAL := setup
 
 # Installs the packages into .venv and fetches the open model pack. GPU=1 replaces onnxruntime by onnxruntime-gpu:
@@ -20,7 +20,7 @@ endif
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or make PYTHON=python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[aws,postgres,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,dev]"
 	@touch $(STAMP)
 
 # Renders two short episodes from sample photographs, runs the graph on them, prints who was found.
@@ -36,8 +36,14 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Writes the pages of docs/ that are made from the code.
+docs: setup
+	$(BIN)/python -m screenalytics_assets.reference.pages
+
+# Two processes, a file in one of them; the browser tests by themselves, since they wait for a daemon and a page.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/ml tests/orchestration
+	$(BIN)/pytest tests/e2e
 
 # Ours against the plain pipeline, taking turns, and peak memory for one and ten minutes of video. The former
 # needs any footage (VIDEO) and a folder with an SCRFD and an ArcFace file (MODEL_DIR).

@@ -7,9 +7,10 @@ the artifact is not there.
 
 import os
 import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ from resources.artifacts import (
     files_below,
     sha256_of,
 )
+from resources.file_lock import locked
 from screenalytics_assets.core.errors import ArtifactError
 from screenalytics_assets.core.layout import manifest_path
 from screenalytics_assets.core.settings import digest_of
-from screenalytics_assets.paths import data_root
+from screenalytics_assets.paths import data_location, is_bucket
 
 __all__ = [
     "Artifact",
@@ -71,10 +73,47 @@ class ArtifactStore(ABC):
         """Whether every file of the artifact is there with the checksum of the manifest."""
 
     @abstractmethod
-    def staging(self, asset: str, ep_id: str, *, write_jsonl: bool = True) -> AbstractContextManager[StagedArtifact]:
-        """A place to write an artifact; whatever was not published is gone afterwards."""
+    def write(self, relative: str, content: bytes) -> str:
+        """Write one file that belongs to no artifact, whole or not at all; returns its location."""
 
     @abstractmethod
+    def read(self, relative: str) -> bytes | None:
+        """The content of one file that belongs to no artifact, or nothing where there is none."""
+
+    @abstractmethod
+    def remove(self, relative: str) -> None:
+        """Delete one file that belongs to no artifact; one that is not there is no complaint."""
+
+    @abstractmethod
+    def files_of(self, ep_id: str) -> list[str]:
+        """Every file in the folders of an episode, of whatever kind, by its path or URL, in alphabetical order."""
+
+    @abstractmethod
+    def remove_files_of(self, ep_id: str) -> None:
+        """Delete the folders of an episode, of whatever kind."""
+
+    @property
+    @abstractmethod
+    def _workspace(self) -> Path:
+        """A folder of this machine for what is being written, on the disk where it is wanted afterwards."""
+
+    @abstractmethod
+    def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
+        """Drop the earlier artifact's stale files and manifest, publish the staged files, then the manifest."""
+
+    @contextmanager
+    def staging(self, asset: str, ep_id: str, *, write_jsonl: bool = True) -> Iterator[StagedArtifact]:
+        """A place to write an artifact; whatever was not published is gone afterwards."""
+        parent = self._workspace / ep_id
+        _remove_abandoned(parent)
+        folder = _make_folder(parent, asset)
+        try:
+            yield StagedArtifact(folder, asset, ep_id, write_jsonl=write_jsonl)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            _remove_if_empty(parent)
+            _remove_if_empty(parent.parent)
+
     def publish(
         self,
         staged: StagedArtifact,
@@ -85,14 +124,28 @@ class ArtifactStore(ABC):
         inputs: Mapping[str, str],
         metrics: Mapping[str, Any],
     ) -> Artifact:
-        """Drop the earlier artifact's manifest and stale files, publish what was staged, write the manifest last.
+        """Replace the earlier artifact by what was staged; the manifest is written last.
 
-        Interrupted in between, neither the earlier artifact nor the new one can be opened.
+        Interrupted in between, neither the earlier artifact nor the new one can be opened. Of two that publish the
+        same artifact at once, no mixture can be opened.
+
+        Raises:
+            StorageError: The store refuses, or another run is publishing the same artifact.
         """
-
-    @abstractmethod
-    def write(self, relative: str, content: bytes) -> str:
-        """Write one file that belongs to no artifact, whole or not at all; returns its location."""
+        files = staged.files()
+        manifest = Manifest(
+            asset=staged.asset,
+            ep_id=staged.ep_id,
+            fingerprint=fingerprint,
+            content_digest=digest_of({file.path: file.sha256 for file in files if not file.path.endswith(".jsonl")}),
+            code_version=code_version,
+            config=dict(config),
+            inputs=dict(inputs),
+            metrics=dict(metrics),
+            files=files,
+        )
+        self._replace(staged, manifest)
+        return self.artifact(manifest)
 
 
 class LocalArtifact(Artifact):
@@ -148,13 +201,10 @@ class LocalArtifactStore(ArtifactStore):
             found = path.stat().st_size if path.exists() else None
             if found != file.bytes:
                 state = "is missing" if found is None else f"has {found} bytes instead of {file.bytes}"
-                raise ArtifactError(
-                    f"{asset} of {ep_id} is damaged: {path} {state}; "
-                    f"run: screenalytics run --ep-id {ep_id} --select {asset} --force"
-                )
+                raise damaged(manifest, str(path), state)
         return self.artifact(manifest)
 
-    def artifact(self, manifest: Manifest) -> LocalArtifact:
+    def artifact(self, manifest: Manifest) -> Artifact:
         """What a manifest of this store describes, for reading, without a look at its files."""
         return LocalArtifact(self.root, manifest)
 
@@ -164,61 +214,23 @@ class LocalArtifactStore(ArtifactStore):
             (path := self.root / file.path).exists() and checksum_of(path) == file.sha256 for file in manifest.files
         )
 
-    @contextmanager
-    def staging(self, asset: str, ep_id: str, *, write_jsonl: bool = True) -> Iterator[StagedArtifact]:
-        """A place to write an artifact; whatever was not published is gone afterwards."""
-        parent = self.root / ".staging" / ep_id
-        _remove_abandoned(parent)
-        folder = parent / f"{asset}.{os.getpid()}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
-            yield StagedArtifact(folder, asset, ep_id, write_jsonl=write_jsonl)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            _remove_if_empty(parent)
-            _remove_if_empty(parent.parent)
+    @property
+    def _workspace(self) -> Path:
+        return self.root / ".staging"
 
-    def publish(
-        self,
-        staged: StagedArtifact,
-        *,
-        fingerprint: str,
-        code_version: str,
-        config: Mapping[str, Any],
-        inputs: Mapping[str, str],
-        metrics: Mapping[str, Any],
-    ) -> Artifact:
-        """Drop the earlier artifact's manifest and stale files, move what was staged to its place, write the manifest.
-
-        Interrupted in between, neither the earlier artifact nor the new one can be opened.
-        """
-        files = staged.files()
-        manifest = Manifest(
-            asset=staged.asset,
-            ep_id=staged.ep_id,
-            fingerprint=fingerprint,
-            content_digest=digest_of({file.path: file.sha256 for file in files if not file.path.endswith(".jsonl")}),
-            code_version=code_version,
-            config=dict(config),
-            inputs=dict(inputs),
-            metrics=dict(metrics),
-            files=files,
-        )
-        previous = self.manifest(staged.asset, staged.ep_id)
-        kept = {file.path for file in files}
-        for file in previous.files if previous else []:
-            if file.path not in kept:
-                stale = self.root / file.path
-                _remove(stale)
-                _remove_if_empty(stale.parent)
-        (self.root / manifest_path(staged.asset, staged.ep_id)).unlink(missing_ok=True)
-        for file in files:
-            _move_whole(staged.path_below_root(file.path), self.root / file.path)
-        written = staged.path_below_root(manifest_path(staged.asset, staged.ep_id))
-        written.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        _move_whole(written, self.root / manifest_path(staged.asset, staged.ep_id))
-        return self.artifact(manifest)
+    def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
+        place = self.root / manifest_path(staged.asset, staged.ep_id)
+        with locked(self._workspace / staged.ep_id / f"{staged.asset}.lock"):
+            previous = self.manifest(staged.asset, staged.ep_id)
+            for stale in stale_paths(previous, manifest):
+                _remove(self.root / stale)
+                _remove_if_empty((self.root / stale).parent)
+            place.unlink(missing_ok=True)
+            for file in manifest.files:
+                _move_whole(staged.path_below_root(file.path), self.root / file.path)
+            written = staged.path_below_root(manifest_path(staged.asset, staged.ep_id))
+            written.write_bytes(manifest.to_bytes())
+            _move_whole(written, place)
 
     def write(self, relative: str, content: bytes) -> str:
         """Write one file that belongs to no artifact, whole or not at all; returns its path."""
@@ -231,6 +243,53 @@ class LocalArtifactStore(ArtifactStore):
         finally:
             temporary.unlink(missing_ok=True)
         return str(target)
+
+    def read(self, relative: str) -> bytes | None:
+        """The content of one file that belongs to no artifact, or nothing where there is none."""
+        try:
+            return (self.root / relative).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def remove(self, relative: str) -> None:
+        """Delete one file that belongs to no artifact; one that is not there is no complaint."""
+        (self.root / relative).unlink(missing_ok=True)
+
+    def files_of(self, ep_id: str) -> list[str]:
+        """Every file in the folders of an episode; a folder without files is told itself."""
+        folders = self._folders_of(ep_id)
+        return sorted(str(path) for folder in folders for path in _members(folder) or [folder])
+
+    def remove_files_of(self, ep_id: str) -> None:
+        """Delete the folders of an episode, of whatever kind."""
+        for folder in self._folders_of(ep_id):
+            shutil.rmtree(folder)
+
+    def _folders_of(self, ep_id: str) -> list[Path]:
+        # Each folder of the contract has one folder an episode, and so has .staging, where artifacts are written.
+        return sorted(path for path in self.root.glob(f"*/{ep_id}") if path.is_dir())
+
+
+def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
+    """The error about a file that is not as its manifest says."""
+    return ArtifactError(
+        f"{manifest.asset} of {manifest.ep_id} is damaged: {location} {state}; "
+        f"run: screenalytics run --ep-id {manifest.ep_id} --select {manifest.asset} --force"
+    )
+
+
+def stale_paths(previous: Manifest | None, manifest: Manifest) -> list[str]:
+    """Files and bundles of the earlier artifact that are not part of the new one."""
+    kept = {file.path for file in manifest.files}
+    return [file.path for file in previous.files if file.path not in kept] if previous else []
+
+
+def _make_folder(parent: Path, asset: str) -> Path:
+    while True:
+        parent.mkdir(parents=True, exist_ok=True)
+        # Whoever has just finished may remove the parent, empty for a moment, again.
+        with suppress(FileNotFoundError):
+            return Path(tempfile.mkdtemp(prefix=f"{asset}.", suffix=f".{os.getpid()}", dir=parent))
 
 
 def _move_whole(source: Path, target: Path) -> None:
@@ -251,8 +310,13 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _members(folder: Path) -> list[Path]:
+    """What is in a folder and is none; also links to nowhere, which are files to nobody."""
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
+
+
 def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
+    with suppress(OSError):  # not empty, or gone already
         folder.rmdir()
 
 
@@ -267,11 +331,18 @@ class ArtifactStoreResource(dg.ConfigurableResource[None]):
     """The artifacts of all episodes.
 
     Attributes:
-        root: Folder of the data; empty takes ``SCREENALYTICS_DATA_ROOT`` or ``data/`` of the checkout.
+        root: Folder of the data, or ``s3://bucket/prefix``; empty takes ``SCREENALYTICS_DATA_ROOT`` or ``data/`` of
+            the checkout.
     """
 
     root: str | None = None
 
     def store(self) -> ArtifactStore:
         """The store behind this resource."""
-        return LocalArtifactStore(Path(self.root) if self.root else data_root())
+        root = self.root or data_location()
+        if is_bucket(root):
+            # Only whoever has a bucket needs the packages for it.
+            from resources.s3_store import artifacts_in_bucket
+
+            return artifacts_in_bucket(root)
+        return LocalArtifactStore(Path(root))

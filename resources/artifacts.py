@@ -65,6 +65,10 @@ class Manifest(BaseModel):
         """Row count of the file with this name."""
         return next(file.rows or 0 for file in self.files if Path(file.path).name == name)
 
+    def to_bytes(self) -> bytes:
+        """The manifest as it is stored."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
+
     def has(self, name: str) -> bool:
         """Whether a file with this name was published."""
         return any(Path(file.path).name == name for file in self.files)
@@ -90,7 +94,10 @@ class Artifact(ABC):
 
     def path(self, name: str) -> Path:
         """A file of this artifact on this machine, by its name in the contract."""
-        return self.path_below_root(file_path(self.manifest.ep_id, name))
+        return self.path_below_root(self._place(name))
+
+    def _place(self, name: str) -> str:
+        return file_path(self.manifest.ep_id, name, self.manifest.asset)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A Parquet file."""
@@ -118,7 +125,7 @@ class StagedArtifact:
 
     def path(self, name: str) -> Path:
         """Where to write a file of this artifact, by its name in the contract."""
-        return self.path_below_root(file_path(self.ep_id, name))
+        return self.path_below_root(file_path(self.ep_id, name, self.asset))
 
     def path_below_root(self, relative: str) -> Path:
         """Where to write a file whose place below the data root is known."""
@@ -135,7 +142,7 @@ class StagedArtifact:
 
     def count_rows(self, name: str, rows: int) -> None:
         """How many rows a file has, for the manifest."""
-        self._rows[file_path(self.ep_id, name)] = rows
+        self._rows[file_path(self.ep_id, name, self.asset)] = rows
 
     def write_table(self, stem: str, table: pa.Table) -> None:
         """A table as Parquet and, unless switched off, the same rows as JSON lines."""

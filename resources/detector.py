@@ -1,7 +1,7 @@
 """Face detectors."""
 
 import math
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -18,6 +18,10 @@ INPUT_MULTIPLE_PX = 32
 """The coarsest step of both nets: sides of their input are multiples of it."""
 
 
+CLOSE_UP_SHARE = 0.4
+"""Of the frame's shorter side: a face that is higher is a close-up, the size from which SCRFD misses faces."""
+
+
 class FaceDetector(Protocol):
     """Finds the faces of a frame."""
 
@@ -29,7 +33,7 @@ class FaceDetector(Protocol):
     def provider(self) -> str:
         """The ONNX Runtime provider that runs it, for example ``CPUExecutionProvider``."""
 
-    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float) -> FrameFaces:
+    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
         """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
 
 
@@ -46,18 +50,35 @@ def input_size(frame_width_px: int, frame_height_px: int, long_side_px: int) -> 
     return width, height
 
 
+class InputSizes(NamedTuple):
+    """Longer sides of the pictures that a net sees, in pixels, the largest first.
+
+    Attributes:
+        usual: In most frames.
+        close: In those that are looked at closely.
+    """
+
+    usual: tuple[int, ...]
+    close: tuple[int, ...]
+
+    def of(self, closely: bool) -> tuple[int, ...]:
+        """Those of a frame."""
+        return self.close if closely else self.usual
+
+
 class CenterFaceDetector:
     """CenterFace: RGB 0 to 255, four maps out.
 
     It finds faces that fill the frame, but places their landmarks badly: on photographs enlarged until a face
     was as high as the frame, vectors of its crops had a cosine of 0.91 to those of the small face, with a
-    second pass at 256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So it takes the close-up pass too.
+    second pass at 256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So it takes the close-up pass too, in frames
+    where the first one has seen a close-up.
     """
 
-    def __init__(self, digest: str, session: Any, input_sizes_px: tuple[int, ...], nms_iou: float) -> None:  # noqa: ANN401
+    def __init__(self, digest: str, session: Any, inputs: InputSizes, nms_iou: float) -> None:  # noqa: ANN401
         self._digest = digest
         self._session = session
-        self._input_sizes_px = input_sizes_px
+        self._inputs = inputs
         self._nms_iou = nms_iou
         self._input_name = session.get_inputs()[0].name
 
@@ -71,9 +92,13 @@ class CenterFaceDetector:
         """The ONNX Runtime provider that runs it."""
         return str(self._session.get_providers()[0])
 
-    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float) -> FrameFaces:
+    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
         """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
-        passes = [self._candidates(frame_bgr, long_side_px, confidence_th) for long_side_px in self._input_sizes_px]
+        first, *coarser = self._inputs.of(closely)
+        passes = [self._candidates(frame_bgr, first, confidence_th)]
+        heights_px = passes[0].boxes_px[:, 3] - passes[0].boxes_px[:, 1]
+        if heights_px.max(initial=0.0) >= CLOSE_UP_SHARE * min(frame_bgr.shape[:2]):
+            passes += [self._candidates(frame_bgr, long_side_px, confidence_th) for long_side_px in coarser]
         merged = FrameFaces(
             np.concatenate([faces.boxes_px for faces in passes]),
             np.concatenate([faces.scores for faces in passes]),
@@ -98,10 +123,10 @@ class ScrfdDetector:
     At 640 px it misses faces that fill over 40 % of the frame; the close-up pass finds them.
     """
 
-    def __init__(self, digest: str, net: SCRFD, input_sizes_px: tuple[int, ...]) -> None:
+    def __init__(self, digest: str, net: SCRFD, inputs: InputSizes) -> None:
         self._digest = digest
         self._net = net
-        self._input_sizes_px = input_sizes_px
+        self._inputs = inputs
 
     @property
     def digest(self) -> str:
@@ -113,16 +138,23 @@ class ScrfdDetector:
         """The ONNX Runtime provider that runs it."""
         return str(self._net.session.get_providers()[0])
 
-    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float) -> FrameFaces:
+    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
         """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
         height, width = frame_bgr.shape[:2]
-        sizes = [input_size(width, height, long_side_px) for long_side_px in self._input_sizes_px]
+        sizes = [input_size(width, height, long_side_px) for long_side_px in self._inputs.of(closely)]
         boxes, landmarks = self._net.detect(frame_bgr, input_size=sizes, det_thresh=confidence_th)
         return FrameFaces(boxes[:, :4].astype(np.float32), boxes[:, 4].astype(np.float32), landmarks.astype(np.float32))
 
 
 def load_detector(
-    pack: ModelPack, *, device: Device, threads: int, input_px: int, closeup_input_px: int, nms_iou: float
+    pack: ModelPack,
+    *,
+    device: Device,
+    threads: int,
+    input_px: int,
+    closeup_input_px: int,
+    nms_iou: float,
+    close_look_scale: float = 1.0,
 ) -> FaceDetector:
     """Load a pack's detector, its file checked.
 
@@ -133,13 +165,15 @@ def load_detector(
         input_px: Longer side of the picture that the net sees.
         closeup_input_px: Longer side in the second, coarse pass for faces that fill the frame; 0 is none.
         nms_iou: Boxes that overlap more are one face.
+        close_look_scale: How many times as large the picture is in a frame that is looked at closely.
 
     Raises:
         ModelPackError: The file is missing, altered, or no such detector.
         DeviceError: CUDA was asked for and is not there.
     """
     spec = pack.detector
-    sizes = (input_px, closeup_input_px) if closeup_input_px else (input_px,)
+    closeup = (closeup_input_px,) if closeup_input_px else ()
+    sizes = InputSizes((input_px, *closeup), (round(close_look_scale * input_px), *closeup))
     model_bytes = spec.file.read_verified()
     free_axes = (0, 2, 3) if spec.entry.kind == "centerface" else ()
     try:

@@ -1,7 +1,6 @@
 """Model packs: which weights there are, where they lie, and that they are what they should be."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ from resources.model_registry import (
     load_registry,
 )
 from screenalytics_assets.core.errors import ModelPackError
+from screenalytics_assets.paths import cache_dir
 
 PACK_FILE = "pack.yaml"
 
@@ -89,6 +89,9 @@ class ModelPack:
             "min_cohesion": self.embedder.entry.min_cohesion,
             "gate_hard_sim": self.embedder.entry.gate_hard_sim,
             "gate_soft_sim": self.embedder.entry.gate_soft_sim,
+            "name_similarity": self.embedder.entry.name_similarity,
+            "name_margin": self.embedder.entry.name_margin,
+            "min_photo_sim": self.embedder.entry.min_photo_sim,
         }
 
     def verify(self) -> None:
@@ -114,14 +117,11 @@ class ModelPack:
 def pack_dir(name: str) -> Path:
     """Where the files of a named pack lie.
 
-    InsightFace keeps ``buffalo_l`` where its other users look for it; the rest is below
-    ``SCREENALYTICS_CACHE_DIR``, ``XDG_CACHE_HOME/screenalytics`` or ``~/.cache/screenalytics``.
+    InsightFace keeps ``buffalo_l`` where its other users look for it; the rest is in the cache.
     """
     if name == "buffalo_l":
         return Path.home() / ".insightface" / "models" / name
-    chosen = os.environ.get("SCREENALYTICS_CACHE_DIR")
-    shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return (Path(chosen) if chosen else shared / "screenalytics") / "models" / name
+    return cache_dir() / "models" / name
 
 
 def find_pack(name: str, registry: Registry) -> PackEntry:

@@ -67,6 +67,9 @@ class _EmbedderValues(_Entry):
     min_cohesion: float | None = None
     gate_hard_sim: float | None = None
     gate_soft_sim: float | None = None
+    name_similarity: float | None = None
+    name_margin: float | None = None
+    min_photo_sim: float | None = None
 
 
 class EmbedderEntry(_EmbedderValues):

@@ -1,5 +1,6 @@
 """How far a long stage is: frames or faces, rate and time left, in the log of the run."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 LOG_INTERVAL_S = 5.0
+_LINE = re.compile(r"\w+: (?P<done>\d+)/(?P<total>\d+) \w+ \(\d+ %\), ")
 
 
 class ProgressTask:
@@ -43,6 +45,15 @@ class ProgressTask:
             f"{self.name}: {self.done}/{self.total} {self.unit} ({share:.0f} %), "
             f"{rate:.0f} {self.unit}/s, {int(left_s) // 60}:{int(left_s) % 60:02d} left"
         )
+
+
+def fraction_of(line: str) -> float | None:
+    """How much of its task is done where a line of `ProgressTask.line` says so, 0 to 1; nothing for other lines."""
+    found = _LINE.match(line)
+    if found is None:
+        return None
+    done, total = int(found["done"]), int(found["total"])
+    return min(1.0, done / total) if total else 1.0
 
 
 class ProgressResource(dg.ConfigurableResource[None]):

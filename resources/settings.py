@@ -11,23 +11,30 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resources.model_packs import ModelPack, load_pack
 from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.core.settings import (
-    STAGE_FILES,
-    Layer,
-    Resolved,
-    Thresholds,
-    fill_from_models,
-    flatten,
-    resolve,
-    section_of_key,
-    thresholds_of,
-    unknown_key,
-)
+from screenalytics_assets.core.settings import STAGE_FILES, flatten, section_of_key
+from screenalytics_assets.core.settings_layers import Layer, Resolved, resolve, unknown_key
+from screenalytics_assets.core.thresholds import Thresholds, fill_from_models, thresholds_of
 from screenalytics_assets.paths import config_dir
 
 ENV_PREFIX = "SCREENALYTICS_"
 # Names that say where things are, not how the pipeline behaves.
-_NOT_SETTINGS = frozenset({"CACHE_DIR", "CONFIG_DIR", "DATABASE_URL", "DATA_ROOT", "PROFILE", "SHARED_DIR"})
+_NOT_SETTINGS = frozenset(
+    {
+        "ALERT_URLS",
+        "CACHE_DIR",
+        "CONFIG_DIR",
+        "DATABASE_URL",
+        "DATA_ROOT",
+        "FACEBANK_ROOT",
+        "INBOX",
+        "LOGS_BUCKET",
+        "PROFILE",
+        "S3_CACHE_DIR",
+        "S3_CACHE_GB",
+        "SHARED_DIR",
+        "UI_URL",
+    }
+)
 # models.yaml also holds the registry of packs, which is not a matter of configuration layers.
 REGISTRY_KEYS = frozenset({"packs", "detectors", "embedders"})
 
@@ -168,7 +175,12 @@ class RunSettings(NamedTuple):
 
 def declared_thresholds(pack: ModelPack) -> dict[str, float | None]:
     """The keys that the models of a pack give a value to."""
-    return {**pack.thresholds, "min_confidence": pack.thresholds["track_thresh"]}
+    return {
+        **pack.thresholds,
+        "min_confidence": pack.thresholds["track_thresh"],
+        "recluster_thresh": pack.thresholds["cluster_thresh"],
+        "recluster_tight_thresh": pack.thresholds["tight_thresh"],
+    }
 
 
 class SettingsResource(dg.ConfigurableResource[None]):
@@ -176,12 +188,14 @@ class SettingsResource(dg.ConfigurableResource[None]):
 
     Attributes:
         profile: A profile of ``performance_profiles.yaml``; empty takes the environment's or the default one.
-        overrides: Keys and values that win over every other layer, for example ``{"cluster_thresh": 0.4}``.
+        overrides: Keys and values that win over every other layer, for example ``{"cluster_thresh": 0.4}``; null
+            leaves a threshold to the models.
         force: Compute again even what is unchanged.
     """
 
     profile: str | None = None
-    overrides: dict[str, Any] = Field(default_factory=dict)
+    # Any alone forbids null: Dagster wants it said.
+    overrides: dict[str, Any | None] = Field(default_factory=dict)
     force: bool = False
 
     def resolved(self) -> Resolved:

@@ -1,42 +1,109 @@
 """Wiring: what there is. Nothing is decided here."""
 
+from typing import Any
+
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.photo_library import PhotoLibraryResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from resources.vectors import VectorDatabaseResource
 from resources.video_library import VideoLibraryResource
+from screenalytics_assets.assets.cleanup_report import cleanup_report
+from screenalytics_assets.assets.corrections import corrections
 from screenalytics_assets.assets.detections import detections
 from screenalytics_assets.assets.episode_report import episode_report
+from screenalytics_assets.assets.episode_vectors import episode_vectors
 from screenalytics_assets.assets.episode_video import episode_video
+from screenalytics_assets.assets.facebank import facebank
 from screenalytics_assets.assets.faces import faces
+from screenalytics_assets.assets.group_clusters import group_clusters
 from screenalytics_assets.assets.identities import identities
+from screenalytics_assets.assets.recluster import recluster
+from screenalytics_assets.assets.reembed import reembed
 from screenalytics_assets.assets.screen_time import screen_time
+from screenalytics_assets.assets.season_screen_time import season_screen_time
+from screenalytics_assets.assets.split_tracks import split_tracks
 from screenalytics_assets.assets.track_metrics import track_metrics
 from screenalytics_assets.assets.tracks import tracks
+from screenalytics_assets.automation.alerts import alert_sensor, tell_refused_file
+from screenalytics_assets.automation.declarative import build_automation_sensor, with_conditions
+from screenalytics_assets.automation.new_episodes import build_new_episode_sensor
+from screenalytics_assets.automation.season_runs import season_schedules
+from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS
+from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEANUP_INTEGRITY_CHECKS
+from screenalytics_assets.checks.grouping import GROUPING_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
-ASSETS = [episode_video, detections, tracks, faces, identities, screen_time, track_metrics, episode_report]
+ASSETS = [
+    episode_video,
+    detections,
+    tracks,
+    faces,
+    identities,
+    screen_time,
+    track_metrics,
+    episode_report,
+    episode_vectors,
+]
+CLEANUP_ASSETS = [split_tracks, reembed, recluster, corrections, group_clusters, cleanup_report]
+
+
+def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource) -> dict[str, Any]:
+    """What the assets work with."""
+    return {
+        "settings": SettingsResource(),
+        "artifacts": artifacts,
+        "vectors": VectorDatabaseResource(),
+        "videos": VideoLibraryResource(),
+        "photos": PhotoLibraryResource(),
+        "progress": progress,
+    }
+
+
+EPISODE_ASSETS = [*ASSETS, *CLEANUP_ASSETS]
+EPISODE_JOB = dg.define_asset_job(
+    "episode_job",
+    selection=dg.AssetSelection.assets(*EPISODE_ASSETS),
+    description="Everything about one episode, from its video to its report.",
+)
+FACEBANK_JOB = dg.define_asset_job(
+    "facebank_job",
+    selection=dg.AssetSelection.assets(facebank),
+    description="The photos of a show's known people.",
+)
+SEASON_JOB = dg.define_asset_job(
+    "season_job",
+    selection=dg.AssetSelection.assets(season_screen_time),
+    description="The screen time of a season, out of what its episodes have published.",
+)
+ACCEPTANCE_JOB = dg.define_asset_job(
+    "acceptance_job",
+    selection=dg.AssetSelection.checks(*ACCEPTANCE_CHECKS),
+    description="The acceptance checks alone, of the episode in the tag dagster/partition.",
+)
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
-        assets=ASSETS,
-        asset_checks=INTEGRITY_CHECKS,
-        jobs=[
-            dg.define_asset_job(
-                "episode_job",
-                selection=dg.AssetSelection.assets(*ASSETS),
-                description="Everything about one episode, from its video to its report.",
-            )
+        assets=[*with_conditions(EPISODE_ASSETS), facebank, season_screen_time],
+        asset_checks=[
+            *INTEGRITY_CHECKS,
+            *ACCEPTANCE_CHECKS,
+            *CLEANUP_INTEGRITY_CHECKS,
+            *CLEANUP_COMPARISON_CHECKS,
+            *GROUPING_CHECKS,
         ],
-        resources={
-            "settings": SettingsResource(),
-            "artifacts": ArtifactStoreResource(),
-            "videos": VideoLibraryResource(),
-            "progress": progress,
-        },
+        jobs=[EPISODE_JOB, FACEBANK_JOB, SEASON_JOB, ACCEPTANCE_JOB],
+        schedules=season_schedules(EPISODE_JOB.name),
+        sensors=[
+            build_new_episode_sensor(EPISODE_JOB.name, tell_refused_file),
+            build_automation_sensor(EPISODE_ASSETS),
+            alert_sensor,
+        ],
+        resources=build_resources(progress, ArtifactStoreResource()),
         # An episode is one chain: a process for each step would load the models and libraries anew each time.
         executor=dg.in_process_executor,
     )

@@ -2,58 +2,86 @@
 
 import os
 import socket
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
-from screenalytics_assets.paths import dagster_home, project_dir
+from screenalytics_assets.core.errors import UnavailableError
+from screenalytics_assets.instance_files import POSTGRES_URL, prepare_instance_file
+from screenalytics_assets.paths import dagster_home
 
 OWNER_TAG = "screenalytics/owner"
-"""Tag of runs that the command line executes itself: host and process, to find runs whose process died."""
+"""Tag of a run with the host, the process and the run itself, to find runs whose process died.
+
+A run that is launched again takes over the tags of the first one, so that the tag only speaks of the run it names.
+"""
 
 
 def prepare_home() -> Path:
     """Make the instance's folder and point ``DAGSTER_HOME`` at it; returns the folder."""
     home = dagster_home()
     home.mkdir(parents=True, exist_ok=True)
-    config = home / "dagster.yaml"
-    if not config.exists():
-        config.symlink_to(project_dir() / "dagster.yaml")
+    prepare_instance_file(home)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
 
 def open_instance() -> dg.DagsterInstance:
-    """The instance that the UI shows, with the slots of dead runs given back."""
+    """The instance that the UI shows, with the slots of dead runs given back.
+
+    Raises:
+        UnavailableError: The instance's database does not answer.
+    """
     prepare_home()
-    instance = dg.DagsterInstance.get()
+    instance = _instance_in_postgres() if os.environ.get(POSTGRES_URL) else dg.DagsterInstance.get()
     release_dead_runs(instance)
     return instance
 
 
-def owner() -> str:
-    """This process, as written into the owner tag."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def _instance_in_postgres() -> dg.DagsterInstance:
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return dg.DagsterInstance.get()
+    except (DagsterPostgresException, SQLAlchemyError) as error:
+        reason = str(getattr(error.__cause__ or error, "orig", error)).splitlines()[0]
+        raise UnavailableError(f"{POSTGRES_URL}: {reason}; start the database, or correct the address") from error
+
+
+def owner(run_id: str) -> str:
+    """This process executes this run, as written into the owner tag."""
+    return f"{socket.gethostname()}:{os.getpid()}:{run_id}"
+
+
+def claim_run(context: dg.AssetExecutionContext) -> None:
+    """Note which process executes the run, whoever launched it."""
+    run = context.run
+    if run.tags.get(OWNER_TAG) != owner(run.run_id):
+        context.instance.add_run_tags(run.run_id, {OWNER_TAG: owner(run.run_id)})
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Fail runs of the command line whose process is gone, and free their pool slots; returns their ids.
+    """Fail runs of this machine whose process is gone, and free their pool slots; returns their ids.
 
-    Runs of the daemon are watched by its run monitoring; a killed ``screenalytics run`` is not, and would
-    hold the GPU slot for ever.
+    A code server that runs notices when one of them dies. It does not outlive a power cut, and knows nothing of a
+    killed ``screenalytics run``: without this, such a run would hold the GPU slot until ``max_runtime_seconds``.
     """
     unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED])
-    dead = [run for run in instance.get_runs(filters=unfinished) if _is_dead_process(run.tags.get(OWNER_TAG, ""))]
+    dead = [run for run in instance.get_runs(filters=unfinished) if _is_dead(run)]
     for run in dead:
         instance.report_run_failed(run, message="the process that executed this run is gone")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in dead]
 
 
-def _is_dead_process(tag: str) -> bool:
-    host, _, pid = tag.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+def _is_dead(run: dg.DagsterRun) -> bool:
+    host, pid, run_id = [*run.tags.get(OWNER_TAG, "").rsplit(":", 2), "", ""][:3]
+    if host != socket.gethostname() or run_id != run.run_id or not pid.isdigit():
         return False
     with suppress(PermissionError):
         try:
@@ -61,3 +89,27 @@ def _is_dead_process(tag: str) -> bool:
         except ProcessLookupError:
             return True
     return False
+
+
+@contextmanager
+def waiting_steps_served(instance: dg.DagsterInstance, interval_s: float = 2.0) -> Iterator[None]:
+    """Meanwhile, steps that wait for a slot of a pool get it when there is one.
+
+    Dagster gives a slot to the next step in line when a step gives it back. A step that gets in line just then is
+    passed over, and would wait for ever if no other step comes: seen with two runs of the command line at once.
+    """
+    storage: Any = instance.event_log_storage
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.wait(interval_s):
+            free = [pool for pool in storage.get_concurrency_keys() if storage.has_unassigned_slots(pool)]
+            storage.assign_pending_steps(free)
+
+    server = threading.Thread(target=serve, name="waiting-steps", daemon=True)
+    server.start()
+    try:
+        yield
+    finally:
+        over.set()
+        server.join()

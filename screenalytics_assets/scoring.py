@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from resources.artifact_store import ArtifactStore
+from screenalytics_assets.cleaned import LAST_PHASE, final_identities
 from screenalytics_assets.core.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.evaluate import EpisodeScores, score_episode
+from screenalytics_assets.core.name_scores import NameScores, all_names, score_names
 from screenalytics_assets.core.truth import Truth, parse_truth
 from screenalytics_assets.partitions import parse_ep_id
 from screenalytics_assets.stage import require_artifact
@@ -33,18 +35,42 @@ def read_truth(path: Path) -> Truth:
     return parse_truth(document)
 
 
-def score_published(store: ArtifactStore, ep_id: str, truth: Truth) -> EpisodeScores:
-    """Score the published artifacts of an episode."""
+def is_final(store: ArtifactStore, ep_id: str) -> bool:
+    """Whether the final people of an episode are published, and not only those before the cleanup."""
+    return store.manifest(LAST_PHASE, ep_id) is not None
+
+
+def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, before_cleanup: bool = False) -> EpisodeScores:
+    """Score the people of an episode: the final ones, or those before the cleanup where it is not published."""
+    cleaned = not before_cleanup and is_final(store, ep_id)
+    tracks = require_artifact(store, "split_tracks" if cleaned else "tracks", ep_id)
+    identities = require_artifact(store, LAST_PHASE if cleaned else "identities", ep_id)
     detections = require_artifact(store, "detections", ep_id)
-    screen_time = store.open("screen_time", ep_id)
+    screen_time = store.open("screen_time", ep_id) if cleaned else None
     return score_episode(
         truth,
         detections.table("analysed_frames.parquet"),
         detections.table("shots.parquet"),
         detections.table("detections.parquet"),
-        require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
-        require_artifact(store, "identities", ep_id).json("identities.json"),
+        tracks.table("tracks.parquet"),
+        final_identities(identities)[0] if cleaned else identities.json("identities.json"),
         None if screen_time is None else screen_time.json("screen_time.json"),
+    )
+
+
+def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> NameScores | None:
+    """Score the names of an episode, or nothing where ``group_clusters`` has given none."""
+    grouped, screen_time = store.open("group_clusters", ep_id), store.open("screen_time", ep_id)
+    if grouped is None or screen_time is None:
+        return None
+    detections = require_artifact(store, "detections", ep_id)
+    return score_names(
+        truth,
+        detections.table("analysed_frames.parquet"),
+        detections.table("detections.parquet"),
+        require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
+        grouped.json("identities.json"),
+        screen_time.json("screen_time.json"),
     )
 
 
@@ -56,11 +82,13 @@ class SeasonScores:
         season: For example ``rhobh-s05``.
         episodes: Scores by episode id, in alphabetical order.
         not_published: Episodes that have a truth file and no published identities.
+        names: The names of all episodes that have some, as one; None without any.
     """
 
     season: str
     episodes: Mapping[str, EpisodeScores]
     not_published: tuple[str, ...]
+    names: NameScores | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """A row an episode and one for all: counts summed, shares averaged, the worst screen-time error."""
@@ -83,6 +111,7 @@ class SeasonScores:
             "episodes": {ep_id: scores.to_dict() for ep_id, scores in self.episodes.items()},
             "all": {name: value for name, value in self.rows()[-1].items() if name != "ep_id"},
             "not_published": list(self.not_published),
+            "names": self.names.to_dict() if self.names else None,
         }
 
 
@@ -90,8 +119,8 @@ def _figures(scores: EpisodeScores) -> dict[str, Any]:
     return {name: value for name, value in scores.to_dict().items() if name != "per_person"}
 
 
-def score_season(store: ArtifactStore, season: str, truth_dir: Path) -> SeasonScores:
-    """Score each published episode of a season that has a ``{ep_id}.truth.json``.
+def score_season(store: ArtifactStore, season: str, truth_dir: Path, *, before_cleanup: bool = False) -> SeasonScores:
+    """Score each published episode of a season that has a ``{ep_id}.truth.json``, as `score_published` does.
 
     Raises:
         ConfigurationError: The season does not have the form ``show-s05``.
@@ -116,9 +145,14 @@ def score_season(store: ArtifactStore, season: str, truth_dir: Path) -> SeasonSc
             f"{season}: none of {', '.join(truths)} has published identities; "
             f"compute one first, for example with `screenalytics run --ep-id {next(iter(truths))}`"
         )
+    known = {ep_id: read_truth(truths[ep_id]) for ep_id in published}
+    names = [scores for ep_id in published if (scores := score_published_names(store, ep_id, known[ep_id]))]
     return SeasonScores(
         season=season,
-        episodes={ep_id: score_published(store, ep_id, read_truth(truths[ep_id])) for ep_id in published},
+        episodes={
+            ep_id: score_published(store, ep_id, truth, before_cleanup=before_cleanup) for ep_id, truth in known.items()
+        },
+        names=all_names(names) if names else None,
         not_published=tuple(ep_id for ep_id in truths if ep_id not in published),
     )
 

@@ -1,18 +1,22 @@
 """How every asset is made: compare fingerprints, then reuse or compute, then publish, then describe."""
 
+import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import dagster as dg
 import pyarrow as pa
 
 from resources.artifact_store import Artifact, ArtifactStore, Manifest, StagedArtifact
-from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError
+from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError, UnavailableError
 from screenalytics_assets.core.layout import manifest_path
-from screenalytics_assets.core.settings import Resolved, digest_of
+from screenalytics_assets.core.settings import digest_of
+from screenalytics_assets.core.settings_layers import Resolved
+from screenalytics_assets.instance import claim_run
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import parse_ep_id
 
@@ -22,6 +26,14 @@ Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mappi
 """From the inputs to the staged outputs, which it writes; returns figures of the run for each output, by its name."""
 
 _HASH_CHARACTERS = 12
+WARNINGS = "warnings"
+"""Among the metrics of an output: sentences that people should read, in the log, the UI and the terminal."""
+RETRIES = 2
+RETRY_DELAY_S = 30.0
+"""Long enough for a network drive or a database to come back, short against the step that is repeated."""
+_MENDS_ITSELF = frozenset(
+    {errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ESTALE}
+)
 
 
 @dataclass(frozen=True)
@@ -33,25 +45,76 @@ class Stage:
         code_version: Raised when the same input and configuration give something else than before.
         inputs: Assets that are read.
         outputs: Assets that are published, each with what the UI shows of it.
+        check_key: Refuses partition keys of another form; a key names folders.
     """
 
     name: str
     code_version: str
     inputs: tuple[str, ...]
     outputs: Mapping[str, Describe]
+    check_key: Callable[[str], object] = parse_ep_id
+
+
+class StageContext(Protocol):
+    """What a stage needs of Dagster; an asset's context has it."""
+
+    @property
+    def partition_key(self) -> str:
+        """The episode."""
+
+    @property
+    def log(self) -> Any:  # noqa: ANN401 - Dagster's log manager, or any logger
+        """Where progress is told."""
+
+
+_may_retry: ContextVar[bool] = ContextVar("may_retry", default=True)
+
+
+@contextmanager
+def told_at_once() -> Iterator[None]:
+    """Steps that run meanwhile in this thread are not repeated: somebody sits before the terminal and waits.
+
+    The executor of `execute_in_process` knows no such option.
+    """
+    token = _may_retry.set(False)
+    try:
+        yield
+    finally:
+        _may_retry.reset(token)
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Errors with a message for people fail the run once, with that message; a retry cannot mend them."""
+    """Errors with a message for people fail the run once, with that message; a retry cannot mend them.
+
+    What is outside and may answer a moment later, a network drive or a database, is asked again, but not within
+    `told_at_once`. Anything else is a fault of the program: it fails the step at once.
+    """
     try:
         yield
     except ScreenalyticsError as error:
+        if is_transient(error) and _may_retry.get():
+            raise _retry() from error
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    except OSError as error:
+        if is_transient(error) and _may_retry.get():
+            raise _retry() from error
+        raise
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed a moment later."""
+    return isinstance(error, UnavailableError | ConnectionError | TimeoutError) or (
+        isinstance(error, OSError) and error.errno in _MENDS_ITSELF
+    )
+
+
+def _retry() -> dg.RetryRequested:
+    return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_S)
 
 
 def run_stage(
-    context: dg.AssetExecutionContext,
+    context: StageContext,
     stage: Stage,
     store: ArtifactStore,
     resolved: Resolved,
@@ -63,7 +126,7 @@ def run_stage(
     """Materialize the outputs of a stage for the partition of the run.
 
     Args:
-        context: The asset's context.
+        context: The asset's context, or another that names the episode.
         stage: What is made from what.
         store: Where artifacts are.
         resolved: The whole configuration, for the metadata.
@@ -73,7 +136,9 @@ def run_stage(
     """
     with user_errors():
         ep_id = context.partition_key
-        parse_ep_id(ep_id)
+        stage.check_key(ep_id)
+        if isinstance(context, dg.AssetExecutionContext):
+            claim_run(context)
         inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
         digests = {name: artifact.manifest.content_digest for name, artifact in inputs.items()}
         write_jsonl = resolved.settings.output.write_jsonl
@@ -106,7 +171,14 @@ def run_stage(
             f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )
         for name, artifact in artifacts.items():
+            for warning in artifact.manifest.metrics.get(WARNINGS, ()):
+                context.log.warning(f"{name} of {ep_id}: {warning}")
             yield _result(store, artifact, stage.outputs[name](artifact, inputs), resolved, reused=reused)
+
+
+def in_metrics(warning: str | None) -> dict[str, list[str]]:
+    """A warning as a part of an output's metrics; it is repeated whenever the output is reused."""
+    return {WARNINGS: [warning]} if warning else {}
 
 
 def require_artifact(store: ArtifactStore, asset: str, ep_id: str) -> Artifact:

@@ -1,19 +1,25 @@
 """What several kinds of tests share: weights, footage, and an instance of their own."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import hypothesis
 import pytest
+import yaml
 
 from resources.model_packs import ModelPack, load_pack
 from resources.model_pull import pull_pack
+from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.truth import TruthDocument
 from screenalytics_assets.demo import render_demo_episode
 from screenalytics_assets.instance import open_instance
 from screenalytics_assets.paths import config_dir, project_dir
+from screenalytics_assets.runs import run_episode
+from tests.object_store import BucketPlace, serve_s3
 
 # How long an example takes says something about the machine, not about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -44,15 +50,58 @@ def demo_episode(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TruthD
     return video, render_demo_episode(video, seed=1, duration_s=8.0)
 
 
+DEMO_EP = "demo-s01e01"
+
+
+@pytest.fixture(scope="session")
+def published_demo(
+    tmp_path_factory: pytest.TempPathFactory, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]
+) -> Path:
+    """A data root in which the demo episode was computed once; to be copied, never written to."""
+    assert open_pack.name == "open"
+    folder = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        set_place(patch, folder)
+        VideoLibraryResource().add(DEMO_EP, demo_episode[0], replace=False)
+        with open_instance() as instance:
+            outcome = run_episode(instance, DEMO_EP)
+    assert outcome.success, outcome
+    # The server has stopped, and what its own user owns is not everybody's to copy.
+    shutil.rmtree(folder / "data" / "database", ignore_errors=True)
+    return folder / "data"
+
+
+def set_place(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """An environment that leads to a data root and a Dagster home in this folder, and to nothing of the caller's."""
+    for name in [name for name in os.environ if name.startswith("SCREENALYTICS_") and "CACHE" not in name]:
+        patch.delenv(name)
+    patch.setenv("SCREENALYTICS_DATA_ROOT", str(folder / "data"))
+    patch.setenv("DAGSTER_HOME", str(folder / "home"))
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of an object store that this process serves over HTTP."""
+    with serve_s3() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketPlace:
+    """A bucket of its own, with the environment that leads to it and a cache of its own."""
+    place = BucketPlace(s3_endpoint, tmp_path)
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+    place.create()
+    return place
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data root and a Dagster home that only one test module uses."""
     folder = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("SCREENALYTICS_") and "CACHE" not in name]:
-            patch.delenv(name)
-        patch.setenv("SCREENALYTICS_DATA_ROOT", str(folder / "data"))
-        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        set_place(patch, folder)
         yield folder
 
 
@@ -62,3 +111,18 @@ def instance(place: Path) -> Iterator[dg.DagsterInstance]:
     assert place.is_dir()
     with open_instance() as instance:
         yield instance
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A copy of ``config/`` for this test; called with ``inbox={...}`` and the like, it writes those files into it."""
+    folder = tmp_path / "config"
+    shutil.copytree(config_dir(), folder)
+    monkeypatch.setenv("SCREENALYTICS_CONFIG_DIR", str(folder))
+
+    def write(**files: dict[str, Any]) -> Path:
+        for name, values in files.items():
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        return folder
+
+    return write

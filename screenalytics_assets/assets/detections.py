@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from resources.acceptance import limits_of
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import CropWriter, read_crops
 from resources.detector import load_detector
@@ -15,12 +16,13 @@ from resources.settings import SettingsResource
 from resources.video import read_frames
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.harvest import effective_stride, harvest
+from screenalytics_assets.core.metrics import blank_warning
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.video_probe import VideoProbe
 from screenalytics_assets.metadata import picture
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.pictures import SheetRow, contact_sheet
-from screenalytics_assets.stage import Stage, run_stage, user_errors
+from screenalytics_assets.stage import Stage, in_metrics, run_stage, user_errors
 
 _SAMPLES = 64
 
@@ -62,7 +64,7 @@ def describe_crops(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mappi
 
 STAGE = Stage(
     "detections",
-    code_version="1",
+    code_version="2",
     inputs=("episode_video",),
     outputs={"detections": describe_detections, "face_crops": describe_crops},
 )
@@ -113,6 +115,7 @@ def detections(
             input_px=detection.detector_input_px,
             closeup_input_px=detection.closeup_input_px,
             nms_iou=detection.nms_iou,
+            close_look_scale=detection.close_look_scale,
         )
         with (
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
@@ -131,6 +134,12 @@ def detections(
         outputs["face_crops"].count_rows("face_crops.parquet", crops.count)
         for stem in ("shots", "analysed_frames", "detections", "refused"):
             outputs["detections"].write_table(stem, getattr(found, stem))
+        warning = blank_warning(
+            crops=crops.count,
+            blank=found.blank_crops,
+            most=limits_of(context.partition_key, "blank_fraction")["blank_fraction"].get("warn"),
+            confidence_th=run.thresholds.confidence_th,
+        )
         return {
             "detections": {
                 "frames": found.frames,
@@ -138,7 +147,7 @@ def detections(
                 "frame_stride": effective_stride(detection, probe.fps),
                 "provider": detector.provider,
             },
-            "face_crops": {"blank_crops": found.blank_crops},
+            "face_crops": {"blank_crops": found.blank_crops, **in_metrics(warning)},
         }
 
     yield from run_stage(

@@ -13,11 +13,13 @@ from resources.embedder import load_embedder
 from resources.face_vectors import embed_crops
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from screenalytics_assets.core import resplit as core
 from screenalytics_assets.core.faces import select_faces
 from screenalytics_assets.core.layout import crops_dir
 from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.core.volume import volume_warning
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.stage import Stage, run_stage, user_errors
+from screenalytics_assets.stage import Stage, in_metrics, run_stage, user_errors
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -37,13 +39,10 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 def known_vectors(tracks: Artifact, model_digest: str) -> Mapping[str, NDArray[np.float32]]:
     """The vectors that the appearance gate has made with this model, by detection id."""
-    gate = tracks.table("gate.parquet")
-    vectors = tracks.array("gate.npy")
-    made_by = zip(gate["detection_id"].to_pylist(), gate["model_digest"].to_pylist(), strict=True)
-    return {detection_id: vectors[row] for row, (detection_id, digest) in enumerate(made_by) if digest == model_digest}
+    return core.known_vectors(tracks.table("gate.parquet"), tracks.array("gate.npy"), model_digest)
 
 
-STAGE = Stage("faces", "1", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})
+STAGE = Stage("faces", "2", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})
 
 
 @dg.asset(
@@ -91,7 +90,10 @@ def faces(
         output.write_array("faces.npy", vectors)
         output.write_table("crops_debug", pa.concat_tables([refused, selection.rejected]))
         embedded = [i for i in selection.faces["detection_id"].to_pylist() if i not in known]
-        return {"faces": {"provider": embedder.provider, "newly_embedded": len(embedded)}}
+        warning = volume_warning(selection.faces, selection.rejected, config)
+        return {
+            "faces": {"provider": embedder.provider, "newly_embedded": len(embedded), **in_metrics(warning)},
+        }
 
     yield from run_stage(
         context,

@@ -36,7 +36,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 STAGE = Stage(
     "identities",
-    "2",
+    "3",
     inputs=("detections", "face_crops", "tracks", "faces"),
     outputs={"identities": describe},
 )

@@ -37,8 +37,8 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 STAGE = Stage(
     "screen_time",
-    "1",
-    inputs=("episode_video", "detections", "tracks", "identities"),
+    "2",
+    inputs=("episode_video", "detections", "split_tracks", "recluster", "group_clusters"),
     outputs={"screen_time": describe},
 )
 
@@ -47,7 +47,7 @@ STAGE = Stage(
     partitions_def=EPISODES,
     group_name="episode",
     kinds={"json", "csv"},
-    deps=["identities"],
+    deps=["group_clusters"],
     code_version=STAGE.code_version,
 )
 def screen_time(
@@ -64,20 +64,20 @@ def screen_time(
     keys = run.resolved.settings.screen_time
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        identities = inputs["identities"].json("identities.json")
+        identities = inputs["group_clusters"].json("identities.json")
         detections = inputs["detections"]
         document = screen_time_of(
             context.partition_key,
             identities,
             Sightings(
-                inputs["tracks"].table("tracks.parquet", ["track_id", "boxes"]),
+                inputs["split_tracks"].table("tracks.parquet", ["track_id", "boxes"]),
                 detections.table("analysed_frames.parquet"),
                 detections.table("shots.parquet"),
             ),
             link_similarities(
                 identities,
-                inputs["identities"].json("track_ids.json")["track_ids"],
-                inputs["identities"].array("tracks.npy"),
+                inputs["recluster"].json("track_ids.json")["track_ids"],
+                inputs["recluster"].array("tracks.npy"),
             ),
             keys,
             duration_s=inputs["episode_video"].json("video.json")["duration_s"],

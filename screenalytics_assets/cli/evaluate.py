@@ -12,6 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from resources.artifact_store import ArtifactStore
     from screenalytics_assets.core.evaluate import EpisodeScores
+    from screenalytics_assets.core.name_scores import NameScores
     from screenalytics_assets.scoring import SeasonScores
 
 
@@ -27,46 +28,85 @@ def evaluate(
         Path | None,
         typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
     ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the published intervals of an episode over the truth's, as a .png.")
+    ] = None,
+    before_cleanup: Annotated[
+        bool, typer.Option("--before-cleanup", help="Score tracks and identities as they were before the cleanup.")
+    ] = False,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
 ) -> None:
-    """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, and screen-time error per person."""
+    """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, screen time and names."""
     from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.core.errors import ConfigurationError
 
     if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     if ep_id is not None and truth is not None and not (season or truth_dir or output):
-        _evaluate_episode(ArtifactStoreResource().store(), ep_id, truth, as_json=as_json)
-    elif season is not None and truth_dir is not None and not (ep_id or truth):
-        _evaluate_season(ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json)
+        store = ArtifactStoreResource().store()
+        if picture is not None:
+            _draw(store, ep_id, truth, picture)
+        _evaluate_episode(store, ep_id, truth, as_json=as_json, before_cleanup=before_cleanup)
+    elif season is not None and truth_dir is not None and not (ep_id or truth or picture):
+        _evaluate_season(
+            ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json, before_cleanup=before_cleanup
+        )
     else:
         raise ConfigurationError(
-            "evaluate: expected EP --truth FILE, or --season SEASON --truth-dir DIR [--output FILE]"
+            "evaluate: expected EP --truth FILE [--picture FILE.png], or --season SEASON --truth-dir DIR "
+            "[--output FILE]"
         )
 
 
-def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool) -> None:
+def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> None:
+    from screenalytics_assets.core.errors import ConfigurationError
     from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.reports.over_truth import compared, over_truth
     from screenalytics_assets.scoring import read_truth, score_published
+    from screenalytics_assets.stage import require_artifact
+
+    if picture.suffix != ".png":
+        raise ConfigurationError(f"--picture {picture}: expected a name that ends in .png")
+    parse_ep_id(ep_id)
+    known = read_truth(truth)
+    screen_time = require_artifact(store, "screen_time", ep_id).json("screen_time.json")
+    rows = compared(known, score_published(store, ep_id, known), screen_time)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(over_truth(rows, title=ep_id, duration_s=screen_time["duration_s"]))
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"picture: {picture}")
+
+
+def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool, before_cleanup: bool) -> None:
+    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.scoring import is_final, read_truth, score_published, score_published_names
 
     parse_ep_id(ep_id)
-    scores = score_published(store, ep_id, read_truth(truth))
+    known = read_truth(truth)
+    scores, names = (
+        score_published(store, ep_id, known, before_cleanup=before_cleanup),
+        score_published_names(store, ep_id, known),
+    )
     if as_json:
-        typer.echo(json.dumps(scores.to_dict(), indent=2))
+        typer.echo(json.dumps({**scores.to_dict(), "names": names.to_dict() if names else None}, indent=2))
         return
     console = Console()
-    console.print(_figures(ep_id, scores))
+    final = not before_cleanup and is_final(store, ep_id)
+    console.print(_figures(ep_id if final else f"{ep_id} before the cleanup", scores))
     console.print(_people(scores))
+    if names:
+        console.print(_names(names))
 
 
 def _evaluate_season(
-    store: "ArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool
+    store: "ArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool, before_cleanup: bool
 ) -> None:
     from screenalytics_assets.scoring import check_table_path, score_season, table_text, write_table
 
     if output is not None:
         check_table_path(output)
-    scores = score_season(store, season, truth_dir)
+    scores = score_season(store, season, truth_dir, before_cleanup=before_cleanup)
     if output is not None:
         write_table(scores.rows(), output)
         place = str(output)
@@ -76,16 +116,18 @@ def _evaluate_season(
         typer.echo(json.dumps(scores.to_dict(), indent=2))
     else:
         Console().print(_season(scores))
+        if scores.names:
+            Console().print(_names(scores.names))
     messages = Console(stderr=True, soft_wrap=True, highlight=False)
     if scores.not_published:
         messages.print(f"not published, not scored: {', '.join(scores.not_published)}")
     messages.print(f"table: {place}")
 
 
-def _figures(ep_id: str, scores: "EpisodeScores") -> Table:
+def _figures(title: str, scores: "EpisodeScores") -> Table:
     from screenalytics_assets.scoring import text_of
 
-    table = Table("figure", "value", title=ep_id)
+    table = Table("figure", "value", title=title)
     for name, value in scores.to_dict().items():
         if isinstance(value, int | float):
             table.add_row(name, text_of(value))
@@ -105,6 +147,24 @@ def _people(scores: "EpisodeScores") -> Table:
             f"{person.character_recall:.3f}",
             person.identity_id or "none",
             ", ".join(person.identity_ids),
+        )
+    return table
+
+
+def _names(scores: "NameScores") -> Table:
+    table = Table(
+        "person", "seconds", "found", "named right", "of found", "named wrong", "as", "screen time", title="names"
+    )
+    for person in scores.people:
+        table.add_row(
+            person.person,
+            f"{person.seconds:.1f}",
+            f"{person.found_s:.1f}",
+            f"{person.right_s / person.seconds:.1%}",
+            f"{person.right_s / person.found_s:.1%}" if person.found_s else "",
+            f"{person.wrong_s / person.seconds:.1%}",
+            ", ".join(person.wrong_names),
+            f"{person.shown_s / person.present_s:.1%}" if person.present_s else "",
         )
     return table
 

@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+if TYPE_CHECKING:
+    from screenalytics_assets.runs import RunOutcome
 
 
 def run(
@@ -15,7 +18,9 @@ def run(
         Path | None, typer.Argument(help="The video; may be left out when the episode has one already.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
     ] = None,
@@ -29,6 +34,7 @@ def run(
 
     Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
     """
+    from resources.acceptance import load_acceptance
     from resources.settings import SettingsResource, parse_assignment
     from resources.video import probe_video
     from resources.video_library import VideoLibraryResource
@@ -38,16 +44,17 @@ def run(
     console = Console()
     parse_ep_id(ep_id)
     if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     overrides = dict(parse_assignment(text) for text in assignments or [])
     settings = SettingsResource(profile=profile, overrides=overrides)
     settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
     require_known_assets(select or [])
+    load_acceptance()
     library = VideoLibraryResource()
     if video is not None:
         probe_video(video)
         library.add(ep_id, video, replace=replace)
-    library.find(ep_id)
+    library.locate(ep_id)
     ok = execute(console, ep_id, profile, overrides, force=force, select=select or [])
     raise typer.Exit(0 if ok else 1)
 
@@ -63,7 +70,7 @@ def execute(
 ) -> bool:
     """Materialize and tell how it went; whether everything passed."""
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.cli.terminal import TerminalProgress, cast_table, episode_cast, report_location
+    from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
     from screenalytics_assets.instance import open_instance
     from screenalytics_assets.runs import run_episode
 
@@ -76,18 +83,28 @@ def execute(
         select=select,
         progress=TerminalProgress(),
     )
+    tell(console, outcome)
+    if outcome.success and not select:
+        store = ArtifactStoreResource().store()
+        console.print(people_table(store, ep_id))
+        console.print(f"faces: {sheet_location(store, ep_id)}", soft_wrap=True, highlight=False)
+        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
+        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
+    return outcome.success
+
+
+def tell(console: Console, outcome: "RunOutcome") -> None:
+    """What went wrong, what should be looked at, what was computed and what was not."""
     for message in outcome.failures:
         console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
     for message in outcome.failed_checks:
         console.print(f"[red]check failed:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    for message in outcome.warned_checks:
+        console.print(f"[yellow]check warns:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)
     if outcome.computed:
         console.print(f"computed: {', '.join(outcome.computed)}", highlight=False, soft_wrap=True)
     if outcome.reused:
         unchanged = "everything is unchanged" if not outcome.computed and outcome.success else "unchanged"
         console.print(f"{unchanged}, not computed again: {', '.join(outcome.reused)}", highlight=False, soft_wrap=True)
-    if outcome.success and not select:
-        store = ArtifactStoreResource().store()
-        console.print(cast_table(ep_id, episode_cast(store, ep_id)))
-        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
-        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
-    return outcome.success
+    for message in outcome.warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)

@@ -7,13 +7,13 @@ from typing import TextIO
 
 from pydantic import PrivateAttr
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from resources.artifact_store import ArtifactStore
 from resources.progress import ProgressResource, ProgressTask
-from screenalytics_assets.core.layout import file_path
-from screenalytics_assets.reports.cast import CastMember, cast_of
+from screenalytics_assets.core.layout import SHEET, file_path
 from screenalytics_assets.stage import require_artifact
 
 
@@ -58,29 +58,29 @@ class TerminalProgress(ProgressResource):
             yield _BarTask(name, total, unit, tell, bar)
 
 
-def episode_cast(store: ArtifactStore, ep_id: str) -> list[CastMember]:
-    """The people of a published episode, the one seen longest first."""
-    return cast_of(
-        require_artifact(store, "identities", ep_id).json("identities.json"),
-        require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
-        require_artifact(store, "faces", ep_id).table("faces.parquet"),
+def people_table(store: ArtifactStore, ep_id: str) -> Table:
+    """The people of a published episode, as the cleanup and the facebank leave them, the one seen longest first."""
+    document = require_artifact(store, "screen_time", ep_id).json("screen_time.json")
+    people = document["people"]
+    totals = document["totals"]
+    table = Table(
+        title=f"{ep_id}: {len(people)} people",
+        caption=f"somebody {totals['union_s']:.1f} s of {document['duration_s']:.1f} s, "
+        f"two or more {totals['overlap_s']:.1f} s",
     )
-
-
-def cast_table(ep_id: str, cast: list[CastMember]) -> Table:
-    """The people of an episode as a table for the terminal."""
-    table = Table(title=f"{ep_id}: {len(cast)} people")
-    for name in ("identity", "seconds", "tracks", "faces", "first seen", "cohesion", "remark"):
-        table.add_column(name, justify="left" if name in ("identity", "remark") else "right")
-    for member in cast:
+    for name in ("person", "identity", "on screen", "share", "first seen", "tracks", "faces", "sure"):
+        table.add_column(name, justify="left" if name in ("person", "identity") else "right")
+    for person in people:
         table.add_row(
-            member.identity_id,
-            f"{member.seconds:.1f}",
-            str(member.tracks),
-            str(member.faces),
-            f"{member.first_s:.1f} s",
-            f"{member.cohesion_score:.2f}" if member.tracks > 1 else "",
-            member.remark,
+            escape(person["name"] or "unknown"),
+            ", ".join(person["identity_ids"]),
+            f"{person['visual_s']:.1f} s",
+            f"{person['share']:.1%}",
+            f"{person['first_s']:.1f} s",
+            str(person["tracks"]),
+            str(person["faces"]),
+            f"{person['confidence']:.0%}",
+            style=None if person["name"] else "dim",
         )
     return table
 
@@ -88,3 +88,8 @@ def cast_table(ep_id: str, cast: list[CastMember]) -> Table:
 def report_location(store: ArtifactStore, ep_id: str) -> str:
     """Where the report of an episode is: its path, or the URL of the object."""
     return store.location(file_path(ep_id, "index.html"))
+
+
+def sheet_location(store: ArtifactStore, ep_id: str) -> str:
+    """Where the contact sheet of an episode's people is."""
+    return store.location(file_path(ep_id, SHEET))

@@ -14,9 +14,14 @@ def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve the UI until interrupted."""
-    from screenalytics_assets.instance import prepare_home
+    from screenalytics_assets.instance import open_instance
 
-    prepare_home()
+    with open_instance():  # gives back what runs hold that died with the machine
+        pass
+    # The inbox sensor reads whole videos, and a season in a bucket is looked up object by object: for either,
+    # Dagster's minute may be too short.
+    for instigator in ("SENSOR", "SCHEDULE"):
+        os.environ.setdefault(f"DAGSTER_{instigator}_GRPC_TIMEOUT_SECONDS", "600")
     os.chdir(project_dir())
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
     os.execv(sys.executable, command)  # noqa: S606 - this process becomes the server

@@ -10,6 +10,10 @@ from screenalytics_assets.core.linkage import ROUNDING, linked_groups, required_
 
 LOW_SIMILARITY = "low_identity_similarity"
 SMALL_CLUSTER = "small_cluster"
+SINGLE_FACE = "single_face"
+CONFIRMED_FACES = 2
+"""Embedded faces of a cluster that confirm each other. One crop alone cannot be told from a blurred hand that the
+detector took for a face once: nothing else says that it is somebody."""
 
 
 class Cluster(NamedTuple):
@@ -49,7 +53,7 @@ def cluster_tracks(
 
     `linked_groups` says which clusters are merged. A track that is then on average less similar than
     ``min_identity_sim`` to the rest of its cluster, and each track of a cluster below ``min_cluster_size``, stands
-    alone, with the reason.
+    alone, with the reason; a cluster of a single face has one too.
 
     The order of the rows changes nothing: everything is computed in an order of the vectors' own.
 
@@ -70,7 +74,8 @@ def cluster_tracks(
         kept, outliers = members[similar], members[~similar]
         small = len(kept) < min_cluster_size
         if len(kept) and not small:
-            clusters.append(_cluster(vectors, kept))
+            unconfirmed = tracks.faces[kept].sum() < CONFIRMED_FACES
+            clusters.append(cluster_of(vectors, kept)._replace(reason=SINGLE_FACE if unconfirmed else None))
         alone = [(row, SMALL_CLUSTER) for row in kept] if small else []
         alone += [(row, LOW_SIMILARITY) for row in outliers]
         clusters += [Cluster(np.array([row]), 1.0, 1.0, reason) for row, reason in alone]
@@ -117,7 +122,8 @@ def _linked(tracks: Tracks, tight_thresh: float, cluster_thresh: float) -> list[
     return [order[groups == group] for group in np.unique(groups)]
 
 
-def _cluster(vectors: NDArray[np.float32], members: NDArray[np.int64]) -> Cluster:
+def cluster_of(vectors: NDArray[np.float32], members: NDArray[np.int64]) -> Cluster:
+    """These rows as one cluster, whatever they resemble."""
     own = vectors[members]
     count = len(own)
     cohesion = float(((own @ own.T).sum() - count) / (count * (count - 1))) if count > 1 else 1.0

@@ -89,7 +89,7 @@ class DetectionRows:
                     np.float32
                 ),
             },
-        )
+        ).sort_by([("frame_idx", "ascending"), ("detection_id", "ascending")])
 
     def refused(self) -> pa.Table:
         """The refused boxes, in the schema of ``crops_debug``."""

@@ -25,9 +25,33 @@ class ArtifactError(ScreenalyticsError):
     """An artifact that is missing, incomplete, or does not match its manifest."""
 
 
+class StorageError(ScreenalyticsError):
+    """A bucket or database that refuses access, does not exist, or gives back something else than was stored."""
+
+
+class UnavailableError(StorageError):
+    """A bucket, a database or a network drive that does not answer; the same may work in a moment."""
+
+
 class TruthError(ScreenalyticsError):
     """A truth file that does not have the documented form."""
 
 
 class MissingPackageError(ScreenalyticsError):
     """An optional package that a command needs and that is not installed."""
+
+
+class CorrectionError(ScreenalyticsError):
+    """A file of corrections that cannot be understood, or a correction that cannot be made."""
+
+
+class DatabaseError(ScreenalyticsError):
+    """A database that is away, of another schema, or holds vectors of another model."""
+
+
+class DatabaseAwayError(DatabaseError, UnavailableError):
+    """A database that does not answer; the same may work in a moment."""
+
+
+class FacebankError(ScreenalyticsError):
+    """Photos of known people that are missing, or folders of them that cannot be told apart."""

@@ -15,6 +15,7 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from screenalytics_assets.core.errors import ArtifactError, TruthError
 from screenalytics_assets.core.findings import Findings
+from screenalytics_assets.core.intervals import Intervals, intervals_of
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.truth import Truth
 from screenalytics_assets.core.truth_matching import FALSE, IGNORED, MIN_VISIBLE, match_to_truth
@@ -173,8 +174,9 @@ def score_episode(
         detections: detection_id, frame_idx, bbox (x1, y1, x2, y2 as shares of the frame).
         tracks: track_id, boxes (list of structs with detection_id).
         identities: The content of identities.json; `identities` with identity_id and track_ids is read.
-        screen_time: The content of screen_time.json, whose seconds are then judged; without it, the seconds of
-            the analysed frames on which an identity is found.
+        screen_time: The content of screen_time.json, whose seconds are then judged, but for those in which less than
+            0.6 of the person's face is in view; without it, the seconds of the analysed frames on which an identity
+            is found.
 
     Returns:
         The scores.
@@ -193,8 +195,8 @@ def score_episode(
     seen = detections.filter(pc.is_in(detections["frame_idx"], pa.array(frames)))
     detections = seen.sort_by("detection_id")
     matching = match_to_truth(truth, frames, detections)
-    track_of = _track_of_detection(tracks)
-    identity_of = _identity_of_track(identities)
+    track_of = track_of_detection(tracks)
+    identity_of = identity_of_track(identities)
     detection_ids = detections["detection_id"].to_pylist()
     sightings = []
     for detection_id, face in zip(detection_ids, matching.face_of_detection, strict=True):
@@ -210,8 +212,8 @@ def score_episode(
     precision, recall = _bcubed(sightings)
     findings = Findings.of(truth, frames, detections, matching, track_of, identity_of)
     by_track, by_identity = findings.score_tracks(), findings.score_identities()
-    published_s = None if screen_time is None else _seconds_of_identity(screen_time)
-    per_person = _score_people(truth, matching.required, sightings, findings, published_s)
+    published = None if screen_time is None else _intervals_of_identities(screen_time)
+    per_person = _score_people(truth, matching.required, sightings, findings, published)
     errors = [person.screen_time_error for person in per_person]
     shot_starts = np.unique(column_of(shots, "start_frame"))
     cuts_found = _count_pairs(truth.cuts, shot_starts[1:])
@@ -251,7 +253,8 @@ def score_episode(
     )
 
 
-def _track_of_detection(tracks: pa.Table) -> dict[object, str]:
+def track_of_detection(tracks: pa.Table) -> dict[object, str]:
+    """The track of each detection; raises `ArtifactError` where one is in two."""
     track_of: dict[object, str] = {}
     for track_id, boxes in zip(tracks["track_id"].to_pylist(), tracks["boxes"].to_pylist(), strict=True):
         for box in boxes:
@@ -264,7 +267,8 @@ def _track_of_detection(tracks: pa.Table) -> dict[object, str]:
     return track_of
 
 
-def _identity_of_track(identities: Mapping[str, Any]) -> dict[str, str]:
+def identity_of_track(identities: Mapping[str, Any]) -> dict[str, str]:
+    """The identity of each track; raises `ArtifactError` where one is in two."""
     identity_of: dict[str, str] = {}
     for identity in identities["identities"]:
         for track_id in identity["track_ids"]:
@@ -277,9 +281,11 @@ def _identity_of_track(identities: Mapping[str, Any]) -> dict[str, str]:
     return identity_of
 
 
-def _seconds_of_identity(screen_time: Mapping[str, Any]) -> dict[str, float]:
+def _intervals_of_identities(screen_time: Mapping[str, Any]) -> dict[str, Intervals]:
     return {
-        identity_id: person["visual_s"] for person in screen_time["people"] for identity_id in person["identity_ids"]
+        identity_id: intervals_of(person["intervals"])
+        for person in screen_time["people"]
+        for identity_id in person["identity_ids"]
     }
 
 
@@ -288,10 +294,10 @@ def _score_people(
     required: NDArray[np.int64],
     sightings: Sequence[_Sighting],
     findings: Findings,
-    published_s: Mapping[str, float] | None,
+    published: Mapping[str, Intervals] | None,
 ) -> tuple[PersonScore, ...]:
     presence = np.bincount(truth.person_idx[truth.visible >= MIN_VISIBLE], minlength=len(truth.people))
-    screen_time = findings.score_screen_time(presence / truth.fps, published_s)
+    screen_time = findings.score_screen_time(presence / truth.fps, published)
     asked = np.bincount(truth.person_idx[required], minlength=len(truth.people))
     found = Counter(sighting.person for sighting in sightings)
     return tuple(

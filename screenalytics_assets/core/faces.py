@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screenalytics_assets.core import schemas
-from screenalytics_assets.core.gating import ACCEPTED, rejection_reasons
+from screenalytics_assets.core.gating import ACCEPTED, StricterLimits, rejection_reasons, stricter_reasons
 from screenalytics_assets.core.layout import crop_path
 from screenalytics_assets.core.sampling import cap_episode, quality_ranks, sample_track
 from screenalytics_assets.core.settings import FacesSettings
@@ -33,6 +33,8 @@ def select_faces(
     *,
     min_confidence: float,
     model_digest: str,
+    stricter: StricterLimits | None = None,
+    asset: str = "faces",
 ) -> Selection:
     """Gate the detections of each track, then sample the good ones.
 
@@ -43,17 +45,23 @@ def select_faces(
         settings: The gate and the sampling.
         min_confidence: Least detector score of an embedded face.
         model_digest: Digest of the embedder that the faces are for.
+        stricter: Turn down more, where a track has better faces.
+        asset: Which asset the faces become; says where their crops lie.
     """
     candidates, track_of_row = _tracked_detections(tracks, detections)
     has_crop = pc.is_in(candidates["detection_id"], value_set=cropped_ids).to_numpy()
     gated = rejection_reasons(candidates, has_crop, settings, min_confidence=min_confidence)
+    if stricter is not None:
+        gated = stricter_reasons(gated, candidates, track_of_row, stricter)
     quality = column_of(candidates, "quality_score")
     chosen = _sample(track_of_row, column_of(candidates, "ts_s"), quality, gated == ACCEPTED, settings)
     kept = cap_episode(track_of_row[chosen], quality[chosen], limit=settings.max_crops_per_episode)
     reasons = gated.astype(object)
     reasons[chosen[~kept]] = VOLUME_CAP
     return Selection(
-        faces=_faces_table(candidates, tracks, track_of_row, chosen[kept], model_digest, settings.save_crops),
+        faces=_faces_table(
+            candidates, tracks, track_of_row, chosen[kept], model_digest, asset if settings.save_crops else None
+        ),
         rejected=_rejected_table(candidates, tracks, track_of_row, reasons),
     )
 
@@ -96,7 +104,7 @@ def _faces_table(
     track_of_row: NDArray[np.int64],
     rows: NDArray[np.int64],
     model_digest: str,
-    save_crops: bool,
+    crops_of: str | None,
 ) -> pa.Table:
     faces = candidates.take(rows)
     track_ids = tracks["track_id"].take(track_of_row[rows])
@@ -109,7 +117,7 @@ def _faces_table(
             "face_id": [f"face-{i + 1:05d}" for i in range(len(rows))],
             "track_id": track_ids,
             "quality_rank": quality_ranks(track_of_row[rows], column_of(faces, "quality_score")),
-            "crop_path": [crop_path(*place) if save_crops else None for place in places],
+            "crop_path": [crop_path(*place, crops_of) if crops_of else None for place in places],
             "model_digest": [model_digest] * len(rows),
         },
     )

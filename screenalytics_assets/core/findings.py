@@ -8,11 +8,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.geometry import clamp_boxes
+from screenalytics_assets.core.intervals import Intervals, intervals_of, merged, time_with_at_least, total_s
 from screenalytics_assets.core.mot_scores import Boxes, MotScores, mot_sequence, score_sequence
+from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.screen_time_scores import Clock, ScreenTimeScores, score_screen_time
 from screenalytics_assets.core.tables import boxes_of, column_of
 from screenalytics_assets.core.truth import Truth
-from screenalytics_assets.core.truth_matching import IGNORED, Matching
+from screenalytics_assets.core.truth_matching import IGNORED, MIN_VISIBLE, Matching
 
 NO_ID = -1
 
@@ -92,13 +94,13 @@ class Findings:
         return self._score(self.truth.person_idx[self.required], self.identity)
 
     def score_screen_time(
-        self, true_s: NDArray[np.float64], published_s: Mapping[str, float] | None
+        self, true_s: NDArray[np.float64], published: Mapping[str, Intervals] | None
     ) -> ScreenTimeScores:
         """Screen time of the identities against that of the people.
 
         Args:
             true_s: (P,) seconds in which each person has to be found, over the whole video.
-            published_s: Seconds on screen of each identity, or nothing to take the frames on which it is found.
+            published: When each identity is on screen, or nothing to take the frames on which it is found.
         """
         num_ids, num_people = len(self.identity_ids), len(self.truth.people)
         clock = Clock(self.frames, self.truth.frames, self.truth.fps)
@@ -111,11 +113,26 @@ class Findings:
             shared_s.reshape(num_ids, num_people),
             clock.face_seconds(self.identity[held], self.found.frame_idx[held], num_ids),
             clock.face_seconds(person, self._frame_of_face(self.required), num_people),
-            clock.seconds_on_screen(self.identity[held], self.found.frame_idx[held], num_ids)
-            if published_s is None
-            else np.array([published_s.get(identity_id, 0.0) for identity_id in self.identity_ids]),
+            self._found_s(clock, held) if published is None else self._published_s(published),
             true_s,
         )
+
+    def _found_s(self, clock: Clock, held: NDArray[np.bool_]) -> NDArray[np.float64]:
+        seconds = clock.seconds_on_screen(self.identity[held], self.found.frame_idx[held], len(self.identity_ids))
+        return np.repeat(seconds[:, None], len(self.truth.people), axis=1)
+
+    def _published_s(self, published: Mapping[str, Intervals]) -> NDArray[np.float64]:
+        """Seconds of each identity but for those in which too little of a person's face is in view to ask for it."""
+        hardly = np.flatnonzero(self.truth.visible < MIN_VISIBLE)
+        begin_s = self._frame_of_face(hardly) / self.truth.fps
+        spans = np.column_stack([begin_s, begin_s + 1 / self.truth.fps])
+        found = np.zeros((len(self.identity_ids), len(self.truth.people)))
+        for person in range(len(self.truth.people)):
+            ignored = merged(spans[self.truth.person_idx[hardly] == person], gap_s=CLOCK_TOLERANCE_S)
+            for row, identity_id in enumerate(self.identity_ids):
+                times = published.get(identity_id, intervals_of([]))
+                found[row, person] = total_s(times) - time_with_at_least(2, [times, ignored])
+        return found
 
     def _score(self, truth_ids: NDArray[np.int64], found_ids: NDArray[np.integer]) -> MotScores:
         faces_px = clamp_boxes(

@@ -13,6 +13,7 @@ from screenalytics_assets.core.appearance_gate import (
     GateLimits,
     Observations,
     Piece,
+    Reason,
     between_unlike,
     find_pieces,
     sample_observations,
@@ -25,12 +26,23 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """From detection ids to (N, 512) float32 of unit norm, row i for id i."""
 
 
+class Cut(NamedTuple):
+    """Where a track was divided: the first detection that shows another face than the track before, and why."""
+
+    detection_id: str
+    reason: Reason
+
+
 class GatedTracks(NamedTuple):
-    """Tracks, and the detections that were embedded for them, each once: row i of the table is vector i."""
+    """Tracks, the detections that were embedded for them, each once, and where tracks were divided.
+
+    Row i of the table is vector i.
+    """
 
     tracks: pa.Table
     embedded: pa.Table
     vectors: NDArray[np.float32]
+    cuts: tuple[Cut, ...] = ()
 
 
 def gate_tracks(
@@ -71,7 +83,10 @@ def gate_tracks(
         in_shot = [members[i] for i in np.flatnonzero(shots == shot)]
         gate.label_shot(in_shot, limits, interval_s, rejoin_gap_s, labels, reasons)
     return GatedTracks(
-        tracks_table(gate.detections, labels, reasons), gate.embedded_table(model_digest), gate.vectors_by_row()
+        tracks_table(gate.detections, labels, reasons),
+        gate.embedded_table(model_digest),
+        gate.vectors_by_row(),
+        tuple(gate.cuts),
     )
 
 
@@ -94,6 +109,7 @@ class _Gate:
         self._quality = np.maximum(column_of(detections, "quality_score"), np.finfo(np.float32).eps)
         self._vectors = np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32)
         self._vector_of_row = np.full(len(self._ids), -1, np.int64)
+        self.cuts: list[Cut] = []
 
     def members(self, tracks: pa.Table) -> list[NDArray[np.int64]]:
         """The rows of each track's detections, in time."""
@@ -151,6 +167,7 @@ class _Gate:
         groups = rejoin(times_s, sums, min_sim=limits.soft_sim, max_gap_s=rejoin_gap_s)
         hosts = _hosts(pieces, times_s, track_of_piece, groups, interval_s)
         _return_to_hosts(hosts, times_s, groups)
+        self._note_cuts(pieces, rows_of_piece, track_of_piece, groups)
         offset = int(labels.max(initial=-1)) + 1
         begins: dict[int, int] = {}
         for piece, rows, group in zip(pieces, rows_of_piece, groups.tolist(), strict=True):
@@ -158,6 +175,21 @@ class _Gate:
             if rows[0] <= begins.get(offset + group, rows[0]):
                 begins[offset + group] = int(rows[0])
                 reasons[offset + group] = piece.reason
+
+    def _note_cuts(
+        self,
+        pieces: Sequence[Piece],
+        rows_of_piece: Sequence[NDArray[np.int64]],
+        track_of_piece: Sequence[int],
+        groups: NDArray[np.int64],
+    ) -> None:
+        seen: set[tuple[int, int]] = set()
+        in_time = sorted(range(len(pieces)), key=lambda i: (track_of_piece[i], int(rows_of_piece[i][0])))
+        for i in in_time:
+            reason, face = pieces[i].reason, (track_of_piece[i], int(groups[i]))
+            if reason is not None and face not in seen:
+                self.cuts.append(Cut(self._ids[rows_of_piece[i][0]], reason))
+            seen.add(face)
 
     def embedded_table(self, model_digest: str) -> pa.Table:
         """The embedded detections, by frame."""

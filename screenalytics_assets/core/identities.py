@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.cannot_link import TrackPair, cannot_link_pairs
 from screenalytics_assets.core.cluster import Cluster, Tracks, blocked_merges, cluster_tracks
 from screenalytics_assets.core.identity_ids import Publication, stable_ids
-from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
+from screenalytics_assets.core.settings import ClusteringSettings
 from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.core.thresholds import Thresholds
 
 NO_ACCEPTED_FACE = "no_accepted_face"
 """Reason of a track none of whose faces was good enough to be embedded."""
@@ -42,7 +43,7 @@ def identify(
         exempt: Pairs of tracks that may be one person although they are seen together.
         earlier: The identities of this episode that were published before; who is there again keeps the id.
     """
-    faces_of_track = _faces_of_tracks(faces)
+    faces_of_track = faces_of_tracks(faces)
     row_of = {track_id: row for row, track_id in enumerate(track_ids)}
     seen_together = [pair for pair in apart(tracks, settings, exempt) if set(pair) <= row_of.keys()]
     known = Tracks(
@@ -61,7 +62,7 @@ def identify(
     kept = [c for c in clusters if not c.reason or settings.outlier_handling.treat_as_singletons]
     ids, last_number = stable_ids([[track_ids[row] for row in c.members] for c in kept], tracks, earlier)
     identities = [
-        _identity(
+        identity_entry(
             identity_id,
             cluster,
             track_ids,
@@ -122,7 +123,7 @@ def cluster_stats(identities: Sequence[Mapping[str, Any]], *, tracks: int, outli
     }
 
 
-def _identity(
+def identity_entry(
     identity_id: str,
     cluster: Cluster,
     track_ids: Sequence[str],
@@ -130,6 +131,15 @@ def _identity(
     *,
     flag_below: float,
 ) -> dict[str, Any]:
+    """An identity as it stands in the document.
+
+    Args:
+        identity_id: Its id.
+        cluster: Its tracks, as rows of ``track_ids``.
+        track_ids: The tracks that have a vector.
+        faces_of_track: As `faces_of_tracks` gives them.
+        flag_below: A lower mean similarity between its tracks is flagged.
+    """
     own_tracks = [track_ids[row] for row in cluster.members]
     own_faces = [face for track_id in own_tracks for face in faces_of_track[track_id]]
     identity = {
@@ -145,7 +155,7 @@ def _identity(
     return identity | ({"reason": cluster.reason} if cluster.reason else {})
 
 
-def _faces_of_tracks(faces: pa.Table) -> dict[str, list[tuple[float, str]]]:
+def faces_of_tracks(faces: pa.Table) -> dict[str, list[tuple[float, str]]]:
     """For each track its faces as (minus quality, face id), so that the least is the best and earliest."""
     found: dict[str, list[tuple[float, str]]] = {}
     for track_id, face_id, quality in zip(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.geometry import paired_iou
@@ -72,6 +73,15 @@ def stable_ids(groups: Sequence[Sequence[str]], tracks: pa.Table, earlier: Publi
             last_number += 1
             found[group] = identity_id(last_number)
     return [found[group] for group in range(len(groups))], last_number
+
+
+def joined_publication(published: Publication, own: Publication) -> Publication:
+    """What was published of an episode in two places; what the first one says of an id counts."""
+    taken = pa.array(published.boxes["identity_id"].unique().to_pylist(), pa.string())
+    further = own.boxes.filter(pc.invert(pc.is_in(own.boxes["identity_id"], value_set=taken)))
+    return Publication(
+        pa.concat_tables([published.boxes, further]).combine_chunks(), max(published.last_number, own.last_number)
+    )
 
 
 def identity_boxes(ep_id: str, tracks_of: Mapping[str, Sequence[str]], tracks: pa.Table) -> pa.Table:

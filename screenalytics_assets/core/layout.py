@@ -1,6 +1,10 @@
 """Which file of which asset lies where below the data root: the contract with other programs."""
 
+import re
+
 VIDEO_STEM = "episode"
+SHEET = "people.jpg"
+"""The contact sheet of an episode's people, beside its report."""
 
 
 def manifest_path(asset: str, ep_id: str) -> str:
@@ -13,14 +17,41 @@ def video_dir(ep_id: str) -> str:
     return f"videos/{ep_id}"
 
 
-def crops_dir(ep_id: str) -> str:
-    """The folder of the JPEG files of the embedded faces."""
-    return f"frames/{ep_id}/crops"
+_CLEANED_ASSETS = frozenset({"split_tracks", "reembed", "recluster", "group_clusters"})
 
 
-def crop_path(ep_id: str, track_id: str, frame_idx: int) -> str:
+def _folder(ep_id: str, kind: str, asset: str | None) -> str:
+    return f"cleaned/{ep_id}" if asset in _CLEANED_ASSETS else f"{kind}/{ep_id}"
+
+
+def crops_dir(ep_id: str, asset: str | None = None) -> str:
+    """The folder of the JPEG files of the embedded faces; the phases of the cleanup have one of their own."""
+    return f"{_folder(ep_id, 'frames', asset)}/crops"
+
+
+def crop_path(ep_id: str, track_id: str, frame_idx: int, asset: str | None = None) -> str:
     """The JPEG file of one embedded face."""
-    return f"{crops_dir(ep_id)}/{track_id}/frame_{frame_idx:06d}.jpg"
+    return f"{crops_dir(ep_id, asset)}/{track_id}/frame_{frame_idx:06d}.jpg"
+
+
+def crop_sheet_path(ep_id: str) -> str:
+    """The contact sheet of an episode's worst and borderline crops."""
+    return f"reports/{ep_id}/crops.jpg"
+
+
+def corrections_path(ep_id: str) -> str:
+    """What people corrected in an episode."""
+    return f"corrections/{ep_id}.yaml"
+
+
+def tombstone_path(ep_id: str) -> str:
+    """The record of a retired episode, without anything that was in it."""
+    return f"retired/{ep_id}.json"
+
+
+def photos_dir(show: str) -> str:
+    """The folder of a show's facebank photos, one folder a person; what is published of it lies beside them."""
+    return f"facebank/{show}"
 
 
 _FOLDERS = {
@@ -32,9 +63,38 @@ _FOLDERS = {
     "tracks.npy": "embeds",
     "track_ids.json": "embeds",
     "index.html": "reports",
+    SHEET: "reports",
+    "facebank.json": "facebank",
+    "facebank_crops.parquet": "facebank",
 }
 
 
-def file_path(ep_id: str, name: str) -> str:
-    """Where a file of an episode lies: tables and documents in ``manifests``, the rest as in the contract."""
-    return f"{_FOLDERS.get(name, 'manifests')}/{ep_id}/{name}"
+def file_path(ep_id: str, name: str, asset: str | None = None) -> str:
+    """Where a file of an episode lies: tables and documents in ``manifests``, the rest as in the contract.
+
+    What the phases of the cleanup publish lies in ``cleaned``, under the names of the originals.
+    """
+    return f"{_folder(ep_id, _FOLDERS.get(name, 'manifests'), asset)}/{name}"
+
+
+_OWNER = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]{2})(?:e(?P<episode>[0-9]{2,3}))?", re.ASCII)
+_KINDS_OF_THEIR_OWN = ("crops", "thumbs")
+VIDEOS, ARTIFACTS = "raw", "artifacts"
+"""The two folders of a bucket."""
+
+
+def object_key(path: str) -> str:
+    """Where a file or folder of the data root lies below the prefix of a bucket.
+
+    ``videos/rhobh-s05e02/episode.mp4`` is ``raw/videos/rhobh/s05/e02/episode.mp4``, and
+    ``frames/rhobh-s05e02/crops/track-00001`` is ``artifacts/crops/rhobh/s05/e02/track-00001``.
+    """
+    kind, *rest = path.split("/")
+    top = VIDEOS if kind == "videos" else ARTIFACTS
+    if kind == "frames" and len(rest) > 1 and rest[1] in _KINDS_OF_THEIR_OWN:
+        kind = rest.pop(1)
+    owner = _OWNER.fullmatch(rest[0]) if rest else None
+    if owner is not None:
+        episode = [f"e{owner['episode']}"] if owner["episode"] else []
+        rest[:1] = [owner["show"], f"s{owner['season']}", *episode]
+    return "/".join([top, kind, *rest])

@@ -15,7 +15,8 @@ SHORT_TRACK_S = 1.0
 """A track that lasts less is a short one."""
 
 REBIRTH_GAP_S = 2.0
-"""A track that begins where another one ended at most this long before, in the same shot, is a re-birth.
+"""A track that begins where another one ended at most this long before, in the same shot, is a re-birth,
+unless it is there because the gate divided a track: that is counted as a split.
 
 Two seconds is how long a head may be turned away or hidden in a conversation before one would rather speak
 of a new appearance; the figure is only counted, nothing is decided by it.
@@ -63,18 +64,23 @@ def detect_track_metrics(
 
 
 def count_rebirths(tracks: pa.Table, match_thresh: float) -> int:
-    """Tracks that begin where a track of the same shot ended at most ``REBIRTH_GAP_S`` before."""
+    """Tracks that begin where a track of the same shot ended at most ``REBIRTH_GAP_S`` before.
+
+    A track that begins at a split is none: it follows the face that it was divided from without a gap.
+    """
     if not tracks.num_rows:
         return 0
     start_s, end_s = column_of(tracks, "start_s"), column_of(tracks, "end_s")
     shot_idx = column_of(tracks, "shot_idx")
     first, last = _edge_boxes(tracks)
+    unsplit = tracks["split_reason"].is_null().to_numpy()
     rebirths = 0
     for shot in np.unique(shot_idx):
         rows = np.flatnonzero(shot_idx == shot)
         gap_s = start_s[rows][None, :] - end_s[rows][:, None]
         follows = (gap_s > 0) & (gap_s <= REBIRTH_GAP_S + CLOCK_TOLERANCE_S)
-        rebirths += int((follows & (iou_matrix(last[rows], first[rows]) >= match_thresh)).any(axis=0).sum())
+        again = (follows & (iou_matrix(last[rows], first[rows]) >= match_thresh)).any(axis=0)
+        rebirths += int((again & unsplit[rows]).sum())
     return rebirths
 
 
@@ -84,6 +90,28 @@ def _edge_boxes(tracks: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float
     starts = np.concatenate([[0], ends[:-1]])
     bbox = boxes_of(boxes.flatten().field("bbox"))
     return bbox[starts], bbox[ends - 1]
+
+
+def face_stats(
+    faces: pa.Table, vectors: NDArray[np.float32], *, blank_written: int, max_crops_per_track: int
+) -> dict[str, Any]:
+    """The metrics of the embedded faces, which stand beside those of the crops.
+
+    Args:
+        faces: The embedded faces.
+        vectors: (N, D) float32, theirs.
+        blank_written: Number of stored crops of theirs that show nothing.
+        max_crops_per_track: The limit that they were chosen by.
+    """
+    per_track = faces["track_id"].value_counts().field("counts").to_numpy()
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    return {
+        "blank_crops_written": blank_written,
+        "max_faces_per_track": int(per_track.max(initial=0)),
+        "max_crops_per_track": max_crops_per_track,
+        "vector_dimension": vectors.shape[1],
+        "vector_norm_error": float(np.abs(lengths - 1).max(initial=0.0)),
+    }
 
 
 def crop_stats(
@@ -107,9 +135,33 @@ def crop_stats(
     return {
         "total_crops": crops,
         "blank_crops": blank,
-        "blank_fraction": blank / (crops + blank) if crops + blank else 0.0,
+        "blank_fraction": blank_fraction(crops=crops, blank=blank),
         "faces": faces,
         "quality_mean": float(quality.mean()) if len(quality) else 0.0,
         "rejection_rate": rejected / candidates if candidates else 0.0,
         "rejected": dict(sorted(reasons.items())),
     }
+
+
+def blank_fraction(*, crops: int, blank: int) -> float:
+    """Share of blank crops in all: ``crops`` that were written, and ``blank`` ones that were not."""
+    return blank / (crops + blank) if crops + blank else 0.0
+
+
+def blank_warning(*, crops: int, blank: int, most: float | None, confidence_th: float) -> str | None:
+    """What to say where too many of the crops are blank; nothing where they are not.
+
+    Args:
+        crops: Number of crops that were written.
+        blank: Number of crops that were not, because nothing can be seen in them.
+        most: Share of blank crops above which it is said; None never.
+        confidence_th: Least detector score of a detection.
+    """
+    share = blank_fraction(crops=crops, blank=blank)
+    if most is None or share <= most:
+        return None
+    return (
+        f"[BLANK] {blank} of {crops + blank} crops ({share:.0%}) show nothing and were not written, more than "
+        f"{most:.0%}: the detector takes empty picture for faces; look whether the video shows what it "
+        f"should, or set confidence_th above {confidence_th:g}"
+    )

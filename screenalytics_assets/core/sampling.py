@@ -38,10 +38,10 @@ def sample_track(
 
 
 def cap_episode(track_of_face: NDArray[np.int64], quality: NDArray[np.float32], *, limit: int) -> NDArray[np.bool_]:
-    """Keep at most ``limit`` faces of an episode, the same number of each track as far as they reach.
+    """Keep at most ``limit`` faces of an episode: a fair floor for each track, then the best; the worst go first.
 
-    The faces of each track are ranked by quality; all first ranks are kept before any second rank, and
-    within a rank the better face goes first, so that no track is starved by others and the worst go first.
+    The floor is the same for all tracks, ``limit`` divided by their number and at least one: so many of its best
+    faces each track keeps. Where even one face of each track is too many, the best of those stay.
 
     Args:
         track_of_face: (N,) number of the track of each face.
@@ -51,9 +51,10 @@ def cap_episode(track_of_face: NDArray[np.int64], quality: NDArray[np.float32], 
     Returns:
         (N,) whether each face stays.
     """
+    floor = max(1, limit // max(1, len(np.unique(track_of_face))))
+    above_floor = quality_ranks(track_of_face, quality) > floor
     kept = np.zeros(len(quality), np.bool_)
-    order = np.lexsort((-quality, quality_ranks(track_of_face, quality)))
-    kept[order[:limit]] = True
+    kept[np.lexsort((-quality, above_floor))[:limit]] = True
     return kept
 
 

@@ -99,6 +99,18 @@ TRACKS = pa.schema(
     ]
 )
 
+# Where the cleanup divided a track: a detection from which on another track goes on, and the two tracks.
+CUTS = pa.schema(
+    [
+        _required("ep_id", pa.string()),
+        _required("track_id", pa.string()),
+        _required("new_track_id", pa.string()),
+        _required("detection_id", pa.string()),
+        _required("ts_s", pa.float64()),
+        _required("reason", pa.string()),
+    ]
+)
+
 UNTRACKED = pa.schema(
     [
         _required("ep_id", pa.string()),

@@ -147,14 +147,16 @@ def screen_time(
         link_similarity: How well each track fits the rest of its person, by `link_similarities`.
         settings: Bridging and padding.
         duration_s: Duration of the video.
-        weak_link_sim: Tracks that fit less well are a weak link: who they show is doubtful.
+        weak_link_sim: Tracks that fit less well are a weak link: who they show is doubtful. So are those of an
+            identity that is an outlier.
     """
     people = _people(identities)
     bridge = {"gap_s": settings.gap_tolerance_s, "padding_s": settings.edge_padding_s}
     times = {p.key: _to_ms(sightings.intervals(p.track_ids, **bridge), duration_s) for p in people}
     rows = []
     for person in people:
-        strong = [t for t in person.track_ids if link_similarity.get(t, 1.0) >= weak_link_sim]
+        doubtful = {t for identity in person.identities if identity.get("outlier") for t in identity["track_ids"]}
+        strong = [t for t in person.track_ids if t not in doubtful and link_similarity.get(t, 1.0) >= weak_link_sim]
         seen = _to_ms(sightings.intervals(person.track_ids), duration_s)
         sure = _to_ms(sightings.intervals(strong, **bridge), duration_s)
         rows.append(_row(person, times[person.key], total_s(seen), total_s(sure), duration_s))

@@ -80,7 +80,7 @@ def score_screen_time(
         shared_s: (I, P) face-seconds of the identity that show the person.
         identity_s: (I,) face-seconds of the identity; detections on a face that is not required do not count.
         person_s: (P,) face-seconds in which the person has to be found, as far as the analysed frames tell.
-        on_screen_s: (I,) seconds in which the identity is there, `identity_s` but for two faces at once.
+        on_screen_s: (I, P) seconds in which the identity is there, but for those in which the person need not be found.
         true_s: (P,) seconds of the whole video in which the person has to be found.
     """
     identity = np.full(len(true_s), -1, np.int64)
@@ -90,7 +90,7 @@ def score_screen_time(
     identity[people] = identities
 
     predicted_s, precision, recall = np.zeros((3, len(true_s)))
-    predicted_s[people] = on_screen_s[identities]
+    predicted_s[people] = on_screen_s[identities, people]
     precision[people] = shared_s[identities, people] / identity_s[identities]
     recall[people] = shared_s[identities, people] / person_s[people]
     error = np.full(len(true_s), np.nan)

@@ -1,18 +1,16 @@
-"""Every configuration key of the pipeline, its default and its range, and how layers of values combine.
+"""Every configuration key of the pipeline, its default and its range.
 
 A key has one name everywhere: in the stage's YAML file, in a profile, as ``SCREENALYTICS_<KEY>`` in the
 environment (a dot becomes two underscores), on the command line and in the run configuration.
 """
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.core.shots import ShotSettings
 
 
@@ -41,8 +39,15 @@ class DetectionSettings(Section):
         le=1024,
         description="Longer side of a second, coarse pass for faces that fill the frame; 0 is off.",
     )
+    close_look_scale: float = Field(1.5, ge=1, le=4, description="How many times as large a close look sees; 1 is off.")
+    close_look_interval_s: float = Field(
+        4.0, gt=0, description="Time between close looks; the first analysed frame of a shot always gets one."
+    )
     confidence_th: float | None = Field(
-        None, ge=0, le=1, description="Score below which a box is no face; null takes the detector's own."
+        None, ge=0, le=1, description="Score from which a box is a face by itself; null takes the detector's own."
+    )
+    weak_confidence_fraction: float = Field(
+        0.5, gt=0, le=1, description="From this part of confidence_th on a box may continue a face; 1 is off."
     )
     nms_iou: float = Field(0.4, gt=0, le=1, description="Boxes that overlap more are one face.")
     min_box_px: float = Field(12.0, ge=2, description="Boxes whose shorter side is less are refused as degenerate.")
@@ -54,16 +59,19 @@ class DetectionSettings(Section):
         description="Side of the stored aligned crop; its centre 112 px are embedded.",
     )
     jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored crops.")
-    cut_threshold: float = Field(_SHOTS.cut_threshold, ge=0, description="Least picture difference that can be a cut.")
+    cut_threshold: float = Field(
+        _SHOTS.cut_threshold, gt=0, lt=1, description="Least picture difference that can be a cut."
+    )
     cut_ratio: float = Field(
         _SHOTS.cut_ratio, ge=1, description="How much larger than its neighbours a difference must be."
     )
     flash_max_s: float = Field(
         _SHOTS.flash_max_s,
         ge=0,
+        le=_SHOTS.context_s,
         description="A picture that returns within this time was a flash, not a cut.",
     )
-    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, description="Shortest shot.")
+    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, le=_SHOTS.context_s, description="Shortest shot.")
 
 
 class TrackingSettings(Section):
@@ -124,7 +132,9 @@ class FacesSettings(Section):
         le=1,
         description="Least part of the aligned 112 px crop that is inside the frame; eyes and mouth begin at a fifth.",
     )
-    min_sharpness: float = Field(10.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop.")
+    min_sharpness: float = Field(
+        10.0, ge=0, description="Least Laplacian variance inside the face, on the aligned crop."
+    )
     max_yaw_angle: float = Field(60.0, gt=0, le=90, description="Largest turn to the side, in degrees.")
     max_pitch_angle: float = Field(45.0, gt=0, le=90, description="Largest nod, in degrees.")
     sampling_strategy: Literal["uniform", "quality_weighted", "stratified"] = Field(
@@ -184,6 +194,59 @@ class ClusteringSettings(Section):
     outlier_handling: OutlierHandling = OutlierHandling()
 
 
+CleanupAction = Literal["split_tracks", "reembed", "recluster", "group_clusters"]
+CLEANUP_ACTIONS: tuple[CleanupAction, ...] = get_args(CleanupAction)
+"""The phases of the cleanup, in their order."""
+
+
+class CleanupSettings(Section):
+    """Which phases of the cleanup change something, and what they do otherwise than before (``cleanup.yaml``)."""
+
+    actions: list[CleanupAction] = Field(
+        list(CLEANUP_ACTIONS),
+        description="Phases that are switched on, in any order; the others pass on what they get.",
+    )
+    reembed_min_quality_score: float = Field(
+        0.6, ge=0, le=1, description="Least quality_score of a face in reembed, where its track has better ones."
+    )
+    reembed_max_yaw_angle: float = Field(
+        45.0, gt=0, le=90, description="Largest turn to the side in reembed, in degrees, where the track has others."
+    )
+    reembed_min_faces: int = Field(
+        4, ge=1, description="A track keeps so many of its best faces, also those below the two limits of reembed."
+    )
+    recluster_thresh: float | None = Field(
+        None, gt=-1, lt=1, description="The cluster_thresh of recluster; null takes the embedder's own."
+    )
+    recluster_tight_thresh: float | None = Field(
+        None, gt=-1, lt=1, description="The tight_thresh of recluster; null takes the embedder's own."
+    )
+    name_similarity: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Mean similarity of an identity to a person's photos, or to another identity, from which on they "
+        "are one person in group_clusters; null takes the embedder's own.",
+    )
+    name_margin: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Least lead over the second best; doubtful identities must have it on top of name_similarity too. "
+        "Null takes the embedder's own.",
+    )
+
+    @field_validator("actions", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("actions")
+    @classmethod
+    def _in_order(cls, value: list[CleanupAction]) -> list[CleanupAction]:
+        return [action for action in CLEANUP_ACTIONS if action in value]
+
+
 class ScreenTimeSettings(Section):
     """From sightings to time on screen (``screen_time.yaml``)."""
 
@@ -192,6 +255,33 @@ class ScreenTimeSettings(Section):
     )
     edge_padding_s: float = Field(
         0.0, ge=0, description="Each interval is longer by this at both ends, as far as its shot reaches."
+    )
+
+
+class FacebankSettings(Section):
+    """Which photos of known people are good enough, and what resembles them (``facebank.yaml``)."""
+
+    photo_min_face_size: float = Field(
+        40.0, ge=1, description="Least shorter side of the face box in a photo, in pixels."
+    )
+    photo_min_sharpness: float = Field(
+        20.0, ge=0, description="Least Laplacian variance of the aligned 112 px crop of a photo."
+    )
+    photo_min_inside_fraction: float = Field(
+        0.5, ge=0, le=1, description="Least part of the aligned 112 px crop that is inside the photo."
+    )
+    photo_max_second_face: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="A photo shows several people if its second largest face has more than this part of the largest "
+        "one's size.",
+    )
+    min_photo_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Least similarity of a photo to a track or photo of one person; null takes the embedder's own.",
     )
 
 
@@ -219,6 +309,8 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     faces: FacesSettings = FacesSettings()
     clustering: ClusteringSettings = ClusteringSettings()
+    cleanup: CleanupSettings = CleanupSettings()
+    facebank: FacebankSettings = FacebankSettings()
     screen_time: ScreenTimeSettings = ScreenTimeSettings()
     models: ModelSettings = ModelSettings()
     output: OutputSettings = OutputSettings()
@@ -233,6 +325,8 @@ STAGE_FILES: Mapping[str, str] = {
     "tracking": "tracking.yaml",
     "faces": "faces_embed_sampling.yaml",
     "clustering": "clustering.yaml",
+    "cleanup": "cleanup.yaml",
+    "facebank": "facebank.yaml",
     "screen_time": "screen_time.yaml",
     "models": "models.yaml",
     "output": "output.yaml",
@@ -263,27 +357,6 @@ def section_of_key() -> dict[str, str]:
     }
 
 
-class Layer(NamedTuple):
-    """Values from one place; ``source`` names it for the messages, for example ``profile fast_cpu``."""
-
-    source: str
-    values: Mapping[str, Any]
-
-
-class Resolved(NamedTuple):
-    """The configuration of a run, and for each key where its value comes from."""
-
-    settings: Settings
-    provenance: Mapping[str, str]
-
-
-def unknown_key(key: str, known: Iterable[str], source: str) -> ConfigurationError:
-    """The error for a key that does not exist, with the nearest that does."""
-    near = difflib.get_close_matches(key, list(known), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(known))}"
-    return ConfigurationError(f"{source}: unknown configuration key {key!r}{hint}")
-
-
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
     flat: dict[str, Any] = {}
@@ -293,111 +366,3 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def resolve(layers: Sequence[Layer]) -> Resolved:
-    """Combine layers, the weakest first, over the defaults.
-
-    Raises:
-        ConfigurationError: A key that does not exist or a value that is not allowed, with its source.
-    """
-    sections = section_of_key()
-    provenance = dict.fromkeys(sections, "default")
-    nested: dict[str, Any] = {name: {} for name in STAGE_FILES}
-    for layer in layers:
-        for key, value in flatten(layer.values).items():
-            if key not in sections:
-                raise unknown_key(key, sections, layer.source)
-            *parents, leaf = key.split(".")
-            target = nested[sections[key]]
-            for parent in parents:
-                target = target.setdefault(parent, {})
-            target[leaf] = value
-            provenance[key] = layer.source
-    try:
-        return Resolved(Settings.model_validate(nested), provenance)
-    except ValidationError as error:
-        raise ConfigurationError(_explain(error, provenance)) from error
-
-
-def _explain(error: ValidationError, provenance: Mapping[str, str]) -> str:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"][1:])
-        lines.append(
-            f"{provenance.get(key, 'configuration')}: {key} = {problem['input']!r} is not allowed: {problem['msg']}"
-        )
-    return "; ".join(lines)
-
-
-def fill_from_models(resolved: Resolved, model_values: Mapping[str, float | None], source: str) -> Resolved:
-    """Give the keys that are null the value that the models declare.
-
-    Args:
-        resolved: The configuration as the layers give it.
-        model_values: Key and value as declared for the detector and the embedder; null where not declared.
-        source: Names the pack in the provenance and in the message.
-
-    Raises:
-        ConfigurationError: A threshold that neither the configuration nor the models give.
-    """
-    missing = {key: value for key, value in model_values.items() if _value_of(resolved.settings, key) is None}
-    undeclared = sorted(key for key, value in missing.items() if value is None)
-    if undeclared:
-        raise ConfigurationError(
-            f"{source} declares no {', '.join(undeclared)}: set it with --set {undeclared[0]}=VALUE, or declare it "
-            "in the pack.yaml of the model folder"
-        )
-    by_section: dict[str, dict[str, float | None]] = {}
-    for key, value in missing.items():
-        by_section.setdefault(section_of_key()[key], {})[key] = value
-    settings = resolved.settings.model_copy(
-        update={
-            section: getattr(resolved.settings, section).model_copy(update=values)
-            for section, values in by_section.items()
-        }
-    )
-    return Resolved(settings, {**resolved.provenance, **dict.fromkeys(missing, source)})
-
-
-def _value_of(settings: Settings, key: str) -> object:
-    return getattr(getattr(settings, section_of_key()[key]), key)
-
-
-class Thresholds(NamedTuple):
-    """The limits that belong to the models, once every one has a value.
-
-    Attributes:
-        confidence_th: Least detector score of a detection.
-        track_thresh: Least detector score that starts a track.
-        min_confidence: Least detector score of an embedded face.
-        cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
-        tight_thresh: The same for two clusters of a single face each.
-        min_identity_sim: Least mean cosine similarity of a track to the others of its identity.
-        min_cohesion: Least mean cosine similarity within an identity that is not flagged.
-        gate_hard_sim: Cosine similarity to its track below which a detection shows another face.
-        gate_soft_sim: The same below which it is doubtful, and from which on two pieces are one face.
-    """
-
-    confidence_th: float
-    track_thresh: float
-    min_confidence: float
-    cluster_thresh: float
-    tight_thresh: float
-    min_identity_sim: float
-    min_cohesion: float
-    gate_hard_sim: float
-    gate_soft_sim: float
-
-
-def thresholds_of(settings: Settings) -> Thresholds:
-    """The limits of a configuration that `fill_from_models` has completed.
-
-    Raises:
-        ConfigurationError: One of them is null.
-    """
-    values = {name: _value_of(settings, name) for name in Thresholds._fields}
-    empty = [name for name, value in values.items() if value is None]
-    if empty:
-        raise ConfigurationError(f"no value for {', '.join(empty)}: neither the configuration nor the models give one")
-    return Thresholds(**{name: float(str(value)) for name, value in values.items()})

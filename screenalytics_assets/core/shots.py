@@ -8,9 +8,13 @@ common, whatever their brightness; successive pictures of one shot keep most of 
 A cut is a change that is large, that stands out from the changes around it (a pan or a zoom goes on for
 many frames, a cut is over at once), and after which the old picture does not come back (a flash).
 
+A fade through black or white is one cut, at the first picture without structure; hard cuts out of such a
+picture are not reported, since the shot started with it. So a fade in at the start of a video is no cut, and
+a fade out at its end is one.
+
 Dissolves longer than about two frames change too little per frame to be told from motion, and are not
-reported. Hard cuts out of a picture without structure (black, white) are not reported either: the shot
-started with that picture.
+reported (nor are they by PySceneDetect): where a face dissolves into another one in the same place, the
+appearance gate divides their track.
 """
 
 from dataclasses import dataclass

@@ -23,6 +23,7 @@ class CastMember(NamedTuple):
         remark: ``outlier``, ``low cohesion`` or nothing.
         intervals_s: Start and end of each track.
         best_faces: Detection ids of its best faces, at most one a track before a second one, best first.
+        name: Who it is, where that is known.
     """
 
     identity_id: str
@@ -34,6 +35,12 @@ class CastMember(NamedTuple):
     remark: str
     intervals_s: list[tuple[float, float]]
     best_faces: list[str]
+    name: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What pictures call it: the name with the id, or the id alone."""
+        return f"{self.name} ({self.identity_id})" if self.name else self.identity_id
 
     def row(self) -> dict[str, Any]:
         """The member as a line of a table."""
@@ -81,6 +88,7 @@ def _member(
         remark=", ".join(flags),
         intervals_s=intervals,
         best_faces=[detection_id for _, _, detection_id in best[:_CROPS_SHOWN]],
+        name=identity.get("name"),
     )
 
 
@@ -89,7 +97,7 @@ def cast_sheet(cast: Sequence[CastMember], crops: Mapping[str, bytes]) -> bytes:
     return contact_sheet(
         [
             SheetRow(
-                member.identity_id,
+                member.label,
                 f"{member.seconds:.1f} s, tracks: {member.tracks}",
                 [crops[face] for face in member.best_faces],
             )
@@ -102,5 +110,5 @@ def cast_timeline(cast: Sequence[CastMember], shots: pa.Table) -> bytes:
     """When each identity is seen, as a PNG."""
     starts_s = shots["start_s"].to_pylist()
     duration_s = shots["end_s"].to_pylist()[-1] if shots.num_rows else 1.0
-    rows = [TimelineRow(member.identity_id, member.intervals_s) for member in cast]
+    rows = [TimelineRow(member.label, member.intervals_s) for member in cast]
     return timeline(rows, cuts_s=starts_s[1:], duration_s=duration_s)

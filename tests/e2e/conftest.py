@@ -68,7 +68,7 @@ def ui_url(
     assert open_pack
     VideoLibraryResource().add(EP_ID, demo_episode[0], replace=False)
     instance.add_dynamic_partitions(EPISODES_NAME, [EP_ID])
-    with _serve(place / "ui.log") as url:
+    with serve(place / "ui.log") as url:
         yield url
 
 
@@ -111,7 +111,8 @@ def ui(browser_context: BrowserContext, ui_url: str) -> Iterator[Ui]:
 
 
 @contextmanager
-def _serve(log: Path) -> Iterator[str]:
+def serve(log: Path) -> Iterator[str]:
+    """``screenalytics ui`` at a free port; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

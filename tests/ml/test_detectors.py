@@ -38,6 +38,23 @@ def pack(request: pytest.FixtureRequest) -> ModelPack:
     return chosen
 
 
+def test_a_close_look_starts_tracks_of_faces_that_are_too_small_for_the_usual_one(
+    pack: ModelPack, group_photo: Picture
+) -> None:
+    """Faces 20 px wide in a frame of 1280 px, which the usual look sees at half its size."""
+    shrink = np.array([[0.2, 0, 500], [0, 0.2, 300]])
+    frame = np.asarray(cv2.warpAffine(group_photo, shrink, (1280, 720), borderValue=(90, 90, 90)), np.uint8)
+    faces = (0.2 * FACES_PX + np.array([500, 300, 500, 300])).astype(np.float32)
+    detector = load_detector(
+        pack, device="cpu", threads=2, input_px=640, closeup_input_px=0, nms_iou=0.4, close_look_scale=1.5
+    )
+    track_thresh = pack.thresholds["track_thresh"]
+    assert track_thresh is not None
+    looks = [detector.detect(frame, confidence_th=track_thresh, closely=closely) for closely in (False, True)]
+    usual, close = (int((iou_matrix(faces, look.boxes_px).max(axis=1, initial=0) > 0.3).sum()) for look in looks)
+    assert close == len(faces) > usual
+
+
 def confidence_of(pack: ModelPack) -> float:
     confidence_th = pack.detector.entry.confidence_th
     assert confidence_th is not None
@@ -84,6 +101,21 @@ def test_the_picture_is_taken_as_bgr(pack: ModelPack, group_photo: Picture) -> N
 def test_faces_that_fill_the_frame_are_found(pack: ModelPack, group_photo: Picture, share: float) -> None:
     detector = detector_of(pack)
     for face_px in FACES_PX:
+        frame, box = enlarged(group_photo, face_px, share)
+        faces = detector.detect(frame, confidence_th=confidence_of(pack))
+        overlaps = iou_matrix(box[None].astype(np.float32), faces.boxes_px)
+        assert overlaps.max(initial=0) > 0.5
+
+
+@pytest.mark.parametrize("side_px", [40, 50, 64, 90, 130, 180, 250, 350, 500, 650, 720])
+def test_a_face_is_found_from_40_px_to_the_full_height_of_the_frame(
+    pack: ModelPack, group_photo: Picture, side_px: int
+) -> None:
+    """Up to 180 px the shorter side of the box, which is its width here; above, its height, until it is the frame's."""
+    detector = detector_of(pack)
+    for face_px in FACES_PX:
+        width, height = face_px[2:] - face_px[:2]
+        share = side_px / 720 * (height / width if side_px <= 180 else 1)
         frame, box = enlarged(group_photo, face_px, share)
         faces = detector.detect(frame, confidence_th=confidence_of(pack))
         overlaps = iou_matrix(box[None].astype(np.float32), faces.boxes_px)

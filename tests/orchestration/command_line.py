@@ -5,6 +5,9 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+from resources.artifact_store import sha256_of
+from tests.object_store import TIMED
+
 SCRIPT = Path(sysconfig.get_path("scripts")) / "screenalytics"
 
 
@@ -52,6 +55,14 @@ class Cli:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def artifacts(self) -> dict[str, str]:
+        """Checksums of every file but those that hold running times, and the database's."""
+        return {
+            place: sha256_of(self.data / place)
+            for place in self.left_behind()
+            if not place.endswith(TIMED) and not place.startswith("database/")
+        }
 
     def left_behind(self) -> list[str]:
         """Files of the data root; the Dagster instance may hold the record of a failed run."""

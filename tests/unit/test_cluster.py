@@ -11,6 +11,7 @@ from sklearn.cluster import AgglomerativeClustering
 
 from screenalytics_assets.core.cluster import (
     LOW_SIMILARITY,
+    SINGLE_FACE,
     SMALL_CLUSTER,
     Cluster,
     Tracks,
@@ -115,7 +116,7 @@ def test_every_track_is_in_exactly_one_cluster_and_outliers_are_single_with_a_re
     for one in found:
         if one.reason:
             assert len(one.members) == 1
-            assert one.reason in (LOW_SIMILARITY, SMALL_CLUSTER)
+            assert one.reason in (LOW_SIMILARITY, SMALL_CLUSTER, SINGLE_FACE)
         else:
             assert len(one.members) >= min_cluster_size
 
@@ -155,8 +156,10 @@ def test_tracks_of_a_cluster_that_is_too_small_stand_alone() -> None:
     assert [one.reason for one in found] == [None, SMALL_CLUSTER, SMALL_CLUSTER, SMALL_CLUSTER]
 
 
-def test_a_person_seen_once_is_no_outlier() -> None:
-    assert [one.reason for one in cluster(people([1, 3]), min_identity_sim=0.43)] == [None, None]
+@pytest.mark.parametrize(("faces", "reason"), [(1, SINGLE_FACE), (2, None)])
+def test_a_person_seen_once_is_no_outlier_unless_a_single_face_is_all_there_is(faces: int, reason: str | None) -> None:
+    found = cluster(people([1, 3]), min_identity_sim=0.43, faces=[faces, 1, 1, 1])
+    assert [one.reason for one in found] == [reason, None]
 
 
 def test_cohesion_is_the_mean_similarity_between_the_tracks() -> None:

@@ -7,8 +7,9 @@ import yaml
 
 from resources.model_registry import load_registry
 from resources.settings import REGISTRY_KEYS
-from screenalytics_assets.core.settings import STAGE_FILES, Layer, flatten, resolve, section_of_key
+from screenalytics_assets.core.settings import STAGE_FILES, flatten, section_of_key
 from screenalytics_assets.core.settings_files import stage_file_text
+from screenalytics_assets.core.settings_layers import Layer, resolve
 from screenalytics_assets.paths import project_dir
 
 PIPELINE = project_dir() / "config" / "pipeline"
@@ -104,6 +105,9 @@ def test_every_pack_declares_every_threshold_that_is_null_by_default() -> None:
                     "min_cohesion",
                     "gate_hard_sim",
                     "gate_soft_sim",
+                    "name_similarity",
+                    "name_margin",
+                    "min_photo_sim",
                 ),
             ),
         )

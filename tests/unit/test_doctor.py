@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from screenalytics_assets.cli.doctor import Check, doctor, run_checks
+from tests.object_store import BucketPlace
 
 # As an attribute of its package the module is hidden by the command of the same name.
 doctor_module = importlib.import_module("screenalytics_assets.cli.doctor")
@@ -105,10 +106,19 @@ def test_two_opencv_packages_at_once_are_a_warning(monkeypatch: pytest.MonkeyPat
     assert find("OpenCV package").status == "warn"
 
 
-def test_no_database_is_no_fault() -> None:
+def test_without_an_address_the_database_is_the_embedded_one(tmp_path: Path) -> None:
     check = find("database")
     assert check.status == "ok"
-    assert "none configured" in check.finding
+    assert str(tmp_path / "data" / "database") in check.finding
+    assert not (tmp_path / "data").exists()
+
+
+def test_without_a_package_of_the_database_no_episode_can_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor_module._version
+    monkeypatch.setattr(doctor_module, "_version", lambda name: None if name == "pgvector" else real(name))
+    check = find("database")
+    assert (check.status, check.finding) == ("fail", "not installed: pgvector")
+    assert "make setup" in check.advice
 
 
 @pytest.mark.parametrize(
@@ -117,7 +127,6 @@ def test_no_database_is_no_fault() -> None:
 def test_a_database_that_does_not_answer_is_a_warning_without_its_password(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
     monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", url)
     check = find("database")
     assert check.status == "warn"
@@ -129,7 +138,50 @@ def test_a_database_that_does_not_answer_is_a_warning_without_its_password(
 def test_room_for_the_data_is_judged(monkeypatch: pytest.MonkeyPatch, free_gb: float, status: str) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(1, 1, int(free_gb * 1e9)))
-    assert find("data root").status == status
+    assert find("disk").status == status
+
+
+def test_a_bucket_as_data_root_is_named_with_its_endpoint(bucket: BucketPlace) -> None:
+    check = find("data root")
+    assert check.status == "ok"
+    assert bucket.url in check.finding
+    assert bucket.endpoint in check.finding
+    assert str(bucket.cache) in find("disk").finding
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("SCREENALYTICS_DATA_ROOT", "s3://no-such-bucket", "there is no bucket no-such-bucket"),
+        ("SCREENALYTICS_DATA_ROOT", "gs://bucket", "expected a folder or s3://bucket/prefix"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", "no answer after 1 tries"),
+        ("AWS_ENDPOINT_URL_S3", "nonsense", "nonsense"),
+        ("AWS_ACCESS_KEY_ID", "", "set AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_a_data_root_that_cannot_be_reached_fails_with_the_reason(
+    name: str, value: str, found: str, bucket: BucketPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bucket.url
+    if value:
+        monkeypatch.setenv(name, value)
+    else:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    check = find("data root")
+    assert check.status == "fail"
+    assert found in check.finding
+
+
+@pytest.mark.parametrize("address", ["postgresql://me:hunter2@127.0.0.1:1/runs", "me:hunter2@nowhere"])
+def test_a_database_of_runs_that_does_not_answer_fails_without_its_password(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", address)
+    check = find("Dagster")
+    assert check.status == "fail"
+    assert "hunter2" not in check.finding + check.advice
 
 
 def test_a_dagster_home_that_does_not_exist_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

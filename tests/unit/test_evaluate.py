@@ -432,10 +432,21 @@ def test_a_cut_is_found_to_one_frame_and_only_once(found: tuple[int, ...], count
 
 def test_published_seconds_are_judged_where_there_are_any() -> None:
     episode = perfect([[True]] * 10)
-    published = {"people": [{"identity_ids": ["it0", "of another track"], "visual_s": 0.75 * 10 / FPS}]}
+    published = {"people": [{"identity_ids": ["it0", "of another track"], "intervals": [[0.0, 7.5 / FPS]]}]}
     assert score(episode).screen_time_error_max == 0
     assert score(episode, screen_time=published).screen_time_error_max == pytest.approx(0.25)
     assert score(episode, screen_time={"people": []}).screen_time_error_max == 1
+
+
+def test_published_seconds_in_which_the_face_is_hardly_in_view_count_neither_way() -> None:
+    whole = perfect([[True]] * 10)
+    faces = [(frame, person, box, 0.5 if frame in (4, 5) else 1.0) for frame, person, box, _ in whole.faces]
+    episode = replace(whole, faces=faces)
+    for times in ([[0.0, 10 / FPS]], [[0.0, 4 / FPS], [6 / FPS, 10 / FPS]], [[0.0, 4.5 / FPS], [5.5 / FPS, 10 / FPS]]):
+        published = {"people": [{"identity_ids": ["it0"], "intervals": times}]}
+        assert score(episode, screen_time=published).screen_time_error_max == pytest.approx(0, abs=1e-9)
+    published = {"people": [{"identity_ids": ["it0"], "intervals": [[0.0, 6 / FPS]]}]}
+    assert score(episode, screen_time=published).screen_time_error_max == pytest.approx(0.5)
 
 
 def test_where_nothing_can_be_measured_json_says_null() -> None:

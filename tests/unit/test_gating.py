@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from screenalytics_assets.core.gating import ACCEPTED, rejection_reasons
+from screenalytics_assets.core.gating import ACCEPTED, StricterLimits, rejection_reasons, stricter_reasons
 from screenalytics_assets.core.settings import FacesSettings
 from tests.unit.builders import Seen, detections_table
 
@@ -87,3 +87,41 @@ def test_the_confidence_of_each_face_counts() -> None:
 
 def test_no_detections_have_no_reasons() -> None:
     assert rejection_reasons(detections_table([]), np.zeros(0, np.bool_), GATE, min_confidence=0.5).shape == (0,)
+
+
+# The stricter gate
+
+
+def stricter(
+    faces: list[Seen], tracks: list[int], *, min_faces: int = 1, min_quality: float = 0.6, max_yaw: float = 45
+) -> list[str]:
+    detections = detections_table(faces)
+    ordinary = rejection_reasons(detections, np.ones(len(faces), bool), GATE, min_confidence=0.5)
+    limits = StricterLimits(min_quality_score=min_quality, max_yaw_angle=max_yaw, min_faces=min_faces)
+    return [str(reason) for reason in stricter_reasons(ordinary, detections, np.array(tracks), limits)]
+
+
+def test_the_stricter_gate_turns_down_more_where_a_track_has_better() -> None:
+    faces = [Seen(quality_score=0.9), Seen(quality_score=0.59), Seen(yaw=-50), Seen(quality_score=0.6, yaw=45)]
+    assert stricter(faces, [0, 0, 0, 0]) == [ACCEPTED, "low_quality", "pose_yaw", ACCEPTED]
+
+
+def test_a_track_keeps_its_best_faces_when_none_is_good_enough() -> None:
+    faces = [Seen(quality_score=score) for score in (0.45, 0.55, 0.5, 0.59)]
+    assert stricter(faces, [0, 0, 0, 0], min_faces=2) == ["low_quality", ACCEPTED, "low_quality", ACCEPTED]
+
+
+def test_each_track_is_judged_by_itself() -> None:
+    faces = [Seen(quality_score=0.9), Seen(quality_score=0.5), Seen(quality_score=0.5)]
+    assert stricter(faces, [0, 0, 1]) == [ACCEPTED, "low_quality", ACCEPTED]
+
+
+def test_good_faces_come_before_better_measured_ones_that_are_turned_away() -> None:
+    faces = [Seen(quality_score=0.95, yaw=55), Seen(quality_score=0.7)]
+    assert stricter(faces, [0, 0], min_faces=1) == ["pose_yaw", ACCEPTED]
+    assert stricter(faces, [0, 0], min_faces=2) == [ACCEPTED, ACCEPTED]
+
+
+def test_what_the_ordinary_gate_turned_down_stays_so_and_fills_no_place() -> None:
+    faces = [Seen(quality_score=0.95, sharpness=1), Seen(quality_score=0.5)]
+    assert stricter(faces, [0, 0]) == ["blurry", ACCEPTED]

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.cannot_link import TrackPair
-from screenalytics_assets.core.cluster import LOW_SIMILARITY, SMALL_CLUSTER
+from screenalytics_assets.core.cluster import LOW_SIMILARITY, SINGLE_FACE, SMALL_CLUSTER
 from screenalytics_assets.core.identities import NO_ACCEPTED_FACE, cluster_stats, identify
-from screenalytics_assets.core.settings import ClusteringSettings, Thresholds
+from screenalytics_assets.core.settings import ClusteringSettings
+from screenalytics_assets.core.thresholds import Thresholds
 from tests.unit.builders import EP_ID, Seen, at_cosine, faces_table, people, track_id, tracks_table
 
 THRESHOLDS = Thresholds(
@@ -24,6 +25,11 @@ THRESHOLDS = Thresholds(
     min_cohesion=0.55,
     gate_hard_sim=0.2,
     gate_soft_sim=0.4,
+    name_similarity=0.45,
+    name_margin=0.1,
+    recluster_thresh=0.5,
+    recluster_tight_thresh=0.5,
+    min_photo_sim=0.38,
 )
 
 
@@ -119,6 +125,22 @@ def test_an_outlier_is_left_unassigned_with_the_reason_when_singletons_are_not_w
     document = document_of(one_that_does_not_fit(), thresholds=OUTLIER_RULES, treat_as_singletons=False)
     assert members(document) == [["track-00001", "track-00002", "track-00003", "track-00004"]]
     assert document["unassigned"] == [{"track_id": "track-00005", "reason": LOW_SIMILARITY}]
+
+
+@pytest.mark.parametrize("quality", [0.4, 0.9])
+def test_an_identity_of_a_single_face_is_an_outlier_that_says_why_and_stays(quality: float) -> None:
+    faces = [[0.8, 0.8], [0.8, 0.8], [quality]]
+    (_, alone) = document_of(people([2, 1]), face_quality=faces)["identities"]
+    assert (alone["track_ids"], alone["outlier"], alone["reason"]) == (["track-00003"], True, SINGLE_FACE)
+    assert document_of(people([2, 1]), face_quality=faces, treat_as_singletons=False)["unassigned"] == [
+        {"track_id": "track-00003", "reason": SINGLE_FACE}
+    ]
+
+
+@pytest.mark.parametrize("faces", [[[0.8], [0.8], [0.5, 0.5]], [[0.8, 0.8], [0.8], [0.5, 0.5]]])
+def test_faces_that_confirm_each_other_within_or_across_tracks_are_no_outlier(faces: list[list[float]]) -> None:
+    document = document_of(people([2, 1]), face_quality=faces)
+    assert [identity["outlier"] for identity in document["identities"]] == [False, False]
 
 
 def test_outliers_are_counted_whatever_becomes_of_them() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screenalytics_assets.core.identity_ids import Publication, identity_boxes, stable_ids
+from screenalytics_assets.core.identity_ids import Publication, identity_boxes, joined_publication, stable_ids
 from screenalytics_assets.core.schemas import IDENTITY_BOXES
 from tests.unit.builders import EP_ID, FPS, Box, Seen, track_id, tracks_table
 
@@ -152,3 +152,22 @@ def test_ids_survive_a_change_of_the_stride_in_a_crowd(stride: int) -> None:
     )
     again = tracks_table([walk(0.2 * i, 3 + 0.3 * i, box, stride=stride) for i, box in enumerate(crowd)])
     assert ids_of([[i] for i in range(12)], again, earlier) == [f"ident_{i + 1:03d}" for i in range(12)]
+
+
+def test_of_two_publications_the_first_counts_and_the_other_adds_the_ids_that_only_it_has() -> None:
+    tracks = two_people()
+    first = published([[0]], tracks)
+    own = Publication(
+        pa.concat_tables(
+            [
+                identity_boxes(EP_ID, {"ident_001": [track_id(1)]}, tracks),
+                identity_boxes(EP_ID, {"ident_005": [track_id(1)]}, tracks),
+            ]
+        ),
+        5,
+    )
+    joined = joined_publication(first, own)
+    assert joined.last_number == 5
+    assert set(joined.boxes["identity_id"].to_pylist()) == {"ident_001", "ident_005"}
+    assert ids_of([[1]], tracks, joined) == ["ident_005"]
+    assert ids_of([[0], [1]], tracks, joined) == ["ident_001", "ident_005"]

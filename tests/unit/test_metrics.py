@@ -9,10 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screenalytics_assets.core import schemas
-from screenalytics_assets.core.metrics import count_rebirths, crop_stats, detect_track_metrics
+from screenalytics_assets.core.metrics import (
+    blank_warning,
+    count_rebirths,
+    crop_stats,
+    detect_track_metrics,
+    face_stats,
+)
 from screenalytics_assets.core.tables import table_of
 from screenalytics_assets.core.track import LOW_CONFIDENCE, track_faces
-from tests.unit.builders import EP_ID, Box, Seen, detections_table, frames_table, shots_table, tracks_table
+from tests.unit.builders import EP_ID, Box, Seen, detections_table, faces_table, frames_table, shots_table, tracks_table
 
 HERE: Box = (0.4, 0.4, 0.5, 0.6)
 ELSEWHERE: Box = (0.7, 0.1, 0.8, 0.3)
@@ -108,6 +114,11 @@ def test_a_rebirth_is_where_the_track_ended_not_where_it_began() -> None:
     assert metrics([wandering, track(30, 40, ELSEWHERE)])["rebirths"] == 0
 
 
+def test_a_track_that_begins_at_a_split_is_a_split_and_no_rebirth() -> None:
+    found = metrics([track(0, 24), track(27, 48)], split_reasons={1: "hard"})
+    assert (found["splits"]["hard"], found["rebirths"], found["id_switch_rate"]) == (1, 0, 1 / 2)
+
+
 def test_rebirths_overlap_by_at_least_match_thresh() -> None:
     shifted = (0.45, 0.4, 0.55, 0.6)  # overlap 1/3
     assert metrics([track(0, 24), track(30, 40, shifted)], match_thresh=0.3)["rebirths"] == 1
@@ -120,6 +131,12 @@ def test_a_track_is_reborn_once_even_if_two_ended_there() -> None:
 
 def test_each_rebirth_of_a_chain_counts() -> None:
     assert metrics([track(0, 10), track(20, 30), track(40, 50)])["rebirths"] == 2
+
+
+def test_a_track_that_the_gate_split_off_is_counted_once_as_a_split() -> None:
+    found = metrics([track(0, 24), track(27, 48), track(72, 96)], split_reasons={1: "hard"})
+    assert (found["splits"]["hard"], found["rebirths"]) == (1, 1)
+    assert found["id_switch_rate"] == pytest.approx(2 / 3)
 
 
 def test_the_order_of_the_tracks_does_not_matter_for_rebirths() -> None:
@@ -215,3 +232,37 @@ def test_an_episode_without_faces_has_crop_figures_too() -> None:
 def test_confidence_does_not_change_a_rebirth() -> None:
     unsure = [replace(face, confidence=0.1) for face in track(48, 72)]
     assert metrics([track(0, 24), unsure])["rebirths"] == 1
+
+
+def test_face_figures_are_of_the_fullest_track_and_the_worst_vector() -> None:
+    vectors = np.eye(4, 512, dtype=np.float32)
+    vectors[2] *= 1.25
+    faces = faces_table([0, 0, 0, 1], [0.5] * 4)
+    assert face_stats(faces, vectors, blank_written=1, max_crops_per_track=16) == {
+        "blank_crops_written": 1,
+        "max_faces_per_track": 3,
+        "max_crops_per_track": 16,
+        "vector_dimension": 512,
+        "vector_norm_error": 0.25,
+    }
+
+
+def test_an_episode_without_faces_has_face_figures_too() -> None:
+    found = face_stats(faces_table([], []), np.empty((0, 512), np.float32), blank_written=0, max_crops_per_track=16)
+    assert (found["max_faces_per_track"], found["vector_norm_error"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("crops", "blank"), [(0, 0), (10, 0), (90, 10), (900, 100)])
+def test_up_to_a_tenth_of_blank_crops_is_not_warned_of(crops: int, blank: int) -> None:
+    assert blank_warning(crops=crops, blank=blank, most=0.1, confidence_th=0.2) is None
+
+
+def test_without_a_limit_no_blank_crop_is_warned_of() -> None:
+    assert blank_warning(crops=0, blank=9, most=None, confidence_th=0.2) is None
+
+
+def test_more_than_a_tenth_of_blank_crops_is_warned_of_with_the_key_to_change() -> None:
+    warning = blank_warning(crops=89, blank=11, most=0.1, confidence_th=0.2)
+    assert warning is not None
+    assert warning.startswith("[BLANK] 11 of 100 crops (11%) show nothing and were not written, more than 10%")
+    assert warning.endswith("set confidence_th above 0.2")

@@ -17,7 +17,13 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-GATE = {"gate_hard_sim": 0.1, "gate_soft_sim": 0.35}
+GATE = {
+    "gate_hard_sim": 0.1,
+    "gate_soft_sim": 0.35,
+    "name_similarity": 0.44,
+    "name_margin": 0.12,
+    "min_photo_sim": 0.33,
+}
 
 
 def pack_file(name: str, content: bytes) -> dict[str, Any]:
@@ -74,6 +80,9 @@ def test_a_pack_that_was_pulled_loads_with_the_thresholds_of_its_weights(registr
         "min_cohesion": None,
         "gate_hard_sim": None,
         "gate_soft_sim": None,
+        "name_similarity": None,
+        "name_margin": None,
+        "min_photo_sim": None,
     }
     assert pack.detector.file.read_verified() == DETECTOR
     assert pack.embedder.file.read_verified() == EMBEDDER
@@ -157,6 +166,9 @@ def test_the_owner_of_a_folder_has_the_last_word(registry: Path, tmp_path: Path)
         "min_cohesion": 0.3,
         "gate_hard_sim": 0.1,
         "gate_soft_sim": 0.35,
+        "name_similarity": 0.44,
+        "name_margin": 0.12,
+        "min_photo_sim": 0.33,
     }
     assert (pack.licence, pack.licence_notice) == ("bought", None)
 

@@ -61,3 +61,17 @@ def test_a_line_is_sane_also_when_the_total_was_guessed_wrong(total: int, done: 
     found = re.fullmatch(r"detections: \d+/\d+ frames \((\d+) %\), \d+ frames/s, \d+:[0-5]\d left", line)
     assert found, line
     assert int(found[1]) <= 100
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 10**4))
+def test_how_much_is_done_can_be_read_from_a_line(done: int, total: int, elapsed_s: float) -> None:
+    task = ProgressTask("reembed", total, "faces", print)
+    task.done = done
+    assert progress.fraction_of(task.line(elapsed_s)) == (min(1.0, done / total) if total else 1.0)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "faces of x-s01e01: computed and published", "9/10", "a: 1/2 b", "see faces: 1/2"]
+)
+def test_other_lines_say_nothing_of_how_much_is_done(line: str) -> None:
+    assert progress.fraction_of(line) is None

@@ -189,6 +189,16 @@ def test_a_person_of_a_single_track_rests_on_no_link() -> None:
     assert document["people"][0]["confidence"] == 1.0
 
 
+def test_an_outlier_is_sure_of_nothing() -> None:
+    identities = {
+        "identities": [{"identity_id": "ident_001", "track_ids": ["a"], "num_faces": 1, "outlier": True}],
+        "unassigned": [],
+    }
+    seen = sightings({"a": on_frames(1, 2)})
+    document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
+    assert (document["people"][0]["confidence"], document["people"][0]["weak_link_s"]) == (0.0, 0.2)
+
+
 def test_bridged_seconds_are_told_apart_from_seen_ones() -> None:
     document = document_of({"ann": ["a"]}, sightings({"a": on_frames(10, 11, 14, 15)}))
     assert (document["people"][0]["visual_s"], document["people"][0]["bridged_s"]) == (0.6, 0.2)

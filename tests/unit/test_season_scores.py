@@ -128,9 +128,9 @@ def test_an_episode_is_not_a_season(store: LocalArtifactStore, truths: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "expected EP --truth FILE, or --season"),
-        (["demo-s01e01"], "expected EP --truth FILE, or --season"),
-        (["demo-s01e01", "--truth", "t.json", "--season", SEASON], "expected EP --truth FILE, or --season"),
+        ([], "or --season SEASON --truth-dir DIR"),
+        (["demo-s01e01"], "or --season SEASON --truth-dir DIR"),
+        (["demo-s01e01", "--truth", "t.json", "--season", SEASON], "or --season SEASON --truth-dir DIR"),
         (["--season", SEASON, "--truth-dir", ".", "--output", "table.txt"], "ends in .csv or .md"),
     ],
 )

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
 from hypothesis import given
@@ -19,21 +20,13 @@ from resources.settings import (
     read_yaml,
     resolve_settings,
 )
+from screenalytics_assets.automation.season_config import Season
 from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.core.settings import (
-    STAGE_FILES,
-    Layer,
-    Resolved,
-    Settings,
-    Thresholds,
-    digest_of,
-    fill_from_models,
-    flatten,
-    resolve,
-    section_of_key,
-    thresholds_of,
-)
+from screenalytics_assets.core.settings import STAGE_FILES, Settings, digest_of, flatten, section_of_key
+from screenalytics_assets.core.settings_layers import Layer, Resolved, resolve
+from screenalytics_assets.core.thresholds import Thresholds, fill_from_models, thresholds_of
 from screenalytics_assets.paths import project_dir
+from screenalytics_assets.runs import run_config_of
 
 WriteFile = Callable[[str, dict[str, Any]], None]
 
@@ -42,15 +35,18 @@ OTHER_VALUES: dict[str, Any] = {
     "detection_fps_limit": 3.5,
     "detector_input_px": 320,
     "closeup_input_px": 0,
+    "close_look_scale": 2.0,
+    "close_look_interval_s": 1.5,
     "confidence_th": 0.11,
+    "weak_confidence_fraction": 0.75,
     "nms_iou": 0.3,
     "min_box_px": 20.0,
     "thumb_size": 128,
     "jpeg_quality": 80,
     "cut_threshold": 0.9,
     "cut_ratio": 3.0,
-    "flash_max_s": 0.3,
-    "min_shot_s": 0.5,
+    "flash_max_s": 0.15,
+    "min_shot_s": 0.15,
     "track_thresh": 0.77,
     "match_thresh": 0.6,
     "track_buffer_s": 2.0,
@@ -82,8 +78,21 @@ OTHER_VALUES: dict[str, Any] = {
     "cannot_link_max_iou": 0.1,
     "outlier_handling.treat_as_singletons": False,
     "outlier_handling.mark_low_cohesion": False,
+    "actions": ["recluster"],
+    "reembed_min_quality_score": 0.7,
+    "reembed_max_yaw_angle": 20.0,
+    "reembed_min_faces": 2,
+    "recluster_thresh": 0.41,
+    "recluster_tight_thresh": 0.61,
+    "name_similarity": 0.51,
+    "name_margin": 0.2,
     "gap_tolerance_s": 0.3,
     "edge_padding_s": 0.2,
+    "photo_min_face_size": 64.0,
+    "photo_min_sharpness": 30.0,
+    "photo_min_inside_fraction": 0.8,
+    "photo_max_second_face": 0.25,
+    "min_photo_sim": 0.5,
     "model_pack": "buffalo_l",
     "model_dir": "weights",
     "device": "cpu",
@@ -314,7 +323,19 @@ def test_a_key_that_is_no_text_is_refused(key: object, write_file: WriteFile) ->
         resolve_settings()
 
 
-@pytest.mark.parametrize("name", ["CACHE_DIR", "DATA_ROOT", "DATABASE_URL", "SHARED_DIR"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CACHE_DIR",
+        "DATA_ROOT",
+        "DATABASE_URL",
+        "FACEBANK_ROOT",
+        "LOGS_BUCKET",
+        "S3_CACHE_DIR",
+        "S3_CACHE_GB",
+        "SHARED_DIR",
+    ],
+)
 def test_variables_that_say_where_things_are_are_no_settings(name: str) -> None:
     assert environment_layer({f"SCREENALYTICS_{name}": "somewhere"}).values == {}
 
@@ -338,7 +359,13 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("thumb_size", 113),
         ("thumb_size", 100),
         ("jpeg_quality", 101),
+        ("close_look_scale", 0.5),
+        ("close_look_interval_s", 0),
         ("confidence_th", 1.1),
+        ("weak_confidence_fraction", 0),
+        ("cut_threshold", 1.0),
+        ("flash_max_s", 0.3),
+        ("min_shot_s", 0.3),
         ("match_thresh", 0),
         ("match_thresh", 1),
         ("match_thresh", None),
@@ -361,8 +388,20 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("cannot_link_min_frames", 0),
         ("cannot_link_max_iou", 0),
         ("outlier_handling.mark_low_cohesion", "sometimes"),
+        ("reembed_min_quality_score", 1.1),
+        ("reembed_max_yaw_angle", 0),
+        ("reembed_min_faces", 0),
+        ("recluster_thresh", 1.0),
+        ("recluster_tight_thresh", -1.0),
+        ("name_similarity", 1.0),
+        ("name_margin", -0.1),
         ("gap_tolerance_s", -1),
         ("edge_padding_s", -0.1),
+        ("photo_min_face_size", 0),
+        ("photo_min_sharpness", -1),
+        ("photo_min_inside_fraction", 1.1),
+        ("photo_max_second_face", 2),
+        ("min_photo_sim", 1.0),
         ("device", "gpu"),
         ("model_pack", ""),
     ],
@@ -371,6 +410,21 @@ def test_a_wrong_value_is_refused_with_key_value_and_source(key: str, value: obj
     with pytest.raises(ConfigurationError) as caught:
         resolve_settings(overrides={key: value})
     assert str(caught.value).startswith(f"run configuration: {key} = {value!r} is not allowed: ")
+
+
+def test_an_unknown_phase_of_the_cleanup_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(ConfigurationError, match=r"^run configuration: actions = 'regroup'.*'split_tracks'"):
+        resolve_settings(overrides={"actions": ["reembed", "regroup"]})
+
+
+@pytest.mark.parametrize("text", ["recluster,split_tracks", "[recluster, split_tracks, recluster]"])
+def test_phases_are_given_in_any_order_and_run_in_theirs(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENALYTICS_ACTIONS", text)
+    assert resolve_settings().settings.cleanup.actions == ["split_tracks", "recluster"]
+
+
+def test_the_cleanup_may_have_no_phase_at_all() -> None:
+    assert resolve_settings(overrides={"actions": ""}).settings.cleanup.actions == []
 
 
 def test_a_wrong_value_names_its_own_source(write_file: WriteFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -474,6 +528,11 @@ DECLARED: dict[str, float | None] = {
     "min_cohesion": 0.5,
     "gate_hard_sim": 0.2,
     "gate_soft_sim": 0.38,
+    "recluster_thresh": 0.4,
+    "recluster_tight_thresh": 0.42,
+    "name_similarity": 0.45,
+    "name_margin": 0.1,
+    "min_photo_sim": 0.37,
 }
 
 
@@ -533,6 +592,14 @@ def test_a_shipped_pack_completes_the_configuration(name: str) -> None:
     assert thresholds.cluster_thresh == pack.embedder.entry.cluster_thresh
 
 
+def test_a_bad_threshold_of_the_clustering_is_none_of_the_cleanup() -> None:
+    pack = pack_of_the_registry("open")
+    bad = resolve_settings(overrides={"cluster_thresh": 0.9, "tight_thresh": 0.95})
+    thresholds = thresholds_of(fill_from_models(bad, declared_thresholds(pack), "model pack open").settings)
+    assert thresholds.recluster_thresh == pack.embedder.entry.cluster_thresh
+    assert thresholds.recluster_tight_thresh == pack.embedder.entry.tight_thresh
+
+
 # The resource
 
 
@@ -540,3 +607,29 @@ def test_the_resource_takes_a_profile_and_overrides() -> None:
     resolved = SettingsResource(profile="fast_cpu", overrides={"frame_stride": 9}).resolved()
     assert resolved.provenance["frame_stride"] == "run configuration"
     assert resolved.provenance["detection_fps_limit"] == "profile fast_cpu"
+
+
+@pytest.mark.parametrize(
+    "run_config",
+    [
+        run_config_of(None, dict([parse_assignment("cluster_thresh=null")]), force=False),
+        Season(show="demo", season=1, overrides={"cluster_thresh": None}).run_config(),
+        yaml.safe_load("resources: {settings: {config: {overrides: {cluster_thresh: null}}}}"),
+    ],
+    ids=["command line", "season", "launchpad"],
+)
+def test_null_in_the_configuration_of_a_run_leaves_a_threshold_to_the_models(
+    run_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCREENALYTICS_CLUSTER_THRESH", "0.9")
+    given: list[float | None] = []
+
+    @dg.asset
+    def thresholds(settings: SettingsResource) -> None:
+        given.append(settings.resolved().settings.clustering.cluster_thresh)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize(
+            [thresholds], instance=instance, resources={"settings": SettingsResource()}, run_config=run_config
+        )
+    assert given == [None]

@@ -1,16 +1,35 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.errors import VideoError
+from tests.object_store import BucketPlace
+from tests.unit.builders import EP_ID
+from tests.unit.store_sites import Folder, InBucket, StoreSite
 
-EP_ID = "show-s01e02"
+
+@pytest.fixture(params=["folder", "bucket"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSite:
+    if request.param == "folder":
+        return Folder(tmp_path / "data")
+    return InBucket(request.getfixturevalue("bucket"))
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> VideoLibraryResource:
-    return VideoLibraryResource(root=str(tmp_path / "data"))
+def library(site: StoreSite) -> VideoLibraryResource:
+    return library_of(site)
+
+
+def library_of(site: StoreSite) -> VideoLibraryResource:
+    assert isinstance(site, Folder | InBucket)
+    return VideoLibraryResource(root=str(site.root) if isinstance(site, Folder) else site.bucket.url)
+
+
+def at(name: str) -> str:
+    """The place of a file in the episode's folder."""
+    return f"videos/{EP_ID}/{name}"
 
 
 def video(path: Path, content: bytes = b"moving pictures") -> Path:
@@ -20,41 +39,48 @@ def video(path: Path, content: bytes = b"moving pictures") -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.MKV", "a.mov"])
-def test_a_video_that_was_taken_in_is_found(name: str, library: VideoLibraryResource, tmp_path: Path) -> None:
+def test_a_video_that_was_taken_in_is_found(
+    name: str, site: StoreSite, library: VideoLibraryResource, tmp_path: Path
+) -> None:
     place = library.add(EP_ID, video(tmp_path / name), replace=False)
-    assert place == library.folder(EP_ID) / f"episode{Path(name).suffix.lower()}"
-    assert library.find(EP_ID) == place
-    assert place.read_bytes() == b"moving pictures"
+    kept_as = f"episode{Path(name).suffix.lower()}"
+    assert place == site.store.location(at(kept_as)) == library.locate(EP_ID)
+    assert library.find(EP_ID).read_bytes() == b"moving pictures"
+    assert library.find(EP_ID).suffix == Path(kept_as).suffix
+    assert library.identify(EP_ID) == (kept_as, place, hashlib.sha256(b"moving pictures").hexdigest())
 
 
-def test_taking_a_video_in_leaves_the_source_and_nothing_else(library: VideoLibraryResource, tmp_path: Path) -> None:
+def test_taking_a_video_in_leaves_the_source_and_nothing_else(
+    site: StoreSite, library: VideoLibraryResource, tmp_path: Path
+) -> None:
     source = video(tmp_path / "a.mp4")
     library.add(EP_ID, source, replace=False)
     assert source.exists()
-    assert [path.name for path in library.folder(EP_ID).iterdir()] == ["episode.mp4"]
+    assert set(site.files()) == site.named(at("episode.mp4"))
 
 
 def test_the_same_video_again_is_no_complaint_and_its_place_is_in_the_library(
-    library: VideoLibraryResource, tmp_path: Path
+    site: StoreSite, library: VideoLibraryResource, tmp_path: Path
 ) -> None:
     source = video(tmp_path / "a.mp4")
     place = library.add(EP_ID, source, replace=False)
     assert library.add(EP_ID, source, replace=False) == place
     assert library.add(EP_ID, video(tmp_path / "copy.mp4"), replace=False) == place
-    assert library.add(EP_ID, place, replace=False) == place
+    assert library.add(EP_ID, library.find(EP_ID), replace=False) == place
+    assert set(site.files()) == site.named(at("episode.mp4"))
 
 
 def test_another_video_is_refused_unless_it_is_to_replace_the_first(
-    library: VideoLibraryResource, tmp_path: Path
+    site: StoreSite, library: VideoLibraryResource, tmp_path: Path
 ) -> None:
     first, second = video(tmp_path / "a.mp4", b"first"), video(tmp_path / "b.mkv", b"other")
-    place = library.add(EP_ID, first, replace=False)
+    library.add(EP_ID, first, replace=False)
     with pytest.raises(VideoError, match=r"already has the video .*episode\.mp4.*b\.mkv.*--replace"):
         library.add(EP_ID, second, replace=False)
-    assert place.read_bytes() == b"first"
-    replaced = library.add(EP_ID, second, replace=True)
-    assert library.find(EP_ID) == replaced
-    assert replaced.read_bytes() == b"other"
+    assert site.read(at("episode.mp4")) == b"first"
+    library.add(EP_ID, second, replace=True)
+    assert set(site.files()) == site.named(at("episode.mkv"))
+    assert library.find(EP_ID).read_bytes() == b"other"
     assert first.read_bytes() == b"first"
 
 
@@ -65,44 +91,74 @@ def test_replacing_a_video_by_one_of_the_same_kind(library: VideoLibraryResource
     assert (tmp_path / "a.mp4").read_bytes() == b"first"
 
 
-def test_an_episode_without_a_video_is_told_where_to_put_it(library: VideoLibraryResource) -> None:
-    with pytest.raises(VideoError, match=rf"{EP_ID} has no video: .*videos/{EP_ID}/episode\.mp4.*--ep-id {EP_ID}"):
+def test_an_episode_without_a_video_is_told_where_to_put_it(site: StoreSite, library: VideoLibraryResource) -> None:
+    with pytest.raises(VideoError, match=rf"{EP_ID} has no video: .*/episode\.mp4.*--ep-id {EP_ID}") as refused:
         library.find(EP_ID)
+    assert site.store.location(at("episode.mp4")) in str(refused.value)
 
 
-def test_two_videos_of_an_episode_are_one_too_many(library: VideoLibraryResource) -> None:
+def test_two_videos_of_an_episode_are_one_too_many(site: StoreSite, library: VideoLibraryResource) -> None:
     for name in ("episode.mp4", "episode.mkv"):
-        video(library.folder(EP_ID) / name)
+        site.put(at(name), b"moving pictures")
     with pytest.raises(VideoError, match=r"2 videos, expected one: .*episode\.mkv, .*episode\.mp4"):
         library.find(EP_ID)
 
 
-def test_other_files_beside_the_video_are_no_videos(library: VideoLibraryResource) -> None:
-    place = video(library.folder(EP_ID) / "episode.mp4")
-    for name in ("episode.srt", "notes.txt", "trailer.mp4", ".episode.mp4.123"):
-        video(library.folder(EP_ID) / name)
-    assert library.find(EP_ID) == place
+def test_other_files_beside_the_video_are_no_videos(site: StoreSite, library: VideoLibraryResource) -> None:
+    for name in ("episode.mp4", "episode.srt", "notes.txt", "trailer.mp4", ".episode.mp4.123"):
+        site.put(at(name), name.encode())
+    assert library.find(EP_ID).read_bytes() == b"episode.mp4"
+
+
+def test_a_video_that_another_program_has_put_there_is_identified_by_its_content(
+    site: StoreSite, library: VideoLibraryResource
+) -> None:
+    site.put(at("episode.mp4"), b"first")
+    assert library.identify(EP_ID).sha256 == hashlib.sha256(b"first").hexdigest()
+    site.put(at("episode.mp4"), b"other")
+    assert library.identify(EP_ID).sha256 == hashlib.sha256(b"other").hexdigest()
+    assert library_of(site).find(EP_ID).read_bytes() == b"other"
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.mp4.part"])
 def test_a_file_that_the_library_would_not_find_again_is_refused(
-    name: str, library: VideoLibraryResource, tmp_path: Path
+    name: str, site: StoreSite, library: VideoLibraryResource, tmp_path: Path
 ) -> None:
     with pytest.raises(VideoError, match=rf"{name}.*\.mp4"):
         library.add(EP_ID, video(tmp_path / name), replace=False)
-    assert not library.folder(EP_ID).exists()
+    assert site.files() == {}
 
 
 def test_a_source_that_does_not_exist_is_refused_and_leaves_nothing(
-    library: VideoLibraryResource, tmp_path: Path
+    site: StoreSite, library: VideoLibraryResource, tmp_path: Path
 ) -> None:
     with pytest.raises(VideoError, match=r"gone\.mp4.*no such file"):
         library.add(EP_ID, tmp_path / "gone.mp4", replace=False)
-    assert not library.folder(EP_ID).exists()
+    assert site.files() == {}
 
 
 def test_the_data_root_of_the_environment_counts_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "elsewhere"))
-    assert VideoLibraryResource().folder(EP_ID) == tmp_path / "elsewhere" / "videos" / EP_ID
+    place = VideoLibraryResource().add(EP_ID, video(tmp_path / "a.mp4"), replace=False)
+    assert place == str(tmp_path / "elsewhere" / at("episode.mp4"))
+
+
+def test_a_video_that_was_just_taken_in_is_not_downloaded(
+    bucket: BucketPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = VideoLibraryResource(root=bucket.url)
+    library.add(EP_ID, video(tmp_path / "a.mp4"), replace=False)
+    monkeypatch.setattr("resources.bucket.Bucket.download", None)
+    assert library.find(EP_ID).read_bytes() == b"moving pictures"
+
+
+def test_a_video_whose_content_is_known_is_identified_without_a_download(
+    bucket: BucketPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    VideoLibraryResource(root=bucket.url).add(EP_ID, video(tmp_path / "a.mp4"), replace=False)
+    monkeypatch.setenv("SCREENALYTICS_S3_CACHE_DIR", str(tmp_path / "empty"))
+    monkeypatch.setattr("resources.bucket.Bucket.download", None)
+    sha256 = VideoLibraryResource(root=bucket.url).identify(EP_ID).sha256
+    assert sha256 == hashlib.sha256(b"moving pictures").hexdigest()

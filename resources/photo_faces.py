@@ -1,0 +1,72 @@
+"""From files of photos to faces and vectors, with the models of a run."""
+
+import hashlib
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from resources.detector import load_detector
+from resources.embedder import load_embedder
+from resources.settings import RunSettings
+from screenalytics_assets.core.align import embedding_crop
+from screenalytics_assets.core.detect import FrameFaces
+from screenalytics_assets.core.facebank import PhotoFinding, look_at
+from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
+
+
+class PhotoFaces:
+    """The detector and the embedder of a run, for photos."""
+
+    def __init__(self, run: RunSettings) -> None:
+        self._run = run
+        settings = run.resolved.settings
+        models, detection = settings.models, settings.detection
+        self._detector = load_detector(
+            run.pack,
+            device=models.device,
+            threads=models.cpu_threads,
+            input_px=detection.detector_input_px,
+            closeup_input_px=detection.closeup_input_px,
+            nms_iou=detection.nms_iou,
+        )
+        self._embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads)
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 of the embedder's weights."""
+        return self._embedder.digest
+
+    def look(self, photo_id: str, person_id: str, content: bytes) -> PhotoFinding:
+        """Find, measure and judge the face of a photo."""
+        settings = self._run.resolved.settings
+        return look_at(
+            PhotoFinding(photo_id, person_id, hashlib.sha256(content).hexdigest()),
+            decode_photo(content),
+            self._detect,
+            settings.facebank,
+            settings.faces,
+            crop_px=settings.detection.thumb_size,
+        )
+
+    def embed(self, findings: Sequence[PhotoFinding]) -> NDArray[np.float32]:
+        """The vectors of photos whose face was found, (N, 512) float32."""
+        crops = [embedding_crop(finding.crop) for finding in findings if finding.crop is not None]
+        if not crops:
+            return np.empty((0, EMBEDDING_DIMENSION), np.float32)
+        return self._embedder.embed(np.stack(crops))
+
+    def _detect(self, photo_bgr: NDArray[np.uint8]) -> FrameFaces:
+        return self._detector.detect(photo_bgr, confidence_th=self._run.thresholds.min_confidence)
+
+
+def decode_photo(content: bytes) -> NDArray[np.uint8] | None:
+    """A picture file as (H, W, 3) BGR, turned as its EXIF says; None where it is none."""
+    if not content:
+        return None
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # too many pixels
+        return None
+    return None if picture is None else np.asarray(picture, np.uint8)

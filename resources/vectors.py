@@ -1,0 +1,61 @@
+"""The vector database as a resource of a run; its driver is imported when it is asked for."""
+
+import os
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from screenalytics_assets.paths import embedded_database_dir
+
+if TYPE_CHECKING:
+    from resources.vector_database import VectorDatabase
+
+
+def open_database(url: str | None = None, *, may_upgrade: bool = False) -> "VectorDatabase":
+    """The database of the vectors; close it, or use it as a context.
+
+    Args:
+        url: A PostgreSQL server; empty takes ``SCREENALYTICS_DATABASE_URL``, or the embedded server below the data
+            root.
+        may_upgrade: Also change the tables of an older version on a server that was named.
+
+    Raises:
+        DatabaseError: It is away, or of another version.
+    """
+    from resources.vector_database import VectorDatabase
+
+    return VectorDatabase(url or os.environ.get("SCREENALYTICS_DATABASE_URL") or None, may_upgrade=may_upgrade)
+
+
+def is_database_made() -> bool:
+    """Whether there is a database to look into: one is named, or the embedded one was used before."""
+    return bool(os.environ.get("SCREENALYTICS_DATABASE_URL")) or (embedded_database_dir() / "postgres").exists()
+
+
+class VectorDatabaseResource(dg.ConfigurableResource[None]):
+    """The database of the vectors, connected to when it is first asked for and closed with the run.
+
+    Attributes:
+        url: A PostgreSQL server; empty takes ``SCREENALYTICS_DATABASE_URL``, or the embedded server below the data
+            root.
+    """
+
+    url: str | None = None
+    _database: "VectorDatabase | None" = PrivateAttr(default=None)
+
+    def database(self) -> "VectorDatabase":
+        """The open database.
+
+        Raises:
+            DatabaseError: It is away, or of another version.
+        """
+        if self._database is None:
+            self._database = open_database(self.url)
+        return self._database
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Disconnect."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None

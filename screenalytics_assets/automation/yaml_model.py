@@ -1,0 +1,39 @@
+"""Configuration files of the automation: typed, unknown keys refused, every problem told at once."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from resources.settings import read_yaml
+from screenalytics_assets.core.errors import ConfigurationError
+
+
+class ConfigFile(BaseModel):
+    """Keys of a file below ``config/``; one that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+Model = TypeVar("Model", bound=ConfigFile)
+
+
+def read_config(path: Path, model: type[Model]) -> Model:
+    """A file as its model; without the file, the defaults.
+
+    Raises:
+        ConfigurationError: A key that does not exist or a value that is not allowed, with its place in the file.
+    """
+    values: dict[str, Any] = read_yaml(path) if path.is_file() else {}
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {'; '.join(map(_sentence, error.errors()))}") from error
+
+
+def _sentence(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    place = ".".join(str(part) for part in problem["loc"]) or "file"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {place!r}"
+    found = "" if problem["type"] == "missing" else f" = {problem['input']!r}"
+    return f"{place}{found}: {problem['msg']}"

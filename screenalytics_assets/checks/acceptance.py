@@ -1,0 +1,144 @@
+"""One check per metric of ``acceptance.yaml``: a verdict on what an episode published, without looking at a picture."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from resources.acceptance import load_acceptance
+from resources.artifact_store import ArtifactStoreResource
+from resources.onnx_session import CUDA
+from screenalytics_assets.checks.episode_check import episode_check
+from screenalytics_assets.core.acceptance import Limits, Verdict, judge, limit_figures, overridden
+from screenalytics_assets.core.acceptance_metrics import METRICS, Metric, absence_of, figures_of
+from screenalytics_assets.metadata import to_metadata
+from screenalytics_assets.partitions import season_of
+from screenalytics_assets.stage import require_artifact, user_errors
+
+JUDGED = "track_metrics"
+"""The asset that the checks belong to: it has the figures of every stage."""
+TIMED = ("detections", "tracks")
+"""The stages whose running time is judged."""
+RUN_CONFIGURATION = "run configuration"
+
+
+Result = dg.AssetCheckResult
+
+
+class NumberLimits(dg.Config):
+    """Limits for this run; those left out are the season's."""
+
+    target: float | None = None
+    warn: float | None = None
+    fail: float | None = None
+
+
+class RangeLimits(dg.Config):
+    """Limits for this run, each the lowest and the highest allowed value; those left out are the season's."""
+
+    target: list[float] | None = None
+    warn: list[float] | None = None
+    fail: list[float] | None = None
+
+
+class Judgement(NamedTuple):
+    """A metric of an episode, its limits and the verdict."""
+
+    metric: Metric
+    value: float | None
+    limits: dict[str, float]
+    source: str
+    verdict: Verdict
+
+    def result(self) -> dg.AssetCheckResult:
+        """As the UI shows it: numbers that it plots over the season, and what to do."""
+        severity = dg.AssetCheckSeverity.ERROR if self.verdict.level == "failure" else dg.AssetCheckSeverity.WARN
+        return dg.AssetCheckResult(
+            passed=self.verdict.level not in ("warning", "failure"),
+            severity=severity,
+            description=self.verdict.message,
+            metadata=to_metadata(
+                {
+                    **({} if self.value is None else {"value": float(self.value)}),
+                    **self.limits,
+                    "verdict": self.verdict.level,
+                    "meaning": self.metric.meaning,
+                    "advice": self.metric.advice,
+                    "docs": self.metric.docs,
+                    "limits_from": self.source,
+                }
+            ),
+        )
+
+
+def published_figures(artifacts: ArtifactStoreResource, ep_id: str) -> dict[str, float | None]:
+    """What an episode published about itself.
+
+    Raises:
+        ArtifactError: It has no metrics yet; the message tells what to run.
+    """
+    store = artifacts.store()
+    document = require_artifact(store, JUDGED, ep_id).json("track_metrics.json")
+    runs = {name: manifest.metrics for name in TIMED if (manifest := store.manifest(name, ep_id)) is not None}
+    return figures_of(
+        document,
+        runtimes_s={name: runs.get(name, {}).get("runtime_s") for name in TIMED},
+        on_gpu=runs.get("detections", {}).get("provider") == CUDA,
+    )
+
+
+def judge_episode(
+    metric: Metric, artifacts: ArtifactStoreResource, ep_id: str, overrides: Mapping[str, Any]
+) -> Judgement:
+    """Judge one metric of an episode by the limits of its season and of the run.
+
+    Raises:
+        ConfigurationError: Limits that are not allowed.
+        ArtifactError: The episode has no metrics yet.
+    """
+    table, season = load_acceptance(), season_of(ep_id)
+    limits: Limits = table.limits(metric.name, season)
+    source = table.source(metric.name, season)
+    if overrides:
+        source = f"{RUN_CONFIGURATION} ({', '.join(overrides)}), {source}"
+        limits = overridden(metric, limits, overrides, f"{RUN_CONFIGURATION}: {op_name(metric.name)}")
+    figures = published_figures(artifacts, ep_id)
+    shown = limit_figures(metric, limits, figures)
+    absence = absence_of(metric, figures)
+    value = figures.get(metric.path)
+    if absence is not None or value is None:
+        return Judgement(metric, None, shown, source, Verdict("not_applicable", absence or "not applicable"))
+    return Judgement(metric, value, shown, source, judge(metric, value, limits, figures))
+
+
+def op_name(check: str) -> str:
+    """The key of a check below ``ops`` in the run configuration."""
+    return f"{JUDGED}_{check}"
+
+
+def _acceptance_check(metric: Metric) -> dg.AssetChecksDefinition:
+    def judged(context: dg.AssetCheckExecutionContext, config: dg.Config, artifacts: ArtifactStoreResource) -> Result:
+        overrides = config.model_dump(exclude_none=True)
+        with user_errors():
+            return judge_episode(metric, artifacts, context.partition_key, overrides).result()
+
+    # Dagster takes the form of the configuration from the annotation.
+    def check_number(
+        context: dg.AssetCheckExecutionContext, config: NumberLimits, artifacts: ArtifactStoreResource
+    ) -> Result:
+        return judged(context, config, artifacts)
+
+    def check_range(
+        context: dg.AssetCheckExecutionContext, config: RangeLimits, artifacts: ArtifactStoreResource
+    ) -> Result:
+        return judged(context, config, artifacts)
+
+    return episode_check(
+        check_range if metric.good == "inside" else check_number,
+        asset=JUDGED,
+        name=metric.name,
+        description=f"{metric.stage}: {metric.meaning}.",
+    )
+
+
+ACCEPTANCE_CHECKS = [_acceptance_check(metric) for metric in METRICS.values()]

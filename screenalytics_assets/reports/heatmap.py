@@ -1,0 +1,59 @@
+"""How much the identities of an episode resemble each other, as coloured cells."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib as mpl
+from matplotlib.colors import to_hex
+
+from screenalytics_assets.core.doubts import IdentitySimilarity
+
+MAX_IDENTITIES = 40
+"""Cells are countable up to here; of more identities those with the longest screen time are shown."""
+_TEXT_UP_TO = 16
+_DARK_BELOW = 0.45
+_MAP = "YlGnBu"
+
+
+class Cell(NamedTuple):
+    """One pair: its similarity, how it is painted, and the same in words."""
+
+    value: float
+    fill: str
+    ink: str
+    text: str
+
+
+class Heatmap(NamedTuple):
+    """The cells row by row, in the order of the labels."""
+
+    labels: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether there is room for a number in each cell."""
+        return len(self.labels) <= _TEXT_UP_TO
+
+
+def heatmap_of(similarity: IdentitySimilarity, labels: Mapping[str, str]) -> Heatmap:
+    """Paint a similarity matrix.
+
+    Args:
+        similarity: In the order in which it is shown.
+        labels: What each identity is called.
+    """
+    names = [labels[name] for name in similarity.identity_ids]
+    rows = [
+        [_cell(names[i], names[j], value, within=i == j) for j, value in enumerate(row)]
+        for i, row in enumerate(similarity.values.tolist())
+    ]
+    return Heatmap(names, rows)
+
+
+def _cell(first: str, second: str, value: float, *, within: bool) -> Cell:
+    shade = min(1.0, max(0.0, value))
+    text = f"within {first}: {value:.2f}" if within else f"{first} and {second}: {value:.2f}"
+    red, green, blue, _ = mpl.colormaps[_MAP](shade)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return Cell(value, to_hex((red, green, blue)), "#fff" if luminance < _DARK_BELOW else "#111", text)

@@ -1,0 +1,167 @@
+"""The episode's report and the season's page in a browser: they load nothing, complain of nothing, and can be read."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from resources.artifact_store import ArtifactStoreResource
+from resources.model_packs import ModelPack
+from resources.video_library import VideoLibraryResource
+from screenalytics_assets.core.truth import TruthDocument
+from screenalytics_assets.reports.page import render_page
+from screenalytics_assets.runs import run_episode, run_season
+from tests.e2e.conftest import CHROMIUM_OPTIONS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium: apt-get install chromium"),
+]
+
+EP = "demo-s01e01"
+SEASON = "demo-s01"
+MAX_BYTES = 4_000_000
+
+
+class Pages(NamedTuple):
+    """The files."""
+
+    episode: Path
+    season: Path
+
+
+@pytest.fixture(scope="module")
+def pages(
+    place: Path, instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]
+) -> Pages:
+    assert open_pack.name == "open"
+    VideoLibraryResource().add(EP, demo_episode[0], replace=False)
+    assert run_episode(instance, EP).success
+    assert run_season(instance, SEASON).success
+    reports = place / "data" / "reports"
+    return Pages(reports / EP / "index.html", reports / SEASON / "index.html")
+
+
+@pytest.fixture(scope="module")
+def browser(pages: Pages) -> Iterator[Browser]:
+    """After the runs: Dagster starts event loops of its own, which cannot run inside the browser's."""
+    assert pages
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+class Seen(NamedTuple):
+    """A page, what it asked for, and what the browser complained about."""
+
+    page: Page
+    requests: list[str]
+    complaints: list[str]
+
+
+def opened(browser: Browser, file: Path, *, width: int = 1280, **options: Any) -> Seen:
+    context = browser.new_context(viewport={"width": width, "height": 844}, **options)
+    seen = Seen(context.new_page(), [], [])
+    seen.page.on("request", lambda request: seen.requests.append(request.url))
+    seen.page.on("console", lambda message: seen.complaints.append(message.text))
+    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    seen.page.goto(file.as_uri())
+    return seen
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("which", ["episode", "season"])
+def test_a_page_asks_nobody_for_anything_and_fits_the_screen(
+    browser: Browser, pages: Pages, which: str, width: int
+) -> None:
+    file = getattr(pages, which)
+    seen = opened(browser, file, width=width)
+    assert [url for url in seen.requests if not url.startswith("data:")] == [file.as_uri()]
+    assert seen.complaints == []
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert seen.page.evaluate("[...document.images].every(i => i.hidden || i.naturalWidth > 0)")
+    assert file.stat().st_size < MAX_BYTES
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("which", ["episode", "season"])
+def test_axe_finds_nothing_with_everything_unfolded(browser: Browser, pages: Pages, which: str, scheme: str) -> None:
+    # axe is no part of the page, whose policy would refuse it.
+    seen = opened(browser, getattr(pages, which), color_scheme=scheme, bypass_csp=True)
+    seen.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    violations = Axe().run(seen.page).response["violations"]
+    assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in violations] == []
+
+
+def test_the_timeline_is_walked_with_the_keyboard_and_shows_faces(browser: Browser, pages: Pages) -> None:
+    page = opened(browser, pages.episode).page
+    rows = page.locator("svg.spans")
+    longest = max(range(rows.count()), key=lambda i: rows.nth(i).locator("a").count())
+    spans = rows.nth(longest).locator("a")
+    assert spans.count() > 1
+    spans.first.focus()
+    expect(page.locator("#tip img")).to_be_visible()
+    expect(page.locator("#tip")).to_contain_text(spans.first.get_attribute("aria-label") or "nothing")
+    page.keyboard.press("ArrowRight")
+    expect(spans.nth(1)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#tip")).to_be_hidden()
+    page.keyboard.press("Enter")
+    assert page.url.endswith(spans.nth(1).get_attribute("href") or "nowhere")
+
+
+def test_the_report_shows_the_people_of_the_screen_time_and_moving_pictures_can_be_stilled(
+    browser: Browser, pages: Pages
+) -> None:
+    page = opened(browser, pages.episode).page
+    document = _screen_time()
+    assert page.locator("article h3").all_inner_texts() == [
+        person["name"] or person["person_id"] for person in document["people"]
+    ]
+    moving = page.locator(".moving .play").first
+    expect(moving).to_be_visible()
+    page.get_by_label("Still pictures").check()
+    expect(moving).to_be_hidden()
+
+
+def test_the_season_links_the_report_of_its_episode(browser: Browser, pages: Pages) -> None:
+    page = opened(browser, pages.season).page
+    page.get_by_role("link", name=EP).click()
+    expect(page).to_have_title(f"{EP}: who is on screen")
+
+
+def test_markup_in_a_name_is_text(browser: Browser, tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'>"
+    row = {"name": name, "seconds": {EP: 3.0}, "total_s": 3.0, "share": 0.5, "trend_per_episode": None}
+    episode = {"ep_id": EP, "duration_s": 6.0, "union_s": 3, "overlap_s": 0, "named": 1, "unnamed": 0, "unnamed_s": 0}
+    totals = {"duration_s": 6.0, "named_s": 3.0, "unnamed_s": 0.0}
+    season = {"season": SEASON, "people": [row], "episodes": [episode], "totals": totals}
+    file = tmp_path / "index.html"
+    html = render_page("season.html.j2", season=season, links={}, most_s=3.0, lines=[])
+    file.write_text(html, encoding="utf-8")
+    seen = opened(browser, file)
+    assert seen.complaints == []
+    assert name in seen.page.get_by_role("rowheader").first.inner_text()
+    assert seen.page.locator("img").count() == 0
+
+
+def test_the_policy_stops_a_script_that_is_not_the_reports(browser: Browser, pages: Pages, tmp_path: Path) -> None:
+    html = pages.season.read_text(encoding="utf-8")
+    file = tmp_path / "index.html"
+    file.write_text(html.replace("<main", "<script>document.title = 'changed'</script><main"), encoding="utf-8")
+    seen = opened(browser, file)
+    expect(seen.page).to_have_title(f"{SEASON}: who is on screen")
+    assert any("Content Security Policy" in complaint for complaint in seen.complaints)
+
+
+def _screen_time() -> Any:
+    artifact = ArtifactStoreResource().store().open("screen_time", EP)
+    assert artifact is not None
+    return json.loads(artifact.path("screen_time.json").read_text(encoding="utf-8"))

@@ -1,0 +1,269 @@
+"""What people correct survives another stride, another threshold, and names from photos."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+import yaml
+
+from resources.artifact_store import Artifact, ArtifactStoreResource
+from resources.embedded_postgres import EmbeddedPostgres
+from resources.vectors import open_database
+from screenalytics_assets.core.corrections import Anchor, TrackPlaces
+from screenalytics_assets.core.errors import CorrectionError
+from screenalytics_assets.correcting import CorrectionDesk
+from screenalytics_assets.paths import data_root
+from screenalytics_assets.runs import RunOutcome, downstream_of, run_episode
+from tests.orchestration.command_line import Cli
+
+EP = "demo-s01e01"
+PEOPLE = [
+    "detections",
+    "face_crops",
+    "tracks",
+    "faces",
+    "identities",
+    "split_tracks",
+    "reembed",
+    "recluster",
+    "corrections",
+    "group_clusters",
+]
+OTHERWISE = {"frame_stride": 5, "recluster_thresh": 0.6, "recluster_tight_thresh": 0.7}
+
+
+@pytest.fixture
+def desk(instance: dg.DagsterInstance, published_demo: Path) -> CorrectionDesk:
+    """An episode without corrections, its people as the graph finds them."""
+    assert instance
+    shutil.rmtree(data_root(), ignore_errors=True)
+    shutil.copytree(published_demo, data_root())
+    return CorrectionDesk(ArtifactStoreResource().store(), EP)
+
+
+def grouped() -> Artifact:
+    artifact = ArtifactStoreResource().store().open("group_clusters", EP)
+    assert artifact is not None
+    return artifact
+
+
+def people() -> dict[str, dict[str, Any]]:
+    return {entry["identity_id"]: entry for entry in grouped().json("identities.json")["identities"]}
+
+
+def carried_out() -> list[dict[str, Any]]:
+    outcomes: list[dict[str, Any]] = grouped().json("grouping.json")["corrections"]
+    return outcomes
+
+
+def rerun(instance: dg.DagsterInstance, **overrides: object) -> RunOutcome:
+    outcome = run_episode(instance, EP, overrides=overrides, select=PEOPLE)
+    assert outcome.success, outcome
+    return outcome
+
+
+def identity_at(anchor: Anchor) -> dict[str, Any] | None:
+    """The identity whose face is there now."""
+    tracks = ArtifactStoreResource().store().open("split_tracks", EP)
+    assert tracks is not None
+    track = TrackPlaces(tracks.table("tracks.parquet")).track_at(anchor)
+    return next((entry for entry in people().values() if track in entry["track_ids"]), None)
+
+
+def named_at(anchors: tuple[Anchor, ...]) -> set[str | None]:
+    return {entry["name"] if (entry := identity_at(anchor)) else None for anchor in anchors}
+
+
+def ids_at(anchors: tuple[Anchor, ...]) -> set[str | None]:
+    return {entry["identity_id"] if (entry := identity_at(anchor)) else None for anchor in anchors}
+
+
+def largest(count: int) -> list[str]:
+    return sorted(people(), key=lambda name: (-len(people()[name]["track_ids"]), name))[:count]
+
+
+def test_corrections_survive_another_stride_and_another_threshold(
+    instance: dg.DagsterInstance, desk: CorrectionDesk
+) -> None:
+    one, two, three, four, five = largest(5)
+    renamed = desk.name(one, "Jane Doe").shown[0].faces
+    both = desk.merge([two, three]).shown
+    stays, goes = desk.split(four, people()[four]["track_ids"][-1:]).shown
+    desk.name(five, "Bob")
+    not_bob = desk.not_this_person(five, "bob").shown[0].faces
+    for overrides in ({}, OTHERWISE):
+        rerun(instance, **overrides)
+        assert named_at(renamed) == {"Jane Doe"}, overrides
+        assert len(ids_at(both[0].faces + both[1].faces)) == 1, overrides
+        assert not ids_at(stays.faces) & ids_at(goes.faces), overrides
+        assert "Bob" not in named_at(not_bob), overrides
+        statuses = [outcome["status"] for outcome in carried_out()]
+        assert statuses == ["applied", "applied", "applied", "applied", "conflict"], carried_out()
+        assert {entry["named_by"] for entry in people().values() if entry["name"] == "Jane Doe"} == {"correction"}
+
+
+def test_a_correction_changes_what_follows_from_it_and_nothing_else(
+    instance: dg.DagsterInstance, desk: CorrectionDesk
+) -> None:
+    desk.name(largest(1)[0], "Jane")
+    assert set(rerun(instance).computed) == {"corrections", "group_clusters"}
+    assert rerun(instance).computed == []
+    desk.undo(1)
+    assert set(rerun(instance).computed) == {"corrections", "group_clusters"}
+    assert {entry["name"] for entry in people().values()} == {None}
+
+
+def test_what_is_ignored_is_nobody_and_accounted_for(instance: dg.DagsterInstance, desk: CorrectionDesk) -> None:
+    (one,) = largest(1)
+    tracks = people()[one]["track_ids"]
+    desk.ignore(one)
+    rerun(instance)
+    assert one not in people()
+    unassigned = {entry["track_id"]: entry["reason"] for entry in grouped().json("identities.json")["unassigned"]}
+    assert {unassigned[track] for track in tracks} == {"ignored"}
+
+
+def test_a_conflict_is_a_warning_that_names_the_correction(instance: dg.DagsterInstance, desk: CorrectionDesk) -> None:
+    (one,) = largest(1)
+    desk.name(one, "Jane")
+    desk.not_this_person(one, "jane")
+    (complaint,) = [told for told in rerun(instance).warned_checks if told.startswith("corrections_hold")]
+    assert complaint.startswith("corrections_hold: 2 (not-this-person")
+    assert "correction 1" in complaint
+
+
+def test_a_file_that_cannot_be_understood_stops_the_corrections_and_loses_nothing(
+    instance: dg.DagsterInstance, desk: CorrectionDesk
+) -> None:
+    desk.name(largest(1)[0], "Jane")
+    rerun(instance)
+    text = Path(desk.location).read_text(encoding="utf-8")
+    Path(desk.location).write_text(text.replace("name: Jane", "nmae: Jane"), encoding="utf-8")
+    outcome = run_episode(instance, EP, select=PEOPLE)
+    assert not outcome.success
+    assert f"{Path(desk.location)}: line" in outcome.failures[0]
+    assert "nmae" in outcome.failures[0]
+    assert "Jane" in {entry["name"] for entry in people().values()}
+    with pytest.raises(CorrectionError, match="nmae"):
+        CorrectionDesk(ArtifactStoreResource().store(), EP)
+
+
+def test_switched_off_only_what_people_corrected_is_carried_out(
+    instance: dg.DagsterInstance, desk: CorrectionDesk
+) -> None:
+    desk.name(largest(1)[0], "Jane")
+    rerun(instance, actions=["split_tracks", "reembed", "recluster"])
+    grouping = grouped().json("grouping.json")
+    assert (grouping["within_episode"], grouping["across_episodes"]) == (0, 0)
+    assert "Jane" in {entry["name"] for entry in people().values()}
+
+
+def test_what_cannot_be_corrected_is_refused_and_nothing_is_written(desk: CorrectionDesk) -> None:
+    refused: list[tuple[Callable[[], object], str]] = [
+        (lambda: desk.ignore("ident_999"), "no identity 'ident_999'; its identities are ident_"),
+        (lambda: desk.merge(["ident_001", "ident_001"]), "expected two identities"),
+        (lambda: desk.split("ident_001", ["track-99999"]), "track-99999 is not in ident_001"),
+        (lambda: desk.split("ident_001", people()["ident_001"]["track_ids"]), "nothing would be left"),
+        (lambda: desk.name("ident_001", "?!"), "neither letters nor digits"),
+        (lambda: desk.not_this_person("ident_001", "Jane Doe"), "person_id"),
+        (lambda: desk.undo(4), "no correction 4; there is none"),
+    ]
+    for make, message in refused:
+        with pytest.raises(CorrectionError, match=message):
+            make()
+    assert not Path(desk.location).exists()
+
+
+@pytest.fixture
+def facebank(desk: CorrectionDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A facebank of one person, who looks like the largest identity; gives that identity's id.
+
+    The server is in a folder that its own user can reach, which a folder of pytest's is not.
+    """
+    assert not Path(desk.location).exists()
+    folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
+    server = EmbeddedPostgres(folder)
+    server.open()
+    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", server.conninfo)
+    store, digest = ArtifactStoreResource().store(), "f" * 64
+    clusters, faces = store.open("recluster", EP), store.open("reembed", EP)
+    assert clusters is not None
+    assert faces is not None
+    (one,) = largest(1)
+    rows = [clusters.json("track_ids.json")["track_ids"].index(track) for track in people()[one]["track_ids"]]
+    vector = clusters.array("tracks.npy")[rows].mean(0)
+    model_digest = faces.table("faces.parquet")["model_digest"][0].as_py()
+    with open_database(may_upgrade=True) as database:
+        database.replace_facebank(
+            "demo",
+            version=digest,
+            model_digest=model_digest,
+            photo_ids=["ann-lee/1.jpg"],
+            person_ids=["ann-lee"],
+            vectors=(vector / np.linalg.norm(vector))[None],
+            names={"ann-lee": "Ann Lee"},
+        )
+    with store.staging("facebank", "demo") as staged:
+        staged.write_json("facebank.json", {"version": digest, "people": [{"person_id": "ann-lee", "name": "Ann Lee"}]})
+        store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={"version": digest})
+    yield one
+    (data_root() / "manifests" / "demo" / "facebank.manifest.json").unlink()
+    server.close()
+    shutil.rmtree(folder)
+
+
+def test_a_person_of_the_facebank_is_named_until_somebody_says_otherwise(
+    instance: dg.DagsterInstance, desk: CorrectionDesk, facebank: str
+) -> None:
+    assert set(rerun(instance).computed) == {"group_clusters"}
+    named = people()[facebank]
+    assert (named["name"], named["person_id"], named["named_by"]) == ("Ann Lee", "ann-lee", "facebank")
+    assert [name for name, entry in people().items() if entry["name"]] == [facebank]
+    assert rerun(instance).computed == []
+    desk.not_this_person(facebank, "ann-lee")
+    rerun(instance, recluster_thresh=0.6, recluster_tight_thresh=0.7)
+    assert {entry["name"] for entry in people().values()} == {None}
+
+
+def test_without_the_database_only_the_names_fail_and_nothing_is_lost(
+    instance: dg.DagsterInstance, desk: CorrectionDesk, facebank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = grouped().json("identities.json")
+    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    outcome = run_episode(instance, EP, select=PEOPLE, overrides={"recluster_thresh": 0.5})
+    assert not outcome.success
+    assert "does not answer" in outcome.failures[0]
+    assert "recluster" in outcome.computed
+    assert grouped().json("identities.json") == before
+    assert facebank in people()
+    assert desk.ep_id == EP
+
+
+def test_the_command_writes_tells_what_follows_lists_and_takes_back(
+    desk: CorrectionDesk, place: Path, tmp_path: Path
+) -> None:
+    command = Cli(tmp_path)
+    command.data, command.home = place / "data", place / "home"
+    (one,) = largest(1)
+    said = command.run("correct", EP, "name", one, "Jane Doe")
+    assert said.returncode == 0
+    assert f'correction 1: name {one} "Jane Doe"' in said.said
+    assert f"screenalytics run --ep-id {EP} --select corrections --select group_clusters" in said.said
+    content = yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))
+    assert content["corrections"][0]["person_id"] == "jane-doe"
+    assert "not yet" in command.run("correct", EP, "list").said
+    refused = command.run("correct", EP, "merge", one, "ident_999")
+    assert (refused.returncode, "ident_999" in refused.said) == (2, True)
+    assert "taken out" in command.run("correct", EP, "undo", "1").said
+    assert "no corrections" in command.run("correct", EP, "list").said
+    assert json.loads(json.dumps(yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))))["corrections"] == []
+
+
+def test_group_clusters_and_what_is_made_from_it_follow_a_correction() -> None:
+    assert downstream_of("corrections")[:2] == ["corrections", "group_clusters"]

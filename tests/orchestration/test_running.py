@@ -1,0 +1,234 @@
+"""What keeps a night's runs going: retries, limits, slots, time limits. Each pitfall that was met is a test."""
+
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.events import DagsterEvent, DagsterEventType
+from dagster._core.scheduler.instigation import TickStatus
+from dagster._core.test_utils import create_test_daemon_workspace_context
+from dagster._core.workspace.load_target import EmptyWorkspaceTarget
+from dagster._daemon.monitoring import execute_concurrency_slots_iteration, execute_run_monitoring_iteration
+
+from screenalytics_assets import stage
+from screenalytics_assets.automation import declarative
+from screenalytics_assets.core.errors import ConfigurationError, UnavailableError, VideoError
+from screenalytics_assets.definitions import ASSETS, defs
+from screenalytics_assets.instance import OWNER_TAG, claim_run, owner, prepare_home, release_dead_runs
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME
+from screenalytics_assets.paths import project_dir
+from screenalytics_assets.stage import user_errors
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """An instance with the project's own dagster.yaml."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    prepare_home()
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def attempts(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often a step runs that always fails like this."""
+    monkeypatch.setattr(stage, "RETRY_DELAY_S", 0.0)
+    made = []
+
+    @dg.asset
+    def fails() -> None:
+        made.append(1)
+        with user_errors():
+            raise error
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not dg.materialize([fails], instance=instance, raise_on_error=False).success
+    return len(made)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnavailableError("the bucket did not answer"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        TimeoutError("timed out"),
+        OSError(5, "Input/output error"),
+        OSError(116, "Stale file handle"),
+    ],
+)
+def test_what_may_work_a_moment_later_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert attempts(error, monkeypatch) == 1 + stage.RETRIES
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        VideoError("the video ends early"),
+        ConfigurationError("no such key"),
+        FileNotFoundError(2, "No such file or directory"),
+        PermissionError(13, "Permission denied"),
+        OSError(28, "No space left on device"),
+        ValueError("a fault of the program"),
+    ],
+)
+def test_what_a_retry_cannot_mend_runs_once(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert attempts(error, monkeypatch) == 1
+
+
+def test_a_step_that_failed_for_good_is_not_run_again_with_its_run(shipped: dg.DagsterInstance) -> None:
+    """`run_retries` ignores allow_retries=False, so that only runs whose process died are launched again."""
+    assert shipped.run_retries_enabled
+    assert shipped.run_retries_max_retries == 1
+    assert not shipped.run_retries_retry_on_asset_or_op_failure
+
+
+def test_every_pool_has_one_slot_and_few_runs_start_at_once(shipped: dg.DagsterInstance) -> None:
+    pools = shipped.get_concurrency_config().pool_config
+    assert pools.default_pool_limit == 1
+    queue = shipped.get_concurrency_config().run_queue_config
+    assert queue is not None
+    assert queue.max_concurrent_runs == 4
+    assert {asset.op.pool for asset in ASSETS} == {None, "gpu"}
+
+
+def test_a_killed_run_and_one_without_an_end_are_dealt_with(shipped: dg.DagsterInstance) -> None:
+    assert shipped.run_monitoring_enabled
+    assert shipped.run_monitoring_settings["free_slots_after_run_end_seconds"] > 0
+    assert 0 < shipped.run_monitoring_max_runtime_seconds <= 24 * 3600
+    assert shipped.run_monitoring_start_timeout_seconds > 0
+
+
+def test_nothing_is_reported_home_and_old_ticks_are_purged(shipped: dg.DagsterInstance) -> None:
+    assert not shipped.telemetry_enabled
+    assert not shipped.nux_enabled
+    kept = shipped.get_tick_retention_settings(InstigatorType.SENSOR)
+    assert kept[TickStatus.SKIPPED] == 7
+    assert kept[TickStatus.SUCCESS] == -1
+    assert shipped.get_tick_retention_settings(InstigatorType.SCHEDULE)[TickStatus.SKIPPED] == 90
+
+
+def test_a_slow_sensor_keeps_neither_alerts_nor_schedules_waiting(shipped: dg.DagsterInstance) -> None:
+    assert shipped.get_sensor_settings()["use_threads"]
+    assert shipped.get_scheduler_settings()["use_threads"]
+
+
+def test_the_shipped_file_names_no_pool_because_dagster_refuses_it() -> None:
+    config = yaml.safe_load((project_dir() / "dagster.yaml").read_text())
+    assert set(config["concurrency"]["pools"]) <= {"default_limit", "granularity", "op_granularity_run_buffer"}
+    assert "run_queue" not in config
+
+
+def test_the_steps_of_a_run_share_a_process_so_that_models_load_once() -> None:
+    assert defs.resolve_job_def("episode_job").executor_def is dg.in_process_executor
+    assert defs.resolve_implicit_global_asset_job_def().executor_def is dg.in_process_executor
+
+
+def started_run(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
+    """A run that the instance believes to be under way, holding the GPU slot."""
+    run = dg.DagsterRun(job_name="episode_job", status=dg.DagsterRunStatus.STARTING, tags=tags)
+    instance.add_run(run)
+    started = DagsterEvent(DagsterEventType.PIPELINE_START.value, run.job_name)
+    instance.report_dagster_event(started, run.run_id)
+    instance.event_log_storage.initialize_concurrency_limit_to_default("gpu")
+    claim = instance.event_log_storage.claim_concurrency_slot("gpu", run.run_id, "detections")
+    assert claim.is_claimed
+    return run
+
+
+def slots_in_use(instance: dg.DagsterInstance) -> int:
+    return instance.event_log_storage.get_concurrency_info("gpu").active_slot_count
+
+
+def dead_process() -> int:
+    with subprocess.Popen(["true"]) as process:
+        pass
+    return process.pid
+
+
+def test_what_died_with_the_machine_gives_its_slot_back_at_the_next_start(shipped: dg.DagsterInstance) -> None:
+    run = started_run(shipped)
+    shipped.add_run_tags(run.run_id, {OWNER_TAG: owner(run.run_id).replace(f":{os.getpid()}:", f":{dead_process()}:")})
+    assert slots_in_use(shipped) == 1
+    assert release_dead_runs(shipped) == [run.run_id]
+    assert slots_in_use(shipped) == 0
+    found = shipped.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_lives_or_runs_elsewhere_or_took_over_the_tag_of_a_dead_one_is_left_alone(
+    shipped: dg.DagsterInstance,
+) -> None:
+    run = started_run(shipped)
+    dead = owner(run.run_id).replace(f":{os.getpid()}:", f":{dead_process()}:")
+    for tag in (owner(run.run_id), f"elsewhere{dead}", dead.replace(run.run_id, "the run that this one retries"), "x"):
+        shipped.add_run_tags(run.run_id, {OWNER_TAG: tag})
+        assert release_dead_runs(shipped) == []
+
+
+def test_a_run_notes_the_process_that_executes_it_whatever_it_took_over() -> None:
+    @dg.asset
+    def claims(context: dg.AssetExecutionContext) -> None:
+        claim_run(context)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([claims], instance=instance, tags={OWNER_TAG: "host:1:another run"})
+        run = instance.get_run_by_id(result.run_id)
+        assert run is not None
+        assert run.tags[OWNER_TAG] == owner(result.run_id)
+
+
+def test_a_run_past_its_time_is_ended_and_its_slot_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = yaml.safe_load((project_dir() / "dagster.yaml").read_text())
+    config["run_monitoring"]["free_slots_after_run_end_seconds"] = 1
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    logger = logging.getLogger("monitoring")
+    with (
+        dg.DagsterInstance.get() as instance,
+        create_test_daemon_workspace_context(EmptyWorkspaceTarget(), instance) as workspace,
+    ):
+        late = started_run(instance, **{"dagster/max_runtime": "0.001"})
+        time.sleep(0.01)
+        assert list(execute_run_monitoring_iteration(workspace, logger)) == [None]
+        found = instance.get_run_by_id(late.run_id)
+        assert found is not None
+        assert found.status is dg.DagsterRunStatus.FAILURE
+        assert slots_in_use(instance) == 1
+        time.sleep(1.1)
+        list(execute_concurrency_slots_iteration(workspace, logger))
+        assert slots_in_use(instance) == 0
+        in_time = started_run(instance)
+        list(execute_run_monitoring_iteration(workspace, logger))
+        found = instance.get_run_by_id(in_time.run_id)
+        assert found is not None
+        assert found.status is dg.DagsterRunStatus.STARTED
+
+
+def test_declarative_automation_is_off_until_somebody_switches_it_on() -> None:
+    sensor = defs.get_repository_def().get_sensor_def(declarative.SENSOR)
+    assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
+    graph = defs.resolve_asset_graph()
+    keys = {key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def == EPISODES}
+    assert sensor.asset_selection is not None
+    assert sensor.asset_selection.resolve(defs.resolve_asset_graph()) == keys
+    automatic = [s.name for s in defs.get_repository_def().sensor_defs if "automation" in s.sensor_type.value.lower()]
+    assert automatic in ([], [declarative.SENSOR])
+
+
+def test_declarative_automation_asks_once_for_what_is_missing_of_a_new_episode() -> None:
+    everything = dg.AssetSelection.assets(*ASSETS)
+    with dg.DagsterInstance.ephemeral() as instance:
+        before = dg.evaluate_automation_conditions(defs, instance, everything)
+        instance.add_dynamic_partitions(EPISODES_NAME, ["demo-s01e01"])
+        seen = dg.evaluate_automation_conditions(defs, instance, everything, cursor=before.cursor)
+        video = dg.AssetKey("episode_video")
+        assert seen.get_requested_partitions(video) == {"demo-s01e01"}
+        again = dg.evaluate_automation_conditions(defs, instance, everything, cursor=seen.cursor)
+        assert again.total_requested == 0

@@ -1,0 +1,99 @@
+"""Episodes without pictures: manifests and files as the graph would publish them, a few bytes each."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+
+from resources.artifact_store import ArtifactStore
+from resources.video_library import VideoLibraryResource
+from screenalytics_assets.automation.backfills import episode_assets
+from screenalytics_assets.core.layout import video_dir
+from screenalytics_assets.definitions import defs
+from screenalytics_assets.partitions import EPISODES_NAME
+from screenalytics_assets.paths import data_root
+
+GRAPH = defs.resolve_asset_graph()
+ASSETS = [key.to_user_string() for key in episode_assets(GRAPH)]
+
+
+def write_video(path: Path, content: bytes = b"moving pictures") -> Path:
+    """A file where a video should be; nobody may look into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def publish(
+    store: ArtifactStore,
+    asset: str,
+    ep_id: str,
+    *,
+    config: Mapping[str, Any] | None = None,
+    content: str = "",
+    code_version: str | None = None,
+) -> str:
+    """Publish one asset from what is published of its inputs; returns its content digest."""
+    key = dg.AssetKey(asset)
+    inputs = {parent.to_user_string() for parent in GRAPH.get(key).parent_keys}
+    manifests = {name: store.manifest(name, ep_id) for name in sorted(inputs)}
+    with store.staging(asset, ep_id) as staged:
+        if asset == "episode_video":
+            video = VideoLibraryResource().find(ep_id)
+            staged.write_json("video.json", {"size_bytes": video.stat().st_size, "content": content})
+            config = {"file": video.name, **(config or {})}
+        else:
+            staged.write_json(f"{asset}.json", {"content": content})
+        artifact = store.publish(
+            staged,
+            fingerprint="0" * 64,
+            code_version=code_version or str(GRAPH.get(key).code_version),
+            config=config or {},
+            inputs={name: manifest.content_digest for name, manifest in manifests.items() if manifest},
+            metrics={},
+        )
+    return artifact.manifest.content_digest
+
+
+def publish_episode(store: ArtifactStore, ep_id: str, *, assets: Iterable[str] = ASSETS) -> None:
+    """Publish an episode with its video, all assets or those given."""
+    write_video(data_root() / video_dir(ep_id) / "episode.mp4")
+    for asset in assets:
+        publish(store, asset, ep_id)
+
+
+def register(instance: dg.DagsterInstance, *ep_ids: str) -> None:
+    """Make episodes known to the instance."""
+    instance.add_dynamic_partitions(EPISODES_NAME, list(ep_ids))
+
+
+def report_checks(
+    instance: dg.DagsterInstance,
+    ep_id: str,
+    *,
+    failing: Mapping[str, dg.AssetCheckSeverity] | None = None,
+    assets: Iterable[str] = ASSETS,
+) -> None:
+    """Report materializations of an episode and, after them, results of all checks."""
+    for asset in assets:
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=ep_id))
+    for key in GRAPH.asset_check_keys:
+        about = dg.AssetRecordsFilter(asset_key=key.asset_key, asset_partitions=[ep_id])
+        (record,) = instance.fetch_materializations(about, limit=1).records
+        severity = (failing or {}).get(key.name)
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=severity is None,
+                severity=severity or dg.AssetCheckSeverity.ERROR,
+                partition=ep_id,
+                target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
+                    storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+                ),
+            )
+        )

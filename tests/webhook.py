@@ -1,0 +1,54 @@
+"""A web service on this machine that keeps what it is sent."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Webhook:
+    """What arrived, in its order; ``status`` is what senders are answered."""
+
+    def __init__(self) -> None:
+        self.arrived: list[dict[str, Any]] = []
+        self.status = 200
+
+    @property
+    def titles(self) -> list[str]:
+        return [message["title"] for message in self.arrived]
+
+    def wait_for(self, count: int, timeout_s: float) -> None:
+        """Until so many messages arrived."""
+        deadline = time.monotonic() + timeout_s
+        while len(self.arrived) < count:
+            assert time.monotonic() < deadline, f"{len(self.arrived)} of {count} messages arrived: {self.titles}"
+            time.sleep(0.1)
+
+
+@contextmanager
+def listening(webhook: Webhook, port: int = 0) -> Iterator[int]:
+    """Let the webhook listen; gives its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if webhook.status == 200:
+                webhook.arrived.append(content)
+            self.send_response(webhook.status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Tests are silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
