@@ -1,18 +1,22 @@
 """Which frames to look at: few where nothing changes, more where something does.
 
-Two looks that show the same faces in the same places leave nothing to find between them. Where they differ, the frame
-in the middle is looked at, and so on down to the stride, so that the moment at which somebody comes, goes or moves on
-is known as exactly as if each frame of the stride had been looked at.
+Two looks that show the same faces in the same places leave nothing to find between them, unless the picture shows
+something there that neither of them has. Where they differ, the frame in the middle is looked at, and so on down to the
+stride, so that the moment at which somebody comes, goes or moves on is known as exactly as if each frame of the stride
+had been looked at.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from screenalytics_assets.core.geometry import iou_matrix
+from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
+from screenalytics_assets.core.shot_frames import ShotFrame
 
 SAME_PLACE_IOU = 0.5
 """Least overlap of a face's boxes in two looks that show it in the same place.
@@ -32,21 +36,22 @@ alarm costs a look, and nothing else.
 PATCH_PX = 16
 """Side of the gray picture of each face that two looks are compared by."""
 
+MAX_GLIMPSE = 64
+"""Gray levels by which a part of the small picture may differ from both looks around it, unless it is to be looked at.
 
-class Position(Protocol):
-    """A frame and where it stands in its shot."""
+A quarter of the scale: less than what somebody who crosses the picture changes against most backgrounds, more than what
+talking heads do. A part is 1/64 of the width: a face small enough to be refused covers one or two.
+"""
 
-    @property
-    def position(self) -> int:
-        """Number of the frame in its shot, from 0."""
+A = TypeVar("A")
+B = TypeVar("B")
 
-    @property
-    def is_last(self) -> bool:
-        """Whether the next frame is in another shot."""
 
-    @property
-    def is_usable(self) -> bool:
-        """Whether the frame can be looked at."""
+class InOrder(Protocol):
+    """The builtin ``map``, or one whose calls overlap; the results come in the order of the items."""
+
+    def __call__(self, function: Callable[[A], B], items: Iterable[A], /) -> Iterator[B]:
+        """The function's result for each item; items are taken as results are asked for, or a few ahead."""
 
 
 class Scene(NamedTuple):
@@ -54,34 +59,82 @@ class Scene(NamedTuple):
 
     Attributes:
         boxes_px: (N, 4) float32, the faces.
+        strong: (N,) whether a box is a face by its own score.
         patches: (N, 16, 16) uint8, their gray pictures.
     """
 
     boxes_px: NDArray[np.float32]
+    strong: NDArray[np.bool_]
     patches: NDArray[np.uint8]
 
 
-FrameT = TypeVar("FrameT", bound=Position)
-LookT = TypeVar("LookT")
+class Seen(Protocol):
+    """A look."""
+
+    @property
+    def scene(self) -> Scene:
+        """What it shows."""
+
+
+LookT = TypeVar("LookT", bound=Seen)
+LookAt = Callable[[ShotFrame, bool], LookT]
+"""Looks at a frame, closely or not."""
+
+
+class Span(NamedTuple):
+    """The way from one look to the next.
+
+    Attributes:
+        begin: The frame of the one, or of the other if it is the first of its shot.
+        between: The frames between them at which another look may be taken.
+        end: The frame of the other.
+        closely: Whether the other is a close one.
+    """
+
+    begin: ShotFrame
+    between: list[ShotFrame]
+    end: ShotFrame
+    closely: bool
+
+
+def scene_of(picture_bgr: NDArray[np.uint8], boxes_px: NDArray[np.float32], strong: NDArray[np.bool_]) -> Scene:
+    """What a look shows.
+
+    Args:
+        picture_bgr: (H, W, 3).
+        boxes_px: (N, 4) x1 y1 x2 y2, inside the picture.
+        strong: (N,) whether a box is a face by its own score.
+    """
+    patches = np.zeros((len(boxes_px), PATCH_PX, PATCH_PX), np.uint8)
+    for patch, (left, top, right, bottom) in zip(patches, boxes_px.round().astype(int).tolist(), strict=True):
+        face = picture_bgr[top : max(bottom, top + 1), left : max(right, left + 1)]
+        if face.size:
+            small = cv2.resize(face, (PATCH_PX, PATCH_PX), interpolation=cv2.INTER_AREA)
+            patch[:] = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    return Scene(boxes_px, strong, patches)
 
 
 def is_unchanged(before: Scene, after: Scene) -> bool:
-    """Whether each face of either look has a face of the other in the same place that looks the same."""
-    if len(before.boxes_px) != len(after.boxes_px):
-        return False
+    """Whether each box of either look has one of the other in the same place that looks the same.
+
+    One of the two must be a face by its own score: a box that is none in either may be one between them.
+    """
     overlap = iou_matrix(before.boxes_px, after.boxes_px)
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     change = np.abs(before.patches[rows].astype(np.int16) - after.patches[columns]).mean((1, 2)) / 255
-    return bool((overlap[rows, columns] >= SAME_PLACE_IOU).all() and (change <= MAX_FACE_CHANGE).all())
+    same = (overlap[rows, columns] >= SAME_PLACE_IOU) & (change <= MAX_FACE_CHANGE)
+    known = before.strong[rows] | after.strong[columns]
+    return bool(len(before.boxes_px) == len(after.boxes_px) and (same & known).all())
 
 
 def paced_looks(
-    frames: Iterable[FrameT],
-    look: Callable[[FrameT], LookT],
-    scene_of: Callable[[LookT], Scene],
+    frames: Iterable[ShotFrame],
+    look: LookAt[LookT],
     *,
     stride: int,
     rest: int,
+    close_look_interval_s: float,
+    in_order: InOrder,
 ) -> Iterator[LookT]:
     """Look at the first and last frame of each shot, between them at each ``rest``-th, and closer where looks differ.
 
@@ -90,48 +143,76 @@ def paced_looks(
     Args:
         frames: All frames in the order of display.
         look: Looks at a frame.
-        scene_of: What a look shows.
         stride: Looks are never closer than this many frames, but at the end of a shot.
-        rest: Looks are never farther apart than this many frames.
+        rest: Looks are never farther apart than this many frames; a multiple of the stride.
+        close_look_interval_s: The first look of each shot is a close one, and then one each so often.
+        in_order: Applies a function to each of a stream.
 
     Yields:
         The looks, in the order of the frames.
     """
-    waiting: list[FrameT] = []
-    last: LookT | None = None
-    due = False
-    for frame in frames:
-        if frame.position == 0:
-            waiting, last = [], None
-        waiting.append(frame)
-        due = due or last is None or frame.is_last or len(waiting) >= rest
-        if not due or not frame.is_usable:
+
+    def reach(span: Span) -> tuple[Span, LookT]:
+        return span, look(span.end, span.closely)
+
+    def fill(step: tuple[tuple[Span, LookT] | None, tuple[Span, LookT]]) -> list[LookT]:
+        before, (span, after) = step
+        if before is None or not span.between:
+            return [after]
+        return [*_between((span.begin, before[1]), span.between, (span.end, after), look), after]
+
+    reached = in_order(reach, _spans(frames, stride, rest, close_look_interval_s))
+    for looks in in_order(fill, _with_previous(reached)):
+        yield from looks
+
+
+def _with_previous(items: Iterable[A]) -> Iterator[tuple[A | None, A]]:
+    previous: A | None = None
+    for item in items:
+        yield previous, item
+        previous = item
+
+
+def _spans(frames: Iterable[ShotFrame], stride: int, rest: int, close_look_interval_s: float) -> Iterator[Span]:
+    begin: ShotFrame | None = None
+    between: list[ShotFrame] = []
+    since = 0
+    due = True
+    next_close_s = -np.inf
+    for shot_frame in frames:
+        frame = shot_frame.frame
+        if shot_frame.position == 0:
+            begin, between, since, next_close_s = None, [], 0, -np.inf
+        since += 1
+        closely = frame.ts_s >= next_close_s - CLOCK_TOLERANCE_S
+        on_stride = since % stride == 0
+        due = due or begin is None or shot_frame.is_last or since >= rest or (closely and on_stride)
+        if frame.is_corrupt:
             continue
-        due = False
-        found = look(frame)
-        if last is not None:
-            yield from _between(waiting[:-1], last, found, look, scene_of, stride)
-        yield found
-        waiting, last = [], found
+        if due:
+            next_close_s = frame.ts_s + close_look_interval_s if closely else next_close_s
+            yield Span(begin or shot_frame, between, shot_frame, closely)
+            begin, between, since, due = shot_frame, [], 0, False
+        elif begin is not None and on_stride:
+            between.append(shot_frame)
 
 
 def _between(
-    frames: list[FrameT],
-    before: LookT,
-    after: LookT,
-    look: Callable[[FrameT], LookT],
-    scene_of: Callable[[LookT], Scene],
-    stride: int,
+    before: tuple[ShotFrame, LookT], frames: list[ShotFrame], after: tuple[ShotFrame, LookT], look: LookAt[LookT]
 ) -> Iterator[LookT]:
-    """Looks at frames between two looks; ``frames[0]`` follows the first of them, the second follows the last."""
-    if is_unchanged(scene_of(before), scene_of(after)):
+    if not frames:
         return
-    steps = range(stride - 1, len(frames), stride)
-    usable = [step for step in steps if frames[step].is_usable]
-    if not usable:
+    if is_unchanged(before[1].scene, after[1].scene) and not _has_glimpse(before[0], frames, after[0]):
         return
-    middle = usable[(len(usable) - 1) // 2]
-    found = look(frames[middle])
-    yield from _between(frames[:middle], before, found, look, scene_of, stride)
-    yield found
-    yield from _between(frames[middle + 1 :], found, after, look, scene_of, stride)
+    middle = (len(frames) - 1) // 2
+    found = (frames[middle], look(frames[middle], False))
+    yield from _between(before, frames[:middle], found, look)
+    yield found[1]
+    yield from _between(found, frames[middle + 1 :], after, look)
+
+
+def _has_glimpse(before: ShotFrame, frames: list[ShotFrame], after: ShotFrame) -> bool:
+    """Whether a part of a frame differs from both looks."""
+    small = np.stack([frame.small_bgr for frame in frames]).astype(np.int16)
+    ends = [np.abs(small - frame.small_bgr).mean(-1) for frame in (before, after)]
+    return bool(np.minimum(*ends).max() > MAX_GLIMPSE)

@@ -174,6 +174,7 @@ ROWS: dict[str, Row] = {
     "detection_fps_limit": Row(
         "detections", 12.0, 2.0, rows_of("detections", "analysed_frames"), less, {"frame_stride": 1}
     ),
+    "still_interval_s": Row("detections", 0.0, 0.5, rows_of("detections", "analysed_frames"), less),
     "detector_input_px": Row(
         "detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0, "close_look_scale": 1.0}
     ),
