@@ -1,9 +1,9 @@
-"""Which frames to look at: few where nothing changes, more where something does.
+"""Which frames to look at: few where nothing changes, all of the stride where something does.
 
 Two looks that show the same faces in the same places leave nothing to find between them, unless the picture shows
-something there that neither of them has. Where they differ, the frame in the middle is looked at, and so on down to the
-stride, so that the moment at which somebody comes, goes or moves on is known as exactly as if each frame of the stride
-had been looked at.
+something there that neither of them has, or somebody has just gone or is about to come, who may be there with a box
+too weak to count by itself. Where that is so each frame of the stride is looked at, so that the moment at which
+somebody comes, goes or moves on is known as exactly as if it had been done everywhere.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from screenalytics_assets.core.geometry import iou_matrix
 from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.shot_frames import ShotFrame
+from screenalytics_assets.core.weak_faces import MAX_GAP_S, MIN_IOU
 
 SAME_PLACE_IOU = 0.5
 """Least overlap of a face's boxes in two looks that show it in the same place.
@@ -72,6 +73,10 @@ class Seen(Protocol):
     """A look."""
 
     @property
+    def ts_s(self) -> float:
+        """Time of its frame in seconds."""
+
+    @property
     def scene(self) -> Scene:
         """What it shows."""
 
@@ -85,13 +90,13 @@ class Span(NamedTuple):
     """The way from one look to the next.
 
     Attributes:
-        begin: The frame of the one, or of the other if it is the first of its shot.
-        between: The frames between them at which another look may be taken.
+        begin: The frame of the one; None if the other is the first of its shot.
+        between: The frames of the stride between them.
         end: The frame of the other.
         closely: Whether the other is a close one.
     """
 
-    begin: ShotFrame
+    begin: ShotFrame | None
     between: list[ShotFrame]
     end: ShotFrame
     closely: bool
@@ -127,6 +132,12 @@ def is_unchanged(before: Scene, after: Scene) -> bool:
     return bool(len(before.boxes_px) == len(after.boxes_px) and (same & known).all())
 
 
+def has_more(look: Scene, other: Scene) -> bool:
+    """Whether a look has a box where the other has none, not even one that it could have come from."""
+    overlap = iou_matrix(look.boxes_px, other.boxes_px)
+    return bool((overlap.max(axis=1, initial=0.0) < MIN_IOU).any())
+
+
 def paced_looks(
     frames: Iterable[ShotFrame],
     look: LookAt[LookT],
@@ -136,9 +147,9 @@ def paced_looks(
     close_look_interval_s: float,
     in_order: InOrder,
 ) -> Iterator[LookT]:
-    """Look at the first and last frame of each shot, between them at each ``rest``-th, and closer where looks differ.
+    """Look at the first and last frame of each shot, between them at each ``rest``-th, and where needed at the stride.
 
-    An unusable frame is passed over for the next one. Frames are kept until the next look, not longer.
+    An unusable frame is passed over for the next one. Frames are kept for a few spans, not longer.
 
     Args:
         frames: All frames in the order of display.
@@ -155,22 +166,40 @@ def paced_looks(
     def reach(span: Span) -> tuple[Span, LookT]:
         return span, look(span.end, span.closely)
 
-    def fill(step: tuple[tuple[Span, LookT] | None, tuple[Span, LookT]]) -> list[LookT]:
-        before, (span, after) = step
-        if before is None or not span.between:
-            return [after]
-        return [*_between((span.begin, before[1]), span.between, (span.end, after), look), after]
+    def look_between(frame: ShotFrame) -> LookT:
+        return look(frame, False)
 
+    recent: list[LookT] = []
     reached = in_order(reach, _spans(frames, stride, rest, close_look_interval_s))
-    for looks in in_order(fill, _with_previous(reached)):
-        yield from looks
+    for (span, after), following in _with_next(reached):
+        if span.begin is None:
+            recent = []
+        recent = [seen for seen in recent if seen.ts_s >= recent[-1].ts_s - MAX_GAP_S - CLOCK_TOLERANCE_S]
+        comes = following is not None and following[0].begin is not None and has_more(following[1].scene, after.scene)
+        if comes or _is_restless(span, [seen.scene for seen in recent], after.scene):
+            for found in in_order(look_between, span.between):
+                recent.append(found)
+                yield found
+        recent.append(after)
+        yield after
 
 
-def _with_previous(items: Iterable[A]) -> Iterator[tuple[A | None, A]]:
-    previous: A | None = None
+def _is_restless(span: Span, recent: list[Scene], after: Scene) -> bool:
+    if span.begin is None or not span.between:
+        return False
+    before = recent[-1]
+    gone = any(has_more(earlier, before) for earlier in recent[:-1])
+    return gone or not is_unchanged(before, after) or _has_glimpse(span.begin, span.between, span.end)
+
+
+def _with_next(items: Iterable[A]) -> Iterator[tuple[A, A | None]]:
+    waiting: list[A] = []
     for item in items:
-        yield previous, item
-        previous = item
+        if waiting:
+            yield waiting.pop(), item
+        waiting.append(item)
+    if waiting:
+        yield waiting.pop(), None
 
 
 def _spans(frames: Iterable[ShotFrame], stride: int, rest: int, close_look_interval_s: float) -> Iterator[Span]:
@@ -191,24 +220,10 @@ def _spans(frames: Iterable[ShotFrame], stride: int, rest: int, close_look_inter
             continue
         if due:
             next_close_s = frame.ts_s + close_look_interval_s if closely else next_close_s
-            yield Span(begin or shot_frame, between, shot_frame, closely)
+            yield Span(begin, between, shot_frame, closely)
             begin, between, since, due = shot_frame, [], 0, False
-        elif begin is not None and on_stride:
+        elif on_stride:
             between.append(shot_frame)
-
-
-def _between(
-    before: tuple[ShotFrame, LookT], frames: list[ShotFrame], after: tuple[ShotFrame, LookT], look: LookAt[LookT]
-) -> Iterator[LookT]:
-    if not frames:
-        return
-    if is_unchanged(before[1].scene, after[1].scene) and not _has_glimpse(before[0], frames, after[0]):
-        return
-    middle = (len(frames) - 1) // 2
-    found = (frames[middle], look(frames[middle], False))
-    yield from _between(before, frames[:middle], found, look)
-    yield found[1]
-    yield from _between(found, frames[middle + 1 :], after, look)
 
 
 def _has_glimpse(before: ShotFrame, frames: list[ShotFrame], after: ShotFrame) -> bool:
