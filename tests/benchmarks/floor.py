@@ -13,7 +13,7 @@ Each prints a JSON object.
 
 import argparse
 import json
-import resource
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +38,7 @@ from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.paths import data_root
 from screenalytics_assets.stage import require_artifact
+from tests.benchmarks.measure import high_water_mb
 
 FRAMES_AT_A_TIME = 64
 """Pictures in memory; the clock stands still while the next ones are decoded."""
@@ -248,8 +249,7 @@ def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _taken(clock: Clock) -> dict[str, float]:
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"wall_s": clock.wall_s, "cpu_s": clock.cpu_s, "peak_mb": peak_mb}
+    return {"wall_s": clock.wall_s, "cpu_s": clock.cpu_s, "peak_mb": high_water_mb(os.getpid())}
 
 
 def main() -> None:

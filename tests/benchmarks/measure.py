@@ -1,4 +1,4 @@
-"""A command measured from outside: wall time, CPU time and memory of its processes."""
+"""A command measured from outside: wall time, CPU time and memory of its processes. Memory needs Linux."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ class Measured(NamedTuple):
     Attributes:
         wall_s: From its start to its end.
         cpu_s: User and system, of all its processes.
-        peak_mb: The most resident memory that one of its processes had at a time.
+        peak_mb: The most resident memory that its first process had, up to a tenth of a second before its end.
         peak_all_mb: The most of all of them together, as seen twice a second, without what they share.
         started_s: When it began, in seconds since the epoch.
         samples: The process itself over time.
@@ -55,6 +55,24 @@ class Measured(NamedTuple):
     samples: tuple[Sample, ...] = ()
 
 
+def high_water_mb(pid: int) -> float:
+    """The most resident memory that a process has had since its program started.
+
+    Not the ``ru_maxrss`` of ``wait4`` or ``getrusage``: that begins with what its parent had when it was started.
+
+    Raises:
+        psutil.NoSuchProcess: It has ended.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+    marks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
+    if not marks:
+        raise psutil.ZombieProcess(pid)
+    return marks[0]
+
+
 class _Watch(threading.Thread):
     """Samples a process, and those that belong to it: its descendants, and servers at work in its folder."""
 
@@ -65,6 +83,7 @@ class _Watch(threading.Thread):
         self._over = threading.Event()
         self.samples: list[Sample] = []
         self.servers_cpu_s = 0.0
+        self.peak_mb = 0.0
         self.peak_all_mb = 0.0
 
     def run(self) -> None:
@@ -74,6 +93,7 @@ class _Watch(threading.Thread):
             try:
                 with process.oneshot():
                     sample = Sample(time.time(), sum(process.cpu_times()[:4]), process.memory_info().rss / _MB)
+                self.peak_mb = high_water_mb(self._pid)
             except psutil.Error:
                 return
             self.samples.append(sample)
@@ -128,9 +148,9 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
         if process.returncode:
             output.seek(0)
             raise subprocess.CalledProcessError(process.returncode, command, output.read())
-    peak_mb = usage.ru_maxrss / 1024
     cpu_s = usage.ru_utime + usage.ru_stime + watch.servers_cpu_s
-    return Measured(wall_s, cpu_s, peak_mb, max(peak_mb, watch.peak_all_mb), started_s, tuple(watch.samples))
+    peak_all_mb = max(watch.peak_mb, watch.peak_all_mb)
+    return Measured(wall_s, cpu_s, watch.peak_mb, peak_all_mb, started_s, tuple(watch.samples))
 
 
 def here() -> dict[str, str]:

@@ -1,13 +1,19 @@
 """The parts of the benchmarks that compute: fits, medians, steps, the floor's calls, tables."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.benchmarks.crowd import MOST_FACES, frame_at, places
 from tests.benchmarks.figures import Spread, deviation, growth, spread_of
 from tests.benchmarks.floor import Arrangement, Look, arrangements, looks_of, net_size, spread, timed
-from tests.benchmarks.measure import Measured, Sample
+from tests.benchmarks.measure import Measured, Sample, measure
+from tests.benchmarks.scaling import Cost, faces_table, length_table
 from tests.benchmarks.speed_report import Ours, Round, Taken, markdown
 from tests.benchmarks.stages import Step, paired, stage_uses
 
@@ -167,3 +173,67 @@ def test_the_report_of_ours_alone_has_no_ratio_to_the_plain_pipeline() -> None:
     text = markdown({}, [Round(None, one.ours, 0.0)], 2, [])
     assert "plain pipeline" not in text
     assert "| `balanced` |  | 1.33 |" in text
+
+
+def test_a_small_process_of_a_large_one_is_measured_small() -> None:
+    ballast = np.ones(300 * 1024 * 1024, np.uint8)
+    taken = measure([sys.executable, "-c", "import time; time.sleep(0.5)"], {})
+    assert ballast.sum() == len(ballast)
+    assert 1 < taken.peak_mb < 100
+    assert taken.peak_all_mb >= taken.peak_mb
+
+
+def test_what_a_child_takes_counts_and_a_failure_tells_what_was_said() -> None:
+    grow = "import time; x = bytearray(200 * 1024 * 1024); time.sleep(1.5)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grow!r}])"
+    taken = measure([sys.executable, "-c", parent], {})
+    assert taken.peak_all_mb > 200 > taken.peak_mb
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        measure([sys.executable, "-c", "raise SystemExit('no such footage')"], {})
+    assert b"no such footage" in refused.value.output
+
+
+def test_a_server_that_is_nobodys_child_counts_by_the_folder_it_works_in(tmp_path: Path) -> None:
+    serve = "import time; x = bytearray(150 * 1024 * 1024); time.sleep(2)"
+    leave = f"subprocess.Popen([sys.executable, '-c', {serve!r}], cwd={str(tmp_path)!r})"
+    parent = f"import os, subprocess, sys, time\nif os.fork() == 0:\n {leave}\n os._exit(0)\nos.wait()\ntime.sleep(1.5)"
+    taken = measure([sys.executable, "-c", parent], {}, tmp_path)
+    assert taken.peak_all_mb > 150 > taken.peak_mb
+
+
+def cost(minutes: float, wall_s: float, peak_mb: float, detections: int = 400) -> Cost:
+    steps_s = {"detections": wall_s / 2, "tracks": 3.0, "faces": 1.0}
+    return Cost(minutes, wall_s, 2 * wall_s, peak_mb, peak_mb + 30, 200, detections, steps_s)
+
+
+def test_lengths_are_told_with_the_line_through_their_medians_and_how_flat_memory_is() -> None:
+    text = length_table(
+        {
+            "one": [cost(1, 15, 500), cost(1, 99, 500), cost(1, 14, 500)],
+            "three": [cost(3, 35, 500)],
+            "ten": [cost(10, 105, 550)],
+        }
+    )
+    assert "| 1 | 15.0 (14.0 to 99.0) | 30.0 (28.0 to 198.0) | 500 | 530 | 200 | 400 |" in text
+    assert "wall time: seconds = 5.0 + 10.00 x minutes, largest residual 0.0%, growth exponent 0.8" in text
+    assert "CPU time: seconds = 10.0 + 20.00 x minutes" in text
+    assert "peak memory: ± 4.8%, with PostgreSQL ± 4.5%" in text
+
+
+def test_one_length_alone_is_told_without_a_line() -> None:
+    assert "x minutes" not in length_table({"one": [cost(1, 15, 500)]})
+
+
+def test_faces_in_a_frame_are_told_beside_what_was_found_and_the_steps_that_work_on_them() -> None:
+    text = faces_table({"2": [cost(0.5, 12, 500, detections=398)]})
+    assert text.splitlines()[-1] == "| 2 | 1.99 | 12.0 | 24.0 | 500 | 530 | 200 | 398 | 6.0 | 3.0 | 1.0 |"
+
+
+@pytest.mark.parametrize("faces", range(1, MOST_FACES + 1))
+def test_a_crowd_has_as_many_places_inside_the_frame_as_faces(faces: int) -> None:
+    taken = places(faces)
+    assert len(set(taken)) == faces
+    picture = frame_at(np.full((886, 1280, 3), 200, np.uint8), faces, time_s=1.0)
+    assert picture.shape == (1080, 1920, 3)
+    assert (picture == 200).all(axis=2).mean() == pytest.approx(faces / MOST_FACES)
+    assert all((picture[top, left] == 200).all() for left, top in taken)
