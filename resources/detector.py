@@ -9,7 +9,7 @@ from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
 from resources.model_packs import DetectorSpec, ModelPack
-from resources.onnx_session import Device, create_session
+from resources.onnx_session import Device, create_session, threads_of_a_call
 from screenalytics_assets.core.centerface import decode_centerface, suppress_overlaps
 from screenalytics_assets.core.detect import FrameFaces
 from screenalytics_assets.core.errors import ModelPackError
@@ -23,7 +23,7 @@ CLOSE_UP_SHARE = 0.4
 
 
 class FaceDetector(Protocol):
-    """Finds the faces of a frame."""
+    """Finds the faces of a frame; several threads may call it at the same time."""
 
     @property
     def digest(self) -> str:
@@ -155,6 +155,7 @@ def load_detector(
     closeup_input_px: int,
     nms_iou: float,
     close_look_scale: float = 1.0,
+    overlapping: int = 1,
 ) -> FaceDetector:
     """Load a pack's detector, its file checked.
 
@@ -166,6 +167,7 @@ def load_detector(
         closeup_input_px: Longer side in the second, coarse pass for faces that fill the frame; 0 is none.
         nms_iou: Boxes that overlap more are one face.
         close_look_scale: How many times as large the picture is in a frame that is looked at closely.
+        overlapping: How many threads call ``detect`` at the same time; each call gets its part of the CPU threads.
 
     Raises:
         ModelPackError: The file is missing, altered, or no such detector.
@@ -177,7 +179,9 @@ def load_detector(
     model_bytes = spec.file.read_verified()
     free_axes = (0, 2, 3) if spec.entry.kind == "centerface" else ()
     try:
-        session = create_session(model_bytes, device=device, threads=threads, free_axes=free_axes)
+        session = create_session(
+            model_bytes, device=device, threads=threads_of_a_call(threads, overlapping), free_axes=free_axes
+        )
     except ModelPackError as error:
         raise ModelPackError(f"{spec.file.path}: {error}") from error
     _check_form(spec, session)

@@ -18,7 +18,10 @@ BATCH_SIZE = 8
 
 
 class FaceEmbedder(Protocol):
-    """Turns aligned face crops into vectors whose dot product says how alike two faces are."""
+    """Turns aligned face crops into vectors whose dot product says how alike two faces are.
+
+    Several threads may call it at the same time.
+    """
 
     @property
     def digest(self) -> str:

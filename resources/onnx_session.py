@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
-import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnxruntime.capi.onnxruntime_pybind11_state import (
     EPFail,
     Fail,
@@ -24,6 +22,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     RuntimeException,
 )
 
+from resources.onnx_model import prepare_model
 from screenalytics_assets.core.errors import DeviceError, ModelPackError
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -93,6 +92,14 @@ def default_threads() -> int:
     return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
 
 
+def threads_of_a_call(threads: int, overlapping: int) -> int:
+    """Threads on the CPU for each of several calls that overlap, at least 1; ``threads`` 0 is ``default_threads()``.
+
+    Two calls on a thread each take less CPU than one call after the other on two threads: CenterFace 46 against 62 ms.
+    """
+    return max(1, (threads or default_threads()) // overlapping)
+
+
 def create_session(model_bytes: bytes, *, device: Device, threads: int, free_axes: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - onnxruntime has no types
     """An ``onnxruntime.InferenceSession`` on these bytes; the same one for all who use it at a time.
 
@@ -110,30 +117,8 @@ def create_session(model_bytes: bytes, *, device: Device, threads: int, free_axe
     with _sessions_lock:
         session = _sessions.get(key)
         if session is None:
-            session = _sessions[key] = _new_session(_freed(model_bytes, free_axes), device, key[2])
+            session = _sessions[key] = _new_session(prepare_model(model_bytes, free_axes=free_axes), device, key[2])
         return session
-
-
-def _freed(model_bytes: bytes, axes: tuple[int, ...]) -> bytes:
-    try:
-        model = onnx.load_from_string(model_bytes)
-    except DecodeError as error:
-        raise ModelPackError("not an ONNX model: the content cannot be parsed as one") from error
-    if not model.graph.node:
-        raise ModelPackError("not an ONNX model: it holds no operations")
-    if not axes:
-        return model_bytes
-    # Files of older versions list their weights as inputs too.
-    weights = {tensor.name for tensor in model.graph.initializer}
-    for value in model.graph.input:
-        sizes = value.type.tensor_type.shape.dim
-        for axis in axes if value.name not in weights else ():
-            sizes[axis].dim_param = f"{value.name}_{axis}"
-    # Sizes further down follow from the input; those in the file hold for its fixed size only.
-    del model.graph.value_info[:]
-    for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    return bytes(model.SerializeToString())
 
 
 def _new_session(model_bytes: bytes, device: Device, threads: int) -> Any:  # noqa: ANN401
@@ -163,6 +148,8 @@ def _session_on(providers: list[str], model_bytes: bytes, threads: int) -> Any: 
     options.log_severity_level = 3
     # Threads that spin while they wait eat the quota of a shared CPU.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A plan of the memory for each size of picture: 60 MB more for CenterFace, and no faster.
+    options.enable_mem_pattern = False
     try:
         return onnxruntime.InferenceSession(model_bytes, options, providers=providers, enable_fallback=0)
     except _RUNTIME_ERRORS as error:
