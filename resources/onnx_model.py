@@ -35,6 +35,19 @@ def prepare_model(model_bytes: bytes, *, free_axes: tuple[int, ...] = ()) -> byt
     return bytes(model.SerializeToString())
 
 
+def in_half_precision(model_bytes: bytes) -> bytes:
+    """The model with weights and sums of 16 bits; its inputs and outputs keep 32."""
+    # Imported here, because it brings much that only this needs.
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    model = convert_float_to_float16(parse_model(model_bytes), keep_io_types=True)
+    # The converter adds a cast twice where two nodes read the same value; names must be unique.
+    nodes = list({node.SerializeToString(): node for node in model.graph.node}.values())
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return bytes(model.SerializeToString())
+
+
 def parse_model(model_bytes: bytes) -> onnx.ModelProto:
     """The model in these bytes.
 
