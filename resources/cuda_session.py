@@ -56,8 +56,7 @@ class BoundSession:
             place, binding = self._binding(input_name, blob.shape)
             place.update_inplace(np.ascontiguousarray(blob))
             self._session.run_with_iobinding(binding)
-            # Copied, because the next run writes to the same places.
-            outputs = [np.array(output) for output in binding.copy_outputs_to_cpu()]
+            outputs: Outputs = binding.copy_outputs_to_cpu()
         if names is None:
             return outputs
         return [outputs[self._names.index(name)] for name in names]
