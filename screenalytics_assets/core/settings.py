@@ -297,6 +297,10 @@ class ModelSettings(Section):
         "auto", description="cuda fails where there is none; auto takes it where there is."
     )
     cpu_threads: int = Field(0, ge=0, description="Threads of the model runtime; 0 takes the CPU quota.")
+    cuda_fp16: bool = Field(False, description="On CUDA, compute in 16 bits instead of 32.")
+    cuda_memory_gb: float = Field(
+        0.0, ge=0, description="On CUDA, most memory of the card for each model, in GB; 0 is no limit."
+    )
 
 
 class OutputSettings(Section):

@@ -98,6 +98,8 @@ OTHER_VALUES: dict[str, Any] = {
     "model_dir": "weights",
     "device": "cpu",
     "cpu_threads": 3,
+    "cuda_fp16": True,
+    "cuda_memory_gb": 2.5,
     "write_jsonl": False,
 }
 
@@ -405,6 +407,7 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("photo_max_second_face", 2),
         ("min_photo_sim", 1.0),
         ("device", "gpu"),
+        ("cuda_memory_gb", -1),
         ("model_pack", ""),
     ],
 )
