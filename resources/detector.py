@@ -8,8 +8,9 @@ import numpy as np
 from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
+from resources.cuda_session import detector_session
 from resources.model_packs import DetectorSpec, ModelPack
-from resources.onnx_session import Device, create_session
+from resources.onnx_session import Cuda, Device, create_session, threads_of_a_call
 from screenalytics_assets.core.centerface import decode_centerface, suppress_overlaps
 from screenalytics_assets.core.detect import FrameFaces
 from screenalytics_assets.core.errors import ModelPackError
@@ -22,8 +23,11 @@ CLOSE_UP_SHARE = 0.4
 """Of the frame's shorter side: a face that is higher is a close-up, the size from which SCRFD misses faces."""
 
 
+_AS_IT_IS = Cuda()
+
+
 class FaceDetector(Protocol):
-    """Finds the faces of a frame."""
+    """Finds the faces of a frame; several threads may call it at the same time."""
 
     @property
     def digest(self) -> str:
@@ -155,6 +159,8 @@ def load_detector(
     closeup_input_px: int,
     nms_iou: float,
     close_look_scale: float = 1.0,
+    overlapping: int = 1,
+    cuda: Cuda = _AS_IT_IS,
 ) -> FaceDetector:
     """Load a pack's detector, its file checked.
 
@@ -166,6 +172,9 @@ def load_detector(
         closeup_input_px: Longer side in the second, coarse pass for faces that fill the frame; 0 is none.
         nms_iou: Boxes that overlap more are one face.
         close_look_scale: How many times as large the picture is in a frame that is looked at closely.
+        overlapping: How many threads call ``detect`` at the same time; on the CPU each call gets its part of the
+            threads, on CUDA calls become batches of at most that many pictures.
+        cuda: How it runs on CUDA.
 
     Raises:
         ModelPackError: The file is missing, altered, or no such detector.
@@ -177,16 +186,28 @@ def load_detector(
     model_bytes = spec.file.read_verified()
     free_axes = (0, 2, 3) if spec.entry.kind == "centerface" else ()
     try:
-        session = create_session(model_bytes, device=device, threads=threads, free_axes=free_axes)
+        session = create_session(
+            model_bytes,
+            device=device,
+            threads=threads_of_a_call(threads, overlapping),
+            free_axes=free_axes,
+            cuda=cuda._replace(free_batch=overlapping > 1),
+        )
     except ModelPackError as error:
         raise ModelPackError(f"{spec.file.path}: {error}") from error
     _check_form(spec, session)
+    session = detector_session(session, overlapping, _anchors(session))
     if spec.entry.kind == "centerface":
         return CenterFaceDetector(spec.file.sha256, session, sizes, nms_iou)
     # Without a path InsightFace keeps to this session; with one it would read the file again, unchecked.
     net = SCRFD(session=session)
     net.nms_thresh = nms_iou
     return ScrfdDetector(spec.file.sha256, net, sizes)
+
+
+def _anchors(session: Any) -> int:  # noqa: ANN401
+    # SCRFD has two boxes a cell where it has three steps (9 outputs), one where it has five.
+    return 2 if len(session.get_outputs()) == 9 else 1
 
 
 def _check_form(spec: DetectorSpec, session: Any) -> None:  # noqa: ANN401

@@ -7,18 +7,25 @@ import numpy as np
 from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 from numpy.typing import NDArray
 
+from resources.cuda_session import BoundSession
 from resources.model_packs import EmbedderSpec, ModelPack
-from resources.onnx_session import Device, create_session
+from resources.onnx_session import CUDA, Cuda, Device, create_session, threads_of_a_call
 from screenalytics_assets.core.errors import ModelPackError
 
 CROP_PX = 112
 """Side of the aligned crop of every ArcFace model."""
 BATCH_SIZE = 8
 """On 2 CPU threads MobileFaceNet takes 3.8 ms a face in batches of 8, 5.4 ms one by one."""
+CUDA_BATCH_SIZE = 64
+"""On a card a batch is what fills it."""
+_AS_IT_IS = Cuda()
 
 
 class FaceEmbedder(Protocol):
-    """Turns aligned face crops into vectors whose dot product says how alike two faces are."""
+    """Turns aligned face crops into vectors whose dot product says how alike two faces are.
+
+    Several threads may call it at the same time.
+    """
 
     @property
     def digest(self) -> str:
@@ -58,7 +65,8 @@ class ArcFaceEmbedder:
         """
         if crops_bgr.shape[1:] != (CROP_PX, CROP_PX, 3) or crops_bgr.dtype != np.uint8:
             raise ValueError(f"expected (N, 112, 112, 3) uint8, found {crops_bgr.shape} {crops_bgr.dtype}")
-        batches = [self._run(crops_bgr[start : start + BATCH_SIZE]) for start in range(0, len(crops_bgr), BATCH_SIZE)]
+        size = CUDA_BATCH_SIZE if self.provider == CUDA else BATCH_SIZE
+        batches = [self._run(crops_bgr[start : start + size]) for start in range(0, len(crops_bgr), size)]
         if not batches:
             return np.empty((0, self._spec.entry.dimension), np.float32)
         return _unit(np.concatenate(batches), self._spec)
@@ -90,13 +98,17 @@ class ArcFaceEmbedder:
             )
 
 
-def load_embedder(pack: ModelPack, *, device: Device, threads: int) -> FaceEmbedder:
+def load_embedder(
+    pack: ModelPack, *, device: Device, threads: int, overlapping: int = 1, cuda: Cuda = _AS_IT_IS
+) -> FaceEmbedder:
     """Load a pack's embedder, its file checked.
 
     Args:
         pack: The pack.
         device: Where it runs.
         threads: Threads on the CPU; 0 takes what the quota allows.
+        overlapping: How many threads call ``embed`` at the same time; each call gets its part of the CPU threads.
+        cuda: How it runs on CUDA.
 
     Raises:
         ModelPackError: The file is missing, altered, or no such embedder.
@@ -105,10 +117,14 @@ def load_embedder(pack: ModelPack, *, device: Device, threads: int) -> FaceEmbed
     spec = pack.embedder
     model_bytes = spec.file.read_verified()
     try:
-        session = create_session(model_bytes, device=device, threads=threads, free_axes=(0,))
+        session = create_session(
+            model_bytes, device=device, threads=threads_of_a_call(threads, overlapping), free_axes=(0,), cuda=cuda
+        )
     except ModelPackError as error:
         raise ModelPackError(f"{spec.file.path}: {error}") from error
     _check_input(spec, session)
+    if session.get_providers()[0] == CUDA:
+        session = BoundSession(session)
     # InsightFace looks into the file for the operations that say how its input is scaled.
     net = ArcFaceONNX(model_file=io.BytesIO(model_bytes), session=session)
     if spec.entry.input_mean is not None:

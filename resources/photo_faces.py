@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from resources.detector import load_detector
 from resources.embedder import load_embedder
+from resources.onnx_session import Cuda
 from resources.settings import RunSettings
 from screenalytics_assets.core.align import embedding_crop
 from screenalytics_assets.core.detect import FrameFaces
@@ -23,6 +24,7 @@ class PhotoFaces:
         self._run = run
         settings = run.resolved.settings
         models, detection = settings.models, settings.detection
+        cuda = Cuda(models.cuda_fp16, models.cuda_memory_gb)
         self._detector = load_detector(
             run.pack,
             device=models.device,
@@ -30,8 +32,9 @@ class PhotoFaces:
             input_px=detection.detector_input_px,
             closeup_input_px=detection.closeup_input_px,
             nms_iou=detection.nms_iou,
+            cuda=cuda,
         )
-        self._embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads)
+        self._embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads, cuda=cuda)
 
     @property
     def model_digest(self) -> str:

@@ -1,6 +1,7 @@
 """Reading video files: facts about a file without decoding it, and its frames in one sequential pass."""
 
 import hashlib
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,20 +58,27 @@ class VideoFrame:
         return self._picture.small(self._decoded, width, height)
 
 
+class _Scalers(threading.local):
+    """A swscale context for each of the two sizes, and for each thread: one cannot be shared."""
+
+    def __init__(self) -> None:
+        self.full = VideoReformatter()
+        self.small = VideoReformatter()
+
+
 class _PictureMaker:
-    """Conversion to upright BGR. A swscale context is kept for each of the two sizes, full and small."""
+    """Conversion to upright BGR."""
 
     def __init__(self, probe: VideoProbe) -> None:
         self._size = (probe.width, probe.height)
         self._quarter_turns = probe.rotation_deg // 90
-        self._full = VideoReformatter()
-        self._small = VideoReformatter()
+        self._scalers = _Scalers()
 
     def full(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        return self._convert(self._full, frame, *self._size, "BILINEAR")
+        return self._convert(self._scalers.full, frame, *self._size, "BILINEAR")
 
     def small(self, frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-        return self._convert(self._small, frame, width, height, "AREA")
+        return self._convert(self._scalers.small, frame, width, height, "AREA")
 
     def _convert(
         self,

@@ -11,11 +11,13 @@ from resources.acceptance import limits_of
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import CropWriter, read_crops
 from resources.detector import load_detector
+from resources.onnx_session import default_threads
+from resources.overlap import overlapping
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.video import read_frames
 from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.harvest import effective_stride, harvest
+from screenalytics_assets.core.harvest import effective_stride, harvest, longest_step
 from screenalytics_assets.core.metrics import blank_warning
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.video_probe import VideoProbe
@@ -108,10 +110,11 @@ def detections(
         document = inputs["episode_video"].json("video.json")
         probe = VideoProbe.from_dict(document)
         video = videos.find(context.partition_key)
+        workers = models.cpu_threads or default_threads()
         detector = load_detector(
             run.pack,
             device=models.device,
-            threads=models.cpu_threads,
+            threads=1,
             input_px=detection.detector_input_px,
             closeup_input_px=detection.closeup_input_px,
             nms_iou=detection.nms_iou,
@@ -120,6 +123,7 @@ def detections(
         with (
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
             CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops,
+            overlapping(workers) as in_order,
         ):
             found = harvest(
                 context.partition_key,
@@ -130,6 +134,7 @@ def detections(
                 fps=probe.fps,
                 keep_crop=crops.add,
                 on_frame=task.advance,
+                in_order=in_order,
             )
         outputs["face_crops"].count_rows("face_crops.parquet", crops.count)
         for stem in ("shots", "analysed_frames", "detections", "refused"):
@@ -144,7 +149,9 @@ def detections(
             "detections": {
                 "frames": found.frames,
                 "corrupt_frames": found.corrupt_frames,
+                "close_looks": found.close_looks,
                 "frame_stride": effective_stride(detection, probe.fps),
+                "longest_step": longest_step(detection, probe.fps),
                 "provider": detector.provider,
             },
             "face_crops": {"blank_crops": found.blank_crops, **in_metrics(warning)},

@@ -17,7 +17,7 @@ from resources.settings import RunSettings, SettingsResource
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.core.errors import FacebankError
 from screenalytics_assets.core.facebank import PhotoFinding, compared, facebank_document, without_duplicates
-from screenalytics_assets.core.harvest import crop_jpeg
+from screenalytics_assets.core.look import crop_jpeg
 from screenalytics_assets.core.people import Person, person_of
 from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.settings import digest_of

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.embedder import load_embedder
 from resources.face_vectors import embed_crops
+from resources.onnx_session import Cuda
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from screenalytics_assets.core import resplit as core
@@ -71,7 +72,12 @@ def faces(
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         output = outputs["faces"]
         crop_file = inputs["face_crops"].path("face_crops.parquet")
-        embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads)
+        embedder = load_embedder(
+            run.pack,
+            device=models.device,
+            threads=models.cpu_threads,
+            cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb),
+        )
         selection = select_faces(
             inputs["tracks"].table("tracks.parquet"),
             inputs["detections"].table("detections.parquet"),

@@ -9,6 +9,7 @@ import pyarrow as pa
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.embedder import load_embedder
 from resources.face_vectors import embed_crops
+from resources.onnx_session import Cuda
 from resources.progress import ProgressResource
 from resources.settings import RunSettings, SettingsResource
 from screenalytics_assets.assets.faces import describe as describe_faces
@@ -68,8 +69,12 @@ def reembed(
         if not enabled:
             return {"reembed": _pass_through(inputs, output)}
         tracks = inputs["split_tracks"].table("tracks.parquet")
+        models = run.resolved.settings.models
         embedder = load_embedder(
-            run.pack, device=run.resolved.settings.models.device, threads=run.resolved.settings.models.cpu_threads
+            run.pack,
+            device=models.device,
+            threads=models.cpu_threads,
+            cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb),
         )
         selection = select_faces(
             tracks,

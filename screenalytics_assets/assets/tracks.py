@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.embedder import load_embedder
 from resources.face_vectors import embed_detections
+from resources.onnx_session import Cuda
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import RunSettings, SettingsResource
 from screenalytics_assets.core.appearance_gate import GateLimits
@@ -124,7 +125,9 @@ def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, t
     crop_file = inputs["face_crops"].path("face_crops.parquet")
     cropped_ids = inputs["face_crops"].table("face_crops.parquet", ["detection_id"])["detection_id"]
     has_crop = pc.is_in(detections["detection_id"], value_set=cropped_ids).to_numpy()
-    embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads)
+    embedder = load_embedder(
+        run.pack, device=models.device, threads=models.cpu_threads, cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb)
+    )
 
     def embed(detection_ids: Sequence[str]) -> NDArray[np.float32]:
         with task(len(detection_ids)) as embedding:

@@ -32,6 +32,9 @@ class DetectionSettings(Section):
     detection_fps_limit: float = Field(
         10.0, gt=0, description="Analyse at most this many frames a second, whatever frame_stride says."
     )
+    still_interval_s: float = Field(
+        0.5, ge=0, description="Where two looks this far apart show the same, there is none between them; 0 is off."
+    )
     detector_input_px: int = Field(640, ge=160, le=4096, description="Longer side of the picture the detector sees.")
     closeup_input_px: int = Field(
         256,
@@ -294,6 +297,10 @@ class ModelSettings(Section):
         "auto", description="cuda fails where there is none; auto takes it where there is."
     )
     cpu_threads: int = Field(0, ge=0, description="Threads of the model runtime; 0 takes the CPU quota.")
+    cuda_fp16: bool = Field(False, description="On CUDA, compute in 16 bits instead of 32.")
+    cuda_memory_gb: float = Field(
+        0.0, ge=0, description="On CUDA, most memory of the card for each model, in GB; 0 is no limit."
+    )
 
 
 class OutputSettings(Section):

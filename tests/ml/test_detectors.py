@@ -1,4 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from resources.detector import FaceDetector, input_size, load_detector
 from resources.model_packs import ModelPack, load_pack
 from resources.onnx_session import CPU
+from screenalytics_assets.core.detect import FrameFaces
 from screenalytics_assets.core.errors import DeviceError, ModelPackError
 from screenalytics_assets.core.geometry import iou_matrix
 
@@ -149,6 +152,59 @@ def test_the_same_frame_gives_the_same_faces_to_the_bit(pack: ModelPack, group_p
     again = detector_of(pack).detect(group_photo, confidence_th=0.2)
     np.testing.assert_array_equal(first.boxes_px, again.boxes_px)
     np.testing.assert_array_equal(first.landmarks_px, again.landmarks_px)
+
+
+@pytest.mark.parametrize("overlapping", [1, 8])
+def test_eight_threads_get_what_one_gets(pack: ModelPack, group_photo: Picture, overlapping: int) -> None:
+    """Pictures of several sizes, thresholds and both kinds of looks, so that a call could disturb another."""
+    detector = load_detector(
+        pack,
+        device="cpu",
+        threads=2,
+        input_px=320,
+        closeup_input_px=128,
+        nms_iou=0.4,
+        close_look_scale=1.5,
+        overlapping=overlapping,
+    )
+    small = group_photo[:720, :400]
+    pictures = [group_photo, group_photo[:, ::-1], 255 - group_photo, small, group_photo // 2, small[::-1]]
+    looks = [(picture, th, closely) for th in (0.1, 0.4) for closely in (False, True) for picture in pictures] * 3
+
+    def look(task: tuple[Picture, float, bool]) -> FrameFaces:
+        picture, confidence_th, closely = task
+        return detector.detect(np.ascontiguousarray(picture), confidence_th=confidence_th, closely=closely)
+
+    alone = [look(task) for task in looks]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(look, looks))
+    assert len({len(faces) for faces in alone}) > 3
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.boxes_px, other.boxes_px)
+        np.testing.assert_array_equal(one.scores, other.scores)
+        np.testing.assert_array_equal(one.landmarks_px, other.landmarks_px)
+
+
+def test_calls_that_overlap_share_the_threads(pack: ModelPack, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def __init__(self, model: bytes, options: onnxruntime.SessionOptions, **rest: Any) -> None:
+            threads.append(options.intra_op_num_threads)
+            super().__init__(model, options, **rest)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    for overlapping in (1, 2, 4):
+        load_detector(
+            pack,
+            device="cpu",
+            threads=13,
+            input_px=640,
+            closeup_input_px=0,
+            nms_iou=0.4,
+            overlapping=overlapping,
+        )
+    assert threads == [13, 6, 3]
 
 
 def test_a_detector_says_which_weights_run_where(pack: ModelPack) -> None:

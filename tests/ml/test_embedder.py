@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -49,6 +50,15 @@ def test_a_vector_does_not_depend_on_what_else_is_in_the_batch(
     one_by_one = np.concatenate([embedder.embed(crop[None]) for crop in many])
     np.testing.assert_allclose(embedder.embed(many), one_by_one, atol=1e-5)
     assert len(np.unique(one_by_one.round(3), axis=0)) == count
+
+
+def test_eight_threads_get_the_vectors_that_one_gets(embedder: FaceEmbedder, crops: Crops) -> None:
+    batches = [crops[start : start + count] for start in range(3) for count in (1, 2, 3)] * 2
+    alone = [embedder.embed(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(embedder.embed, batches))
+    for vectors, same in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(vectors, same)
 
 
 def test_vectors_have_512_numbers_and_unit_norm(embedder: FaceEmbedder, crops: Crops) -> None:

@@ -23,10 +23,11 @@ from resources.artifact_store import LocalArtifactStore
 from resources.detector import load_detector
 from resources.embedder import load_embedder
 from resources.model_packs import ModelPack
-from resources.onnx_session import CPU
+from resources.onnx_session import CPU, CUDA
 from resources.video_library import VideoLibraryResource
 from screenalytics_assets.core.settings import section_of_key
 from screenalytics_assets.core.tables import boxes_of, column_of
+from tests.cuda_stand_in import stand_in_for_cuda
 from tests.ml.conftest import EP_ID, TALK_SIZE_PX, TALK_WINDOWS
 from tests.ml.measures import (
     Measure,
@@ -174,6 +175,7 @@ ROWS: dict[str, Row] = {
     "detection_fps_limit": Row(
         "detections", 12.0, 2.0, rows_of("detections", "analysed_frames"), less, {"frame_stride": 1}
     ),
+    "still_interval_s": Row("detections", 0.0, 0.5, rows_of("detections", "analysed_frames"), less),
     "detector_input_px": Row(
         "detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0, "close_look_scale": 1.0}
     ),
@@ -377,11 +379,26 @@ def test_cpu_threads_is_how_many_the_runtime_gets(
     assert threads == [1, 3]
 
 
+def test_cuda_fp16_and_cuda_memory_gb_are_what_a_card_is_asked_for(
+    talk: LocalArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = stand_in_for_cuda(monkeypatch)
+    store = copy_of(talk, tmp_path / "data")
+    run_asset("faces", store, EP_ID, device="cuda", max_crops_per_track=1)
+    run_asset("faces", store, EP_ID, device="cuda", max_crops_per_track=2, cuda_fp16=True, cuda_memory_gb=2)
+    plain, chosen = asked
+    assert len(chosen.model_bytes) < 0.6 * len(plain.model_bytes)
+    assert (plain.options.get("gpu_mem_limit"), chosen.options["gpu_mem_limit"]) == (None, str(2 * 1024**3))
+    assert published(store, "faces", EP_ID).manifest.metrics["provider"] == CUDA
+
+
 SHOWN_BY_THEMSELVES = {
     "model_pack": test_model_pack_names_the_weights,
     "model_dir": test_model_dir_brings_its_own_weights_and_thresholds,
     "device": test_device_cuda_is_an_error_where_there_is_none_and_auto_takes_the_cpu,
     "cpu_threads": test_cpu_threads_is_how_many_the_runtime_gets,
+    "cuda_fp16": test_cuda_fp16_and_cuda_memory_gb_are_what_a_card_is_asked_for,
+    "cuda_memory_gb": test_cuda_fp16_and_cuda_memory_gb_are_what_a_card_is_asked_for,
 }
 
 

@@ -9,7 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from resources import onnx_session
-from resources.onnx_session import CPU, CUDA, cpu_quota, create_session, default_threads
+from resources.onnx_model import prepare_model
+from resources.onnx_session import CPU, CUDA, cpu_quota, create_session, default_threads, threads_of_a_call
 from screenalytics_assets.core.errors import DeviceError, ModelPackError
 
 
@@ -31,6 +32,30 @@ def test_a_freed_axis_takes_any_size() -> None:
     session = create_session(doubling_model(), device="cpu", threads=1, free_axes=(0,))
     output = session.run(None, {"x": np.ones((5, 3), np.float32)})[0]
     np.testing.assert_array_equal(output, np.full((5, 3), 2, np.float32))
+
+
+def model_with_weights_among_its_inputs() -> bytes:
+    """A sum of x and w as files of before version 4 had it: w is an input that has a value."""
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in ("x", "w", "y")]
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [1, 3], [1.0, 2.0, 3.0])
+    graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "old", values[:2], values[2:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=3)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("free_axes", [(), (0,)])
+def test_weights_that_a_file_lists_as_inputs_become_constants(free_axes: tuple[int, ...]) -> None:
+    old = model_with_weights_among_its_inputs()
+    prepared = onnx.load_from_string(prepare_model(old, free_axes=free_axes))
+    assert [value.name for value in prepared.graph.input] == ["x"]
+    session = create_session(old, device="cpu", threads=1, free_axes=free_axes)
+    output = session.run(None, {"x": np.ones((1, 3), np.float32)})[0]
+    np.testing.assert_array_equal(output, [[2, 3, 4]])
+
+
+def test_a_model_that_needs_no_change_is_run_as_it_is() -> None:
+    assert prepare_model(doubling_model()) == doubling_model()
 
 
 def test_a_model_that_is_in_use_is_not_loaded_again() -> None:
@@ -127,3 +152,11 @@ def test_threads_follow_the_quota_but_not_beyond_the_cpus(
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2, 3}, raising=False)
     monkeypatch.setattr(onnx_session, "cpu_quota", lambda: quota)
     assert default_threads() == threads
+
+
+@pytest.mark.parametrize(("threads", "overlapping", "each"), [(6, 1, 6), (6, 2, 3), (3, 2, 1), (2, 8, 1), (0, 2, 2)])
+def test_calls_that_overlap_share_the_threads_and_none_goes_without(
+    monkeypatch: pytest.MonkeyPatch, threads: int, overlapping: int, each: int
+) -> None:
+    monkeypatch.setattr(onnx_session, "default_threads", lambda: 4)
+    assert threads_of_a_call(threads, overlapping) == each

@@ -37,6 +37,7 @@ OTHER_VALUES: dict[str, Any] = {
     "closeup_input_px": 0,
     "close_look_scale": 2.0,
     "close_look_interval_s": 1.5,
+    "still_interval_s": 0.25,
     "confidence_th": 0.11,
     "weak_confidence_fraction": 0.75,
     "nms_iou": 0.3,
@@ -97,6 +98,8 @@ OTHER_VALUES: dict[str, Any] = {
     "model_dir": "weights",
     "device": "cpu",
     "cpu_threads": 3,
+    "cuda_fp16": True,
+    "cuda_memory_gb": 2.5,
     "write_jsonl": False,
 }
 
@@ -361,6 +364,7 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("jpeg_quality", 101),
         ("close_look_scale", 0.5),
         ("close_look_interval_s", 0),
+        ("still_interval_s", -0.1),
         ("confidence_th", 1.1),
         ("weak_confidence_fraction", 0),
         ("cut_threshold", 1.0),
@@ -403,6 +407,7 @@ def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
         ("photo_max_second_face", 2),
         ("min_photo_sim", 1.0),
         ("device", "gpu"),
+        ("cuda_memory_gb", -1),
         ("model_pack", ""),
     ],
 )

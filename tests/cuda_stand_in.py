@@ -1,0 +1,49 @@
+"""A card where there is none: what would run on CUDA runs on the CPU, and says that it runs on CUDA."""
+
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+import onnxruntime
+import pytest
+
+from resources import cuda_session, onnx_session
+from resources.onnx_session import CPU, CUDA
+
+
+class Asked(NamedTuple):
+    """What ONNX Runtime was asked to run on CUDA."""
+
+    options: dict[str, str]
+    model_bytes: bytes
+
+
+class _OnTheCard:
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def get_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+
+def stand_in_for_cuda(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """Install it; returns the list to which each session that is made on CUDA is added."""
+    asked: list[Asked] = []
+    on_providers = onnx_session._session_on
+
+    def session_on(providers: list[Any], model_bytes: bytes, threads: int) -> Any:
+        session = on_providers([CPU], model_bytes, threads)
+        if providers == [CPU]:
+            return session
+        assert providers[0][0] == CUDA
+        asked.append(Asked(providers[0][1], model_bytes))
+        return _OnTheCard(session)
+
+    monkeypatch.setattr(onnx_session, "_sessions", WeakValueDictionary())
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(onnx_session, "_preload_cuda", lambda: None)
+    monkeypatch.setattr(onnx_session, "_session_on", session_on)
+    monkeypatch.setattr(cuda_session, "_DEVICES", {CUDA: "cpu"})
+    return asked
