@@ -155,7 +155,7 @@ def main() -> None:
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")
     if options.json:
-        document = {**facts, "warnings": warnings, "rounds": [asdict(one) for one in rounds]}
+        document = {**facts, "warnings": warnings, "measured": [asdict(one) for one in rounds]}
         options.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 

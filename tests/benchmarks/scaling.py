@@ -92,11 +92,11 @@ def figures_of(rounds: Sequence[Cost]) -> dict[str, str]:
 
 
 def length_table(costs: Costs) -> str:
-    """A row a length, and the lines through the medians."""
+    """A row a length, and the lines through the medians: of two lengths a line would say nothing."""
     rows = [{"minutes": f"{rounds[0].minutes:.4g}", **figures_of(rounds)} for rounds in costs.values()]
     minutes = [rounds[0].minutes for rounds in costs.values()]
     text = table_text(rows, ".md")
-    if len(set(minutes)) < 2:
+    if len(set(minutes)) < 3:
         return text
     wall, cpu, peak, everything = (
         [spread_of([getattr(cost, name) for cost in rounds]).median for rounds in costs.values()]

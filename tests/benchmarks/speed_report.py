@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from screenalytics_assets.scoring import table_text
 from tests.benchmarks.figures import Spread, spread_of
@@ -11,7 +11,8 @@ from tests.benchmarks.stages import StageUse
 FLOOR_PARTS = ("decode", "detect", "embed")
 
 
-class Taken(NamedTuple):
+@dataclass(frozen=True)
+class Taken:
     """What a pipeline took as a whole, start-up included."""
 
     wall_s: float

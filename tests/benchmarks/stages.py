@@ -1,6 +1,7 @@
 """What each step of a run took: its seconds from the event log, CPU and memory from samples of the process."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ class Step(NamedTuple):
     end_s: float
 
 
-class StageUse(NamedTuple):
+@dataclass(frozen=True)
+class StageUse:
     """What a part of a run took.
 
     Attributes:
@@ -144,4 +146,4 @@ def stages_of(folder: Path, ep_id: str, measured: Measured) -> tuple[list[StageU
     known = counts(LocalArtifactStore(folder / "data"), ep_id)
     told = amounts(known)
     uses = stage_uses(read_steps(folder / "home"), measured, asset_names())
-    return [use._replace(amount=told.get(use.name, "")) for use in uses], known
+    return [replace(use, amount=told.get(use.name, "")) for use in uses], known

@@ -220,8 +220,8 @@ def test_lengths_are_told_with_the_line_through_their_medians_and_how_flat_memor
     assert "peak memory: ± 4.8%, with PostgreSQL ± 4.5%" in text
 
 
-def test_one_length_alone_is_told_without_a_line() -> None:
-    assert "x minutes" not in length_table({"one": [cost(1, 15, 500)]})
+def test_two_lengths_are_told_without_a_line() -> None:
+    assert "x minutes" not in length_table({"one": [cost(1, 15, 500)], "three": [cost(3, 35, 500)]})
 
 
 def test_faces_in_a_frame_are_told_beside_what_was_found_and_the_steps_that_work_on_them() -> None:

@@ -43,16 +43,16 @@ def test_a_joined_truth_is_a_truth_with_a_cut_at_every_join_and_boxes_of_the_new
 def test_footage_of_two_episodes_has_the_wanted_length_and_size_and_a_truth(tmp_path: Path) -> None:
     episodes = [tmp_path / f"demo{seed}.mp4" for seed in (1, 2)]
     for seed, episode in enumerate(episodes, start=1):
-        truth_path(episode).write_text(json.dumps(render_demo_episode(episode, seed=seed, duration_s=1)))
+        truth_path(episode).write_text(json.dumps(render_demo_episode(episode, seed=seed, duration_s=0.5)))
     out = tmp_path / "out.mp4"
-    make(2.5 / 60, out, episodes, size=(320, 180), pieces_dir=tmp_path / "pieces")
+    make(1.25 / 60, out, episodes, size=(320, 180), pieces_dir=tmp_path / "pieces")
     with av.open(str(out)) as container:
         frames = list(container.decode(video=0))
-    assert len(frames) == 60
+    assert len(frames) == 30
     assert {(frame.width, frame.height) for frame in frames} == {(320, 180)}
-    assert [round(float(frame.time or 0) * 24) for frame in frames] == list(range(60))
-    assert all(frames[start].key_frame for start in (0, 24, 48, 54))
+    assert [round(float(frame.time or 0) * 24) for frame in frames] == list(range(30))
+    assert all(frames[start].key_frame for start in (0, 12, 24, 27))
     truth = parse_truth(json.loads(truth_path(out).read_text()))
-    assert (truth.frames, truth.width, truth.height) == (60, 320, 180)
+    assert (truth.frames, truth.width, truth.height) == (30, 320, 180)
     with pytest.raises(SystemExit, match="the aspect of 200x200"):
         make(1, out, episodes, size=(200, 200), pieces_dir=tmp_path / "pieces")
