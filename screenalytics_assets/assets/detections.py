@@ -129,7 +129,7 @@ def detections(
         ):
             found = harvest(
                 context.partition_key,
-                read_frames(video, probe),
+                read_frames(video, probe, every_frame=detection.every_frame),
                 detector,
                 detection,
                 confidence_th=run.thresholds.confidence_th,

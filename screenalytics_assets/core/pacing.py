@@ -205,25 +205,28 @@ def _with_next(items: Iterable[A]) -> Iterator[tuple[A, A | None]]:
 def _spans(frames: Iterable[ShotFrame], stride: int, rest: int, close_look_interval_s: float) -> Iterator[Span]:
     begin: ShotFrame | None = None
     between: list[ShotFrame] = []
-    since = 0
     due = True
     next_close_s = -np.inf
+    # Frames that the decoder leaves out count too.
+    last_look = last_step = 0
     for shot_frame in frames:
         frame = shot_frame.frame
         if shot_frame.position == 0:
-            begin, between, since, next_close_s = None, [], 0, -np.inf
-        since += 1
+            begin, between, next_close_s = None, [], -np.inf
         closely = frame.ts_s >= next_close_s - CLOCK_TOLERANCE_S
-        on_stride = since % stride == 0
-        due = due or begin is None or shot_frame.is_last or since >= rest or (closely and on_stride)
+        on_stride = frame.index - last_step >= stride
+        rested = frame.index - last_look >= rest
+        due = due or begin is None or shot_frame.is_last or rested or (closely and on_stride)
         if frame.is_corrupt:
             continue
         if due:
             next_close_s = frame.ts_s + close_look_interval_s if closely else next_close_s
             yield Span(begin, between, shot_frame, closely)
-            begin, between, since, due = shot_frame, [], 0, False
+            begin, between, due = shot_frame, [], False
+            last_look = last_step = frame.index
         elif on_stride:
             between.append(shot_frame)
+            last_step = frame.index
 
 
 def _has_glimpse(before: ShotFrame, frames: list[ShotFrame], after: ShotFrame) -> bool:

@@ -175,6 +175,14 @@ ROWS: dict[str, Row] = {
     "detection_fps_limit": Row(
         "detections", 12.0, 2.0, rows_of("detections", "analysed_frames"), less, {"frame_stride": 1}
     ),
+    "every_frame": Row(
+        "detections",
+        True,
+        False,
+        rows_of("detections", "analysed_frames"),
+        less,
+        {"frame_stride": 1, "detection_fps_limit": 60.0, "still_interval_s": 0.0},
+    ),
     "still_interval_s": Row("detections", 0.0, 0.5, rows_of("detections", "analysed_frames"), less),
     "detector_input_px": Row(
         "detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0, "close_look_scale": 1.0}
