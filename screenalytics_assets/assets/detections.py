@@ -11,7 +11,7 @@ from resources.acceptance import limits_of
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import CropWriter, read_crops
 from resources.detector import load_detector
-from resources.onnx_session import default_threads
+from resources.onnx_session import Cuda, calls_at_once
 from resources.overlap import overlapping
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
@@ -110,20 +110,22 @@ def detections(
         document = inputs["episode_video"].json("video.json")
         probe = VideoProbe.from_dict(document)
         video = videos.find(context.partition_key)
-        workers = models.cpu_threads or default_threads()
+        at_once = calls_at_once(models.device, models.cpu_threads)
         detector = load_detector(
             run.pack,
             device=models.device,
-            threads=1,
+            threads=models.cpu_threads,
             input_px=detection.detector_input_px,
             closeup_input_px=detection.closeup_input_px,
             nms_iou=detection.nms_iou,
             close_look_scale=detection.close_look_scale,
+            overlapping=at_once,
+            cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb),
         )
         with (
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
             CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops,
-            overlapping(workers) as in_order,
+            overlapping(at_once) as in_order,
         ):
             found = harvest(
                 context.partition_key,

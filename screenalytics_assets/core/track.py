@@ -137,10 +137,11 @@ def _extend_backwards(
             for track, (head_s, row) in begun.items()
             if head_s - ts_s <= track_buffer_s and track not in present
         }
-        overlap = iou_matrix(boxes_px[list(heads.values())], boxes_px[free])
-        for head, candidate in zip(*linear_sum_assignment(overlap, maximize=True), strict=True):
-            if overlap[head, candidate] >= match_thresh:
-                tracker_ids[free[candidate]] = list(heads)[head]
+        if heads and len(free):
+            overlap = iou_matrix(boxes_px[list(heads.values())], boxes_px[free])
+            for head, candidate in zip(*linear_sum_assignment(overlap, maximize=True), strict=True):
+                if overlap[head, candidate] >= match_thresh:
+                    tracker_ids[free[candidate]] = list(heads)[head]
         begun |= {int(tracker_ids[row]): (ts_s, int(row)) for row in rows if tracker_ids[row] >= 0}
 
 

@@ -36,13 +36,13 @@ from screenalytics_assets.assets import tracks as tracks_asset
 from screenalytics_assets.core import schemas
 from screenalytics_assets.core.align import ARCFACE_PX, ARCFACE_TEMPLATE_112
 from screenalytics_assets.core.appearance_gate import GateLimits
-from screenalytics_assets.core.detection_rows import DetectionRows
+from screenalytics_assets.core.detection_rows import DetectionRows, Place
 from screenalytics_assets.core.facebank import PhotoFinding, facebank_document
 from screenalytics_assets.core.faces import select_faces
 from screenalytics_assets.core.gated_tracks import gate_tracks
 from screenalytics_assets.core.gating import ACCEPTED, rejection_reasons
-from screenalytics_assets.core.harvest import crop_jpeg
 from screenalytics_assets.core.layout import crops_dir
+from screenalytics_assets.core.look import crop_jpeg
 from screenalytics_assets.core.settings import digest_of
 from screenalytics_assets.core.tables import table_of
 from screenalytics_assets.core.track import track_faces
@@ -248,7 +248,7 @@ def _accept(
     landmarks = centre_px + (ARCFACE_TEMPLATE_112 - ARCFACE_PX / 2) * (size_px / 90)
     blurred = frame % 24 and rng.random() < _BLURRED
     sharpness = rng.uniform(2, 8) if blurred else rng.uniform(120, 400)
-    place = rows.place(frame, frame / FPS, shot, box, SIZE_PX)
+    place = Place(frame, frame / FPS, shot, box, SIZE_PX)
     rows.accept(place, landmarks.astype(np.float32), float(rng.uniform(0.7, 0.95)), float(sharpness))
 
 

@@ -14,6 +14,8 @@ import argparse
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -109,7 +111,9 @@ def take(case: Case, hour: "PublishedHour") -> Taken:
     command += ["--set", case.change] if "=" in case.change else []
     took = measure(command, hour.environment())
     hour.compare(case.assets)
-    return Taken(took.wall_s, took.cpu_s, took.peak_mb, hour.steps_s(), hour.stage_s(case.assets))
+    taken = Taken(took.wall_s, took.cpu_s, took.peak_mb, hour.steps_s(), hour.stage_s(case.assets))
+    print(f"{case.label}: {taken.wall_s:.1f} s, CPU {taken.cpu_s:.1f} s", file=sys.stderr, flush=True)
+    return taken
 
 
 def measure_hour(tracks: int, rounds: int, folder: Path) -> dict[str, Taken]:
@@ -161,4 +165,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error}\n{error.output.decode()}")
