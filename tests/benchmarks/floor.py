@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -84,24 +83,22 @@ def looks_of(
     shot_idx: NDArray[np.int64],
     *,
     close_look_interval_s: float,
-    looks: int | None = None,
     close_looks: int | None = None,
 ) -> list[Look]:
     """The detector's calls of a run.
 
-    A run that counted them gives the numbers, and the calls are spread evenly over the analysed frames: what a call
-    costs is a matter of its input size. Without numbers each analysed frame is one, the first of a shot and one each
-    ``close_look_interval_s`` closely.
+    Each analysed frame is one. A run that counted the close ones gives their number, and they are spread evenly over
+    the others: what a call costs is a matter of its input size. Without it, the first of a shot and one each
+    ``close_look_interval_s`` are close.
 
     Args:
         frame_idx: (N,) analysed frames.
         ts_s: (N,) their times.
         shot_idx: (N,) their shots.
         close_look_interval_s: Least time between two close looks in a shot.
-        looks: Calls that were counted.
-        close_looks: Those of them that were close.
+        close_looks: Close calls that were counted.
     """
-    if looks is None:
+    if close_looks is None:
         next_s: dict[int, float] = {}
         calls = []
         for index, at_s, shot in zip(frame_idx.tolist(), ts_s.tolist(), shot_idx.tolist(), strict=True):
@@ -110,13 +107,12 @@ def looks_of(
                 next_s[shot] = at_s + close_look_interval_s
             calls.append(Look(index, closely))
         return calls
-    chosen = frame_idx[spread(len(frame_idx), looks)]
-    close = set(spread(looks, close_looks or 0).tolist())
-    return [Look(int(index), i in close) for i, index in enumerate(chosen)]
+    close = set(spread(len(frame_idx), close_looks).tolist())
+    return [Look(index, i in close) for i, index in enumerate(frame_idx.tolist())]
 
 
 def spread(length: int, count: int) -> NDArray[np.int64]:
-    """``count`` positions evenly over ``length``, (count,), in order; repeated where there are more of them."""
+    """``count`` positions evenly over ``length``, (count,), in order."""
     return np.linspace(0, max(length - 1, 0), count).round().astype(np.int64)
 
 
@@ -206,21 +202,19 @@ def _looks(found: Artifact, close_look_interval_s: float) -> list[Look]:
     return looks_of(
         *columns,
         close_look_interval_s=close_look_interval_s,
-        looks=metrics.get("looks"),
         close_looks=metrics.get("close_looks"),
     )
 
 
 def _pictures(video: Path, looks: Sequence[Look], usual_px: int, close_px: int) -> Iterator[tuple[Picture, bool]]:
-    wanted = Counter(looks)
+    closely_at = dict(looks)
     with av.open(str(video)) as container:
         container.streams.video[0].thread_type = "AUTO"
         for index, frame in enumerate(container.decode(video=0)):
-            for closely in (False, True):
-                if times := wanted[Look(index, closely)]:
-                    width, height = net_size(frame.width, frame.height, close_px if closely else usual_px)
-                    small = frame.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
-                    yield from [(np.ascontiguousarray(small.to_ndarray(), np.uint8), closely)] * times
+            if (closely := closely_at.get(index)) is not None:
+                width, height = net_size(frame.width, frame.height, close_px if closely else usual_px)
+                small = frame.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
+                yield np.ascontiguousarray(small.to_ndarray(), np.uint8), closely
 
 
 def embed(store: LocalArtifactStore, ep_id: str, run: RunSettings) -> dict[str, Any]:

@@ -114,14 +114,13 @@ def counts(store: LocalArtifactStore, ep_id: str) -> dict[str, Any]:
     names = ("episode_video", "detections", "tracks", "faces", "reembed")
     found = {name: require_artifact(store, name, ep_id) for name in names}
     probe, detections = found["episode_video"].json("video.json"), found["detections"].manifest
-    looks = detections.metrics.get("looks", detections.rows("analysed_frames.parquet"))
+    looks = detections.rows("analysed_frames.parquet")
     return {
         "video": {key: probe[key] for key in ("width", "height", "fps", "duration_s", "codec", "size_bytes")},
         "frames": detections.metrics["frames"],
-        "analysed_frames": detections.rows("analysed_frames.parquet"),
         "looks": looks,
         "detections": detections.rows("detections.parquet"),
-        "faces_per_frame": detections.rows("detections.parquet") / max(1, detections.rows("analysed_frames.parquet")),
+        "faces_per_frame": detections.rows("detections.parquet") / max(1, looks),
         "shots": detections.rows("shots.parquet"),
         "tracks": found["tracks"].manifest.rows("tracks.parquet"),
         "embedded_for_tracks": found["tracks"].manifest.rows("gate.parquet"),
