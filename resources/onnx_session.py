@@ -25,11 +25,11 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from screenalytics_assets.core.errors import DeviceError, ModelPackError
+from screenalytics_assets.core.providers import CPU as CPU
+from screenalytics_assets.core.providers import CUDA as CUDA
 
 Device = Literal["auto", "cpu", "cuda"]
 
-CUDA = "CUDAExecutionProvider"
-CPU = "CPUExecutionProvider"
 _RUNTIME_ERRORS = (
     EPFail,
     Fail,

@@ -9,7 +9,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.embedder import load_embedder
 from resources.face_vectors import embed_crops
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
@@ -69,6 +68,8 @@ def faces(
     config, models = run.resolved.settings.faces, run.resolved.settings.models
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        from resources.embedder import load_embedder  # with ONNX Runtime and InsightFace
+
         output = outputs["faces"]
         crop_file = inputs["face_crops"].path("face_crops.parquet")
         embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads)
@@ -84,7 +85,9 @@ def faces(
             output.bundle(crops_dir(context.partition_key))
         with progress.task("faces", selection.faces.num_rows, "faces", context.log.info) as task:
             known = known_vectors(inputs["tracks"], embedder.digest)
-            vectors = embed_crops(selection.faces, crop_file, embedder, output, known=known, on_face=task.advance)
+            vectors = embed_crops(
+                selection.faces, crop_file, lambda: embedder, output, known=known, on_face=task.advance
+            )
         refused = inputs["detections"].table("refused.parquet")
         output.write_table("faces", selection.faces)
         output.write_array("faces.npy", vectors)

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.embedder import load_embedder
 from resources.face_vectors import embed_detections
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import RunSettings, SettingsResource
@@ -19,7 +18,6 @@ from screenalytics_assets.core.appearance_gate import GateLimits
 from screenalytics_assets.core.gated_tracks import GatedTracks, gate_tracks, no_embeddings
 from screenalytics_assets.core.gating import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.tables import column_of
-from screenalytics_assets.core.track import track_faces
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
@@ -77,6 +75,9 @@ def tracks(
     tracking = run.resolved.settings.tracking
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        # The trackers bring annotators and plots along, half a second of imports.
+        from screenalytics_assets.core.track import track_faces
+
         video = inputs["episode_video"].json("video.json")
         followed = track_faces(
             inputs["detections"].table("analysed_frames.parquet"),
@@ -119,6 +120,8 @@ def _gate_config(run: RunSettings) -> dict[str, Any]:
 
 
 def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, task: Task) -> GatedTracks:
+    from resources.embedder import load_embedder  # with ONNX Runtime and InsightFace
+
     settings, models = run.resolved.settings, run.resolved.settings.models
     detections = inputs["detections"].table("detections.parquet")
     crop_file = inputs["face_crops"].path("face_crops.parquet")
