@@ -10,8 +10,7 @@ import numpy as np
 from resources.acceptance import limits_of
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import CropWriter, read_crops
-from resources.detector import load_detector
-from resources.onnx_session import Cuda, calls_at_once
+from resources.models_of_run import calls_at_once, detector_of
 from resources.overlap import overlapping
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
@@ -104,24 +103,14 @@ def detections(
     """Decode the video once: find the cuts, detect and measure the faces, keep their crops."""
     with user_errors():
         run = settings.load(context.log.warning)
-        detection, models = run.resolved.settings.detection, run.resolved.settings.models
+        detection = run.resolved.settings.detection
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         document = inputs["episode_video"].json("video.json")
         probe = VideoProbe.from_dict(document)
         video = videos.find(context.partition_key)
-        at_once = calls_at_once(models.device, models.cpu_threads)
-        detector = load_detector(
-            run.pack,
-            device=models.device,
-            threads=models.cpu_threads,
-            input_px=detection.detector_input_px,
-            closeup_input_px=detection.closeup_input_px,
-            nms_iou=detection.nms_iou,
-            close_look_scale=detection.close_look_scale,
-            overlapping=at_once,
-            cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb),
-        )
+        at_once = calls_at_once(run)
+        detector = detector_of(run, overlapping=at_once)
         with (
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
             CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops,

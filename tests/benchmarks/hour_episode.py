@@ -356,7 +356,7 @@ def _faces(hour: Hour, inputs: Mapping[str, Artifact], output: StagedArtifact, r
     known = {detection_id: hour.vectors[row_of(detection_id)] for detection_id in ids}
     output.bundle(crops_dir(EP_ID))
     crop_file = crops.path("face_crops.parquet")
-    vectors = embed_crops(selection.faces, crop_file, embedder, output, known=known, on_face=lambda: None)
+    vectors = embed_crops(selection.faces, crop_file, lambda: embedder, output, known=known, on_face=lambda: None)
     output.write_table("faces", selection.faces)
     output.write_array("faces.npy", vectors)
     refused = inputs["detections"].table("refused.parquet")

@@ -23,8 +23,8 @@ from resources.artifact_store import LocalArtifactStore
 from resources.detector import load_detector
 from resources.embedder import load_embedder
 from resources.model_packs import ModelPack
-from resources.onnx_session import CPU, CUDA
 from resources.video_library import VideoLibraryResource
+from screenalytics_assets.core.providers import CPU, CUDA
 from screenalytics_assets.core.settings import section_of_key
 from screenalytics_assets.core.tables import boxes_of, column_of
 from tests.cuda_stand_in import stand_in_for_cuda

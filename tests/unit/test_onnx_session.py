@@ -10,17 +10,9 @@ from onnx import TensorProto, helper
 
 from resources import onnx_session
 from resources.onnx_model import prepare_model
-from resources.onnx_session import (
-    CPU,
-    CUDA,
-    Device,
-    calls_at_once,
-    cpu_quota,
-    create_session,
-    default_threads,
-    threads_of_a_call,
-)
+from resources.onnx_session import calls_at_once, cpu_quota, create_session, default_threads, threads_of_a_call
 from screenalytics_assets.core.errors import DeviceError, ModelPackError
+from screenalytics_assets.core.providers import CPU, CUDA, Device
 
 
 def doubling_model(batch: int = 1) -> bytes:
