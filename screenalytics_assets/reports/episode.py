@@ -85,7 +85,7 @@ class EpisodePage:
             totals=time["totals"],
             likely=sum(question.is_likely for question in (*merges, *splits)),
             timeline=self._timeline,
-            thumbnails={i: still(self._crops[i]) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
+            thumbnails={i: self._still(i) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
             people=[self._card(person, bands) for person in self._people],
             together=[
                 {"labels": [labels[key] for key in pair["people"]], "seconds": pair["seconds"]}
@@ -155,12 +155,22 @@ class EpisodePage:
         wanted |= {row["detection_id"] for _, _, rows in self._examples for row in rows}
         return dict(read_crops(self.inputs["face_crops"].path("face_crops.parquet"), wanted))
 
+    @cached_property
+    def _stills(self) -> dict[str, str]:
+        return {}
+
+    def _still(self, detection_id: str) -> str:
+        """A crop as a picture, encoded once however often it is shown."""
+        if detection_id not in self._stills:
+            self._stills[detection_id] = still(self._crops[detection_id])
+        return self._stills[detection_id]
+
     def _card(self, person: Person, bands: Bands) -> dict[str, Any]:
         cohesions = [i["cohesion_score"] for i in person.identities if len(i["track_ids"]) > 1]
         frames = [self._crops[face.detection_id] for face in person.frames]
         return {
             "person": person,
-            "still": still(self._crops[person.best[0].detection_id]) if person.best else None,
+            "still": self._still(person.best[0].detection_id) if person.best else None,
             "moving": animated(frames) if len(frames) > 1 else None,
             "cohesion": min(cohesions) if cohesions else None,
             "named_by": next((i["named_by"] for i in person.identities if i.get("named_by")), None),
@@ -169,7 +179,7 @@ class EpisodePage:
 
     def _crop(self, face: Face, bands: Bands) -> dict[str, Any]:
         return {
-            "uri": still(self._crops[face.detection_id]),
+            "uri": self._still(face.detection_id),
             "ts_s": face.ts_s,
             "quality": face.quality,
             "tone": bands.tone(face.quality),
@@ -179,9 +189,7 @@ class EpisodePage:
         return [
             {
                 **question._asdict(),
-                "faces": [
-                    {"uri": still(self._crops[detection_id]), "alt": alt} for detection_id, alt in question.faces
-                ],
+                "faces": [{"uri": self._still(detection_id), "alt": alt} for detection_id, alt in question.faces],
             }
             for question in questions
         ]
