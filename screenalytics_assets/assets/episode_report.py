@@ -54,7 +54,7 @@ def sheet_of(inputs: Mapping[str, Artifact]) -> bytes:
 
 STAGE = Stage(
     "episode_report",
-    "2",
+    "3",
     inputs=(
         "episode_video",
         "detections",

@@ -87,7 +87,7 @@ class EpisodePage:
             totals=time["totals"],
             likely=sum(question.is_likely for question in (*merges, *splits)),
             timeline=self._timeline,
-            thumbnails={i: still(self._crops[i]) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
+            thumbnails={i: self._still(i) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
             people=[
                 self._card(person, bands, moving) for person, moving in zip(self._people, self._moving, strict=True)
             ],
@@ -160,6 +160,16 @@ class EpisodePage:
         return dict(read_crops(self.inputs["face_crops"].path("face_crops.parquet"), wanted))
 
     @cached_property
+    def _stills(self) -> dict[str, str]:
+        return {}
+
+    def _still(self, detection_id: str) -> str:
+        """A crop as a picture, encoded once however often it is shown."""
+        if detection_id not in self._stills:
+            self._stills[detection_id] = still(self._crops[detection_id])
+        return self._stills[detection_id]
+
+    @cached_property
     def _moving(self) -> list[str | None]:
         """The animation of each person who has one; most of the page's time, and Pillow lets go of the interpreter."""
         frames = [[self._crops[face.detection_id] for face in person.frames] for person in self._people]
@@ -170,7 +180,7 @@ class EpisodePage:
         cohesions = [i["cohesion_score"] for i in person.identities if len(i["track_ids"]) > 1]
         return {
             "person": person,
-            "still": still(self._crops[person.best[0].detection_id]) if person.best else None,
+            "still": self._still(person.best[0].detection_id) if person.best else None,
             "moving": moving,
             "cohesion": min(cohesions) if cohesions else None,
             "named_by": next((i["named_by"] for i in person.identities if i.get("named_by")), None),
@@ -179,7 +189,7 @@ class EpisodePage:
 
     def _crop(self, face: Face, bands: Bands) -> dict[str, Any]:
         return {
-            "uri": still(self._crops[face.detection_id]),
+            "uri": self._still(face.detection_id),
             "ts_s": face.ts_s,
             "quality": face.quality,
             "tone": bands.tone(face.quality),
@@ -189,9 +199,7 @@ class EpisodePage:
         return [
             {
                 **question._asdict(),
-                "faces": [
-                    {"uri": still(self._crops[detection_id]), "alt": alt} for detection_id, alt in question.faces
-                ],
+                "faces": [{"uri": self._still(detection_id), "alt": alt} for detection_id, alt in question.faces],
             }
             for question in questions
         ]
