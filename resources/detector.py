@@ -71,6 +71,12 @@ class InputSizes(NamedTuple):
         return self.close if closely else self.usual
 
 
+def input_sizes(input_px: int, closeup_input_px: int, close_look_scale: float) -> InputSizes:
+    """The sizes that the settings ask for; see ``load_detector``."""
+    closeup = (closeup_input_px,) if closeup_input_px else ()
+    return InputSizes((input_px, *closeup), (round(close_look_scale * input_px), *closeup))
+
+
 class CenterFaceDetector:
     """CenterFace: RGB 0 to 255, four maps out.
 
@@ -182,22 +188,29 @@ def load_detector(
         DeviceError: CUDA was asked for and is not there.
     """
     spec = pack.detector
-    closeup = (closeup_input_px,) if closeup_input_px else ()
-    sizes = InputSizes((input_px, *closeup), (round(close_look_scale * input_px), *closeup))
+    sizes = input_sizes(input_px, closeup_input_px, close_look_scale)
     model_bytes = spec.file.read_verified()
-    free_axes = (0, 2, 3) if spec.entry.kind == "centerface" else ()
     try:
         session = create_session(
             model_bytes,
             device=device,
             threads=threads_of_a_call(threads, overlapping),
-            free_axes=free_axes,
+            free_axes=free_axes(spec),
             cuda=cuda._replace(free_batch=overlapping > 1),
         )
     except ModelPackError as error:
         raise ModelPackError(f"{spec.file.path}: {error}") from error
     _check_form(spec, session)
-    session = detector_session(session, overlapping, _anchors(session))
+    return detector_on(detector_session(session, overlapping, _anchors(session)), spec, sizes, nms_iou)
+
+
+def free_axes(spec: DetectorSpec) -> tuple[int, ...]:
+    """Axes of the input that a file fixes and that take any size: the public CenterFace has 32x32 pictures."""
+    return (0, 2, 3) if spec.entry.kind == "centerface" else ()
+
+
+def detector_on(session: Any, spec: DetectorSpec, sizes: InputSizes, nms_iou: float) -> FaceDetector:  # noqa: ANN401
+    """A detector that runs its net with this session, whose form was checked."""
     if spec.entry.kind == "centerface":
         return CenterFaceDetector(spec.file.sha256, session, sizes, nms_iou)
     # Without a path InsightFace keeps to this session; with one it would read the file again, unchecked.

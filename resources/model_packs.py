@@ -34,7 +34,7 @@ class ModelFile:
         """Whether the file is there, and is what it should be."""
         if not self.path.is_file():
             return "missing"
-        return "verified" if _sha256(self.path.read_bytes()) == self.sha256 else "altered"
+        return "verified" if sha256_of(self.path.read_bytes()) == self.sha256 else "altered"
 
     def read_verified(self) -> bytes:
         """The content, whose digest was checked: make the session from these bytes, not from the path.
@@ -43,7 +43,7 @@ class ModelFile:
             ModelPackError: The file is missing, cannot be read, or is not the one that was declared.
         """
         content = _read(self.path, self.remedy)
-        found = _sha256(content)
+        found = sha256_of(content)
         if found != self.sha256:
             raise ModelPackError(
                 f"{self.path} is altered: its SHA-256 is {found}, expected {self.sha256}; {self.remedy}"
@@ -216,7 +216,7 @@ def _folder_embedder(path: Path, declared: FolderDeclaration, registry: Registry
 
 def _folder_file(path: Path, declared: FolderDeclaration) -> ModelFile:
     remedy = f"put the right file there, or correct {path.parent / PACK_FILE} and start again"
-    return ModelFile(path, declared.sha256.get(path.name) or _sha256(_read(path, remedy)), remedy)
+    return ModelFile(path, declared.sha256.get(path.name) or sha256_of(_read(path, remedy)), remedy)
 
 
 def _detector_kind(path: Path) -> DetectorKind | None:
@@ -233,7 +233,8 @@ def _only(paths: list[Path], folder: Path, what: str) -> Path:
     return paths[0]
 
 
-def _sha256(content: bytes) -> str:
+def sha256_of(content: bytes) -> str:
+    """The digest of a file's content, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
