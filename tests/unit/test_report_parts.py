@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from typing import Any
 
 import cv2
@@ -16,10 +17,12 @@ from resources.model_packs import ModelPack
 from screenalytics_assets.core.doubts import IdentitySimilarity
 from screenalytics_assets.core.intervals import intervals_of
 from screenalytics_assets.core.truth import parse_truth
+from screenalytics_assets.metadata import MAX_PICTURE_BYTES
 from screenalytics_assets.reports.acceptance import judged
 from screenalytics_assets.reports.heatmap import heatmap_of
 from screenalytics_assets.reports.over_truth import Compared, over_truth, true_intervals
 from screenalytics_assets.reports.people import Face, Person
+from screenalytics_assets.reports.pictures import TimelineRow, timeline
 from screenalytics_assets.reports.provenance import used_digest, used_keys, used_models
 from screenalytics_assets.reports.thumbnails import animated, still
 from screenalytics_assets.reports.timeline import MAX_THUMBNAILS, clock, timeline_of
@@ -132,3 +135,26 @@ def test_the_truth_is_drawn_as_the_frames_in_which_a_face_is_in_view() -> None:
     assert true_intervals(truth, "amy") == pytest.approx(np.array([[0.0, 0.2], [0.4, 0.5]]))
     rows = [Compared("amy", true_intervals(truth, "amy"), intervals_of([(0.0, 0.2)]))]
     assert over_truth(rows, title="demo", duration_s=0.5).startswith(b"\x89PNG")
+
+
+def test_the_timeline_of_the_event_log_shows_who_is_seen_when() -> None:
+    drawn = timeline(
+        [TimelineRow("Amy & <Bob>", [(0.0, 5.0), (5.0, 10.0), (20.0, 30.0)])], cuts_s=[10.0], duration_s=40
+    )
+    texts = re.findall("<text[^>]*>([^<]*)</text>", drawn.decode())
+    assert texts == ["Amy &amp; &lt;Bob&gt;", "0:00", "0:05", "0:10", "0:15", "0:20", "0:25", "0:30", "0:35"]
+    cuts, lane, _ = re.findall('<path d="([^"]*)"', drawn.decode())
+    # 16 pixels a second after 190 of names; what touches is one.
+    assert (cuts, lane) == ("M350 0V26", "M190 13H350M510 13H670")
+
+
+def test_the_timeline_of_a_crowd_over_hours_fits_the_event_log() -> None:
+    crowd = [TimelineRow(f"ident_{i:03d}", [(7.0 * j, 7.0 * j + 2) for j in range(2000)]) for i in range(50)]
+    drawn = timeline(crowd, cuts_s=[3.0 * i for i in range(5000)], duration_s=15_000.0)
+    assert len(drawn) < MAX_PICTURE_BYTES
+    assert b"ident_023" in drawn
+    assert b"ident_024" not in drawn
+
+
+def test_a_timeline_of_nobody_is_drawn_too() -> None:
+    assert b"</svg>" in timeline([], cuts_s=[], duration_s=1.0)

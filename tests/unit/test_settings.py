@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from resources.model_packs import DetectorSpec, EmbedderSpec, ModelFile, ModelPack
 from resources.model_registry import load_registry
 from resources.settings import (
+    RunSettings,
     SettingsResource,
     declared_thresholds,
     environment_layer,
@@ -639,3 +640,24 @@ def test_null_in_the_configuration_of_a_run_leaves_a_threshold_to_the_models(
             [thresholds], instance=instance, resources={"settings": SettingsResource()}, run_config=run_config
         )
     assert given == [None]
+
+
+def test_a_run_works_with_one_configuration_and_the_next_one_reads_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[RunSettings] = []
+
+    @dg.asset
+    def first(settings: SettingsResource) -> None:
+        loaded.append(settings.load())
+        monkeypatch.setenv("SCREENALYTICS_FRAME_STRIDE", "7")
+
+    @dg.asset(deps=[first])
+    def second(settings: SettingsResource) -> None:
+        loaded.append(settings.load())
+
+    shared = SettingsResource()
+    for _ in range(2):
+        with dg.DagsterInstance.ephemeral() as instance:
+            dg.materialize([first, second], instance=instance, resources={"settings": shared})
+    strides = [run.resolved.settings.detection.frame_stride for run in loaded]
+    assert strides[0] == strides[1] != 7
+    assert strides[2:] == [7, 7]
