@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from resources.batching import Batcher
-from resources.onnx_session import CPU, CUDA
+from screenalytics_assets.core.providers import CPU, CUDA
 
 Blob = NDArray[np.float32]
 Outputs = list[NDArray[np.float32]]

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from resources.cuda_session import detector_session
 from resources.model_packs import DetectorSpec, ModelPack
-from resources.onnx_session import Cuda, Device, create_session, threads_of_a_call
+from resources.onnx_session import create_session, threads_of_a_call
 from screenalytics_assets.core.centerface import decode_centerface, suppress_overlaps
 from screenalytics_assets.core.detect import FrameFaces
 from screenalytics_assets.core.errors import ModelPackError
+from screenalytics_assets.core.providers import Cuda, Device
 
 INPUT_MULTIPLE_PX = 32
 """The coarsest step of both nets: sides of their input are multiples of it."""

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from resources.cuda_session import BoundSession
 from resources.model_packs import EmbedderSpec, ModelPack
-from resources.onnx_session import CUDA, Cuda, Device, create_session, threads_of_a_call
+from resources.onnx_session import create_session, threads_of_a_call
 from screenalytics_assets.core.errors import ModelPackError
+from screenalytics_assets.core.providers import CUDA, Cuda, Device
 
 CROP_PX = 112
 """Side of the aligned crop of every ArcFace model."""

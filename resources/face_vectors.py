@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from resources.artifact_store import StagedArtifact
 from resources.crop_file import decode_jpeg, read_crops
-from resources.embedder import FaceEmbedder
 from screenalytics_assets.core.align import embedding_crop
 from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
+
+if TYPE_CHECKING:
+    from resources.embedder import FaceEmbedder
 
 _BATCH = 64
 
@@ -20,7 +23,7 @@ _BATCH = 64
 def embed_crops(
     faces: pa.Table,
     crop_file: Path,
-    embedder: FaceEmbedder,
+    load: Callable[[], "FaceEmbedder"],
     output: StagedArtifact,
     *,
     known: Mapping[str, NDArray[np.float32]],
@@ -31,7 +34,7 @@ def embed_crops(
     Args:
         faces: Rows of the faces table.
         crop_file: The crops of all detections.
-        embedder: Makes the vectors.
+        load: Gives what makes the vectors; not called where each face has one.
         output: Takes the JPEG files, unchanged.
         known: By detection id, the vectors that this embedder has already made.
         on_face: Called once a face.
@@ -54,12 +57,12 @@ def embed_crops(
             else:
                 yield row, embedding_crop(decode_jpeg(jpeg))
 
-    _embed_in_batches(unknown_crops(), embedder, vectors)
+    _embed_in_batches(unknown_crops(), load, vectors)
     return vectors
 
 
 def embed_detections(
-    detection_ids: Sequence[str], crop_file: Path, embedder: FaceEmbedder, *, on_face: Callable[[], None]
+    detection_ids: Sequence[str], crop_file: Path, embedder: "FaceEmbedder", *, on_face: Callable[[], None]
 ) -> NDArray[np.float32]:
     """Embed the crops of detections, each of which has one.
 
@@ -74,13 +77,15 @@ def embed_detections(
             on_face()
             yield row_of[detection_id], embedding_crop(decode_jpeg(jpeg))
 
-    _embed_in_batches(crops(), embedder, vectors)
+    _embed_in_batches(crops(), lambda: embedder, vectors)
     return vectors
 
 
 def _embed_in_batches(
-    crops: Iterator[tuple[int, NDArray[np.uint8]]], embedder: FaceEmbedder, vectors: NDArray[np.float32]
+    crops: Iterator[tuple[int, NDArray[np.uint8]]], load: Callable[[], "FaceEmbedder"], vectors: NDArray[np.float32]
 ) -> None:
+    embedder = None
     while batch := list(islice(crops, _BATCH)):
+        embedder = embedder or load()
         rows, pictures = zip(*batch, strict=True)
         vectors[list(rows)] = embedder.embed(np.stack(pictures))

@@ -7,9 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.detector import load_detector
-from resources.embedder import load_embedder
-from resources.onnx_session import Cuda
+from resources.models_of_run import detector_of, embedder_of
 from resources.settings import RunSettings
 from screenalytics_assets.core.align import embedding_crop
 from screenalytics_assets.core.detect import FrameFaces
@@ -22,19 +20,8 @@ class PhotoFaces:
 
     def __init__(self, run: RunSettings) -> None:
         self._run = run
-        settings = run.resolved.settings
-        models, detection = settings.models, settings.detection
-        cuda = Cuda(models.cuda_fp16, models.cuda_memory_gb)
-        self._detector = load_detector(
-            run.pack,
-            device=models.device,
-            threads=models.cpu_threads,
-            input_px=detection.detector_input_px,
-            closeup_input_px=detection.closeup_input_px,
-            nms_iou=detection.nms_iou,
-            cuda=cuda,
-        )
-        self._embedder = load_embedder(run.pack, device=models.device, threads=models.cpu_threads, cuda=cuda)
+        self._detector = detector_of(run)
+        self._embedder = embedder_of(run)
 
     @property
     def model_digest(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from resources.model_packs import ModelPack, load_pack
 from screenalytics_assets.core.errors import ConfigurationError
@@ -197,6 +197,8 @@ class SettingsResource(dg.ConfigurableResource[None]):
     # Any alone forbids null: Dagster wants it said.
     overrides: dict[str, Any | None] = Field(default_factory=dict)
     force: bool = False
+    # Dagster makes the resource anew for each run: all steps of a run work with one configuration.
+    _loaded: RunSettings | None = PrivateAttr(default=None)
 
     def resolved(self) -> Resolved:
         """The layers combined, thresholds that are null still null."""
@@ -208,6 +210,13 @@ class SettingsResource(dg.ConfigurableResource[None]):
         Args:
             warn: Takes the sentence about weights that may not be used commercially.
         """
+        if self._loaded is None:
+            self._loaded = self._load()
+        if warn and self._loaded.pack.licence_notice:
+            warn(self._loaded.pack.licence_notice)
+        return self._loaded
+
+    def _load(self) -> "RunSettings":
         resolved = self.resolved()
         models = resolved.settings.models
         pack = load_pack(
@@ -215,7 +224,5 @@ class SettingsResource(dg.ConfigurableResource[None]):
             Path(models.model_dir) if models.model_dir else None,
             config_dir() / "pipeline" / "models.yaml",
         )
-        if warn and pack.licence_notice:
-            warn(pack.licence_notice)
         complete = fill_from_models(resolved, declared_thresholds(pack), f"model pack {pack.name}")
         return RunSettings(complete, pack, thresholds_of(complete.settings))

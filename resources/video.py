@@ -1,6 +1,7 @@
 """Reading video files: facts about a file without decoding it, and its frames in one sequential pass."""
 
 import hashlib
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,20 +58,27 @@ class VideoFrame:
         return self._picture.small(self._decoded, width, height)
 
 
+class _Scalers(threading.local):
+    """A swscale context for each of the two sizes, and for each thread: one cannot be shared."""
+
+    def __init__(self) -> None:
+        self.full = VideoReformatter()
+        self.small = VideoReformatter()
+
+
 class _PictureMaker:
-    """Conversion to upright BGR. A swscale context is kept for each of the two sizes, full and small."""
+    """Conversion to upright BGR."""
 
     def __init__(self, probe: VideoProbe) -> None:
         self._size = (probe.width, probe.height)
         self._quarter_turns = probe.rotation_deg // 90
-        self._full = VideoReformatter()
-        self._small = VideoReformatter()
+        self._scalers = _Scalers()
 
     def full(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        return self._convert(self._full, frame, *self._size, "BILINEAR")
+        return self._convert(self._scalers.full, frame, *self._size, "BILINEAR")
 
     def small(self, frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-        return self._convert(self._small, frame, width, height, "AREA")
+        return self._convert(self._scalers.small, frame, width, height, "AREA")
 
     def _convert(
         self,
@@ -132,7 +140,7 @@ def probe_video(path: Path) -> VideoProbe:
             )
 
 
-def read_frames(path: Path, probe: VideoProbe) -> Generator[VideoFrame]:
+def read_frames(path: Path, probe: VideoProbe, *, every_frame: bool = True) -> Generator[VideoFrame]:
     """Decode a video once, from its first frame to its last.
 
     Frames are handed on as they are decoded and not kept. The file is closed when the iteration ends or is
@@ -142,6 +150,8 @@ def read_frames(path: Path, probe: VideoProbe) -> Generator[VideoFrame]:
     Args:
         path: the file.
         probe: its facts by `probe_video`.
+        every_frame: without it frames that no other one is predicted from are left out, about half of them in H.264
+            with B frames. Then frames that are missing cannot be told from those.
 
     Yields:
         The frames in the order of display, `ts_s` increasing from 0.
@@ -154,6 +164,9 @@ def read_frames(path: Path, probe: VideoProbe) -> Generator[VideoFrame]:
     count, corrupt, ts_s = 0, 0, -1.0
     first_pts: int | None = None
     with _errors_name(path), _open(path) as (container, stream):
+        if not every_frame:
+            shown_pts = _pts_in_order(path)
+            stream.codec_context.skip_frame = "NONREF"
         for decoded in _decoded_frames(container, stream):
             if decoded.pts is None or decoded.time_base is None:
                 continue
@@ -163,10 +176,11 @@ def read_frames(path: Path, probe: VideoProbe) -> Generator[VideoFrame]:
                 continue
             ts_s = now_s
             corrupt += decoded.is_corrupt
-            yield VideoFrame(count, ts_s, decoded.is_corrupt, decoded, picture)
+            index = count if every_frame else int(np.searchsorted(shown_pts, decoded.pts))
+            yield VideoFrame(index, ts_s, decoded.is_corrupt, decoded, picture)
             count += 1
         check_complete(ts_s + 1 / probe.fps, probe.duration_s)
-        missing = max(0, probe.frame_count - count)
+        missing = max(0, probe.frame_count - count) if every_frame else 0
         if corrupt + missing > MAX_DAMAGED_FRACTION * probe.frame_count:
             raise VideoError(
                 f"of {probe.frame_count} frames {corrupt} are damaged and {missing} missing or out of order, "
@@ -262,6 +276,13 @@ def _packet_times_s(container: InputContainer, stream: VideoStream) -> NDArray[n
         [np.nan if packet.pts is None else float(packet.pts * packet.time_base) for packet in packets],
         dtype=np.float64,
     )
+
+
+def _pts_in_order(path: Path) -> NDArray[np.int64]:
+    """The timestamps of all frames in the order of display, without decoding any."""
+    with _open(path) as (container, stream):
+        packets = (packet for packet in _packets(container, stream) if packet.size and not packet.is_discard)
+        return np.unique(np.array([packet.pts for packet in packets if packet.pts is not None], np.int64))
 
 
 def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | None:

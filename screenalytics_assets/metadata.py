@@ -41,16 +41,16 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever Dagster takes as metad
     return value
 
 
-def picture(jpeg_or_png: bytes, alt: str) -> dg.MarkdownMetadataValue:
-    """A picture, one click away in the UI, which shows Markdown of this length on demand.
+def picture(content: bytes, alt: str) -> dg.MarkdownMetadataValue:
+    """A JPEG, PNG or SVG picture, one click away in the UI, which shows Markdown of this length on demand.
 
     Raises:
         ValueError: The picture is too large for the event log.
     """
-    if len(jpeg_or_png) > MAX_PICTURE_BYTES:
-        raise ValueError(f"{alt}: {len(jpeg_or_png)} bytes, at most {MAX_PICTURE_BYTES} fit the event log")
-    kind = "png" if jpeg_or_png.startswith(b"\x89PNG") else "jpeg"
-    return dg.MetadataValue.md(f"![{alt}](data:image/{kind};base64,{base64.b64encode(jpeg_or_png).decode()})")
+    if len(content) > MAX_PICTURE_BYTES:
+        raise ValueError(f"{alt}: {len(content)} bytes, at most {MAX_PICTURE_BYTES} fit the event log")
+    kind = "png" if content.startswith(b"\x89PNG") else "svg+xml" if content.startswith(b"<svg") else "jpeg"
+    return dg.MetadataValue.md(f"![{alt}](data:image/{kind};base64,{base64.b64encode(content).decode()})")
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:

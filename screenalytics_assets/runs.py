@@ -11,7 +11,7 @@ import dagster as dg
 from resources.progress import ProgressResource
 from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
-from screenalytics_assets.instance import OWNER_TAG, owner, waiting_steps_served
+from screenalytics_assets.instance import OWNER_TAG, history_kept_open, owner, waiting_steps_served
 from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
 from screenalytics_assets.stage import WARNINGS, told_at_once
 
@@ -90,7 +90,7 @@ def run_episode(
     register_episode(instance, ep_id)
     run_id = str(uuid4())
     definitions = build_definitions(progress) if progress else defs
-    with told_at_once(), waiting_steps_served(instance):
+    with told_at_once(), waiting_steps_served(instance), history_kept_open(instance, run_id):
         result = definitions.resolve_job_def(JOB).execute_in_process(
             instance=instance,
             partition_key=ep_id,

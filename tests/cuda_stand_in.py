@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from resources import cuda_session, onnx_session
-from resources.onnx_session import CPU, CUDA
+from screenalytics_assets.core.providers import CPU, CUDA
 
 
 class Asked(NamedTuple):

@@ -10,12 +10,13 @@ import numpy as np
 from resources.acceptance import limits_of
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import CropWriter, read_crops
-from resources.detector import load_detector
+from resources.models_of_run import calls_at_once, detector_of
+from resources.overlap import overlapping
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.video import read_frames
 from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.harvest import effective_stride, harvest
+from screenalytics_assets.core.harvest import effective_stride, harvest, longest_step
 from screenalytics_assets.core.metrics import blank_warning
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.video_probe import VideoProbe
@@ -102,34 +103,29 @@ def detections(
     """Decode the video once: find the cuts, detect and measure the faces, keep their crops."""
     with user_errors():
         run = settings.load(context.log.warning)
-        detection, models = run.resolved.settings.detection, run.resolved.settings.models
+        detection = run.resolved.settings.detection
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         document = inputs["episode_video"].json("video.json")
         probe = VideoProbe.from_dict(document)
         video = videos.find(context.partition_key)
-        detector = load_detector(
-            run.pack,
-            device=models.device,
-            threads=models.cpu_threads,
-            input_px=detection.detector_input_px,
-            closeup_input_px=detection.closeup_input_px,
-            nms_iou=detection.nms_iou,
-            close_look_scale=detection.close_look_scale,
-        )
+        at_once = calls_at_once(run)
+        detector = detector_of(run, overlapping=at_once)
         with (
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
             CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops,
+            overlapping(at_once) as in_order,
         ):
             found = harvest(
                 context.partition_key,
-                read_frames(video, probe),
+                read_frames(video, probe, every_frame=detection.every_frame),
                 detector,
                 detection,
                 confidence_th=run.thresholds.confidence_th,
                 fps=probe.fps,
                 keep_crop=crops.add,
                 on_frame=task.advance,
+                in_order=in_order,
             )
         outputs["face_crops"].count_rows("face_crops.parquet", crops.count)
         for stem in ("shots", "analysed_frames", "detections", "refused"):
@@ -144,7 +140,9 @@ def detections(
             "detections": {
                 "frames": found.frames,
                 "corrupt_frames": found.corrupt_frames,
+                "close_looks": found.close_looks,
                 "frame_stride": effective_stride(detection, probe.fps),
+                "longest_step": longest_step(detection, probe.fps),
                 "provider": detector.provider,
             },
             "face_crops": {"blank_crops": found.blank_crops, **in_metrics(warning)},

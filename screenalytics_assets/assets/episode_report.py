@@ -9,15 +9,12 @@ from resources.acceptance import load_acceptance
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import read_crops
 from resources.settings import SettingsResource
-from screenalytics_assets.core.doubts import Limits
 from screenalytics_assets.core.layout import SHEET
 from screenalytics_assets.core.settings import digest_of
 from screenalytics_assets.metadata import picture
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.cast import cast_of, cast_sheet
-from screenalytics_assets.reports.episode import EpisodePage
 from screenalytics_assets.reports.provenance import used_digest
-from screenalytics_assets.reports.review import Review
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 _TOLD = (
@@ -57,7 +54,7 @@ def sheet_of(inputs: Mapping[str, Artifact]) -> bytes:
 
 STAGE = Stage(
     "episode_report",
-    "2",
+    "3",
     inputs=(
         "episode_video",
         "detections",
@@ -96,14 +93,19 @@ def episode_report(
     clustering = run.resolved.settings.clustering
     # The embedder's own limits, so that a bad one of the configuration shows.
     declared = run.pack.thresholds
-    limits = Limits(
+    limits = (
         declared["tight_thresh"] or run.thresholds.recluster_tight_thresh,
         declared["cluster_thresh"] or run.thresholds.recluster_thresh,
     )
     manifests = {name: found for name in _TOLD if (found := store.manifest(name, context.partition_key)) is not None}
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        review = Review(context.partition_key, inputs, clustering, limits)
+        # Templates, pictures and statistics, which only the page needs.
+        from screenalytics_assets.core.doubts import Limits
+        from screenalytics_assets.reports.episode import EpisodePage
+        from screenalytics_assets.reports.review import Review
+
+        review = Review(context.partition_key, inputs, clustering, Limits(*limits))
         page = EpisodePage(context.partition_key, inputs, review, manifests, run.pack, acceptance).render()
         outputs["episode_report"].path("index.html").write_text(page, encoding="utf-8")
         outputs["episode_report"].path(SHEET).write_bytes(sheet_of(inputs))

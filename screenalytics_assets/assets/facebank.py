@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import CropWriter, read_crops
-from resources.photo_faces import PhotoFaces
 from resources.photo_library import Photo, PhotoLibraryResource
 from resources.settings import RunSettings, SettingsResource
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.core.errors import FacebankError
 from screenalytics_assets.core.facebank import PhotoFinding, compared, facebank_document, without_duplicates
-from screenalytics_assets.core.harvest import crop_jpeg
+from screenalytics_assets.core.look import crop_jpeg
 from screenalytics_assets.core.people import Person, person_of
 from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.settings import digest_of
@@ -25,6 +24,9 @@ from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import SHOWS, parse_show
 from screenalytics_assets.reports.pictures import SheetRow, contact_sheet
 from screenalytics_assets.stage import Stage, run_stage, user_errors
+
+if TYPE_CHECKING:
+    from resources.photo_faces import PhotoFaces
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -86,7 +88,7 @@ def people_of(photos: Sequence[Photo]) -> dict[str, Person]:
 
 
 def enrol(
-    photos: Sequence[Photo], faces: PhotoFaces, min_photo_sim: float
+    photos: Sequence[Photo], faces: "PhotoFaces", min_photo_sim: float
 ) -> tuple[list[PhotoFinding], dict[str, Any]]:
     """Look at every photo; returns the findings in their order, and the vectors of the accepted by photo id."""
     people = people_of(photos)
@@ -155,6 +157,8 @@ def facebank(
         force = settings.force or not is_stored(artifacts.store(), vectors, show)
 
     def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        from resources.photo_faces import PhotoFaces  # with ONNX Runtime and InsightFace
+
         faces = PhotoFaces(run)
         findings, by_id = enrol(found, faces, run.thresholds.min_photo_sim)
         accepted = [finding for finding in findings if finding.is_accepted]

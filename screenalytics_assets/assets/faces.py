@@ -9,9 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.embedder import load_embedder
 from resources.face_vectors import embed_crops
-from resources.onnx_session import Cuda
+from resources.models_of_run import embedder_of
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from screenalytics_assets.core import resplit as core
@@ -67,17 +66,12 @@ def faces(
     """
     with user_errors():
         run = settings.load(context.log.warning)
-    config, models = run.resolved.settings.faces, run.resolved.settings.models
+    config = run.resolved.settings.faces
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         output = outputs["faces"]
         crop_file = inputs["face_crops"].path("face_crops.parquet")
-        embedder = load_embedder(
-            run.pack,
-            device=models.device,
-            threads=models.cpu_threads,
-            cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb),
-        )
+        embedder = embedder_of(run)
         selection = select_faces(
             inputs["tracks"].table("tracks.parquet"),
             inputs["detections"].table("detections.parquet"),
@@ -90,7 +84,9 @@ def faces(
             output.bundle(crops_dir(context.partition_key))
         with progress.task("faces", selection.faces.num_rows, "faces", context.log.info) as task:
             known = known_vectors(inputs["tracks"], embedder.digest)
-            vectors = embed_crops(selection.faces, crop_file, embedder, output, known=known, on_face=task.advance)
+            vectors = embed_crops(
+                selection.faces, crop_file, lambda: embedder, output, known=known, on_face=task.advance
+            )
         refused = inputs["detections"].table("refused.parquet")
         output.write_table("faces", selection.faces)
         output.write_array("faces.npy", vectors)

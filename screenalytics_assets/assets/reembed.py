@@ -1,15 +1,14 @@
 """Second phase of the cleanup: better faces for the tracks as they are now."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.embedder import load_embedder
 from resources.face_vectors import embed_crops
-from resources.onnx_session import Cuda
+from resources.models_of_run import embedder_of
 from resources.progress import ProgressResource
 from resources.settings import RunSettings, SettingsResource
 from screenalytics_assets.assets.faces import describe as describe_faces
@@ -20,6 +19,9 @@ from screenalytics_assets.core.gating import StricterLimits
 from screenalytics_assets.core.layout import crops_dir
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import Stage, run_stage, user_errors
+
+if TYPE_CHECKING:
+    pass
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -64,34 +66,31 @@ def reembed(
         cleanup.reembed_min_quality_score, cleanup.reembed_max_yaw_angle, cleanup.reembed_min_faces
     )
 
+    model_digest = run.pack.embedder.file.sha256
+
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         output = outputs["reembed"]
         if not enabled:
             return {"reembed": _pass_through(inputs, output)}
         tracks = inputs["split_tracks"].table("tracks.parquet")
-        models = run.resolved.settings.models
-        embedder = load_embedder(
-            run.pack,
-            device=models.device,
-            threads=models.cpu_threads,
-            cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb),
-        )
         selection = select_faces(
             tracks,
             inputs["detections"].table("detections.parquet"),
             inputs["face_crops"].table("face_crops.parquet", ["detection_id"])["detection_id"],
             config,
             min_confidence=run.thresholds.min_confidence,
-            model_digest=embedder.digest,
+            model_digest=model_digest,
             stricter=stricter,
             asset="reembed",
         )
         if config.save_crops:
             output.bundle(crops_dir(context.partition_key, "reembed"))
-        known = vectors_there_are(inputs, "split_tracks", embedder.digest)
+        known = vectors_there_are(inputs, "split_tracks", model_digest)
         crop_file = inputs["face_crops"].path("face_crops.parquet")
         with progress.task("reembed", selection.faces.num_rows, "faces", context.log.info) as task:
-            vectors = embed_crops(selection.faces, crop_file, embedder, output, known=known, on_face=task.advance)
+            vectors = embed_crops(
+                selection.faces, crop_file, lambda: embedder_of(run), output, known=known, on_face=task.advance
+            )
         output.write_table("faces", selection.faces)
         output.write_array("faces.npy", vectors)
         refused = inputs["detections"].table("refused.parquet")

@@ -13,12 +13,13 @@ from screenalytics_assets.core.season_screen_time import season_screen_time as s
 from screenalytics_assets.core.season_screen_time import season_screen_time_csv
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import EPISODES_NAME, SEASONS, is_ep_id, parse_season, season_of
-from screenalytics_assets.reports.season import render_season, season_plot
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """The people with their seconds in each episode, the totals, a plot, and where the page is."""
+    from screenalytics_assets.reports.season import season_plot  # with the plotting library, which nothing else needs
+
     document = artifact.json("season_screen_time.json")
     people = [
         {
@@ -85,6 +86,8 @@ def season_screen_time(
     reports = {ep_id for ep_id in episodes if store.manifest("episode_report", ep_id) is not None}
 
     def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        from screenalytics_assets.reports.season import render_season
+
         document = season_screen_time_of(season, {i: a.json("screen_time.json") for i, a in episodes.items()})
         output = outputs["season_screen_time"]
         output.write_json("season_screen_time.json", document)

@@ -11,16 +11,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.embedder import load_embedder
 from resources.face_vectors import embed_detections
-from resources.onnx_session import Cuda
+from resources.models_of_run import embedder_of
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import RunSettings, SettingsResource
 from screenalytics_assets.core.appearance_gate import GateLimits
 from screenalytics_assets.core.gated_tracks import GatedTracks, gate_tracks, no_embeddings
 from screenalytics_assets.core.gating import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.tables import column_of
-from screenalytics_assets.core.track import track_faces
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import Stage, run_stage, user_errors
 
@@ -78,6 +76,9 @@ def tracks(
     tracking = run.resolved.settings.tracking
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        # The trackers bring annotators and plots along, half a second of imports.
+        from screenalytics_assets.core.track import track_faces
+
         video = inputs["episode_video"].json("video.json")
         followed = track_faces(
             inputs["detections"].table("analysed_frames.parquet"),
@@ -120,14 +121,12 @@ def _gate_config(run: RunSettings) -> dict[str, Any]:
 
 
 def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, task: Task) -> GatedTracks:
-    settings, models = run.resolved.settings, run.resolved.settings.models
+    settings = run.resolved.settings
     detections = inputs["detections"].table("detections.parquet")
     crop_file = inputs["face_crops"].path("face_crops.parquet")
     cropped_ids = inputs["face_crops"].table("face_crops.parquet", ["detection_id"])["detection_id"]
     has_crop = pc.is_in(detections["detection_id"], value_set=cropped_ids).to_numpy()
-    embedder = load_embedder(
-        run.pack, device=models.device, threads=models.cpu_threads, cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb)
-    )
+    embedder = embedder_of(run)
 
     def embed(detection_ids: Sequence[str]) -> NDArray[np.float32]:
         with task(len(detection_ids)) as embedding:

@@ -117,7 +117,8 @@ def face_breaches(store: ArtifactStore, ep_id: str, asset: str, *, tracks_of: st
 def _crop_files(artifact: Artifact) -> set[str]:
     """The crop files of an episode, of the original faces and of these."""
     ep_id = artifact.manifest.ep_id
-    return artifact.files_below(crops_dir(ep_id)) | artifact.files_below(crops_dir(ep_id, artifact.manifest.asset))
+    folders = {crops_dir(ep_id), crops_dir(ep_id, artifact.manifest.asset)}
+    return set().union(*map(artifact.files_below, folders))
 
 
 def _identities(store: ArtifactStore, ep_id: str) -> Sequence[str]:

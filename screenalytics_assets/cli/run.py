@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from screenalytics_assets.cli.importing import nothing_thrown_away
+
 if TYPE_CHECKING:
     from screenalytics_assets.runs import RunOutcome
 
@@ -34,12 +36,13 @@ def run(
 
     Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
     """
-    from resources.acceptance import load_acceptance
-    from resources.settings import SettingsResource, parse_assignment
-    from resources.video import probe_video
-    from resources.video_library import VideoLibraryResource
-    from screenalytics_assets.partitions import parse_ep_id
-    from screenalytics_assets.runs import require_known_assets
+    with nothing_thrown_away():
+        from resources.acceptance import load_acceptance
+        from resources.settings import SettingsResource, parse_assignment
+        from resources.video import probe_video
+        from resources.video_library import VideoLibraryResource
+        from screenalytics_assets.partitions import parse_ep_id
+        from screenalytics_assets.runs import require_known_assets
 
     console = Console()
     parse_ep_id(ep_id)
@@ -74,8 +77,10 @@ def execute(
     from screenalytics_assets.instance import open_instance
     from screenalytics_assets.runs import run_episode
 
+    with nothing_thrown_away():  # the instance imports its storage
+        instance = open_instance()
     outcome = run_episode(
-        open_instance(),
+        instance,
         ep_id,
         profile=profile,
         overrides=overrides,

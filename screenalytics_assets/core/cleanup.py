@@ -10,7 +10,7 @@ import pyarrow as pa
 from screenalytics_assets.core.carry_over import origins
 from screenalytics_assets.core.metrics import detect_track_metrics
 from screenalytics_assets.core.resplit import cut_counts, track_of_detection
-from screenalytics_assets.core.track import tracks_table
+from screenalytics_assets.core.track_rows import tracks_table
 
 COMPARED = (
     "tracks_per_minute",

@@ -5,13 +5,14 @@ correction therefore holds a few faces, each a time and a box, of what it is abo
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from screenalytics_assets.core.geometry import paired_iou
 from screenalytics_assets.core.identity_ids import SAME_FACE_IOU
@@ -53,13 +54,13 @@ class Shown(_Entry):
     faces: tuple[Anchor, ...] = Field(min_length=1)
 
 
-class _Correction(_Entry):
+class _Correction(_Entry, ABC):
     number: int = Field(ge=1)
 
     @property
+    @abstractmethod
     def shown(self) -> tuple[Shown, ...]:
         """Everything that the correction points to."""
-        raise NotImplementedError
 
 
 class Merge(_Correction):
@@ -94,6 +95,13 @@ class Name(_Correction):
     identity: Shown
     name: str = Field(min_length=1, max_length=80)
     person_id: PersonId
+
+    @field_validator("name")
+    @classmethod
+    def _is_printable(cls, value: str) -> str:
+        if not value.isprintable() or not value.strip():
+            raise ValueError(f"the name {value!r} has characters that cannot be printed, or none that can be seen")
+        return value
 
     @property
     def shown(self) -> tuple[Shown, ...]:

@@ -31,52 +31,64 @@ class Place(NamedTuple):
         return float(min(self.bbox_px[2] - self.bbox_px[0], self.bbox_px[3] - self.bbox_px[1]))
 
 
+_ROWS_PER_CHUNK = 4096
+
+
+class _Accepted(NamedTuple):
+    detection_id: str
+    place: Place
+    landmarks_px: NDArray[np.float32]
+    confidence: float
+    sharpness: float
+
+
 class DetectionRows:
-    """Accepted and refused boxes, in the order in which they were seen."""
+    """Accepted and refused boxes, in the order in which they were seen.
+
+    What was accepted becomes a table every few thousand rows: as objects they would take ten times the memory.
+    """
 
     def __init__(self, ep_id: str) -> None:
         self._ep_id = ep_id
-        self._places: list[Place] = []
-        self._landmarks_px: list[NDArray[np.float32]] = []
-        self._confidence: list[float] = []
-        self._sharpness: list[float] = []
+        self._chunks: list[pa.Table] = []
+        self._count = 0
+        self._pending: list[_Accepted] = []
         self._refused: list[tuple[Place, float, str]] = []
         self.blank_crops = 0
 
-    @staticmethod
-    def place(
-        frame_idx: int, ts_s: float, shot_idx: int, bbox_px: NDArray[np.float32], size_px: tuple[int, int]
-    ) -> Place:
-        """Where and when a box was seen."""
-        return Place(frame_idx, ts_s, shot_idx, bbox_px, size_px)
-
     def accept(self, place: Place, landmarks_px: NDArray[np.float32], confidence: float, sharpness: float) -> str:
         """Take a box in; returns its detection id."""
-        self._places.append(place)
-        self._landmarks_px.append(landmarks_px)
-        self._confidence.append(confidence)
-        self._sharpness.append(sharpness)
-        return f"det-{len(self._places):06d}"
+        self._count += 1
+        detection_id = f"det-{self._count:06d}"
+        self._pending.append(_Accepted(detection_id, place, landmarks_px, confidence, sharpness))
+        if len(self._pending) == _ROWS_PER_CHUNK:
+            self._chunks.append(self._table_of_pending())
+        return detection_id
 
     def refuse(self, place: Place, confidence: float, reason: str) -> None:
         """Note a box that is no usable face."""
         self._refused.append((place, confidence, reason))
 
     def detections(self) -> pa.Table:
-        """The accepted boxes with their pose and quality."""
-        count = len(self._places)
-        landmarks_px = np.array(self._landmarks_px, np.float32).reshape(count, 5, 2)
-        size_px = self._places[0].size_px if self._places else (1, 1)
+        """The accepted boxes with their pose and quality, by frame."""
+        everything = pa.concat_tables([*self._chunks, self._table_of_pending()])
+        return everything.sort_by([("frame_idx", "ascending"), ("detection_id", "ascending")])
+
+    def _table_of_pending(self) -> pa.Table:
+        accepted, self._pending = self._pending, []
+        places = [row.place for row in accepted]
+        landmarks_px = np.array([row.landmarks_px for row in accepted], np.float32).reshape(len(accepted), 5, 2)
+        size_px = places[0].size_px if places else (1, 1)
         pose = head_pose_deg(landmarks_px, size_px)
-        face_px = np.array([place.face_px() for place in self._places], np.float32)
-        confidence = np.array(self._confidence, np.float32)
-        sharpness = np.array(self._sharpness, np.float32)
+        face_px = np.array([place.face_px() for place in places], np.float32)
+        confidence = np.array([row.confidence for row in accepted], np.float32)
+        sharpness = np.array([row.sharpness for row in accepted], np.float32)
         return table_of(
             schemas.DETECTIONS,
             {
-                **self._place_columns(self._places),
-                "detection_id": [f"det-{i + 1:06d}" for i in range(count)],
-                "shot_idx": [place.shot_idx for place in self._places],
+                **self._place_columns(places),
+                "detection_id": [row.detection_id for row in accepted],
+                "shot_idx": [place.shot_idx for place in places],
                 "landmarks": (landmarks_px / np.array(size_px)).astype(np.float32),
                 "confidence": confidence,
                 "face_px": face_px,
@@ -89,7 +101,7 @@ class DetectionRows:
                     np.float32
                 ),
             },
-        ).sort_by([("frame_idx", "ascending"), ("detection_id", "ascending")])
+        )
 
     def refused(self) -> pa.Table:
         """The refused boxes, in the schema of ``crops_debug``."""

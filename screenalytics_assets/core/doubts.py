@@ -179,13 +179,15 @@ def merge_doubts(
     apart = {frozenset((identity_of[a], identity_of[b])) for a, b in pairs if a in identity_of and b in identity_of}
     named = {i["identity_id"] for i in identities if i.get("person_id")}
     faces = {name: int(tracks.faces[own].sum()) for name, own in rows.items()}
+    counts = np.array(list(faces.values()), np.float64)
+    required = required_similarity(counts[:, None], counts, **limits._asdict())
     found = []
     for (i, a), (j, b) in combinations(enumerate(similarity.identity_ids), 2):
         if frozenset((a, b)) in apart or {a, b} <= named:
             continue
         first, second = sorted((a, b), key=lambda name: (-faces[name], name))
         value = float(similarity.values[i, j])
-        found.append(MergeDoubt((first, second), value, limits.required(faces[a], faces[b])))
+        found.append(MergeDoubt((first, second), value, float(required[i, j])))
     return sorted(found, key=lambda doubt: (doubt.required - doubt.similarity, doubt.identities))
 
 

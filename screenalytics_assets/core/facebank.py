@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.align import aligned_crop, embedding_crop
 from screenalytics_assets.core.detect import FrameFaces
-from screenalytics_assets.core.detection_rows import DetectionRows
+from screenalytics_assets.core.detection_rows import DetectionRows, Place
 from screenalytics_assets.core.gating import rejection_reasons
 from screenalytics_assets.core.quality import is_blank, laplacian_variance
 from screenalytics_assets.core.settings import FacebankSettings, FacesSettings
@@ -157,7 +157,7 @@ def _measure(
         return replace(finding, reason=NO_FACE)  # landmarks that coincide
     face = embedding_crop(crop)
     measured = DetectionRows(finding.photo_id)
-    place = measured.place(0, 0.0, 0, faces.boxes_px[row], (width, height))
+    place = Place(0, 0.0, 0, faces.boxes_px[row], (width, height))
     measured.accept(place, faces.landmarks_px[row], float(faces.scores[row]), laplacian_variance(face))
     table = measured.detections()
     limits = gate.model_copy(

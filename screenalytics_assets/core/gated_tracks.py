@@ -20,7 +20,7 @@ from screenalytics_assets.core.appearance_gate import (
 )
 from screenalytics_assets.core.rejoin import rejoin
 from screenalytics_assets.core.tables import boxes_of, column_of, table_of
-from screenalytics_assets.core.track import tracks_table
+from screenalytics_assets.core.track_rows import tracks_table
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """From detection ids to (N, 512) float32 of unit norm, row i for id i."""

@@ -29,6 +29,20 @@ def total_s(intervals: Intervals) -> float:
     return float((intervals[:, 1] - intervals[:, 0]).sum())
 
 
+def overlapping_pairs(sets: Sequence[Intervals]) -> list[tuple[int, int]]:
+    """Which two sets have time in common, the lower index first, in ascending order; found without trying all pairs."""
+    owner = np.repeat(np.arange(len(sets)), np.array([len(intervals) for intervals in sets], np.int64))
+    spans = np.concatenate([np.empty((0, 2)), *sets])
+    order = np.argsort(spans[:, 0], kind="stable")
+    starts, ends, owner = spans[order, 0], spans[order, 1], owner[order]
+    own = np.arange(len(order))
+    begin_meanwhile = np.maximum(np.searchsorted(starts, ends) - own - 1, 0)
+    first = np.repeat(own, begin_meanwhile)
+    second = first + 1 + np.arange(len(first)) - (np.cumsum(begin_meanwhile) - begin_meanwhile)[first]
+    pairs = np.sort(np.column_stack([owner[first], owner[second]]), axis=1)
+    return [(a, b) for a, b in np.unique(pairs, axis=0).tolist() if a != b]
+
+
 def time_with_at_least(count: int, sets: Sequence[Intervals]) -> float:
     """Seconds in which at least ``count`` of the sets are there; each set is merged."""
     if not sets:

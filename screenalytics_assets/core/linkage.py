@@ -17,7 +17,10 @@ def required_similarity(
     a mean, here at its best: faces of one track are alike). So two single faces must reach ``tight_thresh``, and the
     more faces there are on either side, the nearer the limit comes to ``cluster_thresh``.
     """
-    return cluster_thresh + max(0.0, tight_thresh - cluster_thresh) / np.sqrt(faces * others)
+    extra = tight_thresh - cluster_thresh
+    if extra <= 0:
+        return np.full(np.broadcast(faces, others).shape, cluster_thresh)
+    return cluster_thresh + extra / np.sqrt(faces * others)
 
 
 def linked_groups(

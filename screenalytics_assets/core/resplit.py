@@ -118,20 +118,26 @@ def _cuts_table(cuts: Sequence[Cut], before: pa.Table, after: pa.Table, detectio
 
 
 def _with_earlier_ids(found: pa.Table, earlier: pa.Table) -> pa.Table:
-    began = {
-        track["boxes"][0]["detection_id"]: (track["track_id"], track["split_reason"])
-        for track in earlier.select(["track_id", "split_reason", "boxes"]).to_pylist()
-    }
+    ids_and_reasons = zip(earlier["track_id"].to_pylist(), earlier["split_reason"].to_pylist(), strict=True)
+    began = dict(zip(_first_detections(earlier), ids_and_reasons, strict=True))
     number = max(int(track_id.rpartition("-")[2]) for track_id, _ in began.values())
     ids, reasons = [], []
-    for track in found.select(["split_reason", "boxes"]).to_pylist():
-        known = began.get(track["boxes"][0]["detection_id"])
+    for first, reason in zip(_first_detections(found), found["split_reason"].to_pylist(), strict=True):
+        known = began.get(first)
         if known is None:
             number += 1
-            known = (f"track-{number:05d}", track["split_reason"])
+            known = (f"track-{number:05d}", reason)
         ids.append(known[0])
         reasons.append(known[1])
     for name, values in (("track_id", ids), ("split_reason", reasons)):
         column = found.schema.get_field_index(name)
         found = found.set_column(column, found.schema.field(name), pa.array(values, pa.string()))
     return found
+
+
+def _first_detections(tracks: pa.Table) -> list[str]:
+    """The detection with which each track begins."""
+    boxes = tracks["boxes"].combine_chunks()
+    lengths = boxes.value_lengths().to_numpy()
+    firsts: list[str] = boxes.flatten().field("detection_id").take(np.cumsum(lengths) - lengths).to_pylist()
+    return firsts

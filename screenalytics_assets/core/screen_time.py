@@ -3,14 +3,13 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.intervals import Intervals, merged, time_with_at_least, total_s
+from screenalytics_assets.core.intervals import Intervals, merged, overlapping_pairs, time_with_at_least, total_s
 from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.settings import ScreenTimeSettings
 from screenalytics_assets.core.tables import boxes_of, column_of
@@ -247,8 +246,9 @@ def _to_ms(time: Intervals, duration_s: float) -> Intervals:
 
 
 def _together(people: Sequence[str], times: Mapping[str, Intervals]) -> list[dict[str, Any]]:
+    own = [times[person] for person in people]
     pairs = [
-        {"people": [a, b], "seconds": round(time_with_at_least(2, [times[a], times[b]]), 3)}
-        for a, b in combinations(people, 2)
+        {"people": [people[i], people[j]], "seconds": round(time_with_at_least(2, [own[i], own[j]]), 3)}
+        for i, j in overlapping_pairs(own)
     ]
     return sorted((pair for pair in pairs if pair["seconds"]), key=lambda pair: -pair["seconds"])

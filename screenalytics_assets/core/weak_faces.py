@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from screenalytics_assets.core.geometry import iou_matrix
 from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
@@ -103,6 +102,9 @@ def _follow(frames: Iterable[tuple[FrameBoxes, NDArray[np.bool_]]]) -> None:
 
 def _matched(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows of the one and, of the same length, of the other set that are the same place, each once."""
+    # A quarter of a second of imports, which only who looks at a video needs.
+    from scipy.optimize import linear_sum_assignment
+
     iou = iou_matrix(first, second)
     rows, columns = linear_sum_assignment(iou, maximize=True)
     close = iou[rows, columns] >= MIN_IOU

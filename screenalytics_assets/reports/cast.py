@@ -107,7 +107,7 @@ def cast_sheet(cast: Sequence[CastMember], crops: Mapping[str, bytes]) -> bytes:
 
 
 def cast_timeline(cast: Sequence[CastMember], shots: pa.Table) -> bytes:
-    """When each identity is seen, as a PNG."""
+    """When each identity is seen, as an SVG."""
     starts_s = shots["start_s"].to_pylist()
     duration_s = shots["end_s"].to_pylist()[-1] if shots.num_rows else 1.0
     rows = [TimelineRow(member.label, member.intervals_s) for member in cast]

@@ -1,6 +1,7 @@
 """The page of an episode: one HTML file that needs nothing else."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import pyarrow as pa
 from resources.artifacts import Artifact, Manifest
 from resources.crop_file import read_crops
 from resources.model_packs import ModelPack
+from resources.onnx_session import default_threads
 from screenalytics_assets.assets.cleanup_report import comparison_rows
 from screenalytics_assets.core.acceptance import AcceptanceTable
 from screenalytics_assets.core.doubts import identity_similarity
@@ -85,8 +87,10 @@ class EpisodePage:
             totals=time["totals"],
             likely=sum(question.is_likely for question in (*merges, *splits)),
             timeline=self._timeline,
-            thumbnails={i: still(self._crops[i]) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
-            people=[self._card(person, bands) for person in self._people],
+            thumbnails={i: self._still(i) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
+            people=[
+                self._card(person, bands, moving) for person, moving in zip(self._people, self._moving, strict=True)
+            ],
             together=[
                 {"labels": [labels[key] for key in pair["people"]], "seconds": pair["seconds"]}
                 for pair in time["together"][:_PAIRS_SHOWN]
@@ -155,13 +159,29 @@ class EpisodePage:
         wanted |= {row["detection_id"] for _, _, rows in self._examples for row in rows}
         return dict(read_crops(self.inputs["face_crops"].path("face_crops.parquet"), wanted))
 
-    def _card(self, person: Person, bands: Bands) -> dict[str, Any]:
+    @cached_property
+    def _stills(self) -> dict[str, str]:
+        return {}
+
+    def _still(self, detection_id: str) -> str:
+        """A crop as a picture, encoded once however often it is shown."""
+        if detection_id not in self._stills:
+            self._stills[detection_id] = still(self._crops[detection_id])
+        return self._stills[detection_id]
+
+    @cached_property
+    def _moving(self) -> list[str | None]:
+        """The animation of each person who has one; most of the page's time, and Pillow lets go of the interpreter."""
+        frames = [[self._crops[face.detection_id] for face in person.frames] for person in self._people]
+        with ThreadPoolExecutor(default_threads()) as pool:
+            return list(pool.map(lambda crops: animated(crops) if len(crops) > 1 else None, frames))
+
+    def _card(self, person: Person, bands: Bands, moving: str | None) -> dict[str, Any]:
         cohesions = [i["cohesion_score"] for i in person.identities if len(i["track_ids"]) > 1]
-        frames = [self._crops[face.detection_id] for face in person.frames]
         return {
             "person": person,
-            "still": still(self._crops[person.best[0].detection_id]) if person.best else None,
-            "moving": animated(frames) if len(frames) > 1 else None,
+            "still": self._still(person.best[0].detection_id) if person.best else None,
+            "moving": moving,
             "cohesion": min(cohesions) if cohesions else None,
             "named_by": next((i["named_by"] for i in person.identities if i.get("named_by")), None),
             "crops": [self._crop(face, bands) for face in person.best],
@@ -169,7 +189,7 @@ class EpisodePage:
 
     def _crop(self, face: Face, bands: Bands) -> dict[str, Any]:
         return {
-            "uri": still(self._crops[face.detection_id]),
+            "uri": self._still(face.detection_id),
             "ts_s": face.ts_s,
             "quality": face.quality,
             "tone": bands.tone(face.quality),
@@ -179,9 +199,7 @@ class EpisodePage:
         return [
             {
                 **question._asdict(),
-                "faces": [
-                    {"uri": still(self._crops[detection_id]), "alt": alt} for detection_id, alt in question.faces
-                ],
+                "faces": [{"uri": self._still(detection_id), "alt": alt} for detection_id, alt in question.faces],
             }
             for question in questions
         ]

@@ -1,23 +1,24 @@
 """Contact sheets and timelines, small enough for the event log."""
 
-import io
 from collections.abc import Sequence
+from html import escape
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from resources.crop_file import decode_jpeg
 from screenalytics_assets.metadata import MAX_PICTURE_BYTES
+from screenalytics_assets.reports.timeline import COLOURS, ticks_of
 
 _CELL_PX = 72
 _LABEL_PX = 150
 _PER_ROW = 8
 _MAX_ROWS = 24
 _INK = (40, 40, 40)
+_NAME_PX, _SECONDS_PX, _MARGIN_PX = 190, 640, 20
+_LANE_PX, _AXIS_PX = 26, 24
 
 
 class SheetRow(NamedTuple):
@@ -54,24 +55,42 @@ def contact_sheet(rows: Sequence[SheetRow]) -> bytes:
 
 
 def timeline(rows: Sequence[TimelineRow], *, cuts_s: Sequence[float], duration_s: float) -> bytes:
-    """When each person is seen, with the cuts as thin lines, as a PNG."""
+    """When each person is seen, with the cuts as thin lines, as an SVG that fits the event log."""
     shown = rows[:_MAX_ROWS]
-    figure = Figure(figsize=(10, 0.8 + 0.32 * max(1, len(shown))), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    bottom = _LANE_PX * max(1, len(shown))
+    width, height = _NAME_PX + _SECONDS_PX + _MARGIN_PX, bottom + _AXIS_PX
+    per_s = _SECONDS_PX / duration_s
+    cuts = "".join(f"M{_NAME_PX + x} 0V{bottom}" for x in sorted({round(ts_s * per_s) for ts_s in cuts_s}))
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f'<path d="{cuts}" stroke="#bbb" stroke-width="0.6"/>',
+    ]
     for line, row in enumerate(shown):
-        spans = [(start_s, max(end_s - start_s, duration_s / 500)) for start_s, end_s in row.intervals_s]
-        axes.broken_barh(spans, (line - 0.38, 0.76), color=f"C{line % 10}")
-    axes.vlines(cuts_s, -0.5, max(0.5, len(shown) - 0.5), color="0.75", linewidth=0.6, zorder=0)
-    axes.set_yticks(range(len(shown)), [row.label for row in shown], fontsize=8)
-    axes.set_ylim(max(0.5, len(shown) - 0.5), -0.5)
-    axes.set_xlim(0, duration_s)
-    axes.set_xlabel("seconds", fontsize=8)
-    axes.tick_params(axis="x", labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+        middle = line * _LANE_PX + _LANE_PX // 2
+        spans = "".join(f"M{_NAME_PX + x0} {middle}H{_NAME_PX + x1}" for x0, x1 in _pixels(row.intervals_s, per_s))
+        colour = COLOURS[line % len(COLOURS)]
+        parts.append(f'<text x="{_NAME_PX - 8}" y="{middle + 4}" text-anchor="end">{escape(row.label)}</text>')
+        parts.append(f'<path d="{spans}" stroke="{colour}" stroke-width="{_LANE_PX * 3 // 4}"/>')
+    parts.append(f'<path d="M{_NAME_PX} 0V{bottom}H{_NAME_PX + _SECONDS_PX}" fill="none" stroke="#444"/>')
+    for ts_s, label in ticks_of(duration_s):
+        x = _NAME_PX + round(ts_s * per_s)
+        parts.append(f'<text x="{x}" y="{bottom + 15}" text-anchor="middle" fill="#444">{label}</text>')
+    return "".join([*parts, "</svg>"]).encode()
+
+
+def _pixels(intervals_s: Sequence[tuple[float, float]], per_s: float) -> list[tuple[int, int]]:
+    """Intervals in whole pixels, at least one wide; those that touch there are one, so that many are not large."""
+    merged: list[tuple[int, int]] = []
+    for start_s, end_s in sorted(intervals_s):
+        start = int(start_s * per_s)
+        end = max(start + 1, round(end_s * per_s))
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _thumbnail(crop_jpeg: bytes) -> NDArray[np.uint8]:

@@ -65,9 +65,13 @@ def timeline_of(people: Sequence[Person], *, cuts_s: Sequence[float], duration_s
     lengths = sorted((end_s - start_s for p in people for start_s, end_s in p.intervals_s), reverse=True)
     shortest_s = lengths[MAX_THUMBNAILS - 1] if len(lengths) > MAX_THUMBNAILS else 0.0
     rows = [Row(p, COLOURS[i % len(COLOURS)], _spans(p, shortest_s)) for i, p in enumerate(people)]
+    return Timeline(duration_s, cuts_s, ticks_of(duration_s), rows)
+
+
+def ticks_of(duration_s: float) -> list[tuple[float, str]]:
+    """Round times over the seconds of an episode, each with its label."""
     step_s = next((step for step in _STEPS_S if duration_s / step <= _TICKS), 2 * _STEPS_S[-1])
-    ticks = [(float(at), clock(at, tenths=False)) for at in range(0, int(duration_s * 0.97) + 1, step_s)]
-    return Timeline(duration_s, cuts_s, ticks, rows)
+    return [(float(at), clock(at, tenths=False)) for at in range(0, int(duration_s * 0.97) + 1, step_s)]
 
 
 def _spans(person: Person, shortest_s: float) -> list[Span]:

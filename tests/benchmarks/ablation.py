@@ -156,7 +156,7 @@ class Bench:
             detector = self._detector(settings)
             found = harvest(
                 video.stem,
-                read_frames(video, probe),
+                read_frames(video, probe, every_frame=settings.every_frame),
                 detector,
                 settings,
                 confidence_th=run.thresholds.confidence_th,

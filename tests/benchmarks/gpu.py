@@ -30,12 +30,13 @@ from resources.cuda_session import BoundSession
 from resources.detector import FaceDetector, load_detector
 from resources.embedder import FaceEmbedder, load_embedder
 from resources.model_packs import ModelPack, load_pack
-from resources.onnx_session import Cuda, Device, create_session
+from resources.onnx_session import create_session
 from resources.video import probe_video, read_frames
 from screenalytics_assets.core.align import aligned_crop
 from screenalytics_assets.core.detect import FrameFaces
 from screenalytics_assets.core.errors import ScreenalyticsError
 from screenalytics_assets.core.geometry import iou_matrix
+from screenalytics_assets.core.providers import Cuda, Device
 from screenalytics_assets.core.settings import DetectionSettings
 from screenalytics_assets.paths import config_dir
 

@@ -117,6 +117,16 @@ def test_the_timeline_is_walked_with_the_keyboard_and_shows_faces(browser: Brows
     assert page.url.endswith(spans.nth(1).get_attribute("href") or "nowhere")
 
 
+def test_every_row_of_the_timeline_shows_the_cuts_which_the_page_holds_once(browser: Browser, pages: Pages) -> None:
+    page = opened(browser, pages.episode).page
+    rows, cuts = page.locator("svg.spans"), page.locator("svg.spans #cuts")
+    assert cuts.count() == 1
+    drawn = [row.locator("#cuts, use").bounding_box() for row in rows.all()]
+    assert len(drawn) > 1
+    assert all(box and box["width"] > 0 and box["height"] > 0 for box in drawn)
+    assert page.evaluate("getComputedStyle(document.querySelector('#cuts')).stroke") != "none"
+
+
 def test_the_report_shows_the_people_of_the_screen_time_and_moving_pictures_can_be_stilled(
     browser: Browser, pages: Pages
 ) -> None:

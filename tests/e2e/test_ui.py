@@ -75,7 +75,7 @@ def test_the_partition_page_of_identities_shows_people_faces_and_timeline(ui: Ui
     for key in ("contact_sheet", "timeline"):
         _metadata(ui.page, key).get_by_text("Show Markdown").click()
         picture = ui.page.get_by_role("dialog").get_by_role("img", name="identity")
-        expect(picture).to_have_attribute("src", re.compile("^data:image/(jpeg|png);base64,"))
+        expect(picture).to_have_attribute("src", re.compile(r"^data:image/(jpeg|svg\+xml);base64,"))
         # The width in pixels is 0 where the browser cannot decode the picture.
         expect(picture).not_to_have_js_property("naturalWidth", 0)
         ui.screenshot(f"identities_{key}")

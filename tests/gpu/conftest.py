@@ -2,8 +2,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from resources.onnx_session import CUDA, create_session
+from resources.onnx_session import create_session
 from screenalytics_assets.core.errors import DeviceError
+from screenalytics_assets.core.providers import CUDA
 from tests.unit.test_onnx_session import doubling_model
 
 

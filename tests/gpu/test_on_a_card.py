@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from resources.detector import FaceDetector, load_detector
 from resources.embedder import CUDA_BATCH_SIZE, load_embedder
 from resources.model_packs import ModelPack
-from resources.onnx_session import CUDA, Cuda, Device
 from screenalytics_assets.core.align import aligned_crop
 from screenalytics_assets.core.detect import FrameFaces
+from screenalytics_assets.core.providers import CUDA, Cuda, Device
 from tests.ml.conftest import group_photo, scrfd_pack
 
 __all__ = ["group_photo", "scrfd_pack"]

@@ -22,8 +22,9 @@ from resources.cuda_session import (
 from resources.detector import FaceDetector, load_detector
 from resources.embedder import CUDA_BATCH_SIZE, load_embedder
 from resources.model_packs import ModelPack
-from resources.onnx_session import CPU, CUDA, Cuda, create_session
+from resources.onnx_session import create_session
 from screenalytics_assets.core.align import aligned_crop
+from screenalytics_assets.core.providers import CPU, CUDA, Cuda
 from tests.cuda_stand_in import Asked, stand_in_for_cuda
 
 Picture = NDArray[np.uint8]

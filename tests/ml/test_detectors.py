@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from resources.detector import FaceDetector, input_size, load_detector
 from resources.model_packs import ModelPack, load_pack
-from resources.onnx_session import CPU
 from screenalytics_assets.core.detect import FrameFaces
 from screenalytics_assets.core.errors import DeviceError, ModelPackError
 from screenalytics_assets.core.geometry import iou_matrix
+from screenalytics_assets.core.providers import CPU
 
 Picture = NDArray[np.uint8]
 

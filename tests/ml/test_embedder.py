@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from resources.detector import load_detector
 from resources.embedder import FaceEmbedder, load_embedder
 from resources.model_packs import ModelPack, load_pack
-from resources.onnx_session import CPU
 from screenalytics_assets.core.errors import ModelPackError
+from screenalytics_assets.core.providers import CPU
 
 Crops = NDArray[np.uint8]
 

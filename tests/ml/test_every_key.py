@@ -23,8 +23,8 @@ from resources.artifact_store import LocalArtifactStore
 from resources.detector import load_detector
 from resources.embedder import load_embedder
 from resources.model_packs import ModelPack
-from resources.onnx_session import CPU, CUDA
 from resources.video_library import VideoLibraryResource
+from screenalytics_assets.core.providers import CPU, CUDA
 from screenalytics_assets.core.settings import section_of_key
 from screenalytics_assets.core.tables import boxes_of, column_of
 from tests.cuda_stand_in import stand_in_for_cuda
@@ -175,6 +175,15 @@ ROWS: dict[str, Row] = {
     "detection_fps_limit": Row(
         "detections", 12.0, 2.0, rows_of("detections", "analysed_frames"), less, {"frame_stride": 1}
     ),
+    "every_frame": Row(
+        "detections",
+        True,
+        False,
+        rows_of("detections", "analysed_frames"),
+        less,
+        {"frame_stride": 1, "detection_fps_limit": 60.0, "still_interval_s": 0.0},
+    ),
+    "still_interval_s": Row("detections", 0.0, 0.5, rows_of("detections", "analysed_frames"), less),
     "detector_input_px": Row(
         "detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0, "close_look_scale": 1.0}
     ),

@@ -229,10 +229,10 @@ def test_the_latest_run_tells_how_far_it_is(instance: dg.DagsterInstance, fresh:
     assert (found.run_id, found.status, found.fraction) == (outcome.run_id, "SUCCESS", 1.0)
     assert (found.phase, found.phase_index, found.phase_total) == ("cleanup_report", 5, 5)
     assert found.total_elapsed_seconds > 0
-    failed = run_episode(instance, EP, overrides={"device": "cuda"}, select=["reembed", "recluster"], force=True)
+    failed = run_episode(instance, EP, overrides={"device": "cuda"}, select=["faces", "split_tracks"], force=True)
     found = latest_progress(instance, EP)
     assert found is not None
-    assert (found.run_id, found.status, found.phase, found.phase_index) == (failed.run_id, "FAILURE", "reembed", 1)
+    assert (found.run_id, found.status, found.phase, found.phase_index) == (failed.run_id, "FAILURE", "faces", 1)
     assert found.fraction == 0
     assert latest_progress(instance, "demo-s09e09") is None
 

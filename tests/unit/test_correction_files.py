@@ -6,6 +6,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from resources.artifact_store import ArtifactStore
 from resources.correction_files import read_corrections, write_corrections
@@ -112,6 +113,12 @@ def test_a_number_that_occurs_twice_is_refused(site: StoreSite) -> None:
     content = {"ep_id": EP, "corrections": [entry.model_dump(mode="json")] * 2}
     with pytest.raises(CorrectionError, match=r"numbers of the corrections are \[1, 1\]"):
         read_corrections(written(site, yaml.safe_dump(content)), EP)
+
+
+@pytest.mark.parametrize("name", ["Jane\x85Doe", "Jane\n", "\u200b", "  "])
+def test_a_name_that_cannot_be_printed_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="cannot be printed"):
+        Name(number=1, identity=shown("ident_001"), name=name, person_id="jane")
 
 
 @given(

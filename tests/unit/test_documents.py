@@ -48,6 +48,7 @@ ASKED_FOR = [
     "reference/cli",
     "reference/api",
     "ops/hardware_sizing",
+    "ops/speed",
     "ops/performance_tuning_faces_pipeline",
     "ops/troubleshooting_faces_pipeline",
     "ops/storage",

@@ -76,6 +76,15 @@ def test_few_faces_must_be_more_alike() -> None:
     assert many.required == pytest.approx(0.38 + 0.09 / 16)
 
 
+def test_each_pair_is_held_against_the_limit_of_its_own_faces() -> None:
+    tracks = tracks_of("ABC")._replace(faces=np.array([1, 4, 25]))
+    doubts = merge_doubts(identities_of([1], [2], [3]), tracks, LIMITS)
+    faces = {"ident_001": 1, "ident_002": 4, "ident_003": 25}
+    assert len(doubts) == 3
+    for doubt in doubts:
+        assert doubt.required == LIMITS.required(*(faces[name] for name in doubt.identities))
+
+
 def test_the_tracks_of_a_stranger_are_one_part_and_the_likeliest_to_take_out() -> None:
     doubts = split_doubts(identities_of([1, 2, 3], [4, 5, 6, 7, 8]), tracks_of("CCCAAABB"), LIMITS)
     assert (doubts[0].identity_id, doubts[0].track_ids) == ("ident_002", ("track-00007", "track-00008"))

@@ -22,6 +22,7 @@ class CountingEmbedder:
 
     def __init__(self) -> None:
         self.brightness: list[int] = []
+        self.loaded = 0
 
     def embed(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         found = crops_bgr.reshape(len(crops_bgr), -1).mean(axis=1)
@@ -50,11 +51,16 @@ def embed_faces(
     crop_file: Path, embedder: CountingEmbedder, count: int, known: Sequence[int]
 ) -> tuple[NDArray[np.float32], int]:
     advanced: list[int] = []
+
+    def load() -> CountingEmbedder:
+        embedder.loaded += 1
+        return embedder
+
     with LocalArtifactStore(crop_file.parent).staging("faces", EP_ID) as output:
         vectors = embed_crops(
             faces_table([0] * count, [0.5] * count),
             crop_file,
-            embedder,
+            load,
             output,
             known={f"det-{i + 1:06d}": -vector_of(i) for i in known},
             on_face=lambda: advanced.append(1),
@@ -72,16 +78,17 @@ def test_the_embedder_is_not_asked_for_what_is_known(crop_file: Path) -> None:
         np.testing.assert_array_equal(vectors[i], -vector_of(i) if i in known else vector_of(i))
 
 
-def test_the_embedder_is_not_asked_at_all_if_everything_is_known(crop_file: Path) -> None:
+def test_the_embedder_is_not_even_loaded_if_everything_is_known(crop_file: Path) -> None:
     embedder = CountingEmbedder()
     embed_faces(crop_file, embedder, 20, range(100))
-    assert embedder.brightness == []
+    assert (embedder.brightness, embedder.loaded) == ([], 0)
 
 
 def test_what_nobody_knows_is_embedded(crop_file: Path) -> None:
     embedder = CountingEmbedder()
     vectors, _ = embed_faces(crop_file, embedder, COUNT, [])
     np.testing.assert_array_equal(vectors, [vector_of(i) for i in range(COUNT)])
+    assert embedder.loaded == 1
 
 
 def test_a_crop_is_written_as_a_file_also_when_its_vector_is_known(crop_file: Path) -> None:
@@ -92,7 +99,7 @@ def test_a_crop_is_written_as_a_file_also_when_its_vector_is_known(crop_file: Pa
         embed_crops(
             faces,
             crop_file,
-            CountingEmbedder(),
+            CountingEmbedder,
             output,
             known={"det-000001": vector_of(0)},
             on_face=lambda: None,

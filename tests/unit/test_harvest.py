@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from screenalytics_assets.core import detection_rows
 from screenalytics_assets.core.detect import FrameFaces
 from screenalytics_assets.core.harvest import Harvest, harvest
 from screenalytics_assets.core.settings import DetectionSettings
@@ -64,7 +66,7 @@ def looked_at(frames: list[Frame], script: Script, crops: dict[str, bytes] | Non
         "show-s01e02",
         frames,
         script,
-        DetectionSettings.model_validate(settings),
+        DetectionSettings.model_validate({"still_interval_s": 0.0, **settings}),
         confidence_th=0.4,
         fps=FPS,
         keep_crop=kept.__setitem__,
@@ -120,3 +122,28 @@ def test_a_second_box_on_a_face_is_left_out() -> None:
     script = Script({0: [(100, 0.9), (130, 0.41)], 3: [(100, 0.9), (230, 0.41)]})
     found = looked_at([Frame(i) for i in range(6)], script)
     assert found.detections["frame_idx"].to_pylist() == [0, 3, 3]
+
+
+def test_where_nothing_changes_few_frames_are_looked_at_and_the_faces_are_on_screen_all_the_same() -> None:
+    script = Script({i: [(100, 0.9)] for i in range(60)})
+    found = looked_at([Frame(i) for i in range(60)], script, still_interval_s=0.5)
+    assert found.analysed_frames["frame_idx"].to_pylist() == [0, 12, 24, 36, 48, 59]
+    assert found.detections.num_rows == 6
+
+
+def test_where_a_face_comes_and_goes_looks_are_as_dense_as_the_stride() -> None:
+    script = Script({i: [(100, 0.9)] for i in range(20, 40)})
+    found = looked_at([Frame(i) for i in range(60)], script, still_interval_s=0.5)
+    seen = found.detections["frame_idx"].to_pylist()
+    assert (seen[0], seen[-1]) == (21, 39)
+    assert {18, 21, 39, 42} <= set(found.analysed_frames["frame_idx"].to_pylist())
+
+
+def test_many_faces_leave_one_table_in_the_order_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script({i: [(100, 0.9), (300, 0.3 if i % 2 else 0.9)] for i in range(60)})
+    frames = [Frame(i) for i in range(60)]
+    at_once = looked_at(frames, script, frame_stride=1, detection_fps_limit=24.0)
+    monkeypatch.setattr(detection_rows, "_ROWS_PER_CHUNK", 7)
+    in_chunks = looked_at(frames, script, frame_stride=1, detection_fps_limit=24.0)
+    assert in_chunks.detections.num_rows == 120
+    assert in_chunks.detections.combine_chunks() == at_once.detections.combine_chunks()

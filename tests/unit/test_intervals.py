@@ -1,8 +1,10 @@
+from itertools import combinations
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screenalytics_assets.core.intervals import intervals_of, merged, time_with_at_least, total_s
+from screenalytics_assets.core.intervals import intervals_of, merged, overlapping_pairs, time_with_at_least, total_s
 
 # Whole seconds, so that the seconds can be counted one by one.
 interval = st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -51,3 +53,11 @@ def test_union_is_at_most_the_sum_and_the_sum_is_every_level_of_overlap(people: 
     levels = [time_with_at_least(count, times) for count in range(1, len(times) + 1)]
     assert sum(levels) == sum(map(total_s, times))
     assert levels == sorted(levels, reverse=True)
+
+
+@given(st.lists(sets, max_size=6))
+def test_the_pairs_that_overlap_are_those_with_time_in_common(several: list[list[tuple[int, int]]]) -> None:
+    lasting = [[pair for pair in pairs if pair[0] < pair[1]] for pairs in several]
+    found = overlapping_pairs([merged(intervals_of(pairs)) for pairs in lasting])
+    common = [(a, b) for a, b in combinations(range(len(lasting)), 2) if seconds(lasting[a]) & seconds(lasting[b])]
+    assert found == common

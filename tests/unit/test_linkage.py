@@ -28,6 +28,17 @@ def test_no_bridge_is_required_less_of_than_the_threshold_of_large_clusters(
     assert cluster_thresh <= found <= max(tight_thresh, cluster_thresh) + 1e-12
 
 
+@pytest.mark.parametrize("tight_thresh", [0.4, 0.3])
+def test_where_the_tight_limit_is_not_above_the_other_faces_do_not_count(tight_thresh: float) -> None:
+    limits = {"tight_thresh": tight_thresh, "cluster_thresh": 0.4}
+    many = np.array([1.0, 4.0, 100.0])
+    for faces, others, shape in ((many[0], many, (3,)), (many, many, (3,)), (many[:, None], many, (3, 3))):
+        found = required_similarity(faces, others, **limits)
+        assert found.shape == shape
+        assert found.dtype == np.float64
+        assert (found == 0.4).all()
+
+
 def plainly(
     similarity: NDArray[np.float64], faces: NDArray[np.int64], tight: float, bridge: float, closest: list[float]
 ) -> set[frozenset[int]]:

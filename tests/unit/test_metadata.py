@@ -55,7 +55,9 @@ def test_whatever_is_shown_is_accepted_by_dagster() -> None:
     assert set(result.metadata or {}) == set(values)
 
 
-@pytest.mark.parametrize(("content", "kind"), [(b"\x89PNG....", "png"), (b"\xff\xd8....", "jpeg")])
+@pytest.mark.parametrize(
+    ("content", "kind"), [(b"\x89PNG....", "png"), (b"\xff\xd8....", "jpeg"), (b"<svg></svg>", "svg+xml")]
+)
 def test_a_picture_is_shown_in_place(content: bytes, kind: str) -> None:
     shown = picture(content, "who is who")
     assert shown.md_str == f"![who is who](data:image/{kind};base64,{base64.b64encode(content).decode()})"

@@ -10,8 +10,9 @@ from onnx import TensorProto, helper
 
 from resources import onnx_session
 from resources.onnx_model import prepare_model
-from resources.onnx_session import CPU, CUDA, cpu_quota, create_session, default_threads, threads_of_a_call
+from resources.onnx_session import calls_at_once, cpu_quota, create_session, default_threads, threads_of_a_call
 from screenalytics_assets.core.errors import DeviceError, ModelPackError
+from screenalytics_assets.core.providers import CPU, CUDA, Device
 
 
 def doubling_model(batch: int = 1) -> bytes:
@@ -160,3 +161,21 @@ def test_calls_that_overlap_share_the_threads_and_none_goes_without(
 ) -> None:
     monkeypatch.setattr(onnx_session, "default_threads", lambda: 4)
     assert threads_of_a_call(threads, overlapping) == each
+
+
+@pytest.mark.parametrize(
+    ("device", "providers", "threads", "calls"),
+    [
+        ("auto", [CPU], 0, 4),
+        ("auto", [CPU], 3, 3),
+        ("auto", [CUDA, CPU], 2, 8),
+        ("cuda", [CUDA, CPU], 16, 16),
+        ("cpu", [CUDA, CPU], 2, 2),
+    ],
+)
+def test_looks_overlap_on_each_thread_and_on_cuda_as_many_as_make_a_batch(
+    monkeypatch: pytest.MonkeyPatch, device: Device, providers: list[str], threads: int, calls: int
+) -> None:
+    monkeypatch.setattr(onnx_session, "default_threads", lambda: 4)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: providers)
+    assert calls_at_once(device, threads) == calls

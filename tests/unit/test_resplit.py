@@ -66,6 +66,16 @@ def test_with_few_vectors_the_cut_is_between_the_two_that_differ() -> None:
     assert cut_counts(found.cuts) == {"hard": 1, "streak": 0, "iou": 0, "total": 1}
 
 
+def test_a_part_of_the_tracks_keeps_its_ids_as_well() -> None:
+    footage = Footage([(0, [0] * 20), (30, [1] * 20 + [2] * 20), (120, [3] * 30)], shots=[0, 1, 2])
+    tracks = tracks_table(footage.tracks)
+    for part in (tracks.slice(1), pa.concat_tables([tracks.slice(1, 1), tracks.slice(2)])):
+        found = resplit_tracks(
+            part, footage.detections, known_of(footage), LIMITS, interval_s=0.5, rejoin_gap_s=2.0
+        ).tracks
+        assert ids(found) == [track_id(1), track_id(3), track_id(2)]
+
+
 def test_tracks_in_order_keep_their_ids_and_pieces_have_numbers_that_no_track_had() -> None:
     footage = Footage([(0, [0] * 20 + [1] * 20), (30, [2] * 30), (120, [3] * 20 + [4] * 20)], shots=[0, 0, 1])
     found = resplit(footage)

@@ -289,3 +289,16 @@ def test_frames_are_not_kept(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 6 * one_picture_bytes
+
+
+@pytest.mark.parametrize("times_ms", [None, [40 * i + 7 * (i % 3) for i in range(36)]])
+def test_frames_that_no_other_needs_can_be_left_out_and_the_others_keep_number_time_and_picture(
+    tmp_path: Path, times_ms: list[int] | None
+) -> None:
+    path = write_video(tmp_path / "video.mp4", numbered_pictures(36), times_ms=times_ms)
+    probe = probe_video(path)
+    whole = {frame.index: (frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe)}
+    fewer = {frame.index: (frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe, every_frame=False)}
+    assert 0 in fewer
+    assert len(fewer) < len(whole) == 36
+    assert fewer.items() <= whole.items()

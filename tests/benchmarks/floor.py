@@ -1,0 +1,274 @@
+"""The floor below a run: what decoding, the detector and the embedder take alone, each in a process of its own.
+
+    python -m tests.benchmarks.floor decode VIDEO
+    python -m tests.benchmarks.floor detect VIDEO EP_ID [--profile NAME]
+    python -m tests.benchmarks.floor embed VIDEO EP_ID [--profile NAME]
+
+`detect` and `embed` repeat the work of a run, in the data root and with the models that the environment names: the
+detector on the frames that the run looked at, handed over at the size that the net takes, and the embedder on the
+crops that the run embedded. Start-up, loading the weights, and decoding what is handed over are outside of the clock.
+Both try one call at a time on all cores, and as many calls as cores on one thread each, and go on with the faster.
+Each prints a JSON object.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from resources.artifact_store import Artifact, LocalArtifactStore
+from resources.crop_file import decode_jpeg, read_crops
+from resources.detector import load_detector
+from resources.embedder import BATCH_SIZE, load_embedder
+from resources.onnx_session import default_threads
+from resources.settings import RunSettings, SettingsResource
+from screenalytics_assets.core.align import embedding_crop
+from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
+from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.paths import data_root
+from screenalytics_assets.stage import require_artifact
+from tests.benchmarks.measure import high_water_mb
+
+FRAMES_AT_A_TIME = 64
+"""Pictures in memory; the clock stands still while the next ones are decoded."""
+CROPS_AT_A_TIME = 512
+WARM_UP = 8
+T = TypeVar("T")
+Picture = NDArray[np.uint8]
+
+
+class Look(NamedTuple):
+    """A call of the detector: the frame, and whether it is looked at closely."""
+
+    frame_idx: int
+    closely: bool
+
+
+class Arrangement(NamedTuple):
+    """How the cores are used: calls at once, and threads of each."""
+
+    calls: int
+    threads: int
+
+
+class Clock:
+    """Wall time, and CPU time of this process, while it runs."""
+
+    def __init__(self) -> None:
+        self.wall_s = 0.0
+        self.cpu_s = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count meanwhile."""
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        yield
+        self.wall_s += time.perf_counter() - wall_s
+        self.cpu_s += time.process_time() - cpu_s
+
+
+def looks_of(
+    frame_idx: NDArray[np.int64],
+    ts_s: NDArray[np.float64],
+    shot_idx: NDArray[np.int64],
+    *,
+    close_look_interval_s: float,
+    close_looks: int | None = None,
+) -> list[Look]:
+    """The detector's calls of a run.
+
+    Each analysed frame is one. A run that counted the close ones gives their number, and they are spread evenly over
+    the others: what a call costs is a matter of its input size. Without it, the first of a shot and one each
+    ``close_look_interval_s`` are close.
+
+    Args:
+        frame_idx: (N,) analysed frames.
+        ts_s: (N,) their times.
+        shot_idx: (N,) their shots.
+        close_look_interval_s: Least time between two close looks in a shot.
+        close_looks: Close calls that were counted.
+    """
+    if close_looks is None:
+        next_s: dict[int, float] = {}
+        calls = []
+        for index, at_s, shot in zip(frame_idx.tolist(), ts_s.tolist(), shot_idx.tolist(), strict=True):
+            closely = at_s >= next_s.get(shot, 0.0) - CLOCK_TOLERANCE_S
+            if closely:
+                next_s[shot] = at_s + close_look_interval_s
+            calls.append(Look(index, closely))
+        return calls
+    close = set(spread(len(frame_idx), close_looks).tolist())
+    return [Look(index, i in close) for i, index in enumerate(frame_idx.tolist())]
+
+
+def spread(length: int, count: int) -> NDArray[np.int64]:
+    """``count`` positions evenly over ``length``, (count,), in order."""
+    return np.linspace(0, max(length - 1, 0), count).round().astype(np.int64)
+
+
+def net_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
+    """A frame's size with that longer side, so that the detector has nothing to resize."""
+    scale = long_side_px / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def decode(video: Path) -> dict[str, Any]:
+    """Decode every frame, on all cores, and look at none."""
+    clock, frames = Clock(), 0
+    with clock.running(), av.open(str(video)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for _ in container.decode(video=0):
+            frames += 1
+    return {"frames": frames, **_taken(clock)}
+
+
+def arrangements(cores: int) -> list[Arrangement]:
+    """The two ways to use all cores; one where there is one core."""
+    return list(dict.fromkeys([Arrangement(1, cores), Arrangement(cores, 1)]))
+
+
+def timed(portions: Iterable[Sequence[T]], workers: Mapping[Arrangement, Callable[[T], object]]) -> dict[str, Any]:
+    """Work on all items, the clock running only meanwhile.
+
+    The first portion is worked on twice with each arrangement, in turns; the one that was fastest does the rest.
+    """
+    waiting = iter(portions)
+    first = next(waiting, ())
+    trials: dict[Arrangement, list[Clock]] = {arrangement: [] for arrangement in workers}
+    for arrangement, work in workers.items():
+        _work_on(first[:WARM_UP], arrangement, work, Clock())
+    for arrangement, work in list(workers.items()) * 2:
+        trials[arrangement].append(Clock())
+        _work_on(first, arrangement, work, trials[arrangement][-1])
+    best = {arrangement: min(clocks, key=lambda clock: clock.wall_s) for arrangement, clocks in trials.items()}
+    chosen = min(best, key=lambda arrangement: best[arrangement].wall_s)
+    clock, count = best[chosen], len(first)
+    for portion in waiting:
+        _work_on(portion, chosen, workers[chosen], clock)
+        count += len(portion)
+    return {"calls": count, "at_once": chosen.calls, "threads": chosen.threads, **_taken(clock)}
+
+
+def _work_on(items: Sequence[T], arrangement: Arrangement, work: Callable[[T], object], clock: Clock) -> None:
+    with ThreadPoolExecutor(arrangement.calls) as pool, clock.running():
+        for _ in pool.map(work, items):
+            pass
+
+
+def detect(video: Path, store: LocalArtifactStore, ep_id: str, run: RunSettings) -> dict[str, Any]:
+    """The detector on the frames that the run looked at."""
+    settings, models = run.resolved.settings.detection, run.resolved.settings.models
+    found = require_artifact(store, "detections", ep_id)
+    looks = _looks(found, settings.close_look_interval_s)
+    close_px = round(settings.close_look_scale * settings.detector_input_px)
+    least = settings.weak_confidence_fraction * run.thresholds.confidence_th
+
+    def worker(threads: int) -> Callable[[tuple[Picture, bool]], object]:
+        detector = load_detector(
+            run.pack,
+            device=models.device,
+            threads=threads,
+            input_px=settings.detector_input_px,
+            closeup_input_px=settings.closeup_input_px,
+            nms_iou=settings.nms_iou,
+            close_look_scale=settings.close_look_scale,
+        )
+        return lambda look: detector.detect(look[0], confidence_th=least, closely=look[1])
+
+    workers = {arrangement: worker(arrangement.threads) for arrangement in arrangements(default_threads())}
+    pictures = _pictures(video, looks, settings.detector_input_px, close_px)
+    return {
+        **timed(_portions(pictures, FRAMES_AT_A_TIME), workers),
+        "close": sum(look.closely for look in looks),
+        "input_px": settings.detector_input_px,
+        "close_px": close_px,
+        "frames": found.manifest.metrics["frames"],
+    }
+
+
+def _looks(found: Artifact, close_look_interval_s: float) -> list[Look]:
+    analysed, metrics = found.table("analysed_frames.parquet"), found.manifest.metrics
+    columns = (column_of(analysed, name) for name in ("frame_idx", "ts_s", "shot_idx"))
+    return looks_of(
+        *columns,
+        close_look_interval_s=close_look_interval_s,
+        close_looks=metrics.get("close_looks"),
+    )
+
+
+def _pictures(video: Path, looks: Sequence[Look], usual_px: int, close_px: int) -> Iterator[tuple[Picture, bool]]:
+    closely_at = dict(looks)
+    with av.open(str(video)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for index, frame in enumerate(container.decode(video=0)):
+            if (closely := closely_at.get(index)) is not None:
+                width, height = net_size(frame.width, frame.height, close_px if closely else usual_px)
+                small = frame.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
+                yield np.ascontiguousarray(small.to_ndarray(), np.uint8), closely
+
+
+def embed(store: LocalArtifactStore, ep_id: str, run: RunSettings) -> dict[str, Any]:
+    """The embedder on the crops that have a vector, each once."""
+    models = run.resolved.settings.models
+    ids: set[str] = set()
+    for asset, table in (("tracks", "gate"), ("faces", "faces"), ("reembed", "faces")):
+        artifact = require_artifact(store, asset, ep_id)
+        ids |= set(artifact.table(f"{table}.parquet", ["detection_id"])["detection_id"].to_pylist())
+    crop_file = require_artifact(store, "face_crops", ep_id).path("face_crops.parquet")
+    crops = (embedding_crop(decode_jpeg(jpeg)) for _, jpeg in read_crops(crop_file, ids))
+    batches = (np.stack(batch) for batch in _portions(crops, BATCH_SIZE))
+
+    def worker(threads: int) -> Callable[[Picture], object]:
+        return load_embedder(run.pack, device=models.device, threads=threads).embed
+
+    workers = {arrangement: worker(arrangement.threads) for arrangement in arrangements(default_threads())}
+    portions = _portions(batches, CROPS_AT_A_TIME // BATCH_SIZE)
+    return {**timed(portions, workers), "crops": len(ids), "batch": BATCH_SIZE}
+
+
+def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    waiting = iter(items)
+    while portion := list(islice(waiting, size)):
+        yield portion
+
+
+def _taken(clock: Clock) -> dict[str, float]:
+    return {"wall_s": clock.wall_s, "cpu_s": clock.cpu_s, "peak_mb": high_water_mb(os.getpid())}
+
+
+def main() -> None:
+    """Measure one part and print it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.floor",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("part", choices=["decode", "detect", "embed"])
+    parser.add_argument("video", type=Path)
+    parser.add_argument("ep_id", nargs="?", default="")
+    parser.add_argument("--profile")
+    options = parser.parse_args()
+    if options.part == "decode":
+        result = decode(options.video)
+    else:
+        run, store = SettingsResource(profile=options.profile).load(), LocalArtifactStore(data_root())
+        result = (
+            detect(options.video, store, options.ep_id, run)
+            if options.part == "detect"
+            else embed(store, options.ep_id, run)
+        )
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
