@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -87,9 +88,8 @@ class BatchedSession:
             anchors: Boxes of each cell in outputs of two axes.
         """
         self._session = session
-        self._anchors = anchors
-        self._input_name = session.get_inputs()[0].name
-        self._batcher: Batcher[Blob, Outputs] = Batcher(self._run_batch, most)
+        # Not a method of this object: a circle would keep the model in memory after the detector is gone.
+        self._batcher: Batcher[Blob, Outputs] = Batcher(partial(run_batch, session, anchors), most)
 
     def get_inputs(self) -> Any:  # noqa: ANN401
         """What the session says of its inputs."""
@@ -109,10 +109,12 @@ class BatchedSession:
         ((_, blob),) = feeds.items()
         return self._batcher(blob, blob.shape)
 
-    def _run_batch(self, blobs: Sequence[Blob]) -> list[Outputs]:
-        outputs = self._session.run(None, {self._input_name: np.concatenate(blobs)})
-        parts = [split_output(output, len(blobs), self._anchors) for output in outputs]
-        return [[part[i] for part in parts] for i in range(len(blobs))]
+
+def run_batch(session: Any, anchors: int, blobs: Sequence[Blob]) -> list[Outputs]:  # noqa: ANN401
+    """The outputs for each of some pictures of one size, from one run; ``anchors`` as for ``BatchedSession``."""
+    outputs = session.run(None, {session.get_inputs()[0].name: np.concatenate(blobs)})
+    parts = [split_output(output, len(blobs), anchors) for output in outputs]
+    return [[part[i] for part in parts] for i in range(len(blobs))]
 
 
 def split_output(output: NDArray[np.float32], pictures: int, anchors: int) -> list[NDArray[np.float32]]:

@@ -10,7 +10,15 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from resources.cuda_session import BatchedSession, BoundSession, batch_equals_singles, detector_session, split_output
+from resources import cuda_session, onnx_session
+from resources.cuda_session import (
+    BatchedSession,
+    BoundSession,
+    batch_equals_singles,
+    detector_session,
+    run_batch,
+    split_output,
+)
 from resources.detector import FaceDetector, load_detector
 from resources.embedder import CUDA_BATCH_SIZE, load_embedder
 from resources.model_packs import ModelPack
@@ -90,13 +98,12 @@ def test_threads_whose_pictures_share_batches_get_what_one_thread_gets_on_the_cp
     pack: ModelPack, group_photo: Picture, card: list[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    run_batch = BatchedSession._run_batch
 
-    def counted(session: BatchedSession, blobs: Sequence[NDArray[np.float32]]) -> Any:
+    def counted(session: Any, anchors: int, blobs: Sequence[NDArray[np.float32]]) -> Any:
         sizes.append(len(blobs))
-        return run_batch(session, blobs)
+        return run_batch(session, anchors, blobs)
 
-    monkeypatch.setattr(BatchedSession, "_run_batch", counted)
+    monkeypatch.setattr(cuda_session, "run_batch", counted)
     sides = [group_photo[:720], group_photo[:720, ::-1], 255 - group_photo[:720], group_photo[:600, :400]]
     looks = [(np.ascontiguousarray(picture), closely) for closely in (False, True) for picture in sides] * 2
     plain, batched = detector_of(pack, "cpu"), detector_of(pack, "cuda", 4)
@@ -110,6 +117,15 @@ def test_threads_whose_pictures_share_batches_get_what_one_thread_gets_on_the_cp
         np.testing.assert_allclose(one.boxes_px, other.boxes_px, atol=0.01)
         np.testing.assert_allclose(one.landmarks_px, other.landmarks_px, atol=0.01)
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+
+
+@pytest.mark.usefixtures("card")
+def test_a_detector_that_is_gone_leaves_nothing_on_the_card(open_pack: ModelPack, group_photo: Picture) -> None:
+    detector = detector_of(open_pack, "cuda", 4)
+    assert len(detector.detect(group_photo, confidence_th=0.3)) == 6
+    assert len(onnx_session._sessions) == 1
+    del detector
+    assert len(onnx_session._sessions) == 0
 
 
 def test_a_bound_session_gives_what_the_session_gives_for_shapes_that_change(open_pack: ModelPack) -> None:
