@@ -11,12 +11,9 @@ from resources.acceptance import limits_of
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
 from resources.crop_file import CropWriter, read_crops
 from resources.models_of_run import calls_at_once, detector_of
-from resources.overlap import overlapping
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
-from resources.video import read_frames
 from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.harvest import effective_stride, harvest, longest_step
 from screenalytics_assets.core.metrics import blank_warning
 from screenalytics_assets.core.tables import column_of
 from screenalytics_assets.core.video_probe import VideoProbe
@@ -106,6 +103,11 @@ def detections(
         detection = run.resolved.settings.detection
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        # PyAV and SciPy, which no other start of a process needs.
+        from resources.overlap import overlapping
+        from resources.video import read_frames
+        from screenalytics_assets.core.harvest import effective_stride, harvest, longest_step
+
         document = inputs["episode_video"].json("video.json")
         probe = VideoProbe.from_dict(document)
         video = videos.find(context.partition_key)
