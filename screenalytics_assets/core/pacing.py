@@ -119,16 +119,18 @@ def scene_of(picture_bgr: NDArray[np.uint8], boxes_px: NDArray[np.float32], stro
     return Scene(boxes_px, strong, patches)
 
 
-def is_unchanged(before: Scene, after: Scene) -> bool:
+def is_unchanged(before: Scene, after: Scene, *, gap_s: float) -> bool:
     """Whether each box of either look has one of the other in the same place that looks the same.
 
-    One of the two must be a face by its own score: a box that is none in either may be one between them.
+    One of the two must be a face by its own score: a box that is none in either may be one between them. Both must be
+    where the looks are so far apart that a weak box would not count as going on.
     """
     overlap = iou_matrix(before.boxes_px, after.boxes_px)
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     change = np.abs(before.patches[rows].astype(np.int16) - after.patches[columns]).mean((1, 2)) / 255
     same = (overlap[rows, columns] >= SAME_PLACE_IOU) & (change <= MAX_FACE_CHANGE)
-    known = before.strong[rows] | after.strong[columns]
+    strong = (before.strong[rows], after.strong[columns])
+    known = np.logical_or(*strong) if gap_s <= MAX_GAP_S else np.logical_and(*strong)
     return bool(len(before.boxes_px) == len(after.boxes_px) and (same & known).all())
 
 
@@ -189,7 +191,8 @@ def _is_restless(span: Span, recent: list[Scene], after: Scene) -> bool:
         return False
     before = recent[-1]
     gone = any(has_more(earlier, before) for earlier in recent[:-1])
-    return gone or not is_unchanged(before, after) or _has_glimpse(span.begin, span.between, span.end)
+    gap_s = span.end.frame.ts_s - span.begin.frame.ts_s
+    return gone or not is_unchanged(before, after, gap_s=gap_s) or _has_glimpse(span.begin, span.between, span.end)
 
 
 def _with_next(items: Iterable[A]) -> Iterator[tuple[A, A | None]]:

@@ -12,6 +12,8 @@ from resources.crop_file import decode_jpeg
 CROP_PX = 96
 QUALITY = 65
 """Of WebP: a crop of 96 px takes about 2 kB."""
+EFFORT = 4
+"""Of WebP's encoder, 0 to 6. An animation takes 12 times as long with 6 as with 4, for 2 % fewer bytes."""
 FRAME_MS = 400
 
 
@@ -33,5 +35,5 @@ def _picture(crop_jpeg: bytes, side_px: int) -> Image.Image:
 def _data_uri(frames: Sequence[Image.Image]) -> str:
     buffer = io.BytesIO()
     more = {"save_all": True, "append_images": frames[1:], "duration": FRAME_MS, "loop": 0} if len(frames) > 1 else {}
-    frames[0].save(buffer, "webp", quality=QUALITY, method=6, **more)
+    frames[0].save(buffer, "webp", quality=QUALITY, method=EFFORT, **more)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -103,21 +103,21 @@ def test_an_unusable_frame_is_passed_over_for_the_next() -> None:
 
 def test_a_face_that_moves_on_or_grows_is_another_place() -> None:
     here = scene([[0, 0, 100, 100]])
-    assert is_unchanged(here, scene([[20, 0, 120, 100]]))
-    assert not is_unchanged(here, scene([[60, 0, 160, 100]]))
-    assert not is_unchanged(here, scene([[0, 0, 200, 200]]))
+    assert is_unchanged(here, scene([[20, 0, 120, 100]]), gap_s=0.5)
+    assert not is_unchanged(here, scene([[60, 0, 160, 100]]), gap_s=0.5)
+    assert not is_unchanged(here, scene([[0, 0, 200, 200]]), gap_s=0.5)
 
 
 def test_another_face_in_the_same_place_is_a_change() -> None:
     light = np.zeros((PATCH_PX, PATCH_PX), np.uint8)
     light[:8] = 220
-    assert not is_unchanged(scene([[0, 0, 100, 100]], light), scene([[0, 0, 100, 100]], light[::-1]))
-    assert is_unchanged(scene([[0, 0, 100, 100]], light), scene([[0, 0, 100, 100]], light - light // 12))
+    assert not is_unchanged(scene([[0, 0, 100, 100]], light), scene([[0, 0, 100, 100]], light[::-1]), gap_s=0.5)
+    assert is_unchanged(scene([[0, 0, 100, 100]], light), scene([[0, 0, 100, 100]], light - light // 12), gap_s=0.5)
 
 
 def test_the_order_of_the_faces_changes_nothing() -> None:
     boxes = [[0.0, 0, 100, 100], [300.0, 0, 400, 100], [600.0, 0, 700, 100]]
-    assert is_unchanged(scene(boxes), scene(boxes[::-1]))
+    assert is_unchanged(scene(boxes), scene(boxes[::-1]), gap_s=0.5)
 
 
 @given(
@@ -165,11 +165,11 @@ def test_close_looks_are_the_first_of_a_shot_and_one_each_interval() -> None:
 
 def test_a_box_too_weak_to_be_a_face_explains_one_that_fades_and_alone_may_be_one() -> None:
     box = [[0.0, 0, 100, 100]]
-    assert is_unchanged(scene(box), scene(box, strong=False))
-    assert is_unchanged(scene(box, strong=False), scene(box))
-    assert not is_unchanged(scene(box, strong=False), scene(box, strong=False))
-    assert not is_unchanged(scene([]), scene(box, strong=False))
-    assert not is_unchanged(scene(box), scene([]))
+    assert is_unchanged(scene(box), scene(box, strong=False), gap_s=0.5)
+    assert is_unchanged(scene(box, strong=False), scene(box), gap_s=0.5)
+    assert not is_unchanged(scene(box, strong=False), scene(box, strong=False), gap_s=0.5)
+    assert not is_unchanged(scene([]), scene(box, strong=False), gap_s=0.5)
+    assert not is_unchanged(scene(box), scene([]), gap_s=0.5)
 
 
 def test_a_scene_holds_the_gray_picture_of_each_face() -> None:
