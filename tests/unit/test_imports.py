@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-_LATER = ["supervision", "trackers", "matplotlib", "sklearn", "jinja2", "psycopg", "boto3", "alembic", "insightface", "onnxruntime"]
+_LATER = [
+    "supervision",
+    "trackers",
+    "matplotlib",
+    "sklearn",
+    "jinja2",
+    "psycopg",
+    "boto3",
+    "alembic",
+    "insightface",
+    "onnxruntime",
+]
 
 
 @pytest.mark.parametrize("module", ["screenalytics_assets.definitions", "screenalytics_assets.runs"])
