@@ -111,13 +111,20 @@ def harvest(
     )
 
 
+class _Shot(NamedTuple):
+    start_frame: int
+    end_frame: int
+    start_s: float
+    end_s: float
+
+
 class _Reel:
     """What is to be known of all frames, also of those that nobody looks at."""
 
     def __init__(self, frame_s: float, on_frame: Callable[[], None]) -> None:
         self._frame_s = frame_s
         self._on_frame = on_frame
-        self.shots: list[tuple[int, int, float, float]] = []
+        self.shots: list[_Shot] = []
         self.frames = 0
         self.corrupt_frames = 0
 
@@ -125,9 +132,14 @@ class _Reel:
         """The same frames, noted."""
         for shot_frame in frames:
             frame = shot_frame.frame
-            is_new = shot_frame.position == 0
-            start_frame, start_s = (frame.index, frame.ts_s) if is_new else (self.shots[-1][0], self.shots[-1][2])
-            self.shots[shot_frame.shot_idx :] = [(start_frame, frame.index, start_s, frame.ts_s + self._frame_s)]
+            end_s = frame.ts_s + self._frame_s
+            if shot_frame.position > 0:
+                self.shots[-1] = self.shots[-1]._replace(end_frame=frame.index, end_s=end_s)
+            else:
+                if self.shots:
+                    # Its last frames may be some that the decoder leaves out.
+                    self.shots[-1] = self.shots[-1]._replace(end_frame=frame.index - 1, end_s=frame.ts_s)
+                self.shots.append(_Shot(frame.index, frame.index, frame.ts_s, end_s))
             self.frames += 1
             self.corrupt_frames += frame.is_corrupt
             self._on_frame()
@@ -173,7 +185,7 @@ class _Entry:
             self._keep_crop(detection_id, face.jpeg)
 
 
-def _shots_table(ep_id: str, shots: list[tuple[int, int, float, float]]) -> pa.Table:
+def _shots_table(ep_id: str, shots: list[_Shot]) -> pa.Table:
     start_frame, end_frame, start_s, end_s = zip(*shots, strict=True) if shots else ((), (), (), ())
     return table_of(
         schemas.SHOTS,

@@ -147,3 +147,11 @@ def test_many_faces_leave_one_table_in_the_order_of_frames(monkeypatch: pytest.M
     in_chunks = looked_at(frames, script, frame_stride=1, detection_fps_limit=24.0)
     assert in_chunks.detections.num_rows == 120
     assert in_chunks.detections.combine_chunks() == at_once.detections.combine_chunks()
+
+
+def test_a_shot_lasts_until_the_next_one_also_where_frames_are_left_out() -> None:
+    frames = [Frame(i, scene=int(i >= 41)) for i in range(90) if i % 2 == 0]
+    found = looked_at(frames, Script())
+    assert found.shots["start_frame"].to_pylist() == [0, 42]
+    assert found.shots["end_frame"].to_pylist() == [41, 88]
+    assert found.shots["end_s"].to_pylist()[0] == found.shots["start_s"].to_pylist()[1] == 42 / FPS
