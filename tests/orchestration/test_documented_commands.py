@@ -31,6 +31,9 @@ NOT_RUN = {
     r"screenalytics database upgrade": "needs tables of an older version: tests/unit/test_vector_database.py",
     r"dagster instance concurrency set gpu 2": "Dagster's own",
     r".*device=cuda": "needs a GPU",
+    r"\.venv/bin/(pytest tests/gpu|python -m tests\.benchmarks\.gpu .*)": "needs a GPU",
+    r"screenalytics models int8 .*": "two whole runs: tests/ml/test_int8.py",
+    r"SCREENALYTICS_MODEL_DIR=DIR .*": "needs the pack of the line before",
 }
 """What is not run here, as regular expressions, and why. Everything else is."""
 
