@@ -27,15 +27,11 @@ _PROBE_PX = (64, 96)
 _log = logging.getLogger(__name__)
 
 
-class BoundSession:
-    """A session with I/O binding: for each shape of input one place in the device's memory, used again and again."""
+class _AroundSession:
+    """What is told of a session by one that runs it in another way."""
 
     def __init__(self, session: Any) -> None:  # noqa: ANN401 - onnxruntime has no types
         self._session = session
-        self._device = _DEVICES[session.get_providers()[0]]
-        self._names = [output.name for output in session.get_outputs()]
-        self._lock = threading.Lock()
-        self._bound: OrderedDict[tuple[int, ...], tuple[Any, Any]] = OrderedDict()
 
     def get_inputs(self) -> Any:  # noqa: ANN401
         """What the session says of its inputs."""
@@ -49,6 +45,17 @@ class BoundSession:
         """Where the session runs."""
         providers: Sequence[str] = self._session.get_providers()
         return providers
+
+
+class BoundSession(_AroundSession):
+    """A session with I/O binding: for each shape of input one place in the device's memory, used again and again."""
+
+    def __init__(self, session: Any) -> None:  # noqa: ANN401 - onnxruntime has no types
+        super().__init__(session)
+        self._device = _DEVICES[session.get_providers()[0]]
+        self._names = [output.name for output in session.get_outputs()]
+        self._lock = threading.Lock()
+        self._bound: OrderedDict[tuple[int, ...], tuple[Any, Any]] = OrderedDict()
 
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, Blob]) -> Outputs:
         """All outputs, or those of these names; calls from several threads wait for each other."""
@@ -76,7 +83,7 @@ class BoundSession:
         return self._bound[shape]
 
 
-class BatchedSession:
+class BatchedSession(_AroundSession):
     """A detector's session that runs the pictures of threads that call at the same time together."""
 
     def __init__(self, session: Any, most: int, anchors: int) -> None:  # noqa: ANN401
@@ -87,22 +94,9 @@ class BatchedSession:
             most: Pictures of a batch.
             anchors: Boxes of each cell in outputs of two axes.
         """
-        self._session = session
+        super().__init__(session)
         # Not a method of this object: a circle would keep the model in memory after the detector is gone.
         self._batcher: Batcher[Blob, Outputs] = Batcher(partial(run_batch, session, anchors), most)
-
-    def get_inputs(self) -> Any:  # noqa: ANN401
-        """What the session says of its inputs."""
-        return self._session.get_inputs()
-
-    def get_outputs(self) -> Any:  # noqa: ANN401
-        """What the session says of its outputs."""
-        return self._session.get_outputs()
-
-    def get_providers(self) -> Sequence[str]:
-        """Where the session runs."""
-        providers: Sequence[str] = self._session.get_providers()
-        return providers
 
     def run(self, _names: Sequence[str] | None, feeds: Mapping[str, Blob]) -> Outputs:
         """All outputs for one picture (1, 3, H, W), as the session gives them for it alone."""
