@@ -1,7 +1,7 @@
 """Second phase of the cleanup: better faces for the tracks as they are now."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -19,9 +19,6 @@ from screenalytics_assets.core.gating import StricterLimits
 from screenalytics_assets.core.layout import crops_dir
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.stage import Stage, run_stage, user_errors
-
-if TYPE_CHECKING:
-    pass
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:

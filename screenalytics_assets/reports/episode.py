@@ -1,7 +1,6 @@
 """The page of an episode: one HTML file that needs nothing else."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,7 +10,6 @@ import pyarrow as pa
 from resources.artifacts import Artifact, Manifest
 from resources.crop_file import read_crops
 from resources.model_packs import ModelPack
-from resources.onnx_session import default_threads
 from screenalytics_assets.assets.cleanup_report import comparison_rows
 from screenalytics_assets.core.acceptance import AcceptanceTable
 from screenalytics_assets.core.doubts import identity_similarity
@@ -88,9 +86,7 @@ class EpisodePage:
             likely=sum(question.is_likely for question in (*merges, *splits)),
             timeline=self._timeline,
             thumbnails={i: self._still(i) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
-            people=[
-                self._card(person, bands, moving) for person, moving in zip(self._people, self._moving, strict=True)
-            ],
+            people=[self._card(person, bands) for person in self._people],
             together=[
                 {"labels": [labels[key] for key in pair["people"]], "seconds": pair["seconds"]}
                 for pair in time["together"][:_PAIRS_SHOWN]
@@ -169,19 +165,13 @@ class EpisodePage:
             self._stills[detection_id] = still(self._crops[detection_id])
         return self._stills[detection_id]
 
-    @cached_property
-    def _moving(self) -> list[str | None]:
-        """The animation of each person who has one; most of the page's time, and Pillow lets go of the interpreter."""
-        frames = [[self._crops[face.detection_id] for face in person.frames] for person in self._people]
-        with ThreadPoolExecutor(default_threads()) as pool:
-            return list(pool.map(lambda crops: animated(crops) if len(crops) > 1 else None, frames))
-
-    def _card(self, person: Person, bands: Bands, moving: str | None) -> dict[str, Any]:
+    def _card(self, person: Person, bands: Bands) -> dict[str, Any]:
         cohesions = [i["cohesion_score"] for i in person.identities if len(i["track_ids"]) > 1]
+        frames = [self._crops[face.detection_id] for face in person.frames]
         return {
             "person": person,
             "still": self._still(person.best[0].detection_id) if person.best else None,
-            "moving": moving,
+            "moving": animated(frames) if len(frames) > 1 else None,
             "cohesion": min(cohesions) if cohesions else None,
             "named_by": next((i["named_by"] for i in person.identities if i.get("named_by")), None),
             "crops": [self._crop(face, bands) for face in person.best],
