@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import dagster as dg
-import pyarrow as pa
 
 from resources.artifact_store import Artifact, ArtifactStore, Manifest, StagedArtifact
+from resources.memory import give_back_unused
 from screenalytics_assets.core.errors import ArtifactError, ScreenalyticsError, UnavailableError
 from screenalytics_assets.core.layout import manifest_path
 from screenalytics_assets.core.settings import digest_of
@@ -137,6 +137,8 @@ def run_stage(
     with user_errors():
         ep_id = context.partition_key
         stage.check_key(ep_id)
+        # What the checks since the stage before have left.
+        give_back_unused()
         if isinstance(context, dg.AssetExecutionContext):
             claim_run(context)
         inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
@@ -165,8 +167,8 @@ def run_stage(
                     )
                     for name, output in staged.items()
                 }
-        # Arrow keeps what the tables of this stage took; the next stage may bring a model.
-        pa.default_memory_pool().release_unused()
+        # The next stage may bring a model, or the tables of a long episode.
+        give_back_unused()
         context.log.info(
             f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.pooling import row_lengths
 from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
 from screenalytics_assets.core.tables import boxes_of, column_of, landmarks_of
 
@@ -93,7 +94,7 @@ def vector_breaches(vectors: NDArray[np.float32], rows: int, name: str = "faces.
     """One vector of length 1 for each row."""
     if vectors.shape != (rows, EMBEDDING_DIMENSION):
         return [f"{name}: shape {vectors.shape}, expected ({rows}, {EMBEDDING_DIMENSION})"]
-    lengths = np.linalg.norm(vectors, axis=1)
+    lengths = row_lengths(vectors)
     wrong = ~(np.abs(lengths - 1) <= EMBEDDING_NORM_TOLERANCE)
     return _rows(name, f"length not 1 ± {EMBEDDING_NORM_TOLERANCE}", wrong)
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.geometry import iou_matrix
+from screenalytics_assets.core.pooling import row_lengths
 from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.tables import boxes_of, column_of
 
@@ -104,7 +105,7 @@ def face_stats(
         max_crops_per_track: The limit that they were chosen by.
     """
     per_track = faces["track_id"].value_counts().field("counts").to_numpy()
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    lengths = row_lengths(vectors)
     return {
         "blank_crops_written": blank_written,
         "max_faces_per_track": int(per_track.max(initial=0)),

@@ -14,6 +14,11 @@ Statistics, 1981). A quarter also leaves enough of the poses and expressions tha
 """
 
 
+def row_lengths(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The length of each row of (N, D), without a second copy of the vectors."""
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)))
+
+
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows scaled to length 1; (N, D) float32 in and out."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

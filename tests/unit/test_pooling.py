@@ -1,10 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.pooling import least_similar, pool_tracks, unit_rows
+from screenalytics_assets.core.pooling import least_similar, pool_tracks, row_lengths, unit_rows
 from tests.unit.builders import faces_table, people
 
 
@@ -16,6 +18,20 @@ def test_rows_are_scaled_to_length_one() -> None:
 
 def test_a_row_of_zeros_stays_what_it_is() -> None:
     assert unit_rows(np.zeros((1, 4), np.float32)).tolist() == [[0, 0, 0, 0]]
+
+
+def test_lengths_of_rows_are_exact_and_of_what_is_no_number_none() -> None:
+    lengths = row_lengths(np.array([[3, 4], [0, 0], [np.nan, 1]], np.float32))
+    np.testing.assert_array_equal(lengths, [5, 0, np.nan])
+
+
+def test_lengths_of_rows_take_no_copy_of_an_hours_vectors() -> None:
+    vectors = np.ones((20_000, 512), np.float32)
+    tracemalloc.start()
+    row_lengths(vectors)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < vectors.nbytes / 20
 
 
 def test_a_single_face_stands_for_its_track() -> None:
