@@ -1,4 +1,4 @@
-"""The crops of an episode in one Parquet file: detection id and JPEG, readable a hundred at a time."""
+"""The crops of an episode in one Parquet file: detection id and JPEG, readable a few hundred at a time."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.errors import ArtifactError
 from screenalytics_assets.core.schemas import FACE_CROPS
 
-_ROWS_PER_GROUP = 128
-"""About a megabyte of JPEG. Parquet and Arrow hold a group several times over: 512 crops took 58 MB, 128 take 8 MB."""
+_ROWS_PER_GROUP = 512
 
 
 class CropWriter:
