@@ -78,13 +78,31 @@ class EmbeddedPostgres:
             MissingPackageError: The package with the server is not installed.
         """
         package = _package()
+        with self._prepared():
+            self.conninfo = self._run(package)
+            # While the lock is held: who stops the server looks for connections under the same lock.
+            self._lease = psycopg.connect(self.conninfo, autocommit=True, application_name=self.application)
+        return self.conninfo
+
+    def make(self) -> None:
+        """Make the server's files unless they are there, as `open` does as well; no server runs afterwards.
+
+        Raises:
+            DatabaseError: They cannot be made; the message names the reason.
+            MissingPackageError: The package with the server is not installed.
+        """
+        package = _package()
+        with self._prepared():
+            self._initialise(package)
+
+    @contextmanager
+    def _prepared(self) -> Iterator[None]:
+        """The folder, nobody else at work in it, and errors in words."""
         said: list[str] = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock(), _heard(said):
-                self.conninfo = self._run(package)
-                # While the lock is held: who stops the server looks for connections under the same lock.
-                self._lease = psycopg.connect(self.conninfo, autocommit=True, application_name=self.application)
+                yield
         except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
             reason = "; ".join([_first_line(error), *said[-1:]])
             raise DatabaseError(
@@ -92,7 +110,6 @@ class EmbeddedPostgres:
                 "What it holds can be made again: move the folder away and run again, or name a PostgreSQL server in "
                 "SCREENALYTICS_DATABASE_URL"
             ) from error
-        return self.conninfo
 
     def close(self) -> None:
         """Give the share back; the last one stops the server.
@@ -171,8 +188,7 @@ class EmbeddedPostgres:
             return
         new = self.folder / f"postgres.new-{uuid.uuid4().hex[:8]}"
         new.mkdir()
-        with _neutral_locale():
-            package.PostgresServer(new, cleanup_mode=None).ensure_pgdata_inited()
+        _run_initdb(package, new)
         with (new / "postgresql.conf").open("a", encoding="utf-8") as settings:
             settings.write(_SERVER_SETTINGS)
         new.rename(self._data)
@@ -191,13 +207,14 @@ class EmbeddedPostgres:
     def _stop(self) -> None:
         """Ask the server to disconnect everybody and end, and wait until it has."""
         pid_file = self._data / "postmaster.pid"
-        psutil.Process(int(pid_file.read_text().split()[0])).send_signal(signal.SIGINT)
+        server = psutil.Process(int(pid_file.read_text().split()[0]))
+        server.send_signal(signal.SIGINT)
         deadline = time.monotonic() + _LOCK_TIMEOUT_S / 2
-        # The file goes a moment before its process does.
-        while pid_file.exists() or _servers_in(self._data):
+        # The last of its processes to end; the file goes a moment before.
+        while pid_file.exists() or _is_live(server):
             if time.monotonic() > deadline:
                 raise DatabaseError(f"it was asked to end {_LOCK_TIMEOUT_S / 2:.0f} s ago")
-            time.sleep(0.02)
+            time.sleep(0.01)
 
     def _forget_dead_server(self) -> None:
         """Remove what a server that was killed left behind: its process id may be another process's by now.
@@ -235,6 +252,13 @@ def _servers_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def _is_live(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _remove_traces(folder: Path, pid_lines: list[str]) -> None:
     """The sockets of a server that is gone; each has a lock with its process id."""
     for place in {folder, Path(pid_lines[4]) if len(pid_lines) > 4 and pid_lines[4] else folder}:
@@ -249,18 +273,18 @@ def _give_to(folder: Path, user: str) -> None:
             shutil.chown(path, user)
 
 
-@contextmanager
-def _neutral_locale() -> Iterator[None]:
-    """No locale for the programs started meanwhile: the user's may not exist here, and initdb would refuse it."""
-    before = os.environ.get("LC_ALL")
-    os.environ["LC_ALL"] = "C"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["LC_ALL"]
-        else:
-            os.environ["LC_ALL"] = before
+def _run_initdb(package: ModuleType, folder: Path) -> None:
+    """Fill the folder as the package does, but in no locale: the user's may not exist here, and initdb would refuse it.
+
+    The package knows no locale but that of this process, whose environment is not changed while threads run.
+    """
+    version, server = folder / "PG_VERSION", package.PostgresServer(folder, cleanup_mode=None)
+    version.touch()
+    server.ensure_pgdata_inited()  # only lets the server's user in where there is a version
+    version.unlink()
+    options = ("--auth=trust", "--encoding=utf8", f"--username={_SUPERUSER}", f"--pgdata={folder}")
+    environment = os.environ | {"LC_ALL": "C"}
+    package.pgexec("initdb", options, bin_path=server.bin_path, user=server.system_user, env=environment)
 
 
 @contextmanager

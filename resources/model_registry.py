@@ -7,6 +7,7 @@ from typing import Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from resources.yaml_text import load_yaml
 from screenalytics_assets.core.errors import ModelPackError
 
 DetectorKind = Literal["centerface", "scrfd"]
@@ -140,7 +141,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def _read_yaml(path: Path) -> Mapping[str, object]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ModelPackError(f"{path}: not a readable YAML file: {error}") from error
     if not isinstance(content, Mapping):

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from resources.model_packs import ModelPack, load_pack
+from resources.yaml_text import load_yaml
 from screenalytics_assets.core.errors import ConfigurationError
 from screenalytics_assets.core.settings import STAGE_FILES, flatten, section_of_key
 from screenalytics_assets.core.settings_layers import Layer, Resolved, resolve, unknown_key
@@ -46,7 +47,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigurationError: The file is absent, is no YAML, or holds something else.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path}: no such configuration file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

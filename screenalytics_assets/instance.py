@@ -97,21 +97,40 @@ def history_kept_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[Non
     """Meanwhile, the SQLite files that take the events of a run stay open; a database needs nothing of the kind.
 
     Dagster opens and closes them for each event, and whoever is the last to close such a file folds its write-ahead
-    log into it: a third of the time of an event, and two of its three waits for the disk.
+    log into it: a third of the time of an event, and two of its three waits for the disk. It also makes an engine of
+    SQLAlchemy for each, which knows none of the statements that the ones before have compiled.
     """
     # Known to Dagster by now; whoever has no instance yet does not wait for it.
-    from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
+    from dagster._core.storage.event_log.sqlite import sqlite_event_log
 
     storage = instance.event_log_storage
-    if not isinstance(storage, SqliteEventLogStorage):
+    if not isinstance(storage, sqlite_event_log.SqliteEventLogStorage):
         yield
         return
     storage.get_logs_for_run(run_id)  # makes the run's file
     with ExitStack() as stack:
-        for shard in (INDEX_SHARD_NAME, run_id):
+        stack.enter_context(_engines_kept(sqlite_event_log))
+        for shard in (sqlite_event_log.INDEX_SHARD_NAME, run_id):
             connection = stack.enter_context(closing(sqlite3.connect(storage.path_for_shard(shard))))
             connection.execute("select count(*) from alembic_version")  # opened by the first look into it
         yield
+
+
+@contextmanager
+def _engines_kept(module: Any) -> Iterator[None]:  # noqa: ANN401 - a module of Dagster, whose name is not exported
+    """Meanwhile, the engine that the module has made for an address is what it gets when it asks for one again."""
+    create_engine, engines = module.create_engine, {}
+
+    def kept(address: str, **options: Any) -> Any:  # noqa: ANN401 - an engine of SQLAlchemy
+        if address not in engines:
+            engines[address] = create_engine(address, **options)
+        return engines[address]
+
+    module.create_engine = kept
+    try:
+        yield
+    finally:
+        module.create_engine = create_engine
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 The commands import what they work with when they run, so that `doctor` can speak where a library is broken.
 """
 
+import gc
 import logging
 import sys
 
@@ -64,3 +65,6 @@ def main() -> None:
     except ScreenalyticsError as error:
         Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
+    finally:
+        # All of it ends with the process: the interpreter would look through it for garbage once more.
+        gc.freeze()

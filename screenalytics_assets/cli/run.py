@@ -1,6 +1,7 @@
 """``screenalytics run``: an episode goes in, its people come out."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,9 @@ from screenalytics_assets.cli.importing import nothing_thrown_away
 
 if TYPE_CHECKING:
     from screenalytics_assets.runs import RunOutcome
+
+_STORES = "episode_vectors"
+"""What is always stored in the database."""
 
 
 def run(
@@ -73,21 +77,23 @@ def execute(
 ) -> bool:
     """Materialize and tell how it went; whether everything passed."""
     from resources.artifact_store import ArtifactStoreResource
+    from resources.vectors import database_made_meanwhile
     from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
     from screenalytics_assets.instance import open_instance
     from screenalytics_assets.runs import run_episode
 
-    with nothing_thrown_away():  # the instance imports its storage
-        instance = open_instance()
-    outcome = run_episode(
-        instance,
-        ep_id,
-        profile=profile,
-        overrides=overrides,
-        force=force,
-        select=select,
-        progress=TerminalProgress(),
-    )
+    with database_made_meanwhile() if not select or _STORES in select else nullcontext():
+        with nothing_thrown_away():  # the instance imports its storage
+            instance = open_instance()
+        outcome = run_episode(
+            instance,
+            ep_id,
+            profile=profile,
+            overrides=overrides,
+            force=force,
+            select=select,
+            progress=TerminalProgress(),
+        )
     tell(console, outcome)
     if outcome.success and not select:
         store = ArtifactStoreResource().store()

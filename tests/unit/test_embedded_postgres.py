@@ -15,16 +15,23 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
 from resources import embedded_postgres, vector_database
 from resources.embedded_postgres import EmbeddedPostgres
+from resources.progress import ProgressResource
 from resources.vector_database import VectorDatabase
+from resources.vectors import database_made_meanwhile
+from screenalytics_assets import instance, runs
+from screenalytics_assets.cli import terminal
+from screenalytics_assets.cli.run import execute
 from screenalytics_assets.core.errors import DatabaseError
 from screenalytics_assets.paths import embedded_database_dir, project_dir
 
 MODEL = "a" * 64
 STORE = """
 import sys, numpy as np, pyarrow as pa
+from resources.progress import ProgressResource
 from resources.vector_database import VectorDatabase
 ep_id, digest = sys.argv[1:3]
 row = {"identity_id": None, "start_s": 0.0, "end_s": 1.0, "detection_id": "d"}
@@ -173,6 +180,48 @@ def test_a_server_whose_making_was_interrupted_is_made_again(folder: Path) -> No
     (half / "PG_VERSION").write_text("18\n")
     VectorDatabase().close()
     assert not half.exists()
+
+
+def test_files_that_were_made_ahead_have_no_running_server_and_are_taken_by_the_first_who_opens(folder: Path) -> None:
+    with database_made_meanwhile():
+        pass
+    assert servers(folder) == []
+    made_s = (folder / "postgres" / "PG_VERSION").stat().st_mtime_ns
+    with database_made_meanwhile(), VectorDatabase() as database:
+        assert tracks_of(database) == {}
+    assert (folder / "postgres" / "PG_VERSION").stat().st_mtime_ns == made_s
+
+
+def test_a_database_that_is_named_has_no_files_made_ahead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://somewhere/else")
+    with database_made_meanwhile():
+        pass
+    assert not folder.exists()
+
+
+def test_files_that_cannot_be_made_ahead_are_told_to_who_asks_for_the_database(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise subprocess.CalledProcessError(1, "initdb")
+
+    monkeypatch.setattr(embedded_postgres._package(), "pgexec", broken)
+    with database_made_meanwhile():
+        pass
+    assert not (folder / "postgres").exists()
+    with pytest.raises(DatabaseError, match=r"does not start: .*initdb"):
+        VectorDatabase()
+
+
+@pytest.mark.parametrize(("select", "is_made"), [([], True), (["episode_vectors"], True), (["tracks"], False)])
+def test_a_run_makes_the_files_meanwhile_where_it_will_store_something(
+    select: list[str], is_made: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance, "open_instance", lambda: None)
+    monkeypatch.setattr(terminal, "TerminalProgress", ProgressResource)
+    monkeypatch.setattr(runs, "run_episode", lambda *_, **__: runs.RunOutcome("run", success=False))
+    execute(Console(quiet=True), "show-s01e01", None, {}, force=False, select=select)
+    assert (folder / "postgres" / "PG_VERSION").exists() == is_made
 
 
 def test_files_that_another_version_of_postgresql_made_are_refused(folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import pytest
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
 
 from screenalytics_assets.instance import history_kept_open
 
@@ -19,6 +22,31 @@ def test_events_go_to_the_log_as_ever_and_the_write_ahead_logs_are_folded_in_onc
             assert _told(other.all_logs(run.run_id))[-2:] == ["one", "two"]
         assert _write_ahead_logs(tmp_path) == []
         assert _told(instance.all_logs(run.run_id))[-2:] == ["one", "two"]
+
+
+def test_an_engine_is_made_once_a_file_and_dagster_has_its_own_way_again_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    create_engine = vars(sqlite_event_log)["create_engine"]
+
+    def counted(address: str, **options: Any) -> Any:
+        made.append(Path(address).stem)
+        return create_engine(address, **options)
+
+    monkeypatch.setattr(sqlite_event_log, "create_engine", counted)
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        run = instance.create_run_for_job(_job())
+        with history_kept_open(instance, run.run_id):
+            made.clear()
+            for word in ("one", "two"):
+                instance.report_engine_event(word, run)
+                instance.add_dynamic_partitions("episodes", [word])
+            assert sorted(made) == sorted([run.run_id, sqlite_event_log.INDEX_SHARD_NAME])
+            assert instance.get_dynamic_partitions("episodes") == ["one", "two"]
+        made.clear()
+        instance.report_engine_event("three", run)
+        assert made == [run.run_id]
 
 
 def test_an_instance_that_keeps_no_files_is_left_alone() -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import cv2
+import matplotlib as mpl
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,6 +65,16 @@ def test_dark_cells_have_light_numbers_and_say_what_they_are() -> None:
     (alike, different), _ = heatmap_of(similarity, {"a": "Amy", "b": "Bob"}).rows
     assert (alike.ink, alike.text) == ("#fff", "within Amy: 1.00")
     assert (different.ink, different.text) == ("#111", "Amy and Bob: 0.02")
+
+
+def test_cells_have_the_colours_of_ylgnbu() -> None:
+    values = np.linspace(0.0, 1.0, 41)
+    names = tuple(map(str, range(41)))
+    (row, *_) = heatmap_of(
+        IdentitySimilarity(names, np.tile(values, (41, 1))), dict(zip(names, names, strict=True))
+    ).rows
+    found = np.array([tuple(bytes.fromhex(cell.fill[1:])) for cell in row])
+    assert np.abs(found / 255 - mpl.colormaps["YlGnBu"](values)[:, :3]).max() < 0.01
 
 
 def test_the_metrics_are_judged_by_the_table_without_running_times() -> None:
