@@ -21,7 +21,7 @@ MIN_CORRELATION = 0.95
 On the group photograph that InsightFace ships, in one light, pictures of different people correlate by at most 0.67,
 on two photos each of eight other people by 0.80; with a fifth of the crop black by 0.89, enlarged from 32 pixels by
 0.85, blurred over 3 pixels of the crop by 0.88 and over 6 by 0.92. The same face with each landmark displaced by 2 % of
-the distance of the eyes: half of 210 above 0.99. Brightness does not matter: at a quarter of the light, with grain,
+the distance of the eyes: half of 210 above 0.98. Brightness does not matter: at a quarter of the light, with grain,
 one face has 0.975 or more with itself and two have 0.80 or less.
 """
 

@@ -69,7 +69,8 @@ def test_a_stored_picture_can_be_read_gray_and_reduced() -> None:
     picture = np.zeros((160, 160, 3), np.uint8)
     picture[:, 80:] = 200
     gray = decode_reduced_gray(cv2.imencode(".jpg", picture)[1].tobytes())
-    assert (gray.dtype, gray.shape) == (np.uint8, (40, 40))
+    assert gray.dtype == np.uint8
+    assert gray.shape == (40, 40)
     assert gray[:, :18].max() < 10
     assert gray[:, 22:].min() > 190
 

@@ -27,7 +27,9 @@ def stand(
 ) -> list[int]:
     count = len(shown)
     grades = np.array([0.5] * count if quality is None else quality, np.float32)
-    return stand_ins(np.arange(count) * step_s, grades, shown, np.array(jumps, np.int64), still_s=still_s).tolist()
+    return stand_ins(
+        step_s * np.arange(count, dtype=np.float64), grades, shown, np.array(jumps, np.int64), still_s=still_s
+    ).tolist()
 
 
 def test_the_best_of_looks_that_show_the_same_stands_for_them() -> None:
