@@ -69,13 +69,26 @@ def read_crops(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes
                 yield detection_id, jpegs[row].as_py()
 
 
+def decode_reduced_gray(jpeg: bytes) -> NDArray[np.uint8]:
+    """A stored crop as (H, W) gray, 1 / `REDUCTION` of its size, which takes a fraction of the time of `decode_jpeg`.
+
+    Raises:
+        ArtifactError: The bytes are no picture.
+    """
+    return _decode(jpeg, cv2.IMREAD_REDUCED_GRAYSCALE_4)
+
+
 def decode_jpeg(jpeg: bytes) -> NDArray[np.uint8]:
     """A stored crop as (H, W, 3) BGR.
 
     Raises:
         ArtifactError: The bytes are no picture.
     """
-    crop = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    return _decode(jpeg, cv2.IMREAD_COLOR)
+
+
+def _decode(jpeg: bytes, flags: int) -> NDArray[np.uint8]:
+    crop = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
     if crop is None:
         raise ArtifactError(f"a stored crop of {len(jpeg)} bytes is no JPEG: run detections again with --force")
     return crop.astype(np.uint8)

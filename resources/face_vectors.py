@@ -10,9 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from resources.artifact_store import StagedArtifact
-from resources.crop_file import decode_jpeg, read_crops
+from resources.crop_file import decode_jpeg, decode_reduced_gray, read_crops
 from screenalytics_assets.core.align import embedding_crop
 from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
+from screenalytics_assets.core.still_faces import PICTURE_PX, face_picture
 
 if TYPE_CHECKING:
     from resources.embedder import FaceEmbedder
@@ -79,6 +80,19 @@ def embed_detections(
 
     _embed_in_batches(crops(), lambda: embedder, vectors)
     return vectors
+
+
+def face_pictures(detection_ids: Sequence[str], crop_file: Path) -> NDArray[np.uint8]:
+    """The pictures by which looks at a face are compared, of detections with or without a crop.
+
+    Returns:
+        (N, 20, 20), row i for id i; black without a crop.
+    """
+    row_of = {detection_id: row for row, detection_id in enumerate(detection_ids)}
+    pictures = np.zeros((len(detection_ids), PICTURE_PX, PICTURE_PX), np.uint8)
+    for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
+        pictures[row_of[detection_id]] = face_picture(decode_reduced_gray(jpeg))
+    return pictures
 
 
 def _embed_in_batches(

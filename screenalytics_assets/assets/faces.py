@@ -42,7 +42,7 @@ def known_vectors(tracks: Artifact, model_digest: str) -> Mapping[str, NDArray[n
     return core.known_vectors(tracks.table("gate.parquet"), tracks.array("gate.npy"), model_digest)
 
 
-STAGE = Stage("faces", "2", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})
+STAGE = Stage("faces", "3", inputs=("detections", "face_crops", "tracks"), outputs={"faces": describe})
 
 
 @dg.asset(
@@ -61,6 +61,7 @@ def faces(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Up to ``max_crops_per_track`` good crops of each track, embedded; row i of the table is vector i.
 
+    Where the gate has embedded crops of a track, they are chosen among those: it took the best of each moment.
     Crops that are too small, blurred, turned away or otherwise poor are listed in ``crops_debug`` with the
     reason and the measured values.
     """
@@ -72,6 +73,7 @@ def faces(
         output = outputs["faces"]
         crop_file = inputs["face_crops"].path("face_crops.parquet")
         embedder = embedder_of(run)
+        known = known_vectors(inputs["tracks"], embedder.digest)
         selection = select_faces(
             inputs["tracks"].table("tracks.parquet"),
             inputs["detections"].table("detections.parquet"),
@@ -79,11 +81,11 @@ def faces(
             config,
             min_confidence=run.thresholds.min_confidence,
             model_digest=embedder.digest,
+            embedded=known,
         )
         if config.save_crops:
             output.bundle(crops_dir(context.partition_key))
         with progress.task("faces", selection.faces.num_rows, "faces", context.log.info) as task:
-            known = known_vectors(inputs["tracks"], embedder.digest)
             vectors = embed_crops(
                 selection.faces, crop_file, lambda: embedder, output, known=known, on_face=task.advance
             )

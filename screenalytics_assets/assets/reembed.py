@@ -12,6 +12,7 @@ from resources.models_of_run import embedder_of
 from resources.progress import ProgressResource
 from resources.settings import RunSettings, SettingsResource
 from screenalytics_assets.assets.faces import describe as describe_faces
+from screenalytics_assets.assets.faces import known_vectors as gate_vectors
 from screenalytics_assets.assets.split_tracks import vectors_there_are
 from screenalytics_assets.core.carry_over import carry_faces, carry_rejected
 from screenalytics_assets.core.faces import select_faces
@@ -32,7 +33,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 
 STAGE = Stage(
-    "reembed", "1", inputs=("detections", "face_crops", "faces", "split_tracks"), outputs={"reembed": describe}
+    "reembed", "2", inputs=("detections", "face_crops", "faces", "split_tracks"), outputs={"reembed": describe}
 )
 
 
@@ -77,6 +78,7 @@ def reembed(
             config,
             min_confidence=run.thresholds.min_confidence,
             model_digest=model_digest,
+            embedded=gate_vectors(inputs["split_tracks"], model_digest),
             stricter=stricter,
             asset="reembed",
         )

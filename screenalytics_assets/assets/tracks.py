@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from resources.artifact_store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.face_vectors import embed_detections
+from resources.face_vectors import embed_detections, face_pictures
 from resources.models_of_run import embedder_of
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import RunSettings, SettingsResource
@@ -38,7 +38,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
     }
 
 
-STAGE = Stage("tracks", "2", inputs=("episode_video", "detections", "face_crops"), outputs={"tracks": describe})
+STAGE = Stage("tracks", "3", inputs=("episode_video", "detections", "face_crops"), outputs={"tracks": describe})
 
 _GATE_KEYS = (
     "min_quality_score",
@@ -68,7 +68,8 @@ def tracks(
     """Detections of one face linked through a shot by ByteTrack, with buffers in seconds; tracks end at cuts.
 
     The appearance gate divides a track where another face takes its place, and joins the pieces of a shot that are
-    one face. The vectors that it compares are published, so that no crop is embedded twice. A detection in no track
+    one face. A crop whose picture is that of one before is not embedded. The vectors are published, so that no crop
+    is embedded twice. A detection in no track
     is listed in ``untracked`` with its reason.
     """
     with user_errors():
@@ -147,4 +148,6 @@ def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, t
         interval_s=settings.tracking.gate_interval_s,
         rejoin_gap_s=settings.tracking.rejoin_gap_s,
         model_digest=embedder.digest,
+        pictures=face_pictures(detections["detection_id"].to_pylist(), crop_file),
+        still_s=settings.tracking.gate_still_s,
     )

@@ -105,20 +105,32 @@ def sample_observations(
     _, first_of_stretch = np.unique(stretch[best_first], return_index=True)
     steps_s = np.diff(ts_s)
     lost = np.flatnonzero(steps_s > _LOST_STEPS * np.median(steps_s)) + 1 if len(steps_s) else steps_s.astype(np.int64)
-    risky = np.searchsorted(rows, np.concatenate([_jumps(boxes, min_iou), lost]))
+    risky = np.searchsorted(rows, np.concatenate([box_jumps(boxes, min_iou), lost]))
     beside = np.concatenate([risky - 1, risky])
     chosen = np.concatenate([[0, len(rows) - 1], best_first[first_of_stretch], beside])
     return np.asarray(np.unique(rows[np.clip(chosen, 0, len(rows) - 1)]))
 
 
-def between_unlike(seen: Observations, trusted: NDArray[np.bool_], soft_sim: float) -> NDArray[np.int64]:
-    """The trusted detections between embedded neighbours that do not resemble each other; ascending positions."""
-    similarity = np.einsum("ij,ij->i", seen.vectors[:-1], seen.vectors[1:])
-    gaps = [
-        np.arange(seen.embedded[i] + 1, seen.embedded[i + 1]) for i in np.flatnonzero(similarity < soft_sim).tolist()
-    ]
-    positions = np.concatenate([np.empty(0, np.int64), *gaps])
-    return np.asarray(positions[trusted[positions]])
+def around_unlike(
+    seen: Observations, trusted: NDArray[np.bool_], stand_in: NDArray[np.int64], soft_sim: float
+) -> NDArray[np.int64]:
+    """The trusted detections between embedded neighbours that do not resemble each other, and those they stand for.
+
+    Args:
+        seen: What is embedded so far.
+        trusted: (N,) whether a vector of the detection would mean something.
+        stand_in: (N,) for each detection the position of the one that stands for it.
+        soft_sim: Below this similarity, neighbours do not resemble each other.
+
+    Returns:
+        Positions, ascending.
+    """
+    unlike = np.flatnonzero(np.einsum("ij,ij->i", seen.vectors[:-1], seen.vectors[1:]) < soft_sim)
+    wanted = np.isin(stand_in, seen.embedded[np.union1d(unlike, unlike + 1)])
+    for i in unlike.tolist():
+        wanted[seen.embedded[i] : seen.embedded[i + 1] + 1] = True
+    wanted[seen.embedded] = False
+    return np.flatnonzero(wanted & trusted)
 
 
 def find_pieces(seen: Observations, limits: GateLimits) -> list[Piece]:
@@ -241,7 +253,7 @@ def _spread(seen: Observations, of_embedded: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _divide_at_jumps(seen: Observations, limits: GateLimits, labels: NDArray[np.int64], faces: _Faces) -> None:
-    for jump in _jumps(seen.boxes, limits.iou).tolist():
+    for jump in box_jumps(seen.boxes, limits.iou).tolist():
         label = labels[jump]
         if labels[jump - 1] != label:
             continue
@@ -254,7 +266,7 @@ def _divide_at_jumps(seen: Observations, limits: GateLimits, labels: NDArray[np.
             labels[later & (labels == label)] = faces.add("iou")
 
 
-def _jumps(boxes: NDArray[np.float32], min_iou: float) -> NDArray[np.int64]:
+def box_jumps(boxes: NDArray[np.float32], min_iou: float) -> NDArray[np.int64]:
     """Positions whose box overlaps the one before by less."""
     return np.asarray(np.flatnonzero(_step_iou(boxes) < min_iou) + 1)
 

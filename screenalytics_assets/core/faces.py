@@ -1,5 +1,6 @@
 """From tracks to the faces that are embedded, and the reasons of those that are not."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ def select_faces(
     *,
     min_confidence: float,
     model_digest: str,
+    embedded: Collection[str] = (),
     stricter: StricterLimits | None = None,
     asset: str = "faces",
 ) -> Selection:
@@ -45,16 +47,22 @@ def select_faces(
         settings: The gate and the sampling.
         min_confidence: Least detector score of an embedded face.
         model_digest: Digest of the embedder that the faces are for.
+        embedded: Ids of the detections that the appearance gate has embedded, the best of each moment of a track: where
+            a track has some that are good, its faces are chosen among them.
         stricter: Turn down more, where a track has better faces.
         asset: Which asset the faces become; says where their crops lie.
     """
     candidates, track_of_row = _tracked_detections(tracks, detections)
     has_crop = pc.is_in(candidates["detection_id"], value_set=cropped_ids).to_numpy()
     gated = rejection_reasons(candidates, has_crop, settings, min_confidence=min_confidence)
+    eligible = _embedded_if_any(gated == ACCEPTED, candidates["detection_id"], track_of_row, embedded)
     if stricter is not None:
-        gated = stricter_reasons(gated, candidates, track_of_row, stricter)
+        gated[eligible] = stricter_reasons(
+            gated[eligible], candidates.filter(pa.array(eligible)), track_of_row[eligible], stricter
+        )
+        eligible &= gated == ACCEPTED
     quality = column_of(candidates, "quality_score")
-    chosen = _sample(track_of_row, column_of(candidates, "ts_s"), quality, gated == ACCEPTED, settings)
+    chosen = _sample(track_of_row, column_of(candidates, "ts_s"), quality, eligible, settings)
     kept = cap_episode(track_of_row[chosen], quality[chosen], limit=settings.max_crops_per_episode)
     reasons = gated.astype(object)
     reasons[chosen[~kept]] = VOLUME_CAP
@@ -73,6 +81,16 @@ def _tracked_detections(tracks: pa.Table, detections: pa.Table) -> tuple[pa.Tabl
     rows = pc.index_in(ids, value_set=detections["detection_id"].combine_chunks())
     track_of_row = np.repeat(np.arange(tracks.num_rows), boxes.value_lengths().to_numpy())
     return detections.take(rows), track_of_row
+
+
+def _embedded_if_any(
+    accepted: NDArray[np.bool_],
+    detection_ids: pa.ChunkedArray,
+    track_of_row: NDArray[np.int64],
+    embedded: Collection[str],
+) -> NDArray[np.bool_]:
+    is_embedded = accepted & pc.is_in(detection_ids, value_set=pa.array(list(embedded), pa.string())).to_numpy()
+    return np.where(np.isin(track_of_row, track_of_row[is_embedded]), is_embedded, accepted)
 
 
 def _sample(

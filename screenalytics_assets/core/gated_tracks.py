@@ -14,11 +14,13 @@ from screenalytics_assets.core.appearance_gate import (
     Observations,
     Piece,
     Reason,
-    between_unlike,
+    around_unlike,
+    box_jumps,
     find_pieces,
     sample_observations,
 )
 from screenalytics_assets.core.rejoin import rejoin
+from screenalytics_assets.core.still_faces import stand_ins
 from screenalytics_assets.core.tables import boxes_of, column_of, table_of
 from screenalytics_assets.core.track_rows import tracks_table
 
@@ -55,6 +57,8 @@ def gate_tracks(
     interval_s: float,
     rejoin_gap_s: float,
     model_digest: str,
+    pictures: NDArray[np.uint8] | None = None,
+    still_s: float = 0.0,
 ) -> GatedTracks:
     """Divide tracks that show several people, and join the pieces of a shot that show one.
 
@@ -64,15 +68,20 @@ def gate_tracks(
         trusted: (N,) for each detection, whether it has a crop that is good enough to mean something.
         embed: Makes vectors; never asked twice for a detection.
         limits: When a track shows another face.
-        interval_s: The best trusted detection of each stretch of this length is embedded, and around changes all.
+        interval_s: The best trusted detection of each stretch of this length is embedded, or one whose picture is the
+            same, and around changes all.
         rejoin_gap_s: Pieces of one face at most this far apart in time are one track.
         model_digest: Digest of the embedder.
+        pictures: (N, 20, 20) for each detection its `face_picture`; without them none stands for another one.
+        still_s: One detection stands for others at most this long.
 
     Returns:
         The same detections in tracks; a track that begins at a split says why.
     """
     order = pc.sort_indices(detections, [("frame_idx", "ascending"), ("detection_id", "ascending")]).to_numpy()
     gate = _Gate(detections.take(order), trusted[order], embed)
+    if pictures is not None:
+        gate.find_still(tracks, pictures[order], limits.iou, still_s)
     members = gate.members(tracks)
     gate.embed_rows([gate.sampled(rows, interval_s, limits.iou) for rows in members])
     gate.embed_rows([gate.refined(rows, limits.soft_sim) for rows in members])
@@ -109,6 +118,7 @@ class _Gate:
         self._quality = np.maximum(column_of(detections, "quality_score"), np.finfo(np.float32).eps)
         self._vectors = np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32)
         self._vector_of_row = np.full(len(self._ids), -1, np.int64)
+        self._stand_in = np.arange(len(self._ids))
         self.cuts: list[Cut] = []
 
     def members(self, tracks: pa.Table) -> list[NDArray[np.int64]]:
@@ -118,6 +128,14 @@ class _Gate:
         rows = pc.index_in(ids, value_set=self.detections["detection_id"].combine_chunks()).to_numpy()
         parts = np.split(rows.astype(np.int64), np.cumsum(boxes.value_lengths().to_numpy()))
         return [np.sort(part) for part in parts[:-1]]
+
+    def find_still(self, tracks: pa.Table, pictures: NDArray[np.uint8], min_iou: float, still_s: float) -> None:
+        """Find the detections that another one of their track stands for, because it shows the same."""
+        for rows in self.members(tracks):
+            own = rows[self._trusted[rows]]
+            jumps = np.searchsorted(own, rows[box_jumps(self._boxes[rows], min_iou)])
+            times_s, quality = self._ts_s[own], self._quality[own]
+            self._stand_in[own] = own[stand_ins(times_s, quality, pictures[own], jumps, still_s=still_s)]
 
     def sampled(self, rows: NDArray[np.int64], interval_s: float, min_iou: float) -> NDArray[np.int64]:
         """The rows of a track to embed first."""
@@ -129,11 +147,12 @@ class _Gate:
             interval_s=interval_s,
             min_iou=min_iou,
         )
-        return np.asarray(rows[chosen])
+        return self._stand_in[rows[chosen]]
 
     def refined(self, rows: NDArray[np.int64], soft_sim: float) -> NDArray[np.int64]:
         """The rows of a track to embed because the face around them changes."""
-        return np.asarray(rows[between_unlike(self._observations(rows), self._trusted[rows], soft_sim)])
+        stand_in = np.searchsorted(rows, self._stand_in[rows])
+        return np.asarray(rows[around_unlike(self._observations(rows), self._trusted[rows], stand_in, soft_sim)])
 
     def embed_rows(self, parts: Sequence[NDArray[np.int64]]) -> None:
         """Embed detections that are not yet."""

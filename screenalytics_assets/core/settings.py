@@ -100,6 +100,9 @@ class TrackingSettings(Section):
     gate_interval_s: float = Field(
         0.5, gt=0, description="The best crop of each such stretch of a track is embedded, and all where it changes."
     )
+    gate_still_s: float = Field(
+        2.0, ge=0, description="Not embedded again for so long is a crop whose picture stays the same; 0 embeds it."
+    )
     gate_hard_sim: float | None = Field(
         None,
         gt=-1,
@@ -145,9 +148,10 @@ class FacesSettings(Section):
     max_pitch_angle: float = Field(45.0, gt=0, le=90, description="Largest nod, in degrees.")
     sampling_strategy: Literal["uniform", "quality_weighted", "stratified"] = Field(
         "stratified",
-        description="How the crops of a track are chosen: evenly, the best, or the best of each stretch.",
+        description="How a track's crops, if any those that the gate embedded, are chosen: evenly, the best ones, or "
+        "the best of each stretch.",
     )
-    max_crops_per_track: int = Field(16, ge=1, description="At most this many faces of a track are embedded.")
+    max_crops_per_track: int = Field(16, ge=1, description="At most this many faces stand for a track.")
     max_crops_per_episode: int = Field(10_000, ge=1, description="At most this many faces of an episode are embedded.")
     save_crops: bool = Field(True, description="Write each embedded face as a JPEG file of its own.")
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from rich.console import Console
 
-from resources.crop_file import decode_jpeg
+from resources.crop_file import decode_jpeg, decode_reduced_gray
 from resources.detector import FaceDetector, load_detector
 from resources.embedder import FaceEmbedder, load_embedder
 from resources.model_packs import ModelPack, load_pack
@@ -40,6 +40,7 @@ from screenalytics_assets.core.identities import identify
 from screenalytics_assets.core.pooling import pool_tracks
 from screenalytics_assets.core.screen_time import Sightings, link_similarities, screen_time
 from screenalytics_assets.core.settings import DetectionSettings
+from screenalytics_assets.core.still_faces import PICTURE_PX, face_picture
 from screenalytics_assets.core.thresholds import fill_from_models, thresholds_of
 from screenalytics_assets.core.track import track_faces
 from screenalytics_assets.paths import config_dir
@@ -194,7 +195,8 @@ class Bench:
         embed = self._embed(pictures.crops)
         gated = GatedTracks(followed.tracks, *no_embeddings())
         if tracking.gate_enabled:
-            has_crop = np.array([i in pictures.crops for i in found.detections["detection_id"].to_pylist()])
+            ids = found.detections["detection_id"].to_pylist()
+            has_crop = np.array([i in pictures.crops for i in ids])
             reasons = rejection_reasons(
                 found.detections, has_crop, settings.faces, min_confidence=thresholds.min_confidence
             )
@@ -207,6 +209,8 @@ class Bench:
                 interval_s=tracking.gate_interval_s,
                 rejoin_gap_s=tracking.rejoin_gap_s,
                 model_digest=self._embedder.digest,
+                pictures=_face_pictures(ids, pictures.crops),
+                still_s=tracking.gate_still_s,
             )
         chosen = select_faces(
             gated.tracks,
@@ -215,6 +219,7 @@ class Bench:
             settings.faces,
             min_confidence=thresholds.min_confidence,
             model_digest=self._embedder.digest,
+            embedded=gated.embedded["detection_id"].to_pylist(),
         )
         track_ids, vectors = pool_tracks(chosen.faces, embed(chosen.faces["detection_id"].to_pylist()))
         document = identify(video.stem, gated.tracks, chosen.faces, track_ids, vectors, settings.clustering, thresholds)
@@ -243,6 +248,14 @@ class Bench:
             return np.array(known, np.float32).reshape(-1, schemas.EMBEDDING_DIMENSION)
 
         return embed
+
+
+def _face_pictures(ids: Sequence[str], crops: Mapping[str, bytes]) -> NDArray[np.uint8]:
+    pictures = np.zeros((len(ids), PICTURE_PX, PICTURE_PX), np.uint8)
+    for picture, detection_id in zip(pictures, ids, strict=True):
+        if detection_id in crops:
+            picture[:] = face_picture(decode_reduced_gray(crops[detection_id]))
+    return pictures
 
 
 COLUMNS: Mapping[str, Callable[[EpisodeScores], str]] = {

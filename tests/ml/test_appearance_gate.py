@@ -12,6 +12,9 @@ from resources.embedder import FaceEmbedder, load_embedder
 from resources.model_packs import ModelPack
 from screenalytics_assets.core.align import aligned_crop, embedding_crop
 from screenalytics_assets.core.appearance_gate import GateLimits, Observations, find_pieces
+from screenalytics_assets.core.gated_tracks import gate_tracks
+from screenalytics_assets.core.still_faces import face_picture, stand_ins
+from tests.unit.builders import Seen, detections_table, tracks_table
 
 PEOPLE = 6
 VIEWS = 10
@@ -27,10 +30,9 @@ def limits(open_pack: ModelPack) -> GateLimits:
 
 
 @pytest.fixture(scope="module")
-def views(group_photo: Crops, open_pack: ModelPack) -> NDArray[np.float32]:
-    """(6, 10, 512): each person in growing darkness, with grain, and slightly out of focus now and then."""
+def crops(group_photo: Crops, open_pack: ModelPack) -> Crops:
+    """(60, 112, 112, 3): each person in growing darkness, with grain, and slightly out of focus now and then."""
     detector = load_detector(open_pack, device="cpu", threads=2, input_px=640, closeup_input_px=0, nms_iou=0.4)
-    embedder: FaceEmbedder = load_embedder(open_pack, device="cpu", threads=2)
     found = detector.detect(group_photo, confidence_th=0.5)
     assert len(found.boxes_px) == PEOPLE
     rng = np.random.default_rng(0)
@@ -42,7 +44,22 @@ def views(group_photo: Crops, open_pack: ModelPack) -> NDArray[np.float32]:
             if view % 4 == 3:
                 picture = cv2.GaussianBlur(picture, (0, 0), 1.5)
             crops.append(np.clip(picture, 0, 255).astype(np.uint8))
-    return embedder.embed(np.stack(crops)).reshape(PEOPLE, VIEWS, -1)
+    return np.stack(crops)
+
+
+@pytest.fixture(scope="module")
+def views(crops: Crops, open_pack: ModelPack) -> NDArray[np.float32]:
+    """(6, 10, 512): the vectors of the crops."""
+    embedder: FaceEmbedder = load_embedder(open_pack, device="cpu", threads=2)
+    return embedder.embed(crops).reshape(PEOPLE, VIEWS, -1)
+
+
+@pytest.fixture(scope="module")
+def pictures(crops: Crops) -> NDArray[np.uint8]:
+    """(6, 10, 20, 20): the pictures by which looks are compared."""
+    gray = [cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY) for crop in crops]
+    reduced = [cv2.resize(crop, None, fx=1 / 4, fy=1 / 4, interpolation=cv2.INTER_AREA) for crop in gray]
+    return np.stack([face_picture(np.asarray(crop, np.uint8)) for crop in reduced]).reshape(PEOPLE, VIEWS, 20, 20)
 
 
 def track(vectors: Sequence[NDArray[np.float32]]) -> Observations:
@@ -65,3 +82,49 @@ def test_any_two_people_in_one_track_are_divided_at_the_very_detection(
             if first != second:
                 pieces = find_pieces(track([views[first], views[second]]), limits)
                 assert [len(piece.positions) for piece in pieces] == [VIEWS, VIEWS], (first, second)
+
+
+def test_a_look_at_one_person_never_stands_for_another(pictures: NDArray[np.uint8]) -> None:
+    for first in range(PEOPLE):
+        for second in range(PEOPLE):
+            shown = np.concatenate([pictures[first], pictures[second]])
+            ts_s, quality, none = np.arange(len(shown)) / 8, np.ones(len(shown), np.float32), np.empty(0, np.int64)
+            found = stand_ins(ts_s, quality, shown, none, still_s=9.0)
+            if first != second:
+                assert not set(found[:VIEWS]) & set(found[VIEWS:]), (first, second)
+                # Twenty looks, each person in a quarter of them at a time.
+                assert len(set(found)) == 4
+
+
+def test_two_people_are_divided_at_the_very_detection_also_where_looks_stand_for_others(
+    views: NDArray[np.float32], pictures: NDArray[np.uint8], limits: GateLimits
+) -> None:
+    for first in range(PEOPLE):
+        for second in range(PEOPLE):
+            # Eight views of each in the light, each seen three times.
+            seen = [Seen(3 * i) for i in range(48)]
+            which = np.repeat(np.arange(8), 3)
+            vectors = np.concatenate([views[first][which], views[second][which]])
+            asked: list[str] = []
+
+            def embed(
+                ids: Sequence[str], vectors: NDArray[np.float32] = vectors, asked: list[str] = asked
+            ) -> NDArray[np.float32]:
+                asked += ids
+                return vectors[[int(i.removeprefix("det-")) - 1 for i in ids]]
+
+            gated = gate_tracks(
+                tracks_table([seen]),
+                detections_table(seen),
+                np.ones(48, np.bool_),
+                embed,
+                limits,
+                interval_s=0.5,
+                rejoin_gap_s=2.0,
+                model_digest="digest",
+                pictures=np.concatenate([pictures[first][which], pictures[second][which]]),
+                still_s=2.0,
+            )
+            lengths = gated.tracks["num_detections"].to_pylist()
+            assert lengths == ([48] if first == second else [24, 24]), (first, second)
+            assert first != second or len(asked) <= 5

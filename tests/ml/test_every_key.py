@@ -211,7 +211,8 @@ ROWS: dict[str, Row] = {
         "tracks", 0.3, 2.0, rows_of("tracks", "tracks"), less, {"gate_enabled": False}, nobody_is_seen_for_a_second
     ),
     "gate_enabled": Row("tracks", True, False, rows_of("tracks", "gate"), less),
-    "gate_interval_s": Row("tracks", 0.5, 2.0, rows_of("tracks", "gate"), less),
+    "gate_interval_s": Row("tracks", 0.5, 2.0, rows_of("tracks", "gate"), less, {"gate_still_s": 0}),
+    "gate_still_s": Row("tracks", 0.0, 2.0, rows_of("tracks", "gate"), less),
     "gate_hard_sim": Row(
         "tracks", 0.2, -0.99, splits("hard"), less, STAY_APART | {"gate_streak": 1000}, two_people_change_places
     ),

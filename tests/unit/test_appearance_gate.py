@@ -10,7 +10,7 @@ from screenalytics_assets.core.appearance_gate import (
     GateLimits,
     Observations,
     Piece,
-    between_unlike,
+    around_unlike,
     find_pieces,
     sample_observations,
 )
@@ -293,10 +293,19 @@ def test_both_sides_of_a_jump_and_of_a_time_without_the_face_are_sampled() -> No
     assert chosen.tolist() == [0, 6, 7, 12, 13, 19]
 
 
+def unlike(people: Sequence[int], embedded: Sequence[int], stand_in: Sequence[int] | None = None) -> list[int]:
+    trusted = np.arange(len(people)) != 5
+    standing = np.arange(len(people)) if stand_in is None else np.array(stand_in)
+    return around_unlike(observe(faces(people), embedded=embedded), trusted, standing, LIMITS.soft_sim).tolist()
+
+
 def test_what_lies_between_unlike_neighbours_is_embedded_too_if_it_means_something() -> None:
-    seen = observe(faces([0] * 6 + [1] * 6), embedded=[0, 3, 8, 11])
-    trusted = np.ones(12, np.bool_)
-    trusted[5] = False
-    assert between_unlike(seen, trusted, LIMITS.soft_sim).tolist() == [4, 6, 7]
-    assert between_unlike(observe(faces([0] * 12), embedded=[0, 3, 8, 11]), trusted, LIMITS.soft_sim).tolist() == []
-    assert between_unlike(observe(faces([0]), embedded=[]), trusted, LIMITS.soft_sim).tolist() == []
+    assert unlike([0] * 6 + [1] * 6, embedded=[0, 3, 8, 11]) == [4, 6, 7]
+    assert unlike([0] * 12, embedded=[0, 3, 8, 11]) == []
+    assert unlike([0], embedded=[]) == []
+
+
+def test_what_unlike_neighbours_stand_for_is_embedded_too() -> None:
+    people, stand_in = [0] * 7 + [1] * 5, [0, 0, 3, 3, 3, 3, 8, 8, 8, 8, 8, 11]
+    assert unlike(people, embedded=[0, 3, 8, 11], stand_in=stand_in) == [2, 4, 6, 7, 9, 10]
+    assert unlike([0] * 12, embedded=[0, 3, 8, 11], stand_in=stand_in) == []

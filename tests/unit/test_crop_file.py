@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from resources.crop_file import CropWriter, decode_jpeg, read_crops
+from resources.crop_file import CropWriter, decode_jpeg, decode_reduced_gray, read_crops
 from screenalytics_assets.core import schemas
 from screenalytics_assets.core.errors import ArtifactError
 
@@ -65,7 +65,19 @@ def test_a_stored_picture_is_bgr() -> None:
     np.testing.assert_allclose(picture[16, 12], (250, 10, 5), atol=4)
 
 
+def test_a_stored_picture_can_be_read_gray_and_reduced() -> None:
+    picture = np.zeros((160, 160, 3), np.uint8)
+    picture[:, 80:] = 200
+    gray = decode_reduced_gray(cv2.imencode(".jpg", picture)[1].tobytes())
+    assert gray.dtype == np.uint8
+    assert gray.shape == (40, 40)
+    assert gray[:, :18].max() < 10
+    assert gray[:, 22:].min() > 190
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut short"])
 def test_bytes_that_are_no_picture_are_refused_with_what_to_do(content: bytes) -> None:
     with pytest.raises(ArtifactError, match=f"{len(content)} bytes is no JPEG.*--force"):
         decode_jpeg(content)
+    with pytest.raises(ArtifactError, match=f"{len(content)} bytes is no JPEG.*--force"):
+        decode_reduced_gray(content)

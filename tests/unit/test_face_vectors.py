@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from resources.artifact_store import LocalArtifactStore
 from resources.crop_file import CropWriter
-from resources.face_vectors import embed_crops, embed_detections
+from resources.face_vectors import embed_crops, embed_detections, face_pictures
 from tests.unit.builders import EP_ID, faces_table
 
 COUNT = 150
@@ -116,3 +116,9 @@ def test_the_vectors_of_detections_stand_in_the_order_asked_for(crop_file: Path)
     np.testing.assert_array_equal(vectors, [vector_of(i) for i in wanted])
     assert len(advanced) == len(wanted)
     assert embed_detections([], crop_file, CountingEmbedder(), on_face=lambda: None).shape == (0, 512)
+
+
+def test_the_pictures_of_faces_come_in_the_order_of_the_ids_and_are_black_without_a_crop(crop_file: Path) -> None:
+    pictures = face_pictures(["det-000101", "det-000999", "det-000003"], crop_file)
+    assert pictures.shape == (3, 20, 20)
+    assert [np.unique(picture).tolist() for picture in pictures] == [[100], [0], [2]]

@@ -6,11 +6,19 @@ from hypothesis import strategies as st
 
 from screenalytics_assets.core import schemas
 from screenalytics_assets.core.faces import VOLUME_CAP, Selection, select_faces
+from screenalytics_assets.core.gating import StricterLimits
 from screenalytics_assets.core.settings import FacesSettings
 from tests.unit.builders import EP_ID, Seen, detections_table, tracks_table
 
 
-def select(tracks: Sequence[Sequence[Seen]], *, without_crop: Sequence[str] = (), **keys: object) -> Selection:
+def select(
+    tracks: Sequence[Sequence[Seen]],
+    *,
+    without_crop: Sequence[str] = (),
+    embedded: Sequence[str] = (),
+    stricter: StricterLimits | None = None,
+    **keys: object,
+) -> Selection:
     detections = detections_table([face for track in tracks for face in track])
     crops = [i for i in detections["detection_id"].to_pylist() if i not in without_crop]
     return select_faces(
@@ -20,6 +28,8 @@ def select(tracks: Sequence[Sequence[Seen]], *, without_crop: Sequence[str] = ()
         FacesSettings.model_validate(keys),
         min_confidence=0.5,
         model_digest="digest of the embedder",
+        embedded=embedded,
+        stricter=stricter,
     )
 
 
@@ -86,6 +96,29 @@ def test_poor_faces_take_no_place_in_the_sample() -> None:
     track = [Seen(frame, face_px=120 if frame % 6 else 5) for frame in range(0, 60, 3)]
     faces = select([track], max_crops_per_track=10).faces
     assert faces["frame_idx"].to_pylist() == list(range(3, 60, 6))
+
+
+def test_faces_are_chosen_among_those_that_are_embedded_where_a_track_has_good_ones() -> None:
+    tracks = [GOOD_TRACK, [Seen(0, sharpness=1), Seen(3), Seen(6)], GOOD_TRACK[:2]]
+    embedded = ["det-000002", "det-000009", "det-000031", "det-000099"]
+    faces = select(tracks, embedded=embedded).faces
+    assert faces["detection_id"].to_pylist() == [
+        *("det-000002", "det-000009"),
+        *("det-000032", "det-000033"),
+        *("det-000034", "det-000035"),
+    ]
+    assert select(tracks, embedded=embedded, max_crops_per_track=1).faces["detection_id"].to_pylist() == [
+        *("det-000009", "det-000032", "det-000035")
+    ]
+
+
+def test_what_is_not_chosen_because_others_are_embedded_is_not_rejected() -> None:
+    selection = select([GOOD_TRACK], embedded=["det-000002"])
+    assert (selection.faces.num_rows, selection.rejected.num_rows) == (1, 0)
+    stricter = StricterLimits(min_quality_score=0.53, max_yaw_angle=60, min_faces=1)
+    selection = select([GOOD_TRACK], embedded=["det-000002", "det-000009", "det-000030"], stricter=stricter)
+    assert selection.faces["detection_id"].to_pylist() == ["det-000030"]
+    assert selection.rejected["detection_id"].to_pylist() == ["det-000002", "det-000009"]
 
 
 def test_the_limit_of_the_episode_rejects_the_worst_and_says_volume_cap() -> None:

@@ -51,7 +51,13 @@ class Footage:
         return self.vectors[[int(i.removeprefix("det-")) - 1 for i in detection_ids]]
 
     def gated(
-        self, *, limits: GateLimits = LIMITS, interval_s: float = 0.5, rejoin_gap_s: float = 2.0, trusted: bool = True
+        self,
+        *,
+        limits: GateLimits = LIMITS,
+        interval_s: float = 0.5,
+        rejoin_gap_s: float = 2.0,
+        trusted: bool = True,
+        still_s: float | None = None,
     ) -> GatedTracks:
         return gate_tracks(
             tracks_table(self.tracks),
@@ -62,7 +68,15 @@ class Footage:
             interval_s=interval_s,
             rejoin_gap_s=rejoin_gap_s,
             model_digest="digest",
+            pictures=None if still_s is None else self.pictures,
+            still_s=still_s or 0.0,
         )
+
+    @property
+    def pictures(self) -> NDArray[np.uint8]:
+        """A still of each person; whoever resembles nobody looks different each time."""
+        stills = np.random.default_rng(1).integers(0, 256, (8 + len(self.who), 20, 20), dtype=np.uint8)
+        return stills[[person if person >= 0 else 8 + i for i, person in enumerate(self.who)]]
 
     def seen_in(self, tracks: pa.Table) -> list[list[int]]:
         """Who is seen in each track, in time, one after the other."""
@@ -166,6 +180,32 @@ def test_each_embedded_detection_has_its_row_and_was_embedded_once() -> None:
     assert set(gated.embedded["model_digest"].to_pylist()) == {"digest"}
     assert integrity.schema_breaches("gate", gated.embedded, schemas.GATE) == []
     assert integrity.vector_breaches(gated.vectors, gated.embedded.num_rows) == []
+
+
+def test_a_face_whose_picture_stays_the_same_is_embedded_only_now_and_then() -> None:
+    asked = []
+    for still_s in (None, 0.0, 1.0, 2.0):
+        footage = Footage([(0, [0] * 160)])
+        assert footage.gated(still_s=still_s).tracks.num_rows == 1
+        asked.append(len(footage.asked))
+    assert asked[0] == asked[1] == pytest.approx(2 * 20, abs=3)
+    assert asked[2:] == [20, 10]
+
+
+@pytest.mark.parametrize("newcomers", range(2, 20))
+def test_another_face_in_a_still_picture_is_found_at_the_very_detection_however_late_it_comes(newcomers: int) -> None:
+    footage = Footage([(0, [0] * 40 + [1] * newcomers)])
+    tracks = footage.gated(still_s=2.0).tracks
+    assert footage.seen_in(tracks) == [[0], [1]]
+    assert tracks["num_detections"].to_pylist() == [40, newcomers]
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.integers(5, 25)), min_size=1, max_size=5))
+@settings(max_examples=60)
+def test_who_is_in_a_track_does_not_depend_on_stand_ins(stays: list[tuple[int, int]]) -> None:
+    who = [person for person, count in stays for _ in range(count)]
+    plain, still = (Footage([(0, who)]).gated(still_s=still_s).tracks for still_s in (0.0, 2.0))
+    assert still.drop_columns(["mean_confidence"]).equals(plain.drop_columns(["mean_confidence"]))
 
 
 def test_the_interval_says_how_many_detections_are_embedded() -> None:
