@@ -16,8 +16,8 @@ B = TypeVar("B")
 def overlapping(workers: int) -> Iterator[InOrder]:
     """A ``map`` that works in so many threads at once; with one it is the builtin one.
 
-    Items are taken from their source in the thread that asks for results, at most two for each worker ahead of the
-    result that is asked for. An error of the function reaches the one who asks; what has not begun by then never does.
+    Items are taken from their source in the thread that asks for results, one for each worker ahead of the result that
+    is asked for. An error of the function reaches the one who asks; what has not begun by then never does.
     """
     if workers <= 1:
         yield map
@@ -29,7 +29,7 @@ def overlapping(workers: int) -> Iterator[InOrder]:
             try:
                 for item in items:
                     waiting.append(pool.submit(function, item))
-                    if len(waiting) >= 2 * workers:
+                    if len(waiting) > workers:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()

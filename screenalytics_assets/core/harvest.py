@@ -9,7 +9,7 @@ import pyarrow as pa
 from screenalytics_assets.core import schemas
 from screenalytics_assets.core.detection_rows import DetectionRows
 from screenalytics_assets.core.look import Candidate, Detector, Look, look_at
-from screenalytics_assets.core.pacing import InOrder, paced_looks
+from screenalytics_assets.core.pacing import SHORT_S, InOrder, paced_looks
 from screenalytics_assets.core.settings import DetectionSettings
 from screenalytics_assets.core.shot_frames import Frame, ShotFrame, frames_with_shots
 from screenalytics_assets.core.shots import ShotSettings
@@ -39,6 +39,11 @@ def longest_step(settings: DetectionSettings, fps: float) -> int:
     """How many frames on the next one is analysed where nothing changes: strides that fit into that time."""
     stride = effective_stride(settings, fps)
     return stride * max(1, math.floor(settings.still_interval_s * fps / stride))
+
+
+def halvings(settings: DetectionSettings) -> int:
+    """How often that time is halved where something changes, until it is short."""
+    return max(0, math.ceil(math.log2(max(settings.still_interval_s, SHORT_S) / SHORT_S)))
 
 
 def harvest(
@@ -92,6 +97,7 @@ def harvest(
         look,
         stride=effective_stride(settings, fps),
         rest=longest_step(settings, fps),
+        halvings=halvings(settings),
         close_look_interval_s=settings.close_look_interval_s,
         in_order=in_order,
     ):

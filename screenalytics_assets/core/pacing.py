@@ -2,11 +2,14 @@
 
 Two looks that show the same faces in the same places leave nothing to find between them, unless the picture shows
 something there that neither of them has, or somebody has just gone or is about to come, who may be there with a box
-too weak to count by itself. Where that is so each frame of the stride is looked at, so that the moment at which
-somebody comes, goes or moves on is known as exactly as if it had been done everywhere.
+too weak to count by itself. Where that is so the way between them is halved, and its halves are judged in turn, until
+they are short; there each frame of the stride is looked at, so that the moment at which somebody comes, goes or moves
+on is known as exactly as if it had been done everywhere. Between two of these that have a box too weak to be sure of,
+every frame is looked at: such a face is found in some frames and not in others, and by the stride alone it would be
+chance whether it is.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import cv2
@@ -26,13 +29,19 @@ The customary limit at which two boxes mean one object (Everingham et al., PASCA
 overlap with which the tracker links them.
 """
 
-MAX_FACE_CHANGE = 0.1
-"""Largest mean difference, 0 to 1, of the pictures of a face in two looks that need no look in between.
+MAX_FACE_CHANGE = 0.3
+"""Largest difference by ``picture_change`` of the pictures of a face in two looks that need no look in between.
 
-On the group photograph that InsightFace ships, in one light, pictures of two different people differ by 0.123 to 0.173,
-and those of one face with its box displaced by 6 % of its width by 0.053 to 0.071, by 10 % by 0.084 to 0.105. A false
-alarm costs a look, and nothing else.
+On the group photograph that InsightFace ships pictures of two different people differ by 0.40 to 0.58, and those of one
+face with its box displaced by 3 % of its width by 0.10 to 0.16, by 6 % by 0.18 to 0.28, by 10 % by 0.28 to 0.39; with
+half or 1.4 times the light by less than 0.08. A false alarm costs a look, and nothing else.
 """
+
+CONTRAST_FLOOR = 1.0
+"""Gray levels: what rounding and codecs leave of a picture without contrast."""
+
+SHORT_S = 0.5
+"""A way of this length or less between two looks is not halved: its strides are few, and a head turns in that time."""
 
 PATCH_PX = 16
 """Side of the gray picture of each face that two looks are compared by."""
@@ -86,18 +95,25 @@ LookAt = Callable[[ShotFrame, bool], LookT]
 """Looks at a frame, closely or not."""
 
 
+class Passed(NamedTuple):
+    """A frame on the way, and whether it is one of the stride."""
+
+    frame: ShotFrame
+    on_stride: bool
+
+
 class Span(NamedTuple):
     """The way from one look to the next.
 
     Attributes:
         begin: The frame of the one; None if the other is the first of its shot.
-        between: The frames of the stride between them.
+        between: The frames between them.
         end: The frame of the other.
         closely: Whether the other is a close one.
     """
 
     begin: ShotFrame | None
-    between: list[ShotFrame]
+    between: list[Passed]
     end: ShotFrame
     closely: bool
 
@@ -127,16 +143,43 @@ def is_unchanged(before: Scene, after: Scene, *, gap_s: float) -> bool:
     """
     overlap = iou_matrix(before.boxes_px, after.boxes_px)
     rows, columns = linear_sum_assignment(overlap, maximize=True)
-    change = np.abs(before.patches[rows].astype(np.int16) - after.patches[columns]).mean((1, 2)) / 255
+    change = picture_change(before.patches[rows], after.patches[columns])
     same = (overlap[rows, columns] >= SAME_PLACE_IOU) & (change <= MAX_FACE_CHANGE)
     strong = (before.strong[rows], after.strong[columns])
     known = np.logical_or(*strong) if gap_s <= MAX_GAP_S else np.logical_and(*strong)
     return bool(len(before.boxes_px) == len(after.boxes_px) and (same & known).all())
 
 
+def picture_change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How little pictures have in common, whatever their brightness and contrast.
+
+    Half the mean difference of the two, each around its own mean and in units of its own mean deviation: 0 for the same
+    picture, at most 1, and 0.71 for unrelated ones with values of a normal distribution.
+
+    Args:
+        before: (N, H, W) gray.
+        after: (N, H, W), one for each.
+
+    Returns:
+        (N,).
+    """
+    return np.asarray(np.abs(_normalised(before) - _normalised(after)).mean((1, 2)) / 2)
+
+
+def _normalised(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    around = pictures - pictures.mean((1, 2), keepdims=True, dtype=np.float32)
+    return np.asarray(around / (np.abs(around).mean((1, 2), keepdims=True) + CONTRAST_FLOOR), np.float32)
+
+
 def has_more(look: Scene, other: Scene) -> bool:
     """Whether a look has a box where the other has none, not even one that it could have come from."""
     overlap = iou_matrix(look.boxes_px, other.boxes_px)
+    return bool((overlap.max(axis=1, initial=0.0) < MIN_IOU).any())
+
+
+def has_doubtful(look: Scene, other: Scene) -> bool:
+    """Whether a look has a box too weak to be a face by itself, and the other no face that it could be."""
+    overlap = iou_matrix(look.boxes_px[~look.strong], other.boxes_px[other.strong])
     return bool((overlap.max(axis=1, initial=0.0) < MIN_IOU).any())
 
 
@@ -146,18 +189,20 @@ def paced_looks(
     *,
     stride: int,
     rest: int,
+    halvings: int,
     close_look_interval_s: float,
     in_order: InOrder,
 ) -> Iterator[LookT]:
-    """Look at the first and last frame of each shot, between them at each ``rest``-th, and where needed at the stride.
+    """Look at the first and last frame of each shot, between them at each ``rest``-th, and where needed at more.
 
     An unusable frame is passed over for the next one. Frames are kept for a few spans, not longer.
 
     Args:
         frames: All frames in the order of display.
         look: Looks at a frame.
-        stride: Looks are never closer than this many frames, but at the end of a shot.
+        stride: Looks are never closer than this many frames, but at the end of a shot and where a face is doubtful.
         rest: Looks are never farther apart than this many frames; a multiple of the stride.
+        halvings: How often a way in which something changes is halved before all of its stride is looked at.
         close_look_interval_s: The first look of each shot is a close one, and then one each so often.
         in_order: Applies a function to each of a stream.
 
@@ -168,31 +213,74 @@ def paced_looks(
     def reach(span: Span) -> tuple[Span, LookT]:
         return span, look(span.end, span.closely)
 
-    def look_between(frame: ShotFrame) -> LookT:
-        return look(frame, False)
+    def looks_on(span: Span, after: LookT, following: Scene | None, ways: Sequence[_Division]) -> Iterator[LookT]:
+        if ways and span.between and ways[0].is_needed(span, [seen.scene for seen in recent], after.scene, following):
+            *pieces, last = ways[0].pieces(span)
+            ends = [*in_order(reach, pieces), (last, after)]
+            scenes = [*(end.scene for _, end in ends[1:]), following]
+            for (piece, end), after_it in zip(ends, scenes, strict=True):
+                yield from looks_on(piece, end, after_it, ways[1:])
+        else:
+            recent.append(after)
+            yield after
 
     recent: list[LookT] = []
-    reached = in_order(reach, _spans(frames, stride, rest, close_look_interval_s))
-    for (span, after), following in _with_next(reached):
-        if span.begin is None:
-            recent = []
-        recent = [seen for seen in recent if seen.ts_s >= recent[-1].ts_s - MAX_GAP_S - CLOCK_TOLERANCE_S]
-        comes = following is not None and following[0].begin is not None and has_more(following[1].scene, after.scene)
-        if comes or _is_restless(span, [seen.scene for seen in recent], after.scene):
-            for found in in_order(look_between, span.between):
-                recent.append(found)
-                yield found
-        recent.append(after)
-        yield after
+    ways = [_Division(_is_restless, _halves)] * halvings
+    ways += [_Division(_is_restless, _strides), _Division(_is_unsure, _frames)]
+    for (span, after), following in _with_next(in_order(reach, _spans(frames, stride, rest, close_look_interval_s))):
+        is_in_shot = following is not None and following[0].begin is not None
+        recent = [] if span.begin is None else _since(recent, recent[-1].ts_s - MAX_GAP_S)
+        yield from looks_on(span, after, following[1].scene if following is not None and is_in_shot else None, ways)
 
 
-def _is_restless(span: Span, recent: list[Scene], after: Scene) -> bool:
-    if span.begin is None or not span.between:
+class _Division(NamedTuple):
+    """When a way is divided, and how: its pieces, the last of which ends where it ended."""
+
+    is_needed: Callable[[Span, list[Scene], Scene, Scene | None], bool]
+    pieces: Callable[[Span], list[Span]]
+
+
+def _since(looks: list[LookT], ts_s: float) -> list[LookT]:
+    return [seen for seen in looks if seen.ts_s >= ts_s - CLOCK_TOLERANCE_S]
+
+
+def _halves(span: Span) -> list[Span]:
+    steps = [i for i, passed in enumerate(span.between) if passed.on_stride]
+    return _split(span, steps[len(steps) // 2 :][:1])
+
+
+def _strides(span: Span) -> list[Span]:
+    return _split(span, [i for i, passed in enumerate(span.between) if passed.on_stride])
+
+
+def _frames(span: Span) -> list[Span]:
+    return _split(span, list(range(len(span.between))))
+
+
+def _split(span: Span, positions: list[int]) -> list[Span]:
+    pieces = []
+    begin, start = span.begin, 0
+    for position in positions:
+        frame = span.between[position].frame
+        pieces.append(Span(begin, span.between[start:position], frame, closely=False))
+        begin, start = frame, position + 1
+    return [*pieces, span._replace(begin=begin, between=span.between[start:])]
+
+
+def _is_restless(span: Span, recent: list[Scene], after: Scene, following: Scene | None) -> bool:
+    """Whether something changes on the way, or has just changed or is about to."""
+    if span.begin is None:
         return False
     before = recent[-1]
     gone = any(has_more(earlier, before) for earlier in recent[:-1])
+    comes = following is not None and has_more(following, after)
     gap_s = span.end.frame.ts_s - span.begin.frame.ts_s
-    return gone or not is_unchanged(before, after, gap_s=gap_s) or _has_glimpse(span.begin, span.between, span.end)
+    return gone or comes or not is_unchanged(before, after, gap_s=gap_s) or _has_glimpse(span)
+
+
+def _is_unsure(span: Span, recent: list[Scene], after: Scene, _following: Scene | None) -> bool:
+    """Whether there is a box too weak to be a face that is none in the other look either."""
+    return span.begin is not None and (has_doubtful(recent[-1], after) or has_doubtful(after, recent[-1]))
 
 
 def _with_next(items: Iterable[A]) -> Iterator[tuple[A, A | None]]:
@@ -207,33 +295,40 @@ def _with_next(items: Iterable[A]) -> Iterator[tuple[A, A | None]]:
 
 def _spans(frames: Iterable[ShotFrame], stride: int, rest: int, close_look_interval_s: float) -> Iterator[Span]:
     begin: ShotFrame | None = None
-    between: list[ShotFrame] = []
+    between: list[Passed] = []
     due = True
     next_close_s = -np.inf
-    # Frames that the decoder leaves out count too.
-    last_look = last_step = 0
+    # Frames that the decoder leaves out count too, so that looks are as many with them as without.
+    next_look = next_step = 0
     for shot_frame in frames:
         frame = shot_frame.frame
         if shot_frame.position == 0:
             begin, between, next_close_s = None, [], -np.inf
         closely = frame.ts_s >= next_close_s - CLOCK_TOLERANCE_S
-        on_stride = frame.index - last_step >= stride
-        rested = frame.index - last_look >= rest
-        due = due or begin is None or shot_frame.is_last or rested or (closely and on_stride)
+        on_stride = frame.index >= next_step
+        due = due or begin is None or shot_frame.is_last or frame.index >= next_look or (closely and on_stride)
         if frame.is_corrupt:
             continue
         if due:
             next_close_s = frame.ts_s + close_look_interval_s if closely else next_close_s
             yield Span(begin, between, shot_frame, closely)
+            next_look = _after(frame.index if begin is None else next_look, rest, frame.index)
+            next_step = _after(frame.index if begin is None else next_step, stride, frame.index)
             begin, between, due = shot_frame, [], False
-            last_look = last_step = frame.index
-        elif on_stride:
-            between.append(shot_frame)
-            last_step = frame.index
+        else:
+            between.append(Passed(shot_frame, on_stride))
+            next_step = _after(next_step, stride, frame.index) if on_stride else next_step
 
 
-def _has_glimpse(before: ShotFrame, frames: list[ShotFrame], after: ShotFrame) -> bool:
-    """Whether a part of a frame differs from both looks."""
-    small = np.stack([frame.small_bgr for frame in frames]).astype(np.int16)
-    ends = [np.abs(small - frame.small_bgr).mean(-1) for frame in (before, after)]
+def _after(planned: int, step: int, index: int) -> int:
+    """The frame to look at next: a step from where this look was planned, or from the look if it came early or late."""
+    return (planned if planned <= index < planned + step else index) + step
+
+
+def _has_glimpse(span: Span) -> bool:
+    """Whether a part of a frame on the way differs from both looks."""
+    if span.begin is None:
+        return False
+    small = np.stack([passed.frame.small_bgr for passed in span.between]).astype(np.int16)
+    ends = [np.abs(small - frame.small_bgr).mean(-1) for frame in (span.begin, span.end)]
     return bool(np.minimum(*ends).max() > MAX_GLIMPSE)

@@ -28,15 +28,18 @@ _SHOTS = ShotSettings()
 class DetectionSettings(Section):
     """Shot cuts, face detection and the face crops that are kept (``detection.yaml``)."""
 
-    frame_stride: int = Field(3, ge=1, description="Analyse every n-th frame of a shot, its first always.")
+    frame_stride: int = Field(
+        3, ge=1, description="Where something changes, analyse every n-th frame of a shot; its first always."
+    )
     detection_fps_limit: float = Field(
         10.0, gt=0, description="Analyse at most this many frames a second, whatever frame_stride says."
     )
     still_interval_s: float = Field(
-        0.5, ge=0, description="Where two looks this far apart show the same, there is none between them; 0 is off."
+        1.0, ge=0, description="Where two looks this far apart show the same, there is none between them; 0 is off."
     )
     every_frame: bool = Field(
-        True, description="Decode every frame; without it those that no other frame is predicted from are left out."
+        False,
+        description="Decode every frame; without it those that no other one is predicted from are left out.",
     )
     detector_input_px: int = Field(640, ge=160, le=4096, description="Longer side of the picture the detector sees.")
     closeup_input_px: int = Field(

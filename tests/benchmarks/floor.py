@@ -1,12 +1,13 @@
 """The floor below a run: what decoding, the detector and the embedder take alone, each in a process of its own.
 
-    python -m tests.benchmarks.floor decode VIDEO
+    python -m tests.benchmarks.floor decode VIDEO [--profile NAME]
     python -m tests.benchmarks.floor detect VIDEO EP_ID [--profile NAME]
     python -m tests.benchmarks.floor embed VIDEO EP_ID [--profile NAME]
 
-`detect` and `embed` repeat the work of a run, in the data root and with the models that the environment names: the
-detector on the frames that the run looked at, handed over at the size that the net takes, and the embedder on the
-crops that the run embedded. Start-up, loading the weights, and decoding what is handed over are outside of the clock.
+`decode` decodes the frames that the profile decodes. `detect` and `embed` repeat the work of a run, in the data root
+and with the models that the environment names: the detector on the frames that the run looked at, handed over at the
+size that the net takes, and the embedder on the crops that the run embedded. Start-up, loading the weights, and
+decoding what is handed over are outside of the clock.
 Both try one call at a time on all cores, and as many calls as cores on one thread each, and go on with the faster.
 Each prints a JSON object.
 """
@@ -32,6 +33,7 @@ from resources.detector import load_detector
 from resources.embedder import BATCH_SIZE, load_embedder
 from resources.onnx_session import default_threads
 from resources.settings import RunSettings, SettingsResource
+from resources.video import probe_video, read_frames
 from screenalytics_assets.core.align import embedding_crop
 from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.tables import column_of
@@ -122,12 +124,11 @@ def net_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def decode(video: Path) -> dict[str, Any]:
-    """Decode every frame, on all cores, and look at none."""
-    clock, frames = Clock(), 0
-    with clock.running(), av.open(str(video)) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        for _ in container.decode(video=0):
+def decode(video: Path, run: RunSettings) -> dict[str, Any]:
+    """Decode what the run decodes, on all cores, and look at none of it."""
+    probe, clock, frames = probe_video(video), Clock(), 0
+    with clock.running():
+        for _ in read_frames(video, probe, every_frame=run.resolved.settings.detection.every_frame):
             frames += 1
     return {"frames": frames, **_taken(clock)}
 
@@ -258,16 +259,13 @@ def main() -> None:
     parser.add_argument("ep_id", nargs="?", default="")
     parser.add_argument("--profile")
     options = parser.parse_args()
-    if options.part == "decode":
-        result = decode(options.video)
-    else:
-        run, store = SettingsResource(profile=options.profile).load(), LocalArtifactStore(data_root())
-        result = (
-            detect(options.video, store, options.ep_id, run)
-            if options.part == "detect"
-            else embed(store, options.ep_id, run)
-        )
-    print(json.dumps(result))
+    run, store = SettingsResource(profile=options.profile).load(), LocalArtifactStore(data_root())
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "decode": lambda: decode(options.video, run),
+        "detect": lambda: detect(options.video, store, options.ep_id, run),
+        "embed": lambda: embed(store, options.ep_id, run),
+    }
+    print(json.dumps(parts[options.part]()))
 
 
 if __name__ == "__main__":

@@ -200,34 +200,37 @@ def test_a_file_that_shrinks_after_the_probe_is_noticed_at_the_end(tmp_path: Pat
     assert len(seen) > 10
 
 
-def test_a_little_damage_is_marked_and_read_through(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_a_little_damage_is_marked_and_read_through(tmp_path: Path, every_frame: bool) -> None:
     rng = np.random.default_rng(1)
     textured = [rng.integers(0, 256, (96, 160, 3), dtype=np.uint8) for _ in range(100)]
     path = write_video(tmp_path / "a.mkv", textured, gop_size=1)
     probe = probe_video(path)
     flip_bytes(path, first=0.5, last=0.51, every=40)
-    frames = [frame.is_corrupt for frame in read_frames(path, probe)]
+    frames = [frame.is_corrupt for frame in read_frames(path, probe, every_frame=every_frame)]
     assert sum(frames) + probe.frame_count - len(frames) in range(1, 5)
 
 
-def test_much_damage_is_an_error_that_counts_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_much_damage_is_an_error_that_counts_it(tmp_path: Path, every_frame: bool) -> None:
     rng = np.random.default_rng(1)
     textured = [rng.integers(0, 256, (96, 160, 3), dtype=np.uint8) for _ in range(100)]
     path = write_video(tmp_path / "a.mkv", textured, gop_size=1)
     probe = probe_video(path)
     flip_bytes(path, first=0.3, last=0.6, every=2000)
-    with pytest.raises(VideoError, match=r"of 100 frames \d+ are damaged and \d+ missing"):
-        list(read_frames(path, probe))
+    with pytest.raises(VideoError, match=r"of \d+ frames \d+ are damaged and \d+ missing"):
+        list(read_frames(path, probe, every_frame=every_frame))
 
 
-def test_frames_that_vanished_count_as_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_frames_that_vanished_count_as_damage(tmp_path: Path, every_frame: bool) -> None:
     path = write_video(tmp_path / "a.mkv", numbered_pictures(100), gop_size=1)
     probe = probe_video(path)
     drop_frames(path, 40, 45)
-    assert len(list(read_frames(path, probe))) == 95
+    assert len(list(read_frames(path, probe, every_frame=every_frame))) == 95
     drop_frames(path, 60, 61)
     with pytest.raises(VideoError, match="of 100 frames 0 are damaged and 6 missing"):
-        list(read_frames(path, probe))
+        list(read_frames(path, probe, every_frame=every_frame))
 
 
 def test_frames_that_go_back_in_time_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -302,3 +305,12 @@ def test_frames_that_no_other_needs_can_be_left_out_and_the_others_keep_number_t
     assert 0 in fewer
     assert len(fewer) < len(whole) == 36
     assert fewer.items() <= whole.items()
+
+
+def test_frames_are_left_out_only_where_those_that_stay_are_close_together(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "slow.mp4", numbered_pictures(36), fps=8)
+    found = [frame.index for frame in read_frames(path, probe_video(path), every_frame=False)]
+    left_out = set(range(36)) - set(found)
+    assert left_out, "the first gap is only seen when it is there"
+    assert max(left_out) < 12
+    assert found[-24:] == list(range(12, 36))
