@@ -1,9 +1,9 @@
-"""Calls that overlap, their results in order."""
+"""Calls that overlap, their results in order, and a source that is read ahead of who asks."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from screenalytics_assets.core.pacing import InOrder
@@ -38,3 +38,24 @@ def overlapping(workers: int) -> Iterator[InOrder]:
                     future.cancel()
 
         yield in_order
+
+
+@contextmanager
+def read_ahead(items: Generator[A], most: int) -> Iterator[Iterator[A]]:
+    """The same items, taken from their source in a thread of its own, at most so many before they are asked for.
+
+    An error of the source reaches the one who asks for the item. The source is closed at the end.
+    """
+    with closing(items), ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+        waiting = deque(pool.submit(next, items, None) for _ in range(most))
+
+        def taken() -> Iterator[A]:
+            while (item := waiting.popleft().result()) is not None:
+                waiting.append(pool.submit(next, items, None))
+                yield item
+
+        try:
+            yield taken()
+        finally:
+            for future in waiting:
+                future.cancel()

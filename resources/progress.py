@@ -20,9 +20,9 @@ class ProgressTask:
         self._log = log
         self._started = self._logged = time.monotonic()
 
-    def advance(self) -> None:
-        """One more unit is done."""
-        self.done += 1
+    def advance(self, count: int = 1) -> None:
+        """So many more units are done."""
+        self.done += count
         now = time.monotonic()
         if now - self._logged >= LOG_INTERVAL_S:
             self._logged = now

@@ -24,6 +24,9 @@ from screenalytics_assets.stage import Stage, in_metrics, run_stage, user_errors
 
 _SAMPLES = 64
 
+FRAMES_AHEAD = 8
+"""Frames that are decoded before they are asked for, so that the decoder does not wait for a look."""
+
 
 def describe_detections(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Counts, rates and the measures of the faces."""
@@ -104,7 +107,7 @@ def detections(
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         # PyAV and SciPy, which no other start of a process needs.
-        from resources.overlap import overlapping
+        from resources.overlap import overlapping, read_ahead
         from resources.video import read_frames
         from screenalytics_assets.core.harvest import effective_stride, harvest, longest_step
 
@@ -117,10 +120,11 @@ def detections(
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
             CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops,
             overlapping(at_once) as in_order,
+            read_ahead(read_frames(video, probe, every_frame=detection.every_frame), FRAMES_AHEAD) as frames,
         ):
             found = harvest(
                 context.partition_key,
-                read_frames(video, probe, every_frame=detection.every_frame),
+                frames,
                 detector,
                 detection,
                 confidence_th=run.thresholds.confidence_th,
@@ -140,7 +144,7 @@ def detections(
         )
         return {
             "detections": {
-                "frames": found.frames,
+                "decoded_frames": found.frames,
                 "corrupt_frames": found.corrupt_frames,
                 "close_looks": found.close_looks,
                 "frame_stride": effective_stride(detection, probe.fps),

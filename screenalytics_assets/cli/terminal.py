@@ -23,8 +23,8 @@ class _BarTask(ProgressTask):
         self._bar = bar
         self._id = bar.add_task(name, total=total, rate="")
 
-    def advance(self) -> None:
-        super().advance()
+    def advance(self, count: int = 1) -> None:
+        super().advance(count)
         self._bar.update(self._id, completed=self.done, rate=f"{self.rate(self.elapsed_s()):.0f} {self.unit}/s")
 
 

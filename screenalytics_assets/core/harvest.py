@@ -55,15 +55,16 @@ def harvest(
     confidence_th: float,
     fps: float,
     keep_crop: Callable[[str, bytes], None],
-    on_frame: Callable[[], None],
+    on_frame: Callable[[int], None],
     in_order: InOrder = map,
 ) -> Harvest:
     """Look at an episode once, frame by frame; memory grows with the faces, not with the pictures.
 
-    The first and the last frame of each shot are analysed, between them each ``longest_step``-th, and where two
-    of these differ the frames between them down to each ``effective_stride``-th. A corrupt frame is passed over for
-    the next one. The first one of a shot is looked at closely, and then one each ``close_look_interval_s``. Boxes that
-    score less than ``confidence_th`` are kept where they continue a face.
+    The first and the last frame of each shot are analysed, between them each ``longest_step``-th, and where two of
+    these differ the frames between them down to each ``effective_stride``-th, around a doubtful face all
+    (`paced_looks`). A corrupt frame is passed over for the next one. The first one of a shot is looked at closely, and
+    then one each ``close_look_interval_s``. Boxes that score less than ``confidence_th`` are kept where they continue a
+    face.
 
     Args:
         ep_id: The episode.
@@ -73,7 +74,7 @@ def harvest(
         confidence_th: Score from which a box is a face by itself.
         fps: Mean frame rate of the source.
         keep_crop: Takes the detection's id and its aligned crop as JPEG.
-        on_frame: Called once a source frame.
+        on_frame: Called with how many source frames on the next one is, those left out included.
         in_order: Applies a function to each of a stream; frames are looked at several at a time where its calls
             overlap. The result is the same.
     """
@@ -127,12 +128,13 @@ class _Shot(NamedTuple):
 class _Reel:
     """What is to be known of all frames, also of those that nobody looks at."""
 
-    def __init__(self, frame_s: float, on_frame: Callable[[], None]) -> None:
+    def __init__(self, frame_s: float, on_frame: Callable[[int], None]) -> None:
         self._frame_s = frame_s
         self._on_frame = on_frame
         self.shots: list[_Shot] = []
         self.frames = 0
         self.corrupt_frames = 0
+        self._last_index = -1
 
     def through(self, frames: Iterable[ShotFrame]) -> Iterator[ShotFrame]:
         """The same frames, noted."""
@@ -148,7 +150,8 @@ class _Reel:
                 self.shots.append(_Shot(frame.index, frame.index, frame.ts_s, end_s))
             self.frames += 1
             self.corrupt_frames += frame.is_corrupt
-            self._on_frame()
+            self._on_frame(frame.index - self._last_index)
+            self._last_index = frame.index
             yield shot_frame
 
 

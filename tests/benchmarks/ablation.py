@@ -163,7 +163,7 @@ class Bench:
                 confidence_th=run.thresholds.confidence_th,
                 fps=probe.fps,
                 keep_crop=crops.__setitem__,
-                on_frame=lambda: None,
+                on_frame=lambda _: None,
             )
             size_px = probe.width, probe.height
             self._pictures[key] = Pictures(found, crops, size_px, probe.duration_s, detector.seconds)

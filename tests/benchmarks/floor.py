@@ -193,7 +193,7 @@ def detect(video: Path, store: LocalArtifactStore, ep_id: str, run: RunSettings)
         "close": sum(look.closely for look in looks),
         "input_px": settings.detector_input_px,
         "close_px": close_px,
-        "frames": found.manifest.metrics["frames"],
+        "frames": found.manifest.metrics["decoded_frames"],
     }
 
 

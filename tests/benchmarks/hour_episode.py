@@ -297,7 +297,7 @@ def _detections(hour: Hour, outputs: Mapping[str, StagedArtifact], run: RunSetti
     for stem in ("shots", "analysed_frames", "detections", "refused"):
         outputs["detections"].write_table(stem, getattr(hour.detected, stem))
     frames = hour.shots[-1].end_frame + 1
-    told = {"frames": frames, "corrupt_frames": 0, "frame_stride": STRIDE, "provider": "CPUExecutionProvider"}
+    told = {"decoded_frames": frames, "corrupt_frames": 0, "frame_stride": STRIDE, "provider": "CPUExecutionProvider"}
     return {"detections": told, "face_crops": {"blank_crops": 0}}
 
 

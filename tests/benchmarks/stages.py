@@ -117,7 +117,7 @@ def counts(store: LocalArtifactStore, ep_id: str) -> dict[str, Any]:
     looks = detections.rows("analysed_frames.parquet")
     return {
         "video": {key: probe[key] for key in ("width", "height", "fps", "duration_s", "codec", "size_bytes")},
-        "frames": detections.metrics["frames"],
+        "frames": detections.metrics["decoded_frames"],
         "looks": looks,
         "detections": detections.rows("detections.parquet"),
         "faces_per_frame": detections.rows("detections.parquet") / max(1, looks),

@@ -1,6 +1,6 @@
 """The pass over the frames, with a detector that sees what a test says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -60,7 +60,13 @@ class Script:
         return FrameFaces(boxes, np.array([score for _, score in seen], np.float32), points.astype(np.float32))
 
 
-def looked_at(frames: list[Frame], script: Script, crops: dict[str, bytes] | None = None, **settings: float) -> Harvest:
+def looked_at(
+    frames: list[Frame],
+    script: Script,
+    crops: dict[str, bytes] | None = None,
+    on_frame: Callable[[int], None] = lambda _: None,
+    **settings: float,
+) -> Harvest:
     kept: dict[str, bytes] = {} if crops is None else crops
     return harvest(
         "show-s01e02",
@@ -70,7 +76,7 @@ def looked_at(frames: list[Frame], script: Script, crops: dict[str, bytes] | Non
         confidence_th=0.4,
         fps=FPS,
         keep_crop=kept.__setitem__,
-        on_frame=lambda: None,
+        on_frame=on_frame,
     )
 
 
@@ -155,3 +161,10 @@ def test_a_shot_lasts_until_the_next_one_also_where_frames_are_left_out() -> Non
     assert found.shots["start_frame"].to_pylist() == [0, 42]
     assert found.shots["end_frame"].to_pylist() == [41, 88]
     assert found.shots["end_s"].to_pylist()[0] == found.shots["start_s"].to_pylist()[1] == 42 / FPS
+
+
+def test_frames_that_are_left_out_count_as_passed() -> None:
+    passed: list[int] = []
+    found = looked_at([Frame(i) for i in (0, 1, 3, 5, 9)], Script(), on_frame=passed.append)
+    assert passed == [1, 1, 2, 2, 4]
+    assert found.frames == 5

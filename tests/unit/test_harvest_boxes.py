@@ -81,7 +81,7 @@ def harvested(detector: Says, *, picture: Picture = TEXTURE, frames: int = 9) ->
         confidence_th=0.5,
         fps=FPS,
         keep_crop=keep,
-        on_frame=lambda: None,
+        on_frame=lambda _: None,
     )
     return found, crops
 
@@ -177,7 +177,7 @@ def analysed(frames: list[Still], **keys: object) -> list[int]:
         confidence_th=0.5,
         fps=FPS,
         keep_crop=lambda _name, _jpeg: None,
-        on_frame=lambda: None,
+        on_frame=lambda _: None,
     )
     frame_idx: list[int] = found.analysed_frames["frame_idx"].to_pylist()
     return frame_idx

@@ -1,9 +1,11 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from resources.overlap import overlapping
+from resources.overlap import overlapping, read_ahead
 
 
 def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> None:
@@ -54,3 +56,40 @@ def test_an_error_reaches_the_one_who_asks_and_the_rest_is_not_begun() -> None:
 def test_one_worker_is_the_builtin_map() -> None:
     with overlapping(1) as in_order:
         assert in_order is map
+
+
+def numbers(count: int, closed: list[bool], taken: list[int]) -> Generator[int]:
+    try:
+        for number in range(1, count + 1):
+            taken.append(number)
+            yield number
+    finally:
+        closed.append(True)
+
+
+@given(st.integers(0, 30), st.integers(1, 8))
+def test_what_is_read_ahead_is_the_same_in_the_same_order(count: int, most: int) -> None:
+    closed: list[bool] = []
+    with read_ahead(numbers(count, closed, []), most) as items:
+        assert list(items) == list(range(1, count + 1))
+    assert closed == [True]
+
+
+def test_no_more_is_read_ahead_than_was_said_and_the_source_is_closed_by_whoever_stops_early() -> None:
+    closed: list[bool] = []
+    taken: list[int] = []
+    with read_ahead(numbers(1000, closed, taken), 5) as items:
+        assert [next(items), next(items)] == [1, 2]
+    assert closed == [True]
+    assert 2 <= len(taken) <= 7
+
+
+def test_an_error_of_a_source_that_is_read_ahead_comes_after_what_was_before_it() -> None:
+    def failing() -> Generator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    with read_ahead(failing(), 4) as items:
+        assert next(items) == 1
+        with pytest.raises(ValueError, match="broken"):
+            next(items)
