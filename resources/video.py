@@ -98,7 +98,10 @@ class _PictureMaker:
     ) -> NDArray[np.uint8]:
         if self._quarter_turns % 2:
             width, height = height, width
-        converted = reformatter.reformat(frame, width=width, height=height, format="bgr24", interpolation=interpolation)
+        # Threads of its own would compete with the looks that other threads are taking meanwhile.
+        converted = reformatter.reformat(
+            frame, width=width, height=height, format="bgr24", interpolation=interpolation, threads=1
+        )
         stored = np.asarray(converted.to_ndarray(), dtype=np.uint8)
         return np.ascontiguousarray(np.rot90(stored, -self._quarter_turns))
 

@@ -65,7 +65,7 @@ def describe_crops(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mappi
 
 STAGE = Stage(
     "detections",
-    code_version="4",
+    code_version="5",
     inputs=("episode_video",),
     outputs={"detections": describe_detections, "face_crops": describe_crops},
 )

@@ -61,9 +61,10 @@ def harvest(
     """Look at an episode once, frame by frame; memory grows with the faces, not with the pictures.
 
     The first and the last frame of each shot are analysed, between them each ``longest_step``-th, and where two of
-    these differ the frames between them down to each ``effective_stride``-th (`paced_looks`). A corrupt frame is passed
-    over for the next one. The first one of a shot is looked at closely, and then one each ``close_look_interval_s``.
-    Boxes that score less than ``confidence_th`` are kept where they continue a face.
+    these differ the frames between them down to each ``effective_stride``-th, around a doubtful box all
+    (`paced_looks`). A corrupt frame is passed over for the next one. The first one of a shot is looked at closely, and
+    then one each ``close_look_interval_s``. Boxes that score less than ``confidence_th`` are kept where they continue a
+    face.
 
     Args:
         ep_id: The episode.

@@ -14,7 +14,7 @@ from screenalytics_assets.core.pacing import Scene, scene_of
 from screenalytics_assets.core.quality import is_blank, laplacian_variance
 from screenalytics_assets.core.settings import DetectionSettings
 from screenalytics_assets.core.shot_frames import ShotFrame
-from screenalytics_assets.core.weak_faces import FrameBoxes, repeated_faces
+from screenalytics_assets.core.weak_faces import SURE_MARGIN, FrameBoxes, repeated_faces
 
 
 class Detector(Protocol):
@@ -91,7 +91,8 @@ def look_at(
     is_box: NDArray[np.bool_] = np.asarray(np.isfinite(faces.boxes_px).all(axis=1))
     order = np.lexsort((boxes_px[:, 1], boxes_px[:, 0]))
     order = order[~repeated[order]]
-    strong = faces.scores[order] >= confidence_th
+    scores = faces.scores[order]
+    strong = scores >= confidence_th
     candidates = []
     for i in order.tolist():
         place = Place(frame.index, frame.ts_s, shot_idx, boxes_px[i], (width, height))
@@ -103,7 +104,7 @@ def look_at(
         shot_idx,
         closely,
         candidates,
-        FrameBoxes(frame.ts_s, boxes_px[order], strong),
+        FrameBoxes(frame.ts_s, boxes_px[order], strong, sure=scores >= confidence_th + SURE_MARGIN),
         scene_of(picture, boxes_px[order], strong),
     )
 

@@ -4,7 +4,9 @@ Two looks that show the same faces in the same places leave nothing to find betw
 something there that neither of them has, or somebody has just gone or is about to come, who may be there with a box
 too weak to count by itself. Where that is so the way between them is halved, and its halves are judged in turn, until
 they are short; there each frame of the stride is looked at, so that the moment at which somebody comes, goes or moves
-on is known as exactly as if it had been done everywhere.
+on is known as exactly as if it had been done everywhere. Between two of these of which
+one alone has a box, too weak to be sure of, every frame is looked at: such a face is found in some frames and not in
+others, and by the stride alone it would be chance whether it is.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -93,24 +95,27 @@ LookAt = Callable[[ShotFrame, bool], LookT]
 """Looks at a frame, closely or not."""
 
 
+class Passed(NamedTuple):
+    """A frame on the way, and whether it is one of the stride."""
+
+    frame: ShotFrame
+    on_stride: bool
+
+
 class Span(NamedTuple):
     """The way from one look to the next.
 
     Attributes:
         begin: The frame of the one; None if the other is the first of its shot.
-        between: The frames of the stride between them.
+        between: The frames between them.
         end: The frame of the other.
         closely: Whether the other is a close one.
     """
 
     begin: ShotFrame | None
-    between: list[ShotFrame]
+    between: list[Passed]
     end: ShotFrame
     closely: bool
-
-
-Divide = Callable[[Span], list[Span]]
-"""Pieces of a way, the last of which ends where it ended."""
 
 
 def scene_of(picture_bgr: NDArray[np.uint8], boxes_px: NDArray[np.float32], strong: NDArray[np.bool_]) -> Scene:
@@ -172,6 +177,12 @@ def has_more(look: Scene, other: Scene) -> bool:
     return bool((overlap.max(axis=1, initial=0.0) < MIN_IOU).any())
 
 
+def has_doubtful(look: Scene, other: Scene) -> bool:
+    """Whether a look has a box too weak to be a face by itself, and the other none that it could be."""
+    overlap = iou_matrix(look.boxes_px[~look.strong], other.boxes_px)
+    return bool((overlap.max(axis=1, initial=0.0) < MIN_IOU).any())
+
+
 def paced_looks(
     frames: Iterable[ShotFrame],
     look: LookAt[LookT],
@@ -182,14 +193,14 @@ def paced_looks(
     close_look_interval_s: float,
     in_order: InOrder,
 ) -> Iterator[LookT]:
-    """Look at the first and last frame of each shot, between them at each ``rest``-th, and where needed at the stride.
+    """Look at the first and last frame of each shot, between them at each ``rest``-th, and where needed at more.
 
     An unusable frame is passed over for the next one. Frames are kept for a few spans, not longer.
 
     Args:
         frames: All frames in the order of display.
         look: Looks at a frame.
-        stride: Looks are never closer than this many frames, but at the end of a shot.
+        stride: Looks are never closer than this many frames, but at the end of a shot and where a face is doubtful.
         rest: Looks are never farther apart than this many frames; a multiple of the stride.
         halvings: How often a way in which something changes is halved before all of its stride is looked at.
         close_look_interval_s: The first look of each shot is a close one, and then one each so often.
@@ -202,9 +213,9 @@ def paced_looks(
     def reach(span: Span) -> tuple[Span, LookT]:
         return span, look(span.end, span.closely)
 
-    def looks_on(span: Span, after: LookT, following: Scene | None, ways: Sequence[Divide]) -> Iterator[LookT]:
-        if ways and _is_restless(span, [seen.scene for seen in recent], after.scene, following):
-            *pieces, last = ways[0](span)
+    def looks_on(span: Span, after: LookT, following: Scene | None, ways: Sequence[_Division]) -> Iterator[LookT]:
+        if ways and span.between and ways[0].is_needed(span, [seen.scene for seen in recent], after.scene, following):
+            *pieces, last = ways[0].pieces(span)
             ends = [*in_order(reach, pieces), (last, after)]
             scenes = [*(end.scene for _, end in ends[1:]), following]
             for (piece, end), after_it in zip(ends, scenes, strict=True):
@@ -214,11 +225,19 @@ def paced_looks(
             yield after
 
     recent: list[LookT] = []
-    ways = [_halves] * halvings + [_strides]
+    ways = [_Division(_is_restless, _halves)] * halvings
+    ways += [_Division(_is_restless, _strides), _Division(_is_unsure, _frames)]
     for (span, after), following in _with_next(in_order(reach, _spans(frames, stride, rest, close_look_interval_s))):
         is_in_shot = following is not None and following[0].begin is not None
         recent = [] if span.begin is None else _since(recent, recent[-1].ts_s - MAX_GAP_S)
         yield from looks_on(span, after, following[1].scene if following is not None and is_in_shot else None, ways)
+
+
+class _Division(NamedTuple):
+    """When a way is divided, and how: its pieces, the last of which ends where it ended."""
+
+    is_needed: Callable[[Span, list[Scene], Scene, Scene | None], bool]
+    pieces: Callable[[Span], list[Span]]
 
 
 def _since(looks: list[LookT], ts_s: float) -> list[LookT]:
@@ -226,10 +245,15 @@ def _since(looks: list[LookT], ts_s: float) -> list[LookT]:
 
 
 def _halves(span: Span) -> list[Span]:
-    return _split(span, [len(span.between) // 2])
+    steps = [i for i, passed in enumerate(span.between) if passed.on_stride]
+    return _split(span, steps[len(steps) // 2 :][:1])
 
 
 def _strides(span: Span) -> list[Span]:
+    return _split(span, [i for i, passed in enumerate(span.between) if passed.on_stride])
+
+
+def _frames(span: Span) -> list[Span]:
     return _split(span, list(range(len(span.between))))
 
 
@@ -237,26 +261,26 @@ def _split(span: Span, positions: list[int]) -> list[Span]:
     pieces = []
     begin, start = span.begin, 0
     for position in positions:
-        frame = span.between[position]
+        frame = span.between[position].frame
         pieces.append(Span(begin, span.between[start:position], frame, closely=False))
         begin, start = frame, position + 1
     return [*pieces, span._replace(begin=begin, between=span.between[start:])]
 
 
 def _is_restless(span: Span, recent: list[Scene], after: Scene, following: Scene | None) -> bool:
-    """Whether something changes on the way, or has just changed or is about to, and there are frames to see it in."""
-    if span.begin is None or not span.between:
+    """Whether something changes on the way, or has just changed or is about to."""
+    if span.begin is None:
         return False
     before = recent[-1]
     gone = any(has_more(earlier, before) for earlier in recent[:-1])
     comes = following is not None and has_more(following, after)
     gap_s = span.end.frame.ts_s - span.begin.frame.ts_s
-    return (
-        gone
-        or comes
-        or not is_unchanged(before, after, gap_s=gap_s)
-        or _has_glimpse(span.begin, span.between, span.end)
-    )
+    return gone or comes or not is_unchanged(before, after, gap_s=gap_s) or _has_glimpse(span)
+
+
+def _is_unsure(span: Span, recent: list[Scene], after: Scene, _following: Scene | None) -> bool:
+    """Whether there is a box too weak to be a face in one look, and none in its place in the other."""
+    return span.begin is not None and (has_doubtful(recent[-1], after) or has_doubtful(after, recent[-1]))
 
 
 def _with_next(items: Iterable[A]) -> Iterator[tuple[A, A | None]]:
@@ -271,7 +295,7 @@ def _with_next(items: Iterable[A]) -> Iterator[tuple[A, A | None]]:
 
 def _spans(frames: Iterable[ShotFrame], stride: int, rest: int, close_look_interval_s: float) -> Iterator[Span]:
     begin: ShotFrame | None = None
-    between: list[ShotFrame] = []
+    between: list[Passed] = []
     due = True
     next_close_s = -np.inf
     # Frames that the decoder leaves out count too, so that looks are as many with them as without.
@@ -291,9 +315,9 @@ def _spans(frames: Iterable[ShotFrame], stride: int, rest: int, close_look_inter
             next_look = _after(frame.index if begin is None else next_look, rest, frame.index)
             next_step = _after(frame.index if begin is None else next_step, stride, frame.index)
             begin, between, due = shot_frame, [], False
-        elif on_stride:
-            between.append(shot_frame)
-            next_step = _after(next_step, stride, frame.index)
+        else:
+            between.append(Passed(shot_frame, on_stride))
+            next_step = _after(next_step, stride, frame.index) if on_stride else next_step
 
 
 def _after(planned: int, step: int, index: int) -> int:
@@ -301,8 +325,10 @@ def _after(planned: int, step: int, index: int) -> int:
     return (planned if planned <= index < planned + step else index) + step
 
 
-def _has_glimpse(before: ShotFrame, frames: list[ShotFrame], after: ShotFrame) -> bool:
-    """Whether a part of a frame differs from both looks."""
-    small = np.stack([frame.small_bgr for frame in frames]).astype(np.int16)
-    ends = [np.abs(small - frame.small_bgr).mean(-1) for frame in (before, after)]
+def _has_glimpse(span: Span) -> bool:
+    """Whether a part of a frame on the way differs from both looks."""
+    if span.begin is None:
+        return False
+    small = np.stack([passed.frame.small_bgr for passed in span.between]).astype(np.int16)
+    ends = [np.abs(small - frame.small_bgr).mean(-1) for frame in (span.begin, span.end)]
     return bool(np.minimum(*ends).max() > MAX_GLIMPSE)

@@ -38,7 +38,7 @@ class DetectionSettings(Section):
         1.0, ge=0, description="Where two looks this far apart show the same, there is none between them; 0 is off."
     )
     every_frame: bool = Field(
-        True,
+        False,
         description="Decode every frame; without it those that no other one is predicted from are left out.",
     )
     detector_input_px: int = Field(640, ge=160, le=4096, description="Longer side of the picture the detector sees.")

@@ -3,10 +3,12 @@
 A detector's score falls when a head turns, blurs or is small, and rises again; one threshold for all frames either
 loses the face there or takes shadows for faces. So there are two, as for edges (Canny, IEEE PAMI 8, 1986) and in
 ByteTrack (Zhang et al., ECCV 2022): what reaches the upper one is a face, what lies between counts if it continues
-one.
+one. As there, what a face begins with is seen twice, or is well above the limit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,15 @@ crosses the picture in four seconds moves by half its width; ByteTrack asks for 
 MAX_GAP_S = 0.6
 """A face is continued over at most this time without a box: a turn of the head, someone who walks past."""
 
+SEEN_AGAIN_S = 1.0
+"""Strong boxes at most so far apart are one face seen twice: as far as two looks of a still picture are."""
+
+SURE_MARGIN = 0.1
+"""A box whose score is above the limit by so much begins a face by itself: the margin of ByteTrack's new tracks."""
+
+MIN_SUPPORT = 2
+"""Weak boxes continue what has as many strong boxes, of which a sure one counts twice."""
+
 REPEATED_COVER = 0.5
 """A weak box of which a better one covers this much, or which covers as much of it, is the same face once more."""
 
@@ -33,11 +44,13 @@ class FrameBoxes(NamedTuple):
         ts_s: Time in seconds.
         boxes: (N, 4), any unit.
         strong: (N,) whether a box is a face by its own score.
+        sure: (N,) whether its score is so far above the limit that it need not be seen twice.
     """
 
     ts_s: float
     boxes: NDArray[np.float32]
     strong: NDArray[np.bool_]
+    sure: NDArray[np.bool_]
 
 
 def repeated_faces(
@@ -70,6 +83,9 @@ def repeated_faces(
 def continued_faces(frames: Sequence[FrameBoxes]) -> list[NDArray[np.bool_]]:
     """Which boxes of a shot are faces: the strong ones, and the weak ones that continue them either way in time.
 
+    A strong box that is neither sure nor seen again continues nothing: a shadow reaches the limit once and stays below
+    it in every other look, and each of these would count.
+
     Args:
         frames: All analysed frames of the shot in time.
 
@@ -77,27 +93,47 @@ def continued_faces(frames: Sequence[FrameBoxes]) -> list[NDArray[np.bool_]]:
         For each frame (N,) bool.
     """
     kept = [frame.strong.copy() for frame in frames]
-    _follow(zip(frames, kept, strict=True))
-    _follow(zip(reversed(frames), reversed(kept), strict=True))
-    return kept
+    _follow(frames[::-1], kept[::-1])
+    chains = _follow(frames, kept)
+    support: Counter[int] = Counter()
+    for frame, chain in zip(frames, chains, strict=True):
+        support.update(chain[frame.strong].tolist())
+        support.update(chain[frame.sure].tolist())
+    known = [number for number, times in support.items() if times >= MIN_SUPPORT]
+    return [frame.strong | np.isin(chain, known) for frame, chain in zip(frames, chains, strict=True)]
 
 
-def _follow(frames: Iterable[tuple[FrameBoxes, NDArray[np.bool_]]]) -> None:
-    """Go through the frames in one direction, and note the weak boxes that continue what was kept before."""
+def _follow(frames: Sequence[FrameBoxes], kept: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.intp]]:
+    """Go through the frames, and note in ``kept`` the weak boxes that continue what was kept before.
+
+    Returns:
+        For each frame (N,) the number of the face that the box shows, -1 for what is not kept.
+    """
     last_s = np.empty(0)
     last_boxes = np.empty((0, 4), np.float32)
-    for frame, kept in frames:
-        recent = np.abs(last_s - frame.ts_s) <= MAX_GAP_S + CLOCK_TOLERANCE_S
-        last_s, last_boxes = last_s[recent], last_boxes[recent]
+    last_faces = np.empty(0, np.intp)
+    new_face = count()
+    faces = []
+    for frame, is_kept in zip(frames, kept, strict=True):
+        known = np.abs(last_s - frame.ts_s) <= SEEN_AGAIN_S + CLOCK_TOLERANCE_S
+        last_s, last_boxes, last_faces = last_s[known], last_boxes[known], last_faces[known]
         # What is kept already goes on first, so that a weak box takes nobody's place.
-        seen = _matched(last_boxes, frame.boxes[kept])[0]
+        strong, weak = np.flatnonzero(is_kept), np.flatnonzero(~is_kept)
+        seen, again = _matched(last_boxes, frame.boxes[strong])
         lost = np.delete(np.arange(len(last_boxes)), seen)
-        weak = np.flatnonzero(~kept)
+        lost = lost[np.abs(last_s[lost] - frame.ts_s) <= MAX_GAP_S + CLOCK_TOLERANCE_S]
         gone_on, found = _matched(last_boxes[lost], frame.boxes[weak])
-        kept[weak[found]] = True
-        stay = np.delete(lost, gone_on)
-        last_s = np.concatenate([last_s[stay], np.full(int(kept.sum()), frame.ts_s)])
-        last_boxes = np.concatenate([last_boxes[stay], frame.boxes[kept]])
+        face = np.full(len(is_kept), -1, np.intp)
+        face[strong] = list(islice(new_face, len(strong)))
+        face[strong[again]] = last_faces[seen]
+        face[weak[found]] = last_faces[lost[gone_on]]
+        is_kept[weak[found]] = True
+        faces.append(face)
+        stay = np.setdiff1d(np.arange(len(last_boxes)), [*seen, *lost[gone_on]])
+        last_s = np.concatenate([last_s[stay], np.full(int(is_kept.sum()), frame.ts_s)])
+        last_boxes = np.concatenate([last_boxes[stay], frame.boxes[is_kept]])
+        last_faces = np.concatenate([last_faces[stay], face[is_kept]])
+    return faces
 
 
 def _matched(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

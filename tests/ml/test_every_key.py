@@ -195,7 +195,15 @@ ROWS: dict[str, Row] = {
     "weak_confidence_fraction": Row(
         "detections", 1.0, 0.25, rows_of("detections", "detections"), more, {"frame_stride": 4, "confidence_th": 0.9}
     ),
-    "confidence_th": Row("detections", 0.2, 0.9, rows_of("detections", "detections"), less, FEW_FRAMES),
+    "confidence_th": Row(
+        "detections",
+        0.2,
+        0.9,
+        rows_of("detections", "detections"),
+        less,
+        # Around doubtful boxes there are more looks.
+        FEW_FRAMES | {"weak_confidence_fraction": 1.0},
+    ),
     "nms_iou": Row("detections", 0.4, 0.9, rows_of("detections", "detections"), more, FEW_FRAMES),
     "min_box_px": Row("detections", 12.0, 130.0, rows_of("detections", "refused"), more, FEW_FRAMES),
     "thumb_size": Row("detections", 112, 200, crop_side_px, more, FEW_FRAMES),

@@ -120,6 +120,27 @@ def test_a_long_way_is_halved_and_only_its_changed_half_is_looked_at_densely() -
     assert looks(shot([1] * 97, bright=bright), rest=24, halvings=2) == [0, 24, 30, 36, 48, 72, 96]
 
 
+def test_where_a_box_too_weak_to_be_sure_of_comes_or_goes_every_frame_is_looked_at() -> None:
+    doubtful = {40, 44}
+
+    def unsure(shot_frame: ShotFrame, closely: bool) -> SimulatedLook:
+        seen = look(shot_frame, closely)
+        weak = scene([[600.0, 0, 700, 100]], strong=False)
+        return seen._replace(scene=weak) if seen.number in doubtful else seen
+
+    def numbers(frames: list[ShotFrame]) -> list[int]:
+        found = paced_looks(frames, unsure, stride=4, rest=24, halvings=1, close_look_interval_s=4.0, in_order=map)
+        return [seen.number for seen in found]
+
+    assert numbers(shot([0] * 97)) == [0, 24, 48, 72, 96], "what nobody looks at is not known"
+    without = numbers(shot([0] * 97, bright=frozenset({30})))
+    doubtful.add(36)
+    with_doubt = numbers(shot([0] * 97, bright=frozenset({30})))
+    assert not {33, 34, 35, 45, 46, 47} & set(without)
+    assert {33, 34, 35, 45, 46, 47} < set(with_doubt), "where it comes and goes"
+    assert not {37, 38, 39, 41, 42, 43} & set(with_doubt), "not where it stays"
+
+
 def test_looks_are_as_many_where_the_decoder_leaves_frames_out() -> None:
     frames = shot([1] * 97)
     every_second = [frame for frame in frames if frame.frame.index % 2 == 0]

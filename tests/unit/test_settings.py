@@ -39,7 +39,7 @@ OTHER_VALUES: dict[str, Any] = {
     "close_look_scale": 2.0,
     "close_look_interval_s": 1.5,
     "still_interval_s": 0.25,
-    "every_frame": False,
+    "every_frame": True,
     "confidence_th": 0.11,
     "weak_confidence_fraction": 0.75,
     "nms_iou": 0.3,
