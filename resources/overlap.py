@@ -17,7 +17,8 @@ def overlapping(workers: int) -> Iterator[InOrder]:
     """A ``map`` that works in so many threads at once; with one it is the builtin one.
 
     Items are taken from their source in the thread that asks for results, one for each worker ahead of the result that
-    is asked for. An error of the function reaches the one who asks; what has not begun by then never does.
+    is asked for. That thread does not wait for what has not begun, but does it itself. An error of the function reaches
+    the one who asks; what has not begun by then never does.
     """
     if workers <= 1:
         yield map
@@ -25,16 +26,21 @@ def overlapping(workers: int) -> Iterator[InOrder]:
     with ThreadPoolExecutor(workers, thread_name_prefix="overlap") as pool:
 
         def in_order(function: Callable[[A], B], items: Iterable[A], /) -> Iterator[B]:
-            waiting: deque[Future[B]] = deque()
+            waiting: deque[tuple[A, Future[B]]] = deque()
+
+            def next_result() -> B:
+                item, future = waiting.popleft()
+                return function(item) if future.cancel() else future.result()
+
             try:
                 for item in items:
-                    waiting.append(pool.submit(function, item))
+                    waiting.append((item, pool.submit(function, item)))
                     if len(waiting) > workers:
-                        yield waiting.popleft().result()
+                        yield next_result()
                 while waiting:
-                    yield waiting.popleft().result()
+                    yield next_result()
             finally:
-                for future in waiting:
+                for _, future in waiting:
                     future.cancel()
 
         yield in_order

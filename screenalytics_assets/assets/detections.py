@@ -24,7 +24,7 @@ from screenalytics_assets.stage import Stage, in_metrics, run_stage, user_errors
 
 _SAMPLES = 64
 
-FRAMES_AHEAD = 8
+FRAMES_AHEAD = 16
 """Frames that are decoded before they are asked for, so that the decoder does not wait for a look."""
 
 

@@ -41,6 +41,24 @@ def test_one_stream_can_be_made_of_another() -> None:
         assert list(in_order(str, in_order(abs, range(-100, 0)))) == [str(i) for i in range(100, 0, -1)]
 
 
+def test_who_asks_for_what_has_not_begun_does_it_instead_of_waiting() -> None:
+    begun = threading.Semaphore(0)
+    free = threading.Event()
+
+    def hold(_: int) -> bool:
+        begun.release()
+        return free.wait(10)
+
+    with overlapping(2) as in_order:
+        others = threading.Thread(target=lambda: list(in_order(hold, range(2))))
+        others.start()
+        assert begun.acquire(timeout=10)
+        assert begun.acquire(timeout=10)
+        assert list(in_order(lambda _: threading.current_thread(), [0])) == [threading.current_thread()]
+        free.set()
+        others.join(10)
+
+
 def test_an_error_reaches_the_one_who_asks_and_the_rest_is_not_begun() -> None:
     begun = []
 
