@@ -2,12 +2,13 @@ import json
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
 
 from screenalytics_assets.runs import asset_names
 from tests.e2e.conftest import EP_ID, Ui, screenalytics
@@ -21,6 +22,16 @@ RUN_TIMEOUT_S = 180
 FINISHED = re.compile("^(Success|Failure|Canceled)$")
 
 
+def _select_episode(page: Page) -> None:
+    """Choose the partition in the dialog; on a slow machine the list is drawn anew under the mouse, and closes."""
+    for _ in range(4):
+        page.get_by_text("Select a partition").click()
+        with suppress(TimeoutError):
+            page.get_by_role("menuitem", name=EP_ID).click(timeout=5_000)
+            break
+    page.get_by_text("1 partition", exact=True).wait_for()
+
+
 @pytest.fixture(scope="module")
 def run_id(browser_context: BrowserContext) -> str:
     """The run of every asset of the episode, launched by clicking and finished."""
@@ -29,9 +40,7 @@ def run_id(browser_context: BrowserContext) -> str:
     page.get_by_role("button", name="Materialize all").click()
     # Dagster asks because the show has no facebank, which none needs.
     page.get_by_role("button", name="Confirm").click()
-    page.get_by_text("Select a partition").click()
-    page.get_by_role("menuitem", name=EP_ID).click()
-    page.get_by_text("1 partition", exact=True).wait_for()
+    _select_episode(page)
     # Closes the list of partitions; Escape would close the dialog too if the list is gone already.
     page.get_by_text("Launch runs to materialize").click()
     page.get_by_role("button", name="Launch 1 run").click()
