@@ -41,7 +41,7 @@ lint: setup
 
 # Writes the pages of docs/ that are made from the code.
 docs: setup
-	$(BIN)/python -m screenalytics_assets.reference.pages
+	$(BIN)/python -m screenalytics_assets.docs_generator.pages
 
 # Two processes, a file in one of them; the browser tests by themselves, since they wait for a daemon and a page.
 test: lint

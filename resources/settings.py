@@ -9,13 +9,13 @@ import dagster as dg
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from resources.model_packs import ModelPack, load_pack
-from resources.yaml_text import load_yaml
-from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.core.settings import STAGE_FILES, flatten, section_of_key
-from screenalytics_assets.core.settings_layers import Layer, Resolved, resolve, unknown_key
-from screenalytics_assets.core.thresholds import Thresholds, fill_from_models, thresholds_of
-from screenalytics_assets.paths import config_dir
+from resources.models.model_packs import ModelPack, load_pack
+from resources.system.paths import config_dir
+from resources.system.yaml_text import load_yaml
+from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.config.keys import STAGE_FILES, flatten, section_of_key
+from screenalytics_assets.core.config.layers import Layer, Resolved, resolve, unknown_key
+from screenalytics_assets.core.config.thresholds import Thresholds, fill_from_models, thresholds_of
 
 ENV_PREFIX = "SCREENALYTICS_"
 # Names that say where things are, not how the pipeline behaves.

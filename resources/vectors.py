@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
-from screenalytics_assets.core.errors import DatabaseError, MissingPackageError
-from screenalytics_assets.paths import embedded_database_dir
+from resources.system.paths import embedded_database_dir
+from screenalytics_assets.core.common.errors import DatabaseError, MissingPackageError
 
 if TYPE_CHECKING:
-    from resources.vector_database import VectorDatabase
+    from resources.database.vector_database import VectorDatabase
 
 
 def open_database(url: str | None = None, *, may_upgrade: bool = False) -> "VectorDatabase":
@@ -28,7 +28,7 @@ def open_database(url: str | None = None, *, may_upgrade: bool = False) -> "Vect
     Raises:
         DatabaseError: It is away, or of another version.
     """
-    from resources.vector_database import VectorDatabase
+    from resources.database.vector_database import VectorDatabase
 
     return VectorDatabase(url or os.environ.get("SCREENALYTICS_DATABASE_URL") or None, may_upgrade=may_upgrade)
 
@@ -59,7 +59,7 @@ def database_made_meanwhile() -> Iterator[None]:
 
 def _make_database() -> None:
     try:
-        from resources.embedded_postgres import EmbeddedPostgres
+        from resources.database.embedded_postgres import EmbeddedPostgres
 
         EmbeddedPostgres(embedded_database_dir()).make()
     except (DatabaseError, MissingPackageError) as error:

@@ -4,33 +4,33 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStoreResource
-from resources.photo_library import PhotoLibraryResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from resources.storage.photo_library import PhotoLibraryResource
+from resources.storage.store import ArtifactStoreResource
+from resources.storage.videos import VideoLibraryResource
 from resources.vectors import VectorDatabaseResource
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.assets.cleanup_report import cleanup_report
-from screenalytics_assets.assets.corrections import corrections
-from screenalytics_assets.assets.detections import detections
-from screenalytics_assets.assets.episode_report import episode_report
-from screenalytics_assets.assets.episode_vectors import episode_vectors
-from screenalytics_assets.assets.episode_video import episode_video
-from screenalytics_assets.assets.facebank import facebank
-from screenalytics_assets.assets.faces import faces
-from screenalytics_assets.assets.group_clusters import group_clusters
-from screenalytics_assets.assets.identities import identities
-from screenalytics_assets.assets.recluster import recluster
-from screenalytics_assets.assets.reembed import reembed
-from screenalytics_assets.assets.screen_time import screen_time
-from screenalytics_assets.assets.season_screen_time import season_screen_time
-from screenalytics_assets.assets.split_tracks import split_tracks
-from screenalytics_assets.assets.track_metrics import track_metrics
-from screenalytics_assets.assets.tracks import tracks
-from screenalytics_assets.automation.alerts import alert_sensor, tell_refused_file
-from screenalytics_assets.automation.declarative import build_automation_sensor, with_conditions
-from screenalytics_assets.automation.new_episodes import build_new_episode_sensor
-from screenalytics_assets.automation.season_runs import season_schedules
+from screenalytics_assets.assets.cleanup.cleanup_report import cleanup_report
+from screenalytics_assets.assets.cleanup.corrections import corrections
+from screenalytics_assets.assets.cleanup.group_clusters import group_clusters
+from screenalytics_assets.assets.cleanup.recluster import recluster
+from screenalytics_assets.assets.cleanup.reembed import reembed
+from screenalytics_assets.assets.cleanup.split_tracks import split_tracks
+from screenalytics_assets.assets.detect.detections import detections
+from screenalytics_assets.assets.detect.episode_video import episode_video
+from screenalytics_assets.assets.detect.faces import faces
+from screenalytics_assets.assets.detect.tracks import tracks
+from screenalytics_assets.assets.people.episode_vectors import episode_vectors
+from screenalytics_assets.assets.people.identities import identities
+from screenalytics_assets.assets.results.episode_report import episode_report
+from screenalytics_assets.assets.results.screen_time import screen_time
+from screenalytics_assets.assets.results.track_metrics import track_metrics
+from screenalytics_assets.assets.season.season_screen_time import season_screen_time
+from screenalytics_assets.assets.show.facebank import facebank
+from screenalytics_assets.automation.alerts.sensor import alert_sensor, tell_refused_file
+from screenalytics_assets.automation.inbox.new_episodes import build_new_episode_sensor
+from screenalytics_assets.automation.seasons.declarative import build_automation_sensor, with_conditions
+from screenalytics_assets.automation.seasons.season_runs import season_schedules
 from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS
 from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEANUP_INTEGRITY_CHECKS
 from screenalytics_assets.checks.grouping import GROUPING_CHECKS

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from screenalytics_assets.core.errors import ConfigurationError
+from screenalytics_assets.core.common.errors import ConfigurationError
 
 EPISODES_NAME = "episodes"
 PARTITION_TAG = "dagster/partition"

@@ -11,14 +11,14 @@ import hypothesis
 import pytest
 import yaml
 
-from resources.model_packs import ModelPack, load_pack
-from resources.model_pull import pull_pack
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.truth import TruthDocument
-from screenalytics_assets.demo import render_demo_episode
-from screenalytics_assets.instance import open_instance
-from screenalytics_assets.paths import config_dir, project_dir
-from screenalytics_assets.runs import run_episode
+from resources.models.model_packs import ModelPack, load_pack
+from resources.models.model_pull import pull_pack
+from resources.storage.videos import VideoLibraryResource
+from resources.system.paths import config_dir, project_dir
+from screenalytics_assets.core.evaluation.truth import TruthDocument
+from screenalytics_assets.services.demo import render_demo_episode
+from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.runs import run_episode
 from tests.object_store import BucketPlace, serve_s3
 
 # How long an example takes says something about the machine, not about the code.

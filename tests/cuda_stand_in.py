@@ -6,8 +6,8 @@ from weakref import WeakValueDictionary
 import onnxruntime
 import pytest
 
-from resources import cuda_session, onnx_session
-from screenalytics_assets.core.providers import CPU, CUDA
+from resources.models import cuda_session, onnx_session
+from screenalytics_assets.core.config.providers import CPU, CUDA
 
 
 class Asked(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from screenalytics_assets.paths import project_dir
+from resources.system.paths import project_dir
 
 PAGES = tuple(
     sorted(

@@ -9,13 +9,13 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from resources.artifact_store import ArtifactStore
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.automation.backfills import episode_assets
-from screenalytics_assets.core.layout import video_dir
+from resources.storage.store import ArtifactStore
+from resources.storage.videos import VideoLibraryResource
+from resources.system.paths import data_root
+from screenalytics_assets.automation.seasons.backfills import episode_assets
+from screenalytics_assets.core.common.layout import video_dir
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import EPISODES_NAME
-from screenalytics_assets.paths import data_root
 
 GRAPH = defs.resolve_asset_graph()
 ASSETS = [key.to_user_string() for key in episode_assets(GRAPH)]

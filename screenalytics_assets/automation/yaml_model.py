@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resources.settings import read_yaml
-from screenalytics_assets.core.errors import ConfigurationError
+from screenalytics_assets.core.common.errors import ConfigurationError
 
 
 class ConfigFile(BaseModel):

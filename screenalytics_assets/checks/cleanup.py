@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from resources.artifact_store import ArtifactStore
+from resources.storage.store import ArtifactStore
+from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.checks.episode_check import Worse, comparison_check, integrity_check
 from screenalytics_assets.checks.integrity import face_breaches, identity_breaches, track_breaches
-from screenalytics_assets.core import integrity as core
-from screenalytics_assets.core import schemas
-from screenalytics_assets.core.cleanup import COMPARED
-from screenalytics_assets.stage import require_artifact
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.quality import integrity as core
+from screenalytics_assets.core.quality.cleanup_comparison import COMPARED
 
 
 def _split_tracks(store: ArtifactStore, ep_id: str) -> Sequence[str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStore, ArtifactStoreResource
+from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from screenalytics_assets.artifact import require_artifact, user_errors
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.stage import require_artifact, user_errors
 
 Breaches = Callable[[ArtifactStore, str], Sequence[str]]
 Worse = Callable[[ArtifactStore, str], tuple[str | None, Mapping[str, float]]]

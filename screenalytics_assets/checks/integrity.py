@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from resources.artifact_store import Artifact, ArtifactStore
+from resources.storage.store import Artifact, ArtifactStore
+from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.checks.episode_check import integrity_check
-from screenalytics_assets.core import integrity as core
-from screenalytics_assets.core import schemas
-from screenalytics_assets.core.identities import apart
-from screenalytics_assets.core.layout import crops_dir
-from screenalytics_assets.core.settings import ClusteringSettings
-from screenalytics_assets.stage import require_artifact
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.common.layout import crops_dir
+from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.identity.identities import apart
+from screenalytics_assets.core.quality import integrity as core
 
 
 def _detections(store: ArtifactStore, ep_id: str) -> Sequence[str]:

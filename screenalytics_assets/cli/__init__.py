@@ -11,25 +11,25 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from screenalytics_assets.cli.check import check
-from screenalytics_assets.cli.cleanup import cleanup
-from screenalytics_assets.cli.config import config_app
-from screenalytics_assets.cli.correct import correct_app
-from screenalytics_assets.cli.crops import crops
-from screenalytics_assets.cli.database import database_app
-from screenalytics_assets.cli.demo import demo
-from screenalytics_assets.cli.doctor import doctor
-from screenalytics_assets.cli.evaluate import evaluate
-from screenalytics_assets.cli.export import export
-from screenalytics_assets.cli.facebank import facebank
-from screenalytics_assets.cli.find import find
-from screenalytics_assets.cli.models import models_app
-from screenalytics_assets.cli.progress import progress
-from screenalytics_assets.cli.retire import retire
-from screenalytics_assets.cli.run import run
-from screenalytics_assets.cli.season import season_app
-from screenalytics_assets.cli.ui import ui
-from screenalytics_assets.core.errors import ScreenalyticsError
+from screenalytics_assets.cli.episode.check import check
+from screenalytics_assets.cli.episode.cleanup import cleanup
+from screenalytics_assets.cli.episode.correct import correct_app
+from screenalytics_assets.cli.episode.crops import crops
+from screenalytics_assets.cli.episode.evaluate import evaluate
+from screenalytics_assets.cli.episode.export import export
+from screenalytics_assets.cli.episode.progress import progress
+from screenalytics_assets.cli.episode.retire import retire
+from screenalytics_assets.cli.episode.run import run
+from screenalytics_assets.cli.library.facebank import facebank
+from screenalytics_assets.cli.library.find import find
+from screenalytics_assets.cli.library.season import season_app
+from screenalytics_assets.cli.setup.config import config_app
+from screenalytics_assets.cli.setup.database import database_app
+from screenalytics_assets.cli.setup.demo import demo
+from screenalytics_assets.cli.setup.doctor import doctor
+from screenalytics_assets.cli.setup.models import models_app
+from screenalytics_assets.cli.setup.ui import ui
+from screenalytics_assets.core.common.errors import ScreenalyticsError
 
 app = typer.Typer(
     name="screenalytics",

@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from resources.artifact_store import ArtifactStore
 from resources.progress import ProgressResource, ProgressTask
-from screenalytics_assets.core.layout import SHEET, file_path
-from screenalytics_assets.stage import require_artifact
+from resources.storage.store import ArtifactStore
+from screenalytics_assets.artifact import require_artifact
+from screenalytics_assets.core.common.layout import SHEET, file_path
 
 
 class _BarTask(ProgressTask):

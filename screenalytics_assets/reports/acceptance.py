@@ -3,8 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from screenalytics_assets.core.acceptance import AcceptanceTable, judge, limit_figures
-from screenalytics_assets.core.acceptance_metrics import METRICS, RUNTIME_CPU, RUNTIME_GPU, absence_of, figures_of
+from screenalytics_assets.core.quality.acceptance import AcceptanceTable, judge, limit_figures
+from screenalytics_assets.core.quality.acceptance_metrics import (
+    METRICS,
+    RUNTIME_CPU,
+    RUNTIME_GPU,
+    absence_of,
+    figures_of,
+)
 
 _WORDS = {"met": "met", "noted": "noted", "warning": "warns", "failure": "fails", "not_applicable": "no value"}
 _NOT_SHOWN = frozenset({RUNTIME_CPU, RUNTIME_GPU})

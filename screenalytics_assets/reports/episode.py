@@ -7,21 +7,21 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from resources.artifacts import Artifact, Manifest
-from resources.crop_file import read_crops
-from resources.model_packs import ModelPack
-from screenalytics_assets.assets.cleanup_report import comparison_rows
-from screenalytics_assets.core.acceptance import AcceptanceTable
-from screenalytics_assets.core.doubts import identity_similarity
-from screenalytics_assets.core.tables import column_of
+from resources.models.model_packs import ModelPack
+from resources.storage.artifacts import Artifact, Manifest
+from resources.storage.crop_file import read_crops
+from screenalytics_assets.assets.cleanup.cleanup_report import comparison_rows
+from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.people.review_candidates import identity_similarity
+from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.partitions import season_of
 from screenalytics_assets.reports import provenance
 from screenalytics_assets.reports.acceptance import judged
-from screenalytics_assets.reports.heatmap import MAX_IDENTITIES, heatmap_of
 from screenalytics_assets.reports.page import render_page
 from screenalytics_assets.reports.people import Face, Person, people_of
+from screenalytics_assets.reports.pictures.heatmap import MAX_IDENTITIES, heatmap_of
+from screenalytics_assets.reports.pictures.thumbnails import animated, still
 from screenalytics_assets.reports.review import Question, Review
-from screenalytics_assets.reports.thumbnails import animated, still
 from screenalytics_assets.reports.timeline import Timeline, timeline_of
 
 _PAIRS_SHOWN = 12

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from screenalytics_assets.core.tables import column_of
+from screenalytics_assets.core.common.arrow import column_of
 
 MANY = 40
 """From this person on, by falling screen time, the report shows fewer crops: pages of crowds stay small."""

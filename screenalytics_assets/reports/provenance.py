@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from resources.artifacts import Manifest
-from resources.model_packs import ModelPack
+from resources.models.model_packs import ModelPack
 from resources.settings import declared_thresholds
-from screenalytics_assets.core.settings import Settings, digest_of, flatten, section_of_key
+from resources.storage.artifacts import Manifest
+from screenalytics_assets.core.config.keys import Settings, digest_of, flatten, section_of_key
 
 _PACKAGES = ("screenalytics", "dagster", "onnxruntime", "insightface", "opencv-python", "av", "numpy", "scikit-learn")
 

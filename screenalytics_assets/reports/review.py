@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from resources.artifacts import Artifact
-from screenalytics_assets.core.corrections import Corrections, TrackPlaces
-from screenalytics_assets.core.doubts import Limits, Tracks, decided_by, merge_doubts, split_doubts
-from screenalytics_assets.core.identities import apart
-from screenalytics_assets.core.settings import ClusteringSettings
+from resources.storage.artifacts import Artifact
+from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.identity.identities import apart
+from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
+from screenalytics_assets.core.people.review_candidates import Limits, Tracks, decided_by, merge_doubts, split_doubts
 
 SHOWN = 5
 """Questions of each kind."""

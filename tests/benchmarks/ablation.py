@@ -21,30 +21,30 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from rich.console import Console
 
-from resources.crop_file import decode_jpeg, decode_reduced_gray
-from resources.detector import FaceDetector, load_detector
-from resources.embedder import FaceEmbedder, load_embedder
-from resources.model_packs import ModelPack, load_pack
+from resources.models.detector import FaceDetector, load_detector
+from resources.models.embedder import FaceEmbedder, load_embedder
+from resources.models.model_packs import ModelPack, load_pack
 from resources.settings import RunSettings, declared_thresholds, resolve_settings
-from resources.video import probe_video, read_frames
-from screenalytics_assets.core import schemas
-from screenalytics_assets.core.align import embedding_crop
-from screenalytics_assets.core.appearance_gate import GateLimits
-from screenalytics_assets.core.detect import FrameFaces
-from screenalytics_assets.core.evaluate import EpisodeScores, score_episode
-from screenalytics_assets.core.faces import select_faces
-from screenalytics_assets.core.gated_tracks import GatedTracks, gate_tracks, no_embeddings
-from screenalytics_assets.core.gating import ACCEPTED, rejection_reasons
-from screenalytics_assets.core.harvest import Harvest, harvest
-from screenalytics_assets.core.identities import identify
-from screenalytics_assets.core.pooling import pool_tracks
-from screenalytics_assets.core.screen_time import Sightings, link_similarities, screen_time
-from screenalytics_assets.core.settings import DetectionSettings
-from screenalytics_assets.core.still_faces import PICTURE_PX, face_picture
-from screenalytics_assets.core.thresholds import fill_from_models, thresholds_of
-from screenalytics_assets.core.track import track_faces
-from screenalytics_assets.paths import config_dir
-from screenalytics_assets.scoring import read_truth
+from resources.storage.crop_file import decode_jpeg, decode_reduced_gray
+from resources.storage.video_decoder import probe_video, read_frames
+from resources.system.paths import config_dir
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.thresholds import fill_from_models, thresholds_of
+from screenalytics_assets.core.detection.alignment import embedding_crop
+from screenalytics_assets.core.detection.face_boxes import FrameFaces
+from screenalytics_assets.core.detection.scan import Harvest, harvest
+from screenalytics_assets.core.embedding.face_selection import select_faces
+from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
+from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
+from screenalytics_assets.core.identity.identities import identify
+from screenalytics_assets.core.identity.track_templates import pool_tracks
+from screenalytics_assets.core.screen_time.episode import Sightings, link_similarities, screen_time
+from screenalytics_assets.core.tracking.appearance_split import GateLimits
+from screenalytics_assets.core.tracking.bytetrack import track_faces
+from screenalytics_assets.core.tracking.near_duplicates import PICTURE_PX, face_picture
+from screenalytics_assets.core.tracking.split_and_link import GatedTracks, gate_tracks, no_embeddings
+from screenalytics_assets.services.scoring import read_truth
 
 _CORE = "screenalytics_assets.core"
 

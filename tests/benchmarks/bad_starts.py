@@ -17,14 +17,14 @@ from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStore, ArtifactStoreResource
-from screenalytics_assets.core.evaluate import EpisodeScores
-from screenalytics_assets.core.truth import Truth
-from screenalytics_assets.instance import open_instance
-from screenalytics_assets.paths import data_root
-from screenalytics_assets.runs import run_episode
-from screenalytics_assets.scoring import score_published
-from screenalytics_assets.stage import require_artifact
+from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from resources.system.paths import data_root
+from screenalytics_assets.artifact import require_artifact
+from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores
+from screenalytics_assets.core.evaluation.truth import Truth
+from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.runs import run_episode
+from screenalytics_assets.services.scoring import score_published
 from tests.benchmarks.labelled import print_table, read_truths
 
 _GATE_OFF = {"gate_enabled": False}

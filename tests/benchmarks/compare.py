@@ -22,10 +22,10 @@ from typing import Any
 
 from rich.console import Console
 
-from resources.artifact_store import LocalArtifactStore
-from screenalytics_assets.core.truth import Truth
-from screenalytics_assets.demo import render_demo_episode
-from screenalytics_assets.scoring import read_truth, score_published
+from resources.storage.store import LocalArtifactStore
+from screenalytics_assets.core.evaluation.truth import Truth
+from screenalytics_assets.services.demo import render_demo_episode
+from screenalytics_assets.services.scoring import read_truth, score_published
 from tests.benchmarks import plain_pipeline
 from tests.benchmarks.footage import truth_path
 from tests.benchmarks.machine import cores, description, load_warning, others_meanwhile

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from screenalytics_assets.demo import GROUP_FACES, GROUP_PHOTO
+from screenalytics_assets.services.demo import GROUP_FACES, GROUP_PHOTO
 from tests.benchmarks.footage import ENCODING, appearing
 
 FPS = 24

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from screenalytics_assets.core.find import Appearance
-from screenalytics_assets.core.people import person_of
-from screenalytics_assets.core.truth import Truth
-from screenalytics_assets.core.truth_matching import MIN_VISIBLE
-from screenalytics_assets.finding import find_photo
+from resources.storage.store import ArtifactStoreResource
+from screenalytics_assets.core.evaluation.truth import Truth
+from screenalytics_assets.core.evaluation.truth_matching import MIN_VISIBLE
+from screenalytics_assets.core.people.appearances import Appearance
+from screenalytics_assets.core.people.person_names import person_of
 from screenalytics_assets.partitions import show_of
+from screenalytics_assets.services.finding import find_photo
 from tests.benchmarks.labelled import frames_with, print_table, read_truths
 
 MIN_INTERVAL_S = 0.3

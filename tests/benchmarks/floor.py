@@ -27,18 +27,18 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.artifact_store import Artifact, LocalArtifactStore
-from resources.crop_file import decode_jpeg, read_crops
-from resources.detector import load_detector
-from resources.embedder import BATCH_SIZE, load_embedder
-from resources.onnx_session import default_threads
+from resources.models.detector import load_detector
+from resources.models.embedder import BATCH_SIZE, load_embedder
+from resources.models.onnx_session import default_threads
 from resources.settings import RunSettings, SettingsResource
-from resources.video import probe_video, read_frames
-from screenalytics_assets.core.align import embedding_crop
-from screenalytics_assets.core.schemas import CLOCK_TOLERANCE_S
-from screenalytics_assets.core.tables import column_of
-from screenalytics_assets.paths import data_root
-from screenalytics_assets.stage import require_artifact
+from resources.storage.crop_file import decode_jpeg, read_crops
+from resources.storage.store import Artifact, LocalArtifactStore
+from resources.storage.video_decoder import probe_video, read_frames
+from resources.system.paths import data_root
+from screenalytics_assets.artifact import require_artifact
+from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
+from screenalytics_assets.core.detection.alignment import embedding_crop
 from tests.benchmarks.measure import high_water_mb
 
 FRAMES_AT_A_TIME = 64

@@ -24,7 +24,7 @@ import numpy as np
 from av.video.frame import PictureType
 from rich.console import Console
 
-from screenalytics_assets.core.truth import TruthDocument, TruthFace
+from screenalytics_assets.core.evaluation.truth import TruthDocument, TruthFace
 
 ENCODING = {"preset": "medium", "crf": "23"}
 MAX_ASPECT_CHANGE = 0.01

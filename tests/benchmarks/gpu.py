@@ -26,19 +26,19 @@ from rich.table import Table
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
-from resources.cuda_session import BoundSession
-from resources.detector import FaceDetector, load_detector
-from resources.embedder import FaceEmbedder, load_embedder
-from resources.model_packs import ModelPack, load_pack
-from resources.onnx_session import create_session
-from resources.video import probe_video, read_frames
-from screenalytics_assets.core.align import aligned_crop
-from screenalytics_assets.core.detect import FrameFaces
-from screenalytics_assets.core.errors import ScreenalyticsError
-from screenalytics_assets.core.geometry import iou_matrix
-from screenalytics_assets.core.providers import Cuda, Device
-from screenalytics_assets.core.settings import DetectionSettings
-from screenalytics_assets.paths import config_dir
+from resources.models.cuda_session import BoundSession
+from resources.models.detector import FaceDetector, load_detector
+from resources.models.embedder import FaceEmbedder, load_embedder
+from resources.models.model_packs import ModelPack, load_pack
+from resources.models.onnx_session import create_session
+from resources.storage.video_decoder import probe_video, read_frames
+from resources.system.paths import config_dir
+from screenalytics_assets.core.common.errors import ScreenalyticsError
+from screenalytics_assets.core.common.geometry import iou_matrix
+from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.providers import Cuda, Device
+from screenalytics_assets.core.detection.alignment import aligned_crop
+from screenalytics_assets.core.detection.face_boxes import FrameFaces
 
 _ROUNDS = 3
 _MOST_CLUSTERED = 3000

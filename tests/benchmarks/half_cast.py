@@ -18,16 +18,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from resources.artifact_store import ArtifactStore, ArtifactStoreResource
 from resources.settings import RunSettings, SettingsResource
+from resources.storage.store import ArtifactStore, ArtifactStoreResource
 from resources.vectors import VectorDatabaseResource
-from screenalytics_assets.assets.group_clusters import compare, enrolled
-from screenalytics_assets.core.corrections import Corrections
-from screenalytics_assets.core.grouping import Facebank, Tracks, group_clusters
-from screenalytics_assets.core.name_scores import NamedPerson, NameScores, all_names, score_names
-from screenalytics_assets.core.truth import Truth
+from screenalytics_assets.artifact import require_artifact
+from screenalytics_assets.assets.cleanup.group_clusters import compare, enrolled
+from screenalytics_assets.core.evaluation.name_scores import NamedPerson, NameScores, all_names, score_names
+from screenalytics_assets.core.evaluation.truth import Truth
+from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.resolve_people import Facebank, Tracks, group_clusters
 from screenalytics_assets.partitions import show_of
-from screenalytics_assets.stage import require_artifact
 from tests.benchmarks.labelled import print_table, read_truths
 
 

@@ -22,33 +22,33 @@ import pyarrow as pa
 from insightface.data import get_image
 from numpy.typing import NDArray
 
-from resources.artifact_store import Artifact, ArtifactStore, StagedArtifact
-from resources.crop_file import CropWriter
-from resources.embedder import load_embedder
-from resources.face_vectors import embed_crops
+from resources.models.embed_crops import embed_crops
+from resources.models.embedder import load_embedder
 from resources.settings import RunSettings
+from resources.storage.crop_file import CropWriter
+from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.vectors import open_database
-from screenalytics_assets.assets import detections as detections_asset
-from screenalytics_assets.assets import episode_video as video_asset
-from screenalytics_assets.assets import facebank as facebank_asset
-from screenalytics_assets.assets import faces as faces_asset
-from screenalytics_assets.assets import tracks as tracks_asset
-from screenalytics_assets.core import schemas
-from screenalytics_assets.core.align import ARCFACE_PX, ARCFACE_TEMPLATE_112
-from screenalytics_assets.core.appearance_gate import GateLimits
-from screenalytics_assets.core.detection_rows import DetectionRows, Place
-from screenalytics_assets.core.facebank import PhotoFinding, facebank_document
-from screenalytics_assets.core.faces import select_faces
-from screenalytics_assets.core.gated_tracks import gate_tracks
-from screenalytics_assets.core.gating import ACCEPTED, rejection_reasons
-from screenalytics_assets.core.layout import crops_dir
-from screenalytics_assets.core.look import crop_jpeg
-from screenalytics_assets.core.settings import digest_of
-from screenalytics_assets.core.tables import table_of
-from screenalytics_assets.core.track import track_faces
-from screenalytics_assets.core.video_probe import VideoProbe
-from screenalytics_assets.demo import GROUP_FACES
-from screenalytics_assets.stage import Compute, Stage, run_stage
+from screenalytics_assets.artifact import Compute, Stage, run_stage
+from screenalytics_assets.assets.detect import detections as detections_asset
+from screenalytics_assets.assets.detect import episode_video as video_asset
+from screenalytics_assets.assets.detect import faces as faces_asset
+from screenalytics_assets.assets.detect import tracks as tracks_asset
+from screenalytics_assets.assets.show import facebank as facebank_asset
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.common.arrow import table_of
+from screenalytics_assets.core.common.layout import crops_dir
+from screenalytics_assets.core.config.keys import digest_of
+from screenalytics_assets.core.detection.alignment import ARCFACE_PX, ARCFACE_TEMPLATE_112
+from screenalytics_assets.core.detection.detection_table import DetectionRows, Place
+from screenalytics_assets.core.detection.frame_analysis import crop_jpeg
+from screenalytics_assets.core.embedding.face_selection import select_faces
+from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
+from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_document
+from screenalytics_assets.core.tracking.appearance_split import GateLimits
+from screenalytics_assets.core.tracking.bytetrack import track_faces
+from screenalytics_assets.core.tracking.split_and_link import gate_tracks
+from screenalytics_assets.core.video.probe import VideoProbe
+from screenalytics_assets.services.demo import GROUP_FACES
 
 SHOW, EP_ID = "hour", "hour-s01e01"
 PEOPLE, KNOWN_PEOPLE, PHOTOS = 40, 30, 5

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResource, Manifest
 from resources.settings import RunSettings, SettingsResource
-from screenalytics_assets.core.layout import video_dir
-from screenalytics_assets.instance import open_instance
+from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, Manifest
+from screenalytics_assets.core.common.layout import video_dir
+from screenalytics_assets.services.instance import open_instance
 from tests.benchmarks.hour_episode import (
     EP_ID,
     FPS,

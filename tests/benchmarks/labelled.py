@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from screenalytics_assets.core.truth import Truth
-from screenalytics_assets.scoring import read_truth, table_text
+from screenalytics_assets.core.evaluation.truth import Truth
+from screenalytics_assets.services.scoring import read_truth, table_text
 
 _TRUTH = ".truth.json"
 

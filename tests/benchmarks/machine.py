@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from resources.onnx_session import default_threads, installed_runtimes
+from resources.models.onnx_session import default_threads, installed_runtimes
 
 MOST_LOAD = 0.5
 """Of the cores: with a higher load average at the start, figures are not to be trusted."""

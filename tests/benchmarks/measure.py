@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import psutil
 
-from screenalytics_assets.paths import project_dir
+from resources.system.paths import project_dir
 
 SCREENALYTICS = str(Path(sysconfig.get_path("scripts")) / "screenalytics")
 SAMPLE_INTERVAL_S = 0.1

@@ -29,12 +29,12 @@ from insightface.utils.face_align import norm_crop
 from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering
 
-from resources.model_packs import load_pack
-from screenalytics_assets.core.centerface import decode_centerface, suppress_overlaps
-from screenalytics_assets.core.evaluate import EpisodeScores, score_episode
-from screenalytics_assets.core.truth import Truth
-from screenalytics_assets.paths import config_dir
-from screenalytics_assets.scoring import read_truth
+from resources.models.model_packs import load_pack
+from resources.system.paths import config_dir
+from screenalytics_assets.core.detection.centerface import decode_centerface, suppress_overlaps
+from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
+from screenalytics_assets.core.evaluation.truth import Truth
+from screenalytics_assets.services.scoring import read_truth
 
 FRAME_STRIDE = 3
 DETECTOR_SIZE_PX = (640, 640)

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from screenalytics_assets.demo import render_demo_episode
-from screenalytics_assets.scoring import table_text
+from screenalytics_assets.services.demo import render_demo_episode
+from screenalytics_assets.services.scoring import table_text
 from tests.benchmarks.crowd import render
 from tests.benchmarks.figures import deviation, growth, spread_of
 from tests.benchmarks.machine import description, load_warning, others_meanwhile

@@ -21,15 +21,15 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from resources.artifact_store import ArtifactStoreResource
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.automation.inbox import open_inbox
-from screenalytics_assets.automation.new_episodes import build_new_episode_sensor
-from screenalytics_assets.automation.season_config import Season
-from screenalytics_assets.automation.season_runs import build_season_schedule, read_season
+from resources.storage.store import ArtifactStoreResource
+from resources.storage.videos import VideoLibraryResource
+from screenalytics_assets.automation.inbox.inbox import open_inbox
+from screenalytics_assets.automation.inbox.new_episodes import build_new_episode_sensor
+from screenalytics_assets.automation.seasons.season_config import Season
+from screenalytics_assets.automation.seasons.season_runs import build_season_schedule, read_season
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.instance import open_instance
-from screenalytics_assets.runs import JOB
+from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.runs import JOB
 from tests.e2e.conftest import CHROMIUM_OPTIONS, serve
 from tests.synthetic_episodes import GRAPH, publish_episode, register, report_checks
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from screenalytics_assets.scoring import table_text
+from screenalytics_assets.services.scoring import table_text
 from tests.benchmarks.figures import Spread, spread_of
 from tests.benchmarks.stages import StageUse
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import dagster as dg
 import numpy as np
 
-from resources.artifact_store import LocalArtifactStore
-from screenalytics_assets.runs import asset_names
-from screenalytics_assets.stage import require_artifact
+from resources.storage.store import LocalArtifactStore
+from screenalytics_assets.artifact import require_artifact
+from screenalytics_assets.services.runs import asset_names
 from tests.benchmarks.measure import Measured, Sample
 
 Interval = tuple[float, float]

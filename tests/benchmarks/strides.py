@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from resources.model_packs import load_pack
-from screenalytics_assets.paths import config_dir
+from resources.models.model_packs import load_pack
+from resources.system.paths import config_dir
 from tests.benchmarks.ablation import Bench, Variant
 from tests.benchmarks.labelled import print_table
 

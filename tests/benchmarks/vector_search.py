@@ -20,10 +20,10 @@ import psycopg
 from numpy.typing import NDArray
 from pgvector.psycopg import register_vector
 
-from resources.embedded_postgres import EmbeddedPostgres
-from resources.vector_database import VectorDatabase
-from resources.vector_queries import SIMILARITIES_SQL, load_query
-from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
+from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.database.vector_database import VectorDatabase
+from resources.database.vector_queries import SIMILARITIES_SQL, load_query
+from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from tests.benchmarks.labelled import print_table
 
 _SHOW, _MODEL = "show", "a" * 64

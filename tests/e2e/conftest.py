@@ -17,9 +17,9 @@ import dagster as dg
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
-from resources.model_packs import ModelPack
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.truth import TruthDocument
+from resources.models.model_packs import ModelPack
+from resources.storage.videos import VideoLibraryResource
+from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.partitions import EPISODES_NAME
 
 EP_ID = "demo-s01e01"

@@ -2,10 +2,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from resources.onnx_session import create_session
-from screenalytics_assets.core.errors import DeviceError
-from screenalytics_assets.core.providers import CUDA
-from tests.unit.test_onnx_session import doubling_model
+from resources.models.onnx_session import create_session
+from screenalytics_assets.core.common.errors import DeviceError
+from screenalytics_assets.core.config.providers import CUDA
+from tests.unit.models.test_onnx_session import doubling_model
 
 
 def why_no_card() -> str | None:

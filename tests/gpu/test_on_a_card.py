@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.detector import FaceDetector, load_detector
-from resources.embedder import CUDA_BATCH_SIZE, load_embedder
-from resources.model_packs import ModelPack
-from screenalytics_assets.core.align import aligned_crop
-from screenalytics_assets.core.detect import FrameFaces
-from screenalytics_assets.core.providers import CUDA, Cuda, Device
+from resources.models.detector import FaceDetector, load_detector
+from resources.models.embedder import CUDA_BATCH_SIZE, load_embedder
+from resources.models.model_packs import ModelPack
+from screenalytics_assets.core.config.providers import CUDA, Cuda, Device
+from screenalytics_assets.core.detection.alignment import aligned_crop
+from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from tests.ml.conftest import group_photo, scrfd_pack
 
 __all__ = ["group_photo", "scrfd_pack"]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.artifact_store import LocalArtifactStore
-from resources.model_packs import ModelPack, load_pack
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.instance import open_instance
-from screenalytics_assets.runs import run_episode
+from resources.models.model_packs import ModelPack, load_pack
+from resources.storage.store import LocalArtifactStore
+from resources.storage.videos import VideoLibraryResource
+from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.runs import run_episode
 from tests.conftest import shared_dir
 from tests.video_fixtures import write_video
 

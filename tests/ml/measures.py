@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from resources.artifact_store import LocalArtifactStore
-from resources.crop_file import decode_jpeg, read_crops
-from screenalytics_assets.core.tables import column_of
+from resources.storage.crop_file import decode_jpeg, read_crops
+from resources.storage.store import LocalArtifactStore
+from screenalytics_assets.core.common.arrow import column_of
 from tests.ml.conftest import EP_ID
 from tests.ml.stage_runs import published
 

@@ -10,12 +10,12 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore
-from resources.artifacts import Artifact
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from resources.storage.artifacts import Artifact
+from resources.storage.store import ArtifactStoreResource, LocalArtifactStore
+from resources.storage.videos import VideoLibraryResource
 from resources.vectors import VectorDatabaseResource
-from resources.video_library import VideoLibraryResource
 from screenalytics_assets.definitions import defs
 
 
@@ -38,7 +38,7 @@ def run_asset(name: str, store: LocalArtifactStore, ep_id: str, **keys: Any) -> 
     }
     asset = defs.resolve_assets_def(name)
     # Called directly an asset has no run, whose owner a stage notes.
-    with patch("screenalytics_assets.stage.claim_run"), dg.build_asset_context(partition_key=ep_id) as context:
+    with patch("screenalytics_assets.artifact.claim_run"), dg.build_asset_context(partition_key=ep_id) as context:
         results: Any = asset(
             context, **{key: resources[key] for key in asset.required_resource_keys & resources.keys()}
         )

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.detector import load_detector
-from resources.embedder import FaceEmbedder, load_embedder
-from resources.model_packs import ModelPack
-from screenalytics_assets.core.align import aligned_crop, embedding_crop
-from screenalytics_assets.core.appearance_gate import GateLimits, Observations, find_pieces
-from screenalytics_assets.core.gated_tracks import gate_tracks
-from screenalytics_assets.core.still_faces import face_picture, stand_ins
+from resources.models.detector import load_detector
+from resources.models.embedder import FaceEmbedder, load_embedder
+from resources.models.model_packs import ModelPack
+from screenalytics_assets.core.detection.alignment import aligned_crop, embedding_crop
+from screenalytics_assets.core.tracking.appearance_split import GateLimits, Observations, find_pieces
+from screenalytics_assets.core.tracking.near_duplicates import face_picture, stand_ins
+from screenalytics_assets.core.tracking.split_and_link import gate_tracks
 from tests.unit.builders import Seen, detections_table, tracks_table
 
 PEOPLE = 6

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from resources import cuda_session, onnx_session
-from resources.cuda_session import (
+from resources.models import cuda_session, onnx_session
+from resources.models.cuda_session import (
     BatchedSession,
     BoundSession,
     batch_equals_singles,
@@ -19,12 +19,12 @@ from resources.cuda_session import (
     run_batch,
     split_output,
 )
-from resources.detector import FaceDetector, load_detector
-from resources.embedder import CUDA_BATCH_SIZE, load_embedder
-from resources.model_packs import ModelPack
-from resources.onnx_session import create_session
-from screenalytics_assets.core.align import aligned_crop
-from screenalytics_assets.core.providers import CPU, CUDA, Cuda
+from resources.models.detector import FaceDetector, load_detector
+from resources.models.embedder import CUDA_BATCH_SIZE, load_embedder
+from resources.models.model_packs import ModelPack
+from resources.models.onnx_session import create_session
+from screenalytics_assets.core.config.providers import CPU, CUDA, Cuda
+from screenalytics_assets.core.detection.alignment import aligned_crop
 from tests.cuda_stand_in import Asked, stand_in_for_cuda
 
 Picture = NDArray[np.uint8]

@@ -8,12 +8,12 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from resources.detector import FaceDetector, input_size, load_detector
-from resources.model_packs import ModelPack, load_pack
-from screenalytics_assets.core.detect import FrameFaces
-from screenalytics_assets.core.errors import DeviceError, ModelPackError
-from screenalytics_assets.core.geometry import iou_matrix
-from screenalytics_assets.core.providers import CPU
+from resources.models.detector import FaceDetector, input_size, load_detector
+from resources.models.model_packs import ModelPack, load_pack
+from screenalytics_assets.core.common.errors import DeviceError, ModelPackError
+from screenalytics_assets.core.common.geometry import iou_matrix
+from screenalytics_assets.core.config.providers import CPU
+from screenalytics_assets.core.detection.face_boxes import FrameFaces
 
 Picture = NDArray[np.uint8]
 

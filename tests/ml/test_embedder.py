@@ -7,11 +7,11 @@ import pytest
 from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 from numpy.typing import NDArray
 
-from resources.detector import load_detector
-from resources.embedder import FaceEmbedder, load_embedder
-from resources.model_packs import ModelPack, load_pack
-from screenalytics_assets.core.errors import ModelPackError
-from screenalytics_assets.core.providers import CPU
+from resources.models.detector import load_detector
+from resources.models.embedder import FaceEmbedder, load_embedder
+from resources.models.model_packs import ModelPack, load_pack
+from screenalytics_assets.core.common.errors import ModelPackError
+from screenalytics_assets.core.config.providers import CPU
 
 Crops = NDArray[np.uint8]
 

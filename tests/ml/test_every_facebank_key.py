@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.model_packs import ModelPack
-from resources.photo_faces import PhotoFaces
+from resources.models.model_packs import ModelPack
+from resources.models.photo_faces import PhotoFaces
 from resources.settings import SettingsResource
-from screenalytics_assets.core.facebank import compared
-from tests.unit import test_grouping
+from screenalytics_assets.core.people.enrolment import compared
+from tests.unit.people import test_resolve_people as test_grouping
 
 Picture = NDArray[np.uint8]
 

@@ -1,7 +1,7 @@
 """Every configuration key, from the override to the published files: two values, and how the output differs.
 
 Each row runs the asset that reads the key, on what the assets before it published, and looks at what it publishes.
-That a key can be set in every layer, and that wrong values are refused, is in ``tests/unit/test_settings.py``.
+That a key can be set in every layer, and that wrong values are refused, is in ``tests/unit/config/test_keys.py``.
 """
 
 import operator
@@ -19,14 +19,14 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from resources.artifact_store import LocalArtifactStore
-from resources.detector import load_detector
-from resources.embedder import load_embedder
-from resources.model_packs import ModelPack
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.providers import CPU, CUDA
-from screenalytics_assets.core.settings import section_of_key
-from screenalytics_assets.core.tables import boxes_of, column_of
+from resources.models.detector import load_detector
+from resources.models.embedder import load_embedder
+from resources.models.model_packs import ModelPack
+from resources.storage.store import LocalArtifactStore
+from resources.storage.videos import VideoLibraryResource
+from screenalytics_assets.core.common.arrow import boxes_of, column_of
+from screenalytics_assets.core.config.keys import section_of_key
+from screenalytics_assets.core.config.providers import CPU, CUDA
 from tests.cuda_stand_in import stand_in_for_cuda
 from tests.ml.conftest import EP_ID, TALK_SIZE_PX, TALK_WINDOWS
 from tests.ml.measures import (

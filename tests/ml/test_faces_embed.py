@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resources.artifact_store import LocalArtifactStore
-from screenalytics_assets.core import look
-from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
-from screenalytics_assets.core.settings import FacesSettings
-from screenalytics_assets.core.tables import column_of
+from resources.storage.store import LocalArtifactStore
+from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
+from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.detection import frame_analysis as look
 from tests.ml.conftest import EP_ID
 from tests.ml.stage_runs import copy_of, published, run_asset
 

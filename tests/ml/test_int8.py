@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, load_from_string
 
-from resources.int8_detector import detector_inputs, quantise_detector, write_int8_pack
-from resources.model_packs import ModelPack, load_pack
-from screenalytics_assets import int8
-from screenalytics_assets.core.agreement import compare_faces
-from screenalytics_assets.core.errors import ConfigurationError, ModelPackError
-from screenalytics_assets.core.settings import DetectionSettings
+from resources.models.int8_detector import detector_inputs, quantise_detector, write_int8_pack
+from resources.models.model_packs import ModelPack, load_pack
+from screenalytics_assets.core.common.errors import ConfigurationError, ModelPackError
+from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.evaluation.agreement import compare_faces
+from screenalytics_assets.services import int8
 from tests.ml.test_detectors import detector_of
 from tests.video_fixtures import write_video
 

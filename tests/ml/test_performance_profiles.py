@@ -3,8 +3,8 @@
 import pytest
 
 from resources.settings import SettingsResource, profile_layer
-from screenalytics_assets.core.harvest import effective_stride
-from screenalytics_assets.core.settings import section_of_key
+from screenalytics_assets.core.config.keys import section_of_key
+from screenalytics_assets.core.detection.scan import effective_stride
 
 PROFILES = ("fast_cpu", "balanced", "high_accuracy")
 

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from resources.artifact_store import LocalArtifactStore
 from resources.settings import resolve_settings
-from screenalytics_assets.core.gating import rejection_reasons
-from screenalytics_assets.core.pose import head_pose_deg
-from screenalytics_assets.core.quality import quality_score
-from screenalytics_assets.core.settings import FacesSettings
-from screenalytics_assets.core.tables import column_of
+from resources.storage.store import LocalArtifactStore
+from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.detection.pose import head_pose_deg
+from screenalytics_assets.core.detection.quality import quality_score
+from screenalytics_assets.core.embedding.quality_filter import rejection_reasons
 from tests.ml.conftest import EP_ID
 from tests.ml.stage_runs import published
 from tests.unit.builders import Seen, detections_table
-from tests.unit.test_pose import FRAME, photograph
+from tests.unit.detection.test_pose import FRAME, photograph
 
 
 def test_quality_gating_config_loading() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resources.model_packs import ModelPack
+from resources.models.model_packs import ModelPack
 from resources.settings import SettingsResource
-from screenalytics_assets.core.settings import section_of_key
-from screenalytics_assets.paths import project_dir
+from resources.system.paths import project_dir
+from screenalytics_assets.core.config.keys import section_of_key
 
 DECLARED = {
     "confidence_th": "detectors",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.model_packs import ModelPack
-from screenalytics_assets.core.truth import TruthDocument
+from resources.models.model_packs import ModelPack
+from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.benchmarks.ablation import Bench
 from tests.benchmarks.strides import person_seconds
 

@@ -9,14 +9,14 @@ import dagster as dg
 import pytest
 import yaml
 
-from resources.acceptance import load_acceptance
-from resources.model_packs import ModelPack
-from screenalytics_assets.acceptance_runs import CheckOutcome, run_acceptance_checks
+from resources.configuration.acceptance_limits import load_acceptance
+from resources.models.model_packs import ModelPack
+from resources.system.paths import config_dir
 from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS, JUDGED
-from screenalytics_assets.core.acceptance_metrics import METRICS
-from screenalytics_assets.core.errors import ArtifactError, ConfigurationError
+from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError
+from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.paths import config_dir
+from screenalytics_assets.services.acceptance_runs import CheckOutcome, run_acceptance_checks
 from tests.orchestration.command_line import Cli
 from tests.published import NO_FACES, publish_figures
 

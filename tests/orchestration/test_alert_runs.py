@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from screenalytics_assets.acceptance_runs import run_acceptance_checks
-from screenalytics_assets.automation.alerts import alert_sensor, ended_runs, notify, tick
-from screenalytics_assets.instance import open_instance
+from screenalytics_assets.automation.alerts.sensor import alert_sensor, ended_runs, notify, tick
 from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.services.acceptance_runs import run_acceptance_checks
+from screenalytics_assets.services.instance import open_instance
 from tests.published import publish_figures
 from tests.webhook import Webhook, listening
 
@@ -169,7 +169,7 @@ def test_others_can_tell_something_once(instance: dg.DagsterInstance, tmp_path: 
 def test_runs_are_read_in_the_order_in_which_they_ended_however_many_there_are(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, runs_a_tick: int
 ) -> None:
-    monkeypatch.setattr("screenalytics_assets.automation.alerts._RUNS_A_TICK", runs_a_tick)
+    monkeypatch.setattr("screenalytics_assets.automation.alerts.sensor._RUNS_A_TICK", runs_a_tick)
     job = dg.Definitions(assets=[fragile]).resolve_implicit_global_asset_job_def()
     ended = []
     for fails in (True, True, True, False, False, True, False):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resources.model_packs import ModelPack
-from screenalytics_assets.core.truth import TruthDocument
+from resources.models.model_packs import ModelPack
+from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.orchestration.command_line import Cli, Outcome
 from tests.video_fixtures import numbered_pictures, truncate, write_sound, write_video
 

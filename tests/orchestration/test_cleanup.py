@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from resources.artifact_store import Artifact, LocalArtifactStore, sha256_of
-from screenalytics_assets.core.cleanup import COMPARED
-from screenalytics_assets.core.schemas import FACES
-from screenalytics_assets.core.truth import TruthDocument, parse_truth
+from resources.storage.store import Artifact, LocalArtifactStore, sha256_of
+from resources.system.paths import config_dir
+from screenalytics_assets.core.common.schemas import FACES
+from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth
+from screenalytics_assets.core.quality.cleanup_comparison import COMPARED
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.paths import config_dir
-from screenalytics_assets.run_progress import latest_progress
-from screenalytics_assets.runs import run_episode
-from screenalytics_assets.scoring import score_published
+from screenalytics_assets.services.run_progress import latest_progress
+from screenalytics_assets.services.runs import run_episode
+from screenalytics_assets.services.scoring import score_published
 
 EP = "demo-s01e01"
 PHASES = ["split_tracks", "reembed", "recluster", "group_clusters", "cleanup_report"]

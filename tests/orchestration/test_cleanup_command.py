@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.artifact_store import sha256_of
-from resources.model_packs import ModelPack
-from screenalytics_assets.core.truth import TruthDocument
+from resources.models.model_packs import ModelPack
+from resources.storage.store import sha256_of
+from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.orchestration.command_line import Cli
 
 EP = "demo-s01e01"

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from screenalytics_assets.core.truth import TruthDocument
+from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.orchestration.command_line import Cli
 
 EP = "demo-s01e01"

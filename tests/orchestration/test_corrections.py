@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import yaml
 
-from resources.artifact_store import Artifact, ArtifactStoreResource
-from resources.embedded_postgres import EmbeddedPostgres
+from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.storage.store import Artifact, ArtifactStoreResource
+from resources.system.paths import data_root
 from resources.vectors import open_database
-from screenalytics_assets.core.corrections import Anchor, TrackPlaces
-from screenalytics_assets.core.errors import CorrectionError
-from screenalytics_assets.correcting import CorrectionDesk
-from screenalytics_assets.paths import data_root
-from screenalytics_assets.runs import RunOutcome, downstream_of, run_episode
+from screenalytics_assets.core.common.errors import CorrectionError
+from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces
+from screenalytics_assets.services.correcting import CorrectionDesk
+from screenalytics_assets.services.runs import RunOutcome, downstream_of, run_episode
 from tests.orchestration.command_line import Cli
 
 EP = "demo-s01e01"

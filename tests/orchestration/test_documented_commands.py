@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from resources.model_packs import ModelPack
-from screenalytics_assets.core.layout import crops_dir, file_path
-from screenalytics_assets.core.schemas import EMBEDDING_DIMENSION
-from screenalytics_assets.core.truth import TruthDocument
-from screenalytics_assets.reference.artifact_fields import ARRAYS, ASSET_FILES, DOCUMENTS, TABLES
+from resources.models.model_packs import ModelPack
+from screenalytics_assets.core.common.layout import crops_dir, file_path
+from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
+from screenalytics_assets.core.evaluation.truth import TruthDocument
+from screenalytics_assets.docs_generator.artifact_fields import ARRAYS, ASSET_FILES, DOCUMENTS, TABLES
 from tests.documents import Command, shell_commands
 from tests.orchestration.command_line import Cli
 from tests.orchestration.published_files import breaches, manifests
@@ -27,8 +27,8 @@ NOT_RUN = {
     r"make (setup|demo|test|lint|docs|bench)\b.*": "set-up and whole suites; what they run is tested by itself",
     r"export .*": "sets a variable of the reader's shell",
     r"screenalytics ui": "serves until it is interrupted: tests/e2e",
-    r"screenalytics doctor": "judges this machine: tests/unit/test_doctor.py",
-    r"screenalytics database upgrade": "needs tables of an older version: tests/unit/test_vector_database.py",
+    r"screenalytics doctor": "judges this machine: tests/unit/cli/test_doctor.py",
+    r"screenalytics database upgrade": "needs tables of an older version: tests/unit/database/test_vector_database.py",
     r"dagster instance concurrency set gpu 2": "Dagster's own",
     r".*device=cuda": "needs a GPU",
     r"\.venv/bin/(pytest tests/gpu|python -m tests\.benchmarks\.gpu .*)": "needs a GPU",

@@ -15,18 +15,18 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from resources.artifact_store import ArtifactStoreResource, LocalArtifactStore, sha256_of
-from resources.model_packs import ModelPack
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.cli.run import tell
-from screenalytics_assets.core.acceptance_metrics import METRICS
-from screenalytics_assets.core.cleanup import COMPARED
-from screenalytics_assets.core.schemas import SHOTS
-from screenalytics_assets.core.truth import TruthDocument, parse_truth
+from resources.models.model_packs import ModelPack
+from resources.storage.store import ArtifactStoreResource, LocalArtifactStore, sha256_of
+from resources.storage.videos import VideoLibraryResource
+from screenalytics_assets.cli.episode.run import tell
+from screenalytics_assets.core.common.schemas import SHOTS
+from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth
+from screenalytics_assets.core.quality.acceptance_metrics import METRICS
+from screenalytics_assets.core.quality.cleanup_comparison import COMPARED
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.metadata import MAX_PICTURE_BYTES
-from screenalytics_assets.runs import RunOutcome, asset_names, run_episode
-from screenalytics_assets.scoring import score_published
+from screenalytics_assets.services.runs import RunOutcome, asset_names, run_episode
+from screenalytics_assets.services.scoring import score_published
 
 EP = "demo-s01e01"
 ASSETS = {

@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from screenalytics_assets.demo import render_demo_episode
+from screenalytics_assets.services.demo import render_demo_episode
 from tests.orchestration.command_line import Cli
 
 EP = "demo-s01e01"

@@ -14,17 +14,17 @@ from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 
-from resources.artifact_store import ArtifactStoreResource
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.automation import new_episodes
-from screenalytics_assets.automation.new_episodes import build_new_episode_sensor
-from screenalytics_assets.automation.tombstones import Retirement, write_tombstone
-from screenalytics_assets.core.truth import TruthDocument
+from resources.storage.store import ArtifactStoreResource
+from resources.storage.videos import VideoLibraryResource
+from resources.system.paths import project_dir
+from screenalytics_assets.automation.inbox import new_episodes
+from screenalytics_assets.automation.inbox.new_episodes import build_new_episode_sensor
+from screenalytics_assets.automation.retention.tombstones import Retirement, write_tombstone
+from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.instance import open_instance
 from screenalytics_assets.partitions import EPISODES_NAME
-from screenalytics_assets.paths import project_dir
-from screenalytics_assets.runs import JOB, run_episode
+from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.runs import JOB, run_episode
 
 SETTLE_S = 60.0
 

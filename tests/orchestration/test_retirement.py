@@ -9,23 +9,23 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from resources.artifact_store import ArtifactStore, ArtifactStoreResource
-from resources.model_packs import ModelPack
+from resources.models.model_packs import ModelPack
+from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from resources.storage.videos import VideoLibraryResource
+from resources.system.paths import data_root
 from resources.vectors import open_database
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.automation.inbox import open_inbox
-from screenalytics_assets.automation.retirement import EpisodeStore, retire
-from screenalytics_assets.automation.season_config import Season
-from screenalytics_assets.automation.season_runs import launch_season, read_season
-from screenalytics_assets.automation.stores import episode_stores
-from screenalytics_assets.automation.tombstones import read_tombstone
+from screenalytics_assets.automation.alerts.stores import episode_stores
+from screenalytics_assets.automation.inbox.inbox import open_inbox
+from screenalytics_assets.automation.retention.retirement import EpisodeStore, retire
+from screenalytics_assets.automation.retention.tombstones import read_tombstone
+from screenalytics_assets.automation.seasons.season_config import Season
+from screenalytics_assets.automation.seasons.season_runs import launch_season, read_season
 from screenalytics_assets.cli import app
-from screenalytics_assets.core.errors import ArtifactError, ConfigurationError, DatabaseError
-from screenalytics_assets.core.layout import tombstone_path
-from screenalytics_assets.core.truth import TruthDocument
+from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, DatabaseError
+from screenalytics_assets.core.common.layout import tombstone_path
+from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
-from screenalytics_assets.paths import data_root
-from screenalytics_assets.runs import asset_names, run_episode
+from screenalytics_assets.services.runs import asset_names, run_episode
 from tests.synthetic_episodes import ASSETS, GRAPH, publish_episode, register
 
 EP, OTHER = "demo-s01e01", "demo-s01e02"

@@ -17,14 +17,14 @@ from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring import execute_concurrency_slots_iteration, execute_run_monitoring_iteration
 
-from screenalytics_assets import stage
-from screenalytics_assets.automation import declarative
-from screenalytics_assets.core.errors import ConfigurationError, UnavailableError, VideoError
+from resources.system.paths import project_dir
+from screenalytics_assets import artifact as stage
+from screenalytics_assets.artifact import user_errors
+from screenalytics_assets.automation.seasons import declarative
+from screenalytics_assets.core.common.errors import ConfigurationError, UnavailableError, VideoError
 from screenalytics_assets.definitions import ASSETS, defs
-from screenalytics_assets.instance import OWNER_TAG, claim_run, owner, prepare_home, release_dead_runs
 from screenalytics_assets.partitions import EPISODES, EPISODES_NAME
-from screenalytics_assets.paths import project_dir
-from screenalytics_assets.stage import user_errors
+from screenalytics_assets.services.instance import OWNER_TAG, claim_run, owner, prepare_home, release_dead_runs
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
-from resources.artifact_store import ArtifactStoreResource
+from resources.storage.store import ArtifactStoreResource
 from screenalytics_assets.cli import app
-from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.instance import open_instance
+from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.services.instance import open_instance
 from tests.orchestration.command_line import Cli
 from tests.synthetic_episodes import ASSETS, publish_episode, register, report_checks
 

@@ -9,13 +9,13 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
-from resources.artifact_store import Artifact, ArtifactStore, ArtifactStoreResource
+from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource
 from screenalytics_assets.cli import app
-from screenalytics_assets.core.errors import ConfigurationError
-from screenalytics_assets.instance import open_instance
+from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.metadata import MAX_PICTURE_BYTES
 from screenalytics_assets.partitions import SEASONS_NAME, add_requests, register_episode
-from screenalytics_assets.runs import run_season
+from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.runs import run_season
 
 SEASON = "demo-s01"
 FIRST, SECOND, OTHER = "demo-s01e01", "demo-s01e02", "demo-s02e01"

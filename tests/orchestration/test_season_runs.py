@@ -8,15 +8,15 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from resources.artifact_store import ArtifactStore, ArtifactStoreResource
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.automation.backfills import backfill_id_of, episode_assets, launch_backfill
-from screenalytics_assets.automation.season_config import Season, What
-from screenalytics_assets.automation.season_runs import build_season_schedule, launch_season, read_season
-from screenalytics_assets.automation.season_state import EpisodeState
-from screenalytics_assets.core.errors import ConfigurationError
+from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from resources.storage.videos import VideoLibraryResource
+from screenalytics_assets.automation.seasons.backfills import backfill_id_of, episode_assets, launch_backfill
+from screenalytics_assets.automation.seasons.season_config import Season, What
+from screenalytics_assets.automation.seasons.season_runs import build_season_schedule, launch_season, read_season
+from screenalytics_assets.automation.seasons.season_state import EpisodeState
+from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.runs import JOB, asset_names
+from screenalytics_assets.services.runs import JOB, asset_names
 from tests.synthetic_episodes import ASSETS, GRAPH, publish, publish_episode, register, report_checks, write_video
 
 SEASON = Season(show="demo", season=1, run=("missing", "stale"), profile="fast_cpu", overrides={"min_shot_s": 0.15})
@@ -255,7 +255,7 @@ def test_an_episode_that_is_not_registered_is_refused(instance: dg.DagsterInstan
 def test_each_season_with_a_cron_expression_has_a_schedule_in_its_time_zone(
     configured: Callable[..., Path],
 ) -> None:
-    from screenalytics_assets.automation.season_runs import season_schedules
+    from screenalytics_assets.automation.seasons.season_runs import season_schedules
 
     nightly = {"show": "demo", "season": 1, "cron": "0 2 * * *", "timezone": "America/Los_Angeles"}
     configured(seasons={"seasons": [nightly, {"show": "demo", "season": 2}]})

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.model_packs import ModelPack
-from screenalytics_assets.core.layout import object_key
-from screenalytics_assets.demo import render_demo_episode
+from resources.models.model_packs import ModelPack
+from screenalytics_assets.core.common.layout import object_key
+from screenalytics_assets.services.demo import render_demo_episode
 from tests.object_store import BucketPlace
 from tests.orchestration.command_line import Cli
 

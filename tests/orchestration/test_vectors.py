@@ -12,14 +12,14 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from resources.artifact_store import ArtifactStore, ArtifactStoreResource
-from resources.crop_file import decode_jpeg, read_crops
-from resources.model_packs import ModelPack
+from resources.models.model_packs import ModelPack
+from resources.storage.crop_file import decode_jpeg, read_crops
+from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from resources.storage.videos import VideoLibraryResource
 from resources.vectors import open_database
-from resources.video_library import VideoLibraryResource
-from screenalytics_assets.core.truth import TruthDocument
-from screenalytics_assets.instance import open_instance
-from screenalytics_assets.runs import RunOutcome, run_episode, run_facebank
+from screenalytics_assets.core.evaluation.truth import TruthDocument
+from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.runs import RunOutcome, run_episode, run_facebank
 from tests.orchestration.command_line import Cli
 
 EP, SHOW = "demo-s01e01", "demo"

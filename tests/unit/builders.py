@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from screenalytics_assets.core import schemas
-from screenalytics_assets.core.tables import table_of
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.common.arrow import table_of
 
 EP_ID = "show-s01e02"
 FPS = 24.0

@@ -1,0 +1,1 @@
+"""The alert outbox and the services that alerts are sent to."""

@@ -1,0 +1,36 @@
+"""The limits of the acceptance checks, from ``config/acceptance.yaml``."""
+
+from resources.settings import read_yaml
+from resources.system.paths import config_dir
+from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.quality.acceptance import AcceptanceTable, limit_figures, parse_acceptance
+from screenalytics_assets.core.quality.acceptance_metrics import METRICS
+from screenalytics_assets.partitions import parse_ep_id, season_of
+
+
+def load_acceptance() -> AcceptanceTable:
+    """The table, read anew each time, so that a changed limit counts at the next check.
+
+    Raises:
+        ConfigurationError: The file is missing or says what is not allowed.
+    """
+    path = config_dir() / "acceptance.yaml"
+    table = parse_acceptance(read_yaml(path), str(path))
+    for season in table.seasons:
+        try:
+            parse_ep_id(f"{season}e01")
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{path}: seasons.{season}: not a season; expected SHOW-sSS, for example rhobh-s05"
+            ) from error
+    return table
+
+
+def limits_of(ep_id: str, *metrics: str) -> dict[str, dict[str, float]]:
+    """For each metric the limits of an episode that are plain numbers, by their names: ``target``, ``warn``, ``fail``.
+
+    Raises:
+        ConfigurationError: The file is missing or says what is not allowed.
+    """
+    table = load_acceptance()
+    return {name: limit_figures(METRICS[name], table.limits(name, season_of(ep_id)), {}) for name in metrics}

@@ -1,0 +1,1 @@
+"""PostgreSQL with pgvector: embedded or your own server."""

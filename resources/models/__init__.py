@@ -1,0 +1,1 @@
+"""Model packs, and the detectors and embedders that run them."""

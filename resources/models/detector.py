@@ -1,0 +1,241 @@
+"""Face detectors."""
+
+import math
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from insightface.model_zoo.scrfd import SCRFD
+from numpy.typing import NDArray
+
+from resources.models.cuda_session import detector_session
+from resources.models.model_packs import DetectorSpec, ModelPack
+from resources.models.onnx_session import create_session, threads_of_a_call
+from screenalytics_assets.core.common.errors import ModelPackError
+from screenalytics_assets.core.config.providers import Cuda, Device
+from screenalytics_assets.core.detection.centerface import decode_centerface, suppress_overlaps
+from screenalytics_assets.core.detection.face_boxes import FrameFaces
+
+INPUT_MULTIPLE_PX = 32
+"""The coarsest step of both nets: sides of their input are multiples of it."""
+
+
+CLOSE_UP_SHARE = 0.4
+"""Of the frame's shorter side: a face that is higher is a close-up, the size from which SCRFD misses faces."""
+
+
+_AS_IT_IS = Cuda()
+
+
+class FaceDetector(Protocol):
+    """Finds the faces of a frame; several threads may call it at the same time."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+
+    @property
+    def provider(self) -> str:
+        """The ONNX Runtime provider that runs it, for example ``CPUExecutionProvider``."""
+
+    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
+        """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
+
+
+def input_size(frame_width_px: int, frame_height_px: int, long_side_px: int) -> tuple[int, int]:
+    """Width and height of the net's input: the frame's aspect, each side up to the next multiple of 32.
+
+    1280×720 at 640 is fed as 640×384: the same faces as 640×640 for 0.6 of the work.
+    """
+    scale = long_side_px / max(frame_width_px, frame_height_px)
+    width, height = (
+        INPUT_MULTIPLE_PX * math.ceil(round(side * scale) / INPUT_MULTIPLE_PX) or INPUT_MULTIPLE_PX
+        for side in (frame_width_px, frame_height_px)
+    )
+    return width, height
+
+
+class InputSizes(NamedTuple):
+    """Longer sides of the pictures that a net sees, in pixels, the largest first.
+
+    Attributes:
+        usual: In most frames.
+        close: In those that are looked at closely.
+    """
+
+    usual: tuple[int, ...]
+    close: tuple[int, ...]
+
+    def of(self, closely: bool) -> tuple[int, ...]:
+        """Those of a frame."""
+        return self.close if closely else self.usual
+
+
+def input_sizes(input_px: int, closeup_input_px: int, close_look_scale: float) -> InputSizes:
+    """The sizes that the settings ask for; see ``load_detector``."""
+    closeup = (closeup_input_px,) if closeup_input_px else ()
+    return InputSizes((input_px, *closeup), (round(close_look_scale * input_px), *closeup))
+
+
+class CenterFaceDetector:
+    """CenterFace: RGB 0 to 255, four maps out.
+
+    It finds faces that fill the frame, but places their landmarks badly: on photographs enlarged until a face
+    was as high as the frame, vectors of its crops had a cosine of 0.91 to those of the small face, with a
+    second pass at 256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So it takes the close-up pass too, in frames
+    where the first one has seen a close-up.
+    """
+
+    def __init__(self, digest: str, session: Any, inputs: InputSizes, nms_iou: float) -> None:  # noqa: ANN401
+        self._digest = digest
+        self._session = session
+        self._inputs = inputs
+        self._nms_iou = nms_iou
+        self._input_name = session.get_inputs()[0].name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        return self._digest
+
+    @property
+    def provider(self) -> str:
+        """The ONNX Runtime provider that runs it."""
+        return str(self._session.get_providers()[0])
+
+    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
+        """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
+        first, *coarser = self._inputs.of(closely)
+        passes = [self._candidates(frame_bgr, first, confidence_th)]
+        heights_px = passes[0].boxes_px[:, 3] - passes[0].boxes_px[:, 1]
+        if heights_px.max(initial=0.0) >= CLOSE_UP_SHARE * min(frame_bgr.shape[:2]):
+            passes += [self._candidates(frame_bgr, long_side_px, confidence_th) for long_side_px in coarser]
+        merged = FrameFaces(
+            np.concatenate([faces.boxes_px for faces in passes]),
+            np.concatenate([faces.scores for faces in passes]),
+            np.concatenate([faces.landmarks_px for faces in passes]),
+        )
+        return suppress_overlaps(merged, self._nms_iou)
+
+    def _candidates(self, frame_bgr: NDArray[np.uint8], long_side_px: int, confidence_th: float) -> FrameFaces:
+        frame_height, frame_width = frame_bgr.shape[:2]
+        width, height = input_size(frame_width, frame_height, long_side_px)
+        scale = min(width / frame_width, height / frame_height)
+        resized = cv2.resize(frame_bgr, (max(1, round(frame_width * scale)), max(1, round(frame_height * scale))))
+        canvas = np.zeros((height, width, 3), np.uint8)
+        canvas[: resized.shape[0], : resized.shape[1]] = resized
+        maps = self._session.run(None, {self._input_name: cv2.dnn.blobFromImage(canvas, swapRB=True)})
+        return decode_centerface(*maps, confidence_th=confidence_th, input_px_per_frame_px=scale)
+
+
+class ScrfdDetector:
+    """SCRFD through InsightFace.
+
+    At 640 px it misses faces that fill over 40 % of the frame; the close-up pass finds them.
+    """
+
+    def __init__(self, digest: str, net: SCRFD, inputs: InputSizes) -> None:
+        self._digest = digest
+        self._net = net
+        self._inputs = inputs
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        return self._digest
+
+    @property
+    def provider(self) -> str:
+        """The ONNX Runtime provider that runs it."""
+        return str(self._net.session.get_providers()[0])
+
+    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
+        """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
+        height, width = frame_bgr.shape[:2]
+        sizes = [input_size(width, height, long_side_px) for long_side_px in self._inputs.of(closely)]
+        boxes, landmarks = self._net.detect(frame_bgr, input_size=sizes, det_thresh=confidence_th)
+        return FrameFaces(boxes[:, :4].astype(np.float32), boxes[:, 4].astype(np.float32), landmarks.astype(np.float32))
+
+
+def load_detector(
+    pack: ModelPack,
+    *,
+    device: Device,
+    threads: int,
+    input_px: int,
+    closeup_input_px: int,
+    nms_iou: float,
+    close_look_scale: float = 1.0,
+    overlapping: int = 1,
+    cuda: Cuda = _AS_IT_IS,
+) -> FaceDetector:
+    """Load a pack's detector, its file checked.
+
+    Args:
+        pack: The pack.
+        device: Where it runs.
+        threads: Threads on the CPU; 0 takes what the quota allows.
+        input_px: Longer side of the picture that the net sees.
+        closeup_input_px: Longer side in the second, coarse pass for faces that fill the frame; 0 is none.
+        nms_iou: Boxes that overlap more are one face.
+        close_look_scale: How many times as large the picture is in a frame that is looked at closely.
+        overlapping: How many threads call ``detect`` at the same time; on the CPU each call gets its part of the
+            threads, on CUDA calls become batches of at most that many pictures.
+        cuda: How it runs on CUDA.
+
+    Raises:
+        ModelPackError: The file is missing, altered, or no such detector.
+        DeviceError: CUDA was asked for and is not there.
+    """
+    spec = pack.detector
+    sizes = input_sizes(input_px, closeup_input_px, close_look_scale)
+    model_bytes = spec.file.read_verified()
+    try:
+        session = create_session(
+            model_bytes,
+            device=device,
+            threads=threads_of_a_call(threads, overlapping),
+            free_axes=free_axes(spec),
+            cuda=cuda._replace(free_batch=overlapping > 1),
+        )
+    except ModelPackError as error:
+        raise ModelPackError(f"{spec.file.path}: {error}") from error
+    _check_form(spec, session)
+    return detector_on(detector_session(session, overlapping, _anchors(session)), spec, sizes, nms_iou)
+
+
+def free_axes(spec: DetectorSpec) -> tuple[int, ...]:
+    """Axes of the input that a file fixes and that take any size: the public CenterFace has 32x32 pictures."""
+    return (0, 2, 3) if spec.entry.kind == "centerface" else ()
+
+
+def detector_on(session: Any, spec: DetectorSpec, sizes: InputSizes, nms_iou: float) -> FaceDetector:  # noqa: ANN401
+    """A detector that runs its net with this session, whose form was checked."""
+    if spec.entry.kind == "centerface":
+        return CenterFaceDetector(spec.file.sha256, session, sizes, nms_iou)
+    # Without a path InsightFace keeps to this session; with one it would read the file again, unchecked.
+    net = SCRFD(session=session)
+    net.nms_thresh = nms_iou
+    return ScrfdDetector(spec.file.sha256, net, sizes)
+
+
+def _anchors(session: Any) -> int:  # noqa: ANN401
+    # SCRFD has two boxes a cell where it has three steps (9 outputs), one where it has five.
+    return 2 if len(session.get_outputs()) == 9 else 1
+
+
+def _check_form(spec: DetectorSpec, session: Any) -> None:  # noqa: ANN401
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    shape = inputs[0].shape
+    channels_first = len(inputs) == 1 and len(shape) == 4 and shape[1] == 3
+    if spec.entry.kind == "centerface":
+        fits, expected = len(outputs) == 4, "CenterFace: one picture (N, 3, H, W) in, 4 maps out"
+    else:
+        # 9 or 15 outputs: score, box and landmarks at each of 3 or 5 steps.
+        fits = len(outputs) in (9, 15) and not (isinstance(shape[2], int) or isinstance(shape[3], int))
+        expected = "SCRFD with landmarks: one picture (N, 3, H, W) of any size in, 9 or 15 outputs"
+    if not (channels_first and fits):
+        raise ModelPackError(
+            f"{spec.file.path} does not have the form of a detector: {len(inputs)} input(s), the "
+            f"first {shape}, and {len(outputs)} output(s); expected {expected}"
+        )

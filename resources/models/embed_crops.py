@@ -1,0 +1,105 @@
+"""From stored crops to vectors, one batch in memory at a time."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from resources.storage.crop_file import decode_jpeg, decode_reduced_gray, read_crops
+from resources.storage.store import StagedArtifact
+from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
+from screenalytics_assets.core.detection.alignment import embedding_crop
+from screenalytics_assets.core.tracking.near_duplicates import PICTURE_PX, face_picture
+
+if TYPE_CHECKING:
+    from resources.models.embedder import FaceEmbedder
+
+_BATCH = 64
+
+
+def embed_crops(
+    faces: pa.Table,
+    crop_file: Path,
+    load: Callable[[], "FaceEmbedder"],
+    output: StagedArtifact,
+    *,
+    known: Mapping[str, NDArray[np.float32]],
+    on_face: Callable[[], None],
+) -> NDArray[np.float32]:
+    """Embed each face that has no vector yet, and write its crop where the table says so.
+
+    Args:
+        faces: Rows of the faces table.
+        crop_file: The crops of all detections.
+        load: Gives what makes the vectors; not called where each face has one.
+        output: Takes the JPEG files, unchanged.
+        known: By detection id, the vectors that this embedder has already made.
+        on_face: Called once a face.
+
+    Returns:
+        (N, 512) float32, row i for face i.
+    """
+    row_of = {detection_id: row for row, detection_id in enumerate(faces["detection_id"].to_pylist())}
+    places = faces["crop_path"].to_pylist()
+    vectors = np.empty((faces.num_rows, EMBEDDING_DIMENSION), np.float32)
+
+    def unknown_crops() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
+            row = row_of[detection_id]
+            if places[row] is not None:
+                output.path_below_root(places[row]).write_bytes(jpeg)
+            on_face()
+            if detection_id in known:
+                vectors[row] = known[detection_id]
+            else:
+                yield row, embedding_crop(decode_jpeg(jpeg))
+
+    _embed_in_batches(unknown_crops(), load, vectors)
+    return vectors
+
+
+def embed_detections(
+    detection_ids: Sequence[str], crop_file: Path, embedder: "FaceEmbedder", *, on_face: Callable[[], None]
+) -> NDArray[np.float32]:
+    """Embed the crops of detections, each of which has one.
+
+    Returns:
+        (N, 512) float32, row i for id i.
+    """
+    row_of = {detection_id: row for row, detection_id in enumerate(detection_ids)}
+    vectors = np.empty((len(detection_ids), EMBEDDING_DIMENSION), np.float32)
+
+    def crops() -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
+            on_face()
+            yield row_of[detection_id], embedding_crop(decode_jpeg(jpeg))
+
+    _embed_in_batches(crops(), lambda: embedder, vectors)
+    return vectors
+
+
+def face_pictures(detection_ids: Sequence[str], crop_file: Path) -> NDArray[np.uint8]:
+    """The pictures by which looks at a face are compared, of detections with or without a crop.
+
+    Returns:
+        (N, 20, 20), row i for id i; black without a crop.
+    """
+    row_of = {detection_id: row for row, detection_id in enumerate(detection_ids)}
+    pictures = np.zeros((len(detection_ids), PICTURE_PX, PICTURE_PX), np.uint8)
+    for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
+        pictures[row_of[detection_id]] = face_picture(decode_reduced_gray(jpeg))
+    return pictures
+
+
+def _embed_in_batches(
+    crops: Iterator[tuple[int, NDArray[np.uint8]]], load: Callable[[], "FaceEmbedder"], vectors: NDArray[np.float32]
+) -> None:
+    embedder = None
+    while batch := list(islice(crops, _BATCH)):
+        embedder = embedder or load()
+        rows, pictures = zip(*batch, strict=True)
+        vectors[list(rows)] = embedder.embed(np.stack(pictures))

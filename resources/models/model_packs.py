@@ -1,0 +1,245 @@
+"""Model packs: which weights there are, where they lie, and that they are what they should be."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from resources.models.model_registry import (
+    DetectorEntry,
+    DetectorKind,
+    EmbedderEntry,
+    FolderDeclaration,
+    PackEntry,
+    PackFile,
+    Registry,
+    load_declaration,
+    load_registry,
+)
+from resources.system.paths import cache_dir
+from screenalytics_assets.core.common.errors import ModelPackError
+
+PACK_FILE = "pack.yaml"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A file of weights and the digest that it must have; ``remedy`` is what to do when it has another."""
+
+    path: Path
+    sha256: str
+    remedy: str
+
+    def state(self) -> Literal["missing", "altered", "verified"]:
+        """Whether the file is there, and is what it should be."""
+        if not self.path.is_file():
+            return "missing"
+        return "verified" if sha256_of(self.path.read_bytes()) == self.sha256 else "altered"
+
+    def read_verified(self) -> bytes:
+        """The content, whose digest was checked: make the session from these bytes, not from the path.
+
+        Raises:
+            ModelPackError: The file is missing, cannot be read, or is not the one that was declared.
+        """
+        content = _read(self.path, self.remedy)
+        found = sha256_of(content)
+        if found != self.sha256:
+            raise ModelPackError(
+                f"{self.path} is altered: its SHA-256 is {found}, expected {self.sha256}; {self.remedy}"
+            )
+        return content
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """A detector's file and what is known about its weights."""
+
+    file: ModelFile
+    entry: DetectorEntry
+
+
+@dataclass(frozen=True)
+class EmbedderSpec:
+    """An embedder's file and what is known about its weights."""
+
+    file: ModelFile
+    entry: EmbedderEntry
+
+
+@dataclass(frozen=True)
+class ModelPack:
+    """A detector and an embedder that are used together."""
+
+    name: str
+    licence: str
+    commercial_use: bool
+    detector: DetectorSpec
+    embedder: EmbedderSpec
+
+    @property
+    def thresholds(self) -> dict[str, float | None]:
+        """The settings that belong to these weights, by their keys; None where nobody declared one."""
+        return {
+            "confidence_th": self.detector.entry.confidence_th,
+            "track_thresh": self.detector.entry.track_thresh,
+            "cluster_thresh": self.embedder.entry.cluster_thresh,
+            "tight_thresh": self.embedder.entry.tight_thresh,
+            "min_identity_sim": self.embedder.entry.min_identity_sim,
+            "min_cohesion": self.embedder.entry.min_cohesion,
+            "gate_hard_sim": self.embedder.entry.gate_hard_sim,
+            "gate_soft_sim": self.embedder.entry.gate_soft_sim,
+            "name_similarity": self.embedder.entry.name_similarity,
+            "name_margin": self.embedder.entry.name_margin,
+            "min_photo_sim": self.embedder.entry.min_photo_sim,
+        }
+
+    def verify(self) -> None:
+        """Check both files before anything is computed.
+
+        Raises:
+            ModelPackError: A file is missing or altered.
+        """
+        for file in (self.detector.file, self.embedder.file):
+            file.read_verified()
+
+    @property
+    def licence_notice(self) -> str | None:
+        """A sentence to log as a warning, or None when the weights are free for commercial use."""
+        if self.commercial_use:
+            return None
+        return (
+            f"The weights of model pack {self.name!r} are not known to be free for commercial use "
+            f"(licence: {self.licence}). Pack 'open' is."
+        )
+
+
+def pack_dir(name: str) -> Path:
+    """Where the files of a named pack lie.
+
+    InsightFace keeps ``buffalo_l`` where its other users look for it; the rest is in the cache.
+    """
+    if name == "buffalo_l":
+        return Path.home() / ".insightface" / "models" / name
+    return cache_dir() / "models" / name
+
+
+def find_pack(name: str, registry: Registry) -> PackEntry:
+    """The entry of a named pack.
+
+    Raises:
+        ModelPackError: There is no such pack.
+    """
+    if name not in registry.packs:
+        raise ModelPackError(
+            f"unknown model pack {name!r}; known packs: {', '.join(sorted(registry.packs))}. "
+            "For weights of your own, name their folder with model_dir (SCREENALYTICS_MODEL_DIR)"
+        )
+    return registry.packs[name]
+
+
+def model_file(name: str, file: PackFile) -> ModelFile:
+    """Where a file of a named pack must lie."""
+    flag = " --accept-licence" if file.source.client == "insightface" else ""
+    return ModelFile(pack_dir(name) / file.file, file.sha256, f"run `screenalytics models pull {name}{flag}`")
+
+
+def load_pack(model_pack: str, model_dir: Path | None, registry: Path) -> ModelPack:
+    """Find a pack and what is known about its weights; their content is checked when it is loaded.
+
+    Args:
+        model_pack: A name in the registry.
+        model_dir: A folder with a detector and an embedder, instead of the named pack.
+        registry: Path of ``models.yaml``.
+
+    Raises:
+        ModelPackError: No such pack, a file is missing, or the folder is not one detector and one embedder.
+    """
+    known = load_registry(registry)
+    if model_dir is not None:
+        return _folder_pack(model_dir, known)
+    entry = find_pack(model_pack, known)
+    files = [model_file(model_pack, file) for file in entry.files]
+    missing = [file.path.name for file in files if not file.path.is_file()]
+    if missing:
+        raise ModelPackError(
+            f"model pack {model_pack!r} is not here: no {' and no '.join(missing)} in "
+            f"{pack_dir(model_pack)}; {files[0].remedy}"
+        )
+    detector = DetectorSpec(files[0], known.detectors[entry.detector.sha256])
+    embedder = EmbedderSpec(files[1], known.embedders[entry.embedder.sha256])
+    return _pack(model_pack, detector, embedder, FolderDeclaration())
+
+
+def _pack(name: str, detector: DetectorSpec, embedder: EmbedderSpec, declared: FolderDeclaration) -> ModelPack:
+    licences = {entry.name: entry.licence for entry in (detector.entry, embedder.entry)}
+    known_free = detector.entry.commercial_use and embedder.entry.commercial_use
+    return ModelPack(
+        name=name,
+        licence=declared.licence or "; ".join(f"{part}: {licence}" for part, licence in licences.items()),
+        commercial_use=known_free if declared.commercial_use is None else declared.commercial_use,
+        detector=detector,
+        embedder=embedder,
+    )
+
+
+def _folder_pack(folder: Path, registry: Registry) -> ModelPack:
+    if not folder.is_dir():
+        raise ModelPackError(f"model_dir {folder}: no such folder")
+    declared = load_declaration(folder / PACK_FILE)
+    models = sorted(folder.glob("*.onnx"))
+    unknown = set(declared.sha256) - {path.name for path in models}
+    if unknown:
+        raise ModelPackError(f"{folder / PACK_FILE}: no such model in the folder: {', '.join(sorted(unknown))}")
+    detectors = [path for path in models if _detector_kind(path) is not None]
+    detector_path = _only(detectors, folder, "detector (det_*.onnx or centerface.onnx)")
+    embedder_path = _only([path for path in models if path not in detectors], folder, "embedder (any other *.onnx)")
+    return _pack(
+        folder.name,
+        _folder_detector(detector_path, declared, registry),
+        _folder_embedder(embedder_path, declared, registry),
+        declared,
+    )
+
+
+def _folder_detector(path: Path, declared: FolderDeclaration, registry: Registry) -> DetectorSpec:
+    file = _folder_file(path, declared)
+    entry = registry.detectors.get(file.sha256) or registry.detectors[_detector_kind(path) or "scrfd"]
+    return DetectorSpec(file, entry.model_copy(update=declared.detector.model_dump(exclude_none=True)))
+
+
+def _folder_embedder(path: Path, declared: FolderDeclaration, registry: Registry) -> EmbedderSpec:
+    file = _folder_file(path, declared)
+    entry = registry.embedders.get(file.sha256) or EmbedderEntry(name=path.name)
+    return EmbedderSpec(file, entry.model_copy(update=declared.embedder.model_dump(exclude_none=True)))
+
+
+def _folder_file(path: Path, declared: FolderDeclaration) -> ModelFile:
+    remedy = f"put the right file there, or correct {path.parent / PACK_FILE} and start again"
+    return ModelFile(path, declared.sha256.get(path.name) or sha256_of(_read(path, remedy)), remedy)
+
+
+def _detector_kind(path: Path) -> DetectorKind | None:
+    name = path.name.lower()
+    if name == "centerface.onnx":
+        return "centerface"
+    return "scrfd" if name.startswith("det") else None
+
+
+def _only(paths: list[Path], folder: Path, what: str) -> Path:
+    if len(paths) != 1:
+        found = ", ".join(path.name for path in paths) or "none"
+        raise ModelPackError(f"model_dir {folder}: expected one {what}, found {found}")
+    return paths[0]
+
+
+def sha256_of(content: bytes) -> str:
+    """The digest of a file's content, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read(path: Path, remedy: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelPackError(f"{path} cannot be read ({error.strerror}); {remedy}") from error

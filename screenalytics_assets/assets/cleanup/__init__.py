@@ -1,0 +1,1 @@
+"""The cleanup: tracks split again, faces chosen again, people resolved and corrected."""

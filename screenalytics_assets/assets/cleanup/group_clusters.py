@@ -1,0 +1,162 @@
+"""Fourth phase of the cleanup: who the people are."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from resources.settings import SettingsResource
+from resources.storage.crop_file import read_crops
+from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
+from resources.vectors import VectorDatabaseResource
+from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.core.common.errors import DatabaseError
+from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes, joined_publication
+from screenalytics_assets.core.people import resolve_people as core
+from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.metadata import picture, table
+from screenalytics_assets.partitions import EPISODES, show_of
+from screenalytics_assets.reports.pictures.cast import cast_of, cast_sheet
+
+
+def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
+    """Who was named and why, a table of the people, their best crops, and what became of each correction."""
+    document, grouping = artifact.json("identities.json"), artifact.json("grouping.json")
+    cast = cast_of(document, inputs["split_tracks"].table("tracks.parquet"), inputs["reembed"].table("faces.parquet"))
+    shown = {face for member in cast for face in member.best_faces}
+    crops = dict(read_crops(inputs["face_crops"].path("face_crops.parquet"), shown))
+    people = [{"name": member.name or "", **member.row()} for member in cast]
+    outcomes = [{**outcome, "remarks": "; ".join(outcome["remarks"])} for outcome in grouping["corrections"]]
+    decisions = [entry for entry in grouping["decisions"] if entry["decision"] not in ("named", "not_compared")]
+    return {
+        **document["stats"],
+        **{key: grouping[key] for key in ("centroids", "within_episode", "across_episodes")},
+        "corrections": len(outcomes),
+        "corrections_in_doubt": sum(outcome["status"] != "applied" for outcome in outcomes),
+        "people": table(people),
+        "decisions": decisions[:_SHOWN],
+        "contact_sheet": picture(cast_sheet(cast, crops), "the best crops of each person"),
+    } | ({"correction_list": table(outcomes)} if outcomes else {})
+
+
+_SHOWN = 50
+STAGE = Stage(
+    "group_clusters",
+    "2",
+    inputs=("face_crops", "split_tracks", "reembed", "recluster", "corrections"),
+    outputs={"group_clusters": describe},
+)
+
+
+def earlier_people(store: ArtifactStore, clusters: Artifact) -> Publication:
+    """Who has which id: as in the clusters, and beyond that as this phase published before."""
+    before = clusters.json("clusters.json")
+    published = Publication(clusters.table("identity_boxes.parquet"), before["last_identity_number"])
+    manifest = store.manifest("group_clusters", clusters.manifest.ep_id)
+    own = store.open("group_clusters", clusters.manifest.ep_id) if manifest and store.is_intact(manifest) else None
+    if own is None:
+        return published
+    last_number = own.json("identities.json")["last_identity_number"]
+    return joined_publication(published, Publication(own.table("people_boxes.parquet"), last_number))
+
+
+@dg.asset(
+    partitions_def=EPISODES,
+    group_name="cleanup",
+    kinds={"postgres", "json"},
+    deps=[
+        "split_tracks",
+        "reembed",
+        "recluster",
+        "corrections",
+        # Of all shows: which show an episode is of is in its id, and a mapping of our own would not reach the UI.
+        dg.AssetDep("facebank", partition_mapping=dg.AllPartitionMapping()),
+    ],
+    code_version=STAGE.code_version,
+)
+def group_clusters(
+    context: dg.AssetExecutionContext,
+    settings: SettingsResource,
+    artifacts: ArtifactStoreResource,
+    vectors: VectorDatabaseResource,
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """The people of the episode: corrections carried out, related clusters merged, names given by the facebank.
+
+    A person's similarity is the mean over the photos and over the identity's tracks; it must reach
+    ``name_similarity`` and lead the second best person by ``name_margin``. Who is not in the facebank has no name;
+    two identities that are seen together are never one person. ``grouping.json`` holds every decision with its
+    figures. Switched by ``actions``; switched off, only what people corrected is carried out.
+    """
+    with user_errors():
+        run = settings.load()
+        store = artifacts.store()
+        show = show_of(context.partition_key)
+        digest = run.pack.embedder.file.sha256
+        enabled = "group_clusters" in run.resolved.settings.cleanup.actions
+        facebank = enrolled(store, show) if enabled else None
+    clustering = run.resolved.settings.clustering
+
+    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+        tracks = core.Tracks(
+            inputs["split_tracks"].table("tracks.parquet"),
+            inputs["reembed"].table("faces.parquet"),
+            inputs["recluster"].json("track_ids.json")["track_ids"],
+            inputs["recluster"].array("tracks.npy"),
+        )
+        known = compare(vectors, show, facebank, digest, tracks) if facebank else None
+        grouped = core.group_clusters(
+            inputs["recluster"].json("clusters.json"),
+            tracks,
+            known,
+            Corrections.model_validate(inputs["corrections"].json("corrections.json")),
+            clustering,
+            run.thresholds,
+            automatic=enabled,
+            earlier=earlier_people(store, inputs["recluster"]),
+        )
+        output = outputs["group_clusters"]
+        output.write_json("identities.json", grouped.identities)
+        output.write_json("grouping.json", grouped.grouping)
+        tracks_of = {entry["identity_id"]: entry["track_ids"] for entry in grouped.identities["identities"]}
+        output.write_table("people_boxes", identity_boxes(context.partition_key, tracks_of, tracks.table))
+        return {}
+
+    yield from run_stage(
+        context,
+        STAGE,
+        store,
+        run.resolved,
+        config={
+            "enabled": enabled,
+            "facebank": facebank["version"] if facebank else None,
+            "name_similarity": run.thresholds.name_similarity,
+            "name_margin": run.thresholds.name_margin,
+            **clustering.model_dump(exclude={"cluster_thresh", "min_identity_sim", "min_cluster_size"}),
+        },
+        force=settings.force,
+        compute=compute,
+    )
+
+
+def enrolled(store: ArtifactStore, show: str) -> Mapping[str, Any] | None:
+    """What is published of a show's facebank, if it has one; the database is not asked for that."""
+    artifact = store.open("facebank", show)
+    return artifact.json("facebank.json") if artifact else None
+
+
+def compare(
+    vectors: VectorDatabaseResource, show: str, facebank: Mapping[str, Any], model_digest: str, tracks: core.Tracks
+) -> core.Facebank:
+    """The tracks next to the photos of the facebank.
+
+    Raises:
+        DatabaseError: The database is away, or does not hold the facebank that is published.
+    """
+    database = vectors.database()
+    if database.facebank_version(show, model_digest) != facebank["version"]:
+        raise DatabaseError(
+            f"the database does not hold the facebank of {show} that is published: run `screenalytics facebank {show}`"
+        )
+    similarities = database.facebank_similarities(show, model_digest, tracks.track_ids, tracks.vectors)
+    names = {person["person_id"]: person["name"] for person in facebank["people"]}
+    return core.Facebank(similarities, names, facebank["version"])

@@ -1,0 +1,1 @@
+"""The video, its faces and their tracks."""

@@ -1,0 +1,1 @@
+"""Who is who in the episode, and the vectors for search."""

@@ -1,0 +1,1 @@
+"""Metrics, screen time and the report of an episode."""

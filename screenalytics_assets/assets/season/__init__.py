@@ -1,0 +1,1 @@
+"""The screen time of a season."""

@@ -1,0 +1,1 @@
+"""The known people of a show."""

@@ -1,0 +1,1 @@
+"""Alerts about ended runs and breached thresholds."""

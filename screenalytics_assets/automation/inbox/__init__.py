@@ -1,0 +1,1 @@
+"""New videos in the inbox become episodes."""

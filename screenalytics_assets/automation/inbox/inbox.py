@@ -1,0 +1,220 @@
+"""The inbox: files that were dropped, which of them are complete, and which were dealt with already."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resources.system.paths import config_dir, data_location, is_bucket
+from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
+from screenalytics_assets.core.common.errors import VideoError
+
+if TYPE_CHECKING:
+    from resources.storage.bucket import Bucket
+
+FOLDER_VARIABLE = "SCREENALYTICS_INBOX"
+_COPYING_SUFFIXES = frozenset({".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp"})
+
+
+class InboxSettings(ConfigFile):
+    """The keys of ``config/inbox.yaml``."""
+
+    folder: str = Field(
+        "inbox",
+        min_length=1,
+        description="Where episodes are dropped: below the data root, a folder, or s3://bucket/prefix.",
+    )
+    settle_s: float = Field(60.0, ge=0, description="A file is complete when it did not change for this long.")
+    interval_s: int = Field(30, ge=5, description="How often the inbox is looked at.")
+    autorun: bool = Field(False, description="Run the graph for a new episode at once.")
+
+
+def inbox_settings() -> InboxSettings:
+    """The inbox as ``config/inbox.yaml`` describes it; ``SCREENALYTICS_INBOX`` overrides the folder."""
+    settings = read_config(config_dir() / "inbox.yaml", InboxSettings)
+    folder = os.environ.get(FOLDER_VARIABLE)
+    return settings.model_copy(update={"folder": folder}) if folder else settings
+
+
+@dataclass(frozen=True)
+class InboxFile:
+    """A file of the inbox; ``name`` is its path below the inbox."""
+
+    name: str
+    size: int
+    modified_ns: int
+
+    @property
+    def stem(self) -> str:
+        """What should be the episode's id."""
+        return Path(self.name).stem
+
+    @property
+    def stamp(self) -> str:
+        """Changes when the file does."""
+        return hashlib.sha256(f"{self.size} {self.modified_ns}".encode()).hexdigest()[:12]
+
+
+class Inbox(Protocol):
+    """Where episodes are dropped: a folder, or whatever else can list, fetch and remove."""
+
+    def files(self) -> list[InboxFile]:
+        """Every file that could be an episode, complete or not."""
+
+    def local(self, name: str) -> AbstractContextManager[Path]:
+        """A context in which the file lies on this machine."""
+
+    def remove(self, name: str) -> None:
+        """Take the file away."""
+
+
+class FolderInbox:
+    """A folder, with its subfolders; hidden files and files that a program is still writing are not looked at."""
+
+    def __init__(self, root: Path, *, create: bool) -> None:
+        self.root = root
+        self._create = create
+
+    def files(self) -> list[InboxFile]:
+        """The files, in the order of their names.
+
+        Raises:
+            VideoError: The folder is not there, for example because a network drive is not mounted.
+        """
+        if self._create:
+            self.root.mkdir(parents=True, exist_ok=True)
+        if not self.root.is_dir():
+            raise VideoError(f"the inbox {self.root} is not there: create it, mount it, or set {FOLDER_VARIABLE}")
+        return sorted(self._found(), key=lambda file: file.name)
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """The file itself."""
+        yield self.root / name
+
+    def remove(self, name: str) -> None:
+        """Delete the file, if it is still there."""
+        (self.root / name).unlink(missing_ok=True)
+
+    def _found(self) -> Iterator[InboxFile]:
+        for folder, subfolders, names in os.walk(self.root):
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            for name in names:
+                path = Path(folder, name)
+                if not _may_be_episode(path.relative_to(self.root)):
+                    continue
+                try:
+                    stat = path.stat()
+                except FileNotFoundError:  # moved away since the folder was listed, or a link to nowhere
+                    continue
+                yield InboxFile(path.relative_to(self.root).as_posix(), stat.st_size, stat.st_mtime_ns)
+
+
+class BucketInbox:
+    """Objects below a prefix of a bucket; one that is looked at is copied to this machine for as long."""
+
+    def __init__(self, bucket: "Bucket", workspace: Path) -> None:
+        self._bucket = bucket
+        self._workspace = workspace
+
+    def files(self) -> list[InboxFile]:
+        """The objects, in the order of their names.
+
+        Raises:
+            StorageError: The bucket is not there, or may not be read.
+        """
+        return [
+            InboxFile(found.key, found.bytes, int(found.modified_s * 1e9))
+            for found in sorted(self._bucket.list(""), key=lambda found: found.key)
+            if not f"/{found.key}".endswith("/") and _may_be_episode(PurePosixPath(found.key))
+        ]
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """A copy of the object, which is gone afterwards."""
+        self._workspace.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="inbox.", dir=self._workspace) as folder:
+            path = Path(folder) / PurePosixPath(name).name
+            self._bucket.download(name, path)
+            yield path
+
+    def remove(self, name: str) -> None:
+        """Delete the object, if it is still there."""
+        self._bucket.delete([name])
+
+
+def _may_be_episode(path: PurePath) -> bool:
+    """Neither hidden, nor in a hidden folder, nor still being written, by its name."""
+    is_hidden = path.name.startswith("~") or any(part.startswith(".") for part in path.parts)
+    return not is_hidden and path.suffix.lower() not in _COPYING_SUFFIXES
+
+
+def open_inbox(settings: InboxSettings | None = None) -> Inbox:
+    """The inbox that is configured; the one below the data root is created, one elsewhere must be there."""
+    folder = (settings or inbox_settings()).folder
+    if is_bucket(folder):
+        return _inbox_in_bucket(folder)
+    if is_bucket(data_location()) and not Path(folder).is_absolute():
+        return _inbox_in_bucket(f"{data_location().rstrip('/')}/{folder}")
+    return FolderInbox(Path(data_location()) / folder, create=not Path(folder).is_absolute())
+
+
+def _inbox_in_bucket(url: str) -> BucketInbox:
+    # Only whoever has a bucket needs the packages for it.
+    from resources.storage.s3_store import bucket_of, local_folder
+
+    return BucketInbox(bucket_of(url), local_folder() / "staging")
+
+
+class Cursor(BaseModel):
+    """What the sensor knows about the inbox.
+
+    Attributes:
+        version: Of this format; a cursor of another one is forgotten, which costs time and nothing else.
+        waiting: Name, stamp and since when the file has it, seconds since the epoch.
+        done: Name and stamp of files that were registered or refused.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    waiting: Mapping[str, tuple[str, float]] = Field(default_factory=dict)
+    done: Mapping[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Cursor":
+        """A stored cursor, or an empty one where there is none that can be read."""
+        try:
+            return cls.model_validate_json(text) if text else cls()
+        except ValidationError:
+            return cls()
+
+    def observe(self, files: Sequence[InboxFile], now_s: float) -> "Cursor":
+        """What is known after another look: gone files are forgotten, changed ones wait from now on."""
+        new = [file for file in files if self.done.get(file.name) != file.stamp]
+        return Cursor(
+            waiting={file.name: self._since(file, now_s) for file in new},
+            done={file.name: file.stamp for file in files if self.done.get(file.name) == file.stamp},
+        )
+
+    def settled(self, files: Sequence[InboxFile], now_s: float, settle_s: float) -> list[InboxFile]:
+        """Files that wait and did not change for ``settle_s``."""
+        return [file for file in files if file.name in self.waiting and now_s - self.waiting[file.name][1] >= settle_s]
+
+    def without(self, dealt_with: Sequence[InboxFile]) -> "Cursor":
+        """These files are done."""
+        names = {file.name for file in dealt_with}
+        return Cursor(
+            waiting={name: state for name, state in self.waiting.items() if name not in names},
+            done={**self.done, **{file.name: file.stamp for file in dealt_with}},
+        )
+
+    def _since(self, file: InboxFile, now_s: float) -> tuple[str, float]:
+        stamp, since_s = self.waiting.get(file.name, ("", now_s))
+        return (file.stamp, since_s if stamp == file.stamp else now_s)

@@ -1,0 +1,1 @@
+"""Episodes that are retired, and the record that stays."""

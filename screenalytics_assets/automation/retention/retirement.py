@@ -1,0 +1,161 @@
+"""Retiring an episode: everything that was in it is deleted, and the deletion is verified by looking."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import dagster as dg
+
+from resources.storage.store import ArtifactStore
+from resources.vectors import is_database_made, open_database
+from screenalytics_assets.automation.inbox.inbox import Inbox
+from screenalytics_assets.automation.retention.tombstones import Retirement, write_tombstone
+from screenalytics_assets.automation.seasons.backfills import unfinished_backfills
+from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError
+from screenalytics_assets.core.common.layout import corrections_path
+from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, parse_ep_id
+
+_IN_FLIGHT = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+class EpisodeStore(NamedTuple):
+    """A place that holds something of an episode.
+
+    Attributes:
+        name: For the record, for example ``vectors``.
+        find: What it holds of an episode, in words; asked again afterwards, it must say nothing.
+        purge: Deletes all of it.
+    """
+
+    name: str
+    find: Callable[[str], Sequence[str]]
+    purge: Callable[[str], None]
+
+
+def files_store(artifacts: ArtifactStore) -> EpisodeStore:
+    """The episode's folders: its video, artifacts, crops, reports, exports, and what was being written.
+
+    And what people corrected: it names tracks of the episode, and would be obeyed if the id came back.
+    """
+
+    def find(ep_id: str) -> list[str]:
+        place = corrections_path(ep_id)
+        corrections = [] if artifacts.read(place) is None else [artifacts.location(place)]
+        return [*artifacts.files_of(ep_id), *corrections]
+
+    def purge(ep_id: str) -> None:
+        artifacts.remove_files_of(ep_id)
+        artifacts.remove(corrections_path(ep_id))
+
+    return EpisodeStore("files", find, purge)
+
+
+def vectors_store() -> EpisodeStore:
+    """The vectors of the episode's tracks in the database, which is not started where none was ever made.
+
+    Both functions raise `DatabaseError` when the database is away.
+    """
+
+    def find(ep_id: str) -> list[str]:
+        if not is_database_made():
+            return []
+        with open_database() as database:
+            return [] if database.episode_digest(ep_id) is None else [f"tracks of {ep_id} in {database.place}"]
+
+    def purge(ep_id: str) -> None:
+        if is_database_made():
+            with open_database() as database:
+                database.remove_episode(ep_id)
+
+    return EpisodeStore("vectors", find, purge)
+
+
+def inbox_store(inbox: Inbox) -> EpisodeStore:
+    """The dropped files, which would bring the episode back."""
+
+    def names(ep_id: str) -> list[str]:
+        return [file.name for file in inbox.files() if file.stem == ep_id]
+
+    def purge(ep_id: str) -> None:
+        for name in names(ep_id):
+            inbox.remove(name)
+
+    return EpisodeStore("inbox", names, purge)
+
+
+def run_history_store(instance: dg.DagsterInstance) -> EpisodeStore:
+    """The runs of the episode with their events, which hold contact sheets of faces."""
+
+    def run_ids(ep_id: str) -> list[str]:
+        return [run.run_id for run in instance.get_runs(filters=dg.RunsFilter(tags={PARTITION_TAG: ep_id}))]
+
+    def purge(ep_id: str) -> None:
+        for run_id in run_ids(ep_id):
+            instance.delete_run(run_id)
+
+    return EpisodeStore("runs", run_ids, purge)
+
+
+def runs_in_flight(instance: dg.DagsterInstance, ep_id: str) -> list[str]:
+    """Runs and backfills of an episode that are not done."""
+    unfinished = dg.RunsFilter(tags={PARTITION_TAG: ep_id}, statuses=_IN_FLIGHT)
+    runs = [f"run {run.run_id}" for run in instance.get_runs(filters=unfinished)]
+    return [*runs, *(f"backfill {backfill_id}" for backfill_id in unfinished_backfills(instance, [ep_id]))]
+
+
+def retire(
+    instance: dg.DagsterInstance, ep_id: str, stores: Iterable[EpisodeStore], *, artifacts: ArtifactStore
+) -> Retirement:
+    """Delete an episode from everywhere and leave a record of that without anything that was in it.
+
+    Interrupted, it may be called again.
+
+    Args:
+        instance: Knows the partition and its runs.
+        ep_id: The episode.
+        stores: What is purged, in this order, after the partition.
+        artifacts: Takes the record.
+
+    Raises:
+        ConfigurationError: Nothing is known of the episode, or a run of it is in flight.
+        ArtifactError: Something is still there afterwards.
+        DatabaseError: The database of the vectors is away; nothing was deleted.
+    """
+    parse_ep_id(ep_id)
+    stores = list(stores)
+    known = ep_id in instance.get_dynamic_partitions(EPISODES_NAME)
+    removed = {store.name: len(store.find(ep_id)) for store in stores}
+    if not known and not any(removed.values()):
+        raise ConfigurationError(f"{ep_id}: nothing is known of such an episode")
+    _refuse_in_flight(instance, ep_id)
+    # Without the partition nothing new can be launched; what was launched meanwhile is let finish.
+    instance.delete_dynamic_partition(EPISODES_NAME, ep_id)
+    try:
+        _refuse_in_flight(instance, ep_id)
+    except ConfigurationError:
+        instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
+        raise
+    for store in stores:
+        store.purge(ep_id)
+    left = [f"{store.name}: {thing}" for store in stores for thing in store.find(ep_id)]
+    if ep_id in instance.get_dynamic_partitions(EPISODES_NAME):
+        left.append(f"partition: {ep_id}")
+    if left:
+        raise ArtifactError(f"{ep_id} is not gone, retire it again; still there: {'; '.join(left[:10])}")
+    retirement = Retirement(at=datetime.now(UTC).isoformat(timespec="seconds"), removed=removed)
+    write_tombstone(artifacts, ep_id, retirement)
+    return retirement
+
+
+def _refuse_in_flight(instance: dg.DagsterInstance, ep_id: str) -> None:
+    in_flight = runs_in_flight(instance, ep_id)
+    if in_flight:
+        raise ConfigurationError(
+            f"{ep_id} is being worked on: {', '.join(in_flight)}; wait, or end it in the UI, then retire the episode"
+        )

@@ -1,0 +1,59 @@
+"""What is kept of a retired episode: that there was one, and what was deleted. Nothing that was in it."""
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from resources.storage.store import ArtifactStore
+from screenalytics_assets.core.common.errors import ArtifactError
+from screenalytics_assets.core.common.layout import tombstone_path
+
+
+class Retirement(BaseModel):
+    """One retirement of an episode.
+
+    Attributes:
+        at: When, ISO 8601 in UTC.
+        removed: How many things each store held.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: str
+    removed: dict[str, int]
+
+
+class Tombstone(BaseModel):
+    """The record of an episode that was retired, each time that it was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ep_id: str
+    retirements: list[Retirement]
+
+
+def read_tombstone(store: ArtifactStore, ep_id: str) -> Tombstone | None:
+    """The record of an episode, if it was ever retired.
+
+    Raises:
+        ArtifactError: The record cannot be read.
+    """
+    content = store.read(tombstone_path(ep_id))
+    if content is None:
+        return None
+    try:
+        return Tombstone.model_validate_json(content)
+    except ValidationError as error:
+        place = store.location(tombstone_path(ep_id))
+        raise ArtifactError(f"{place}: not a record of a retirement; move it away to begin a new one") from error
+
+
+def times_retired(store: ArtifactStore, ep_id: str) -> int:
+    """How often the episode was retired."""
+    found = read_tombstone(store, ep_id)
+    return len(found.retirements) if found else 0
+
+
+def write_tombstone(store: ArtifactStore, ep_id: str, retirement: Retirement) -> str:
+    """Add a retirement to the record of an episode; the file appears whole. Returns its path or URL."""
+    earlier = read_tombstone(store, ep_id)
+    tombstone = Tombstone(ep_id=ep_id, retirements=[*(earlier.retirements if earlier else []), retirement])
+    return store.write(tombstone_path(ep_id), (tombstone.model_dump_json(indent=2) + "\n").encode())

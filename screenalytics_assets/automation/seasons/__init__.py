@@ -1,0 +1,1 @@
+"""Season schedules, their runs, and the state of each episode."""

@@ -1,0 +1,134 @@
+"""``config/seasons.yaml``: which seasons run by themselves, when, and how."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dagster._utils.schedules import is_valid_cron_schedule
+from pydantic import Field, field_validator, model_validator
+
+from resources.settings import resolve_settings
+from resources.system.paths import config_dir
+from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
+from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.partitions import parse_ep_id, season_of
+
+What = Literal["missing", "stale", "failed", "all"]
+KINDS: tuple[What, ...] = get_args(What)
+FILE = "seasons.yaml"
+
+
+class Season(ConfigFile):
+    """A season of a show.
+
+    Attributes:
+        show: As in the episode ids: ``rhobh`` of ``rhobh-s05e02``.
+        season: Its number.
+        cron: When it is backfilled, for example ``0 2 * * *``; without it, by hand only.
+        timezone: Of the cron expression, as in the IANA database.
+        run: Which episodes: those that lack an artifact, have one that would come out differently today, failed,
+            or all.
+        profile: A profile of ``performance_profiles.yaml``.
+        overrides: Configuration keys and values for the runs of this season.
+    """
+
+    show: str
+    season: int = Field(ge=0, le=99)
+    cron: str | None = None
+    timezone: str = "UTC"
+    run: tuple[What, ...] = ("missing", "stale")
+    profile: str | None = None
+    overrides: Mapping[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The season as in its episode ids: ``rhobh-s05``."""
+        return f"{self.show}-s{self.season:02d}"
+
+    @property
+    def schedule_name(self) -> str:
+        """The name of the season's schedule: ``season_rhobh_s05``."""
+        return f"season_{self.name.replace('-', '_')}"
+
+    def run_config(self) -> dict[str, Any]:
+        """The run configuration of this season's runs."""
+        given = {"profile": self.profile, "overrides": dict(self.overrides)}
+        return {"resources": {"settings": {"config": {key: value for key, value in given.items() if value}}}}
+
+    @field_validator("run", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, value: str | None) -> str | None:
+        if value is not None and not is_valid_cron_schedule(value):
+            raise ValueError("expected five fields as in cron, for example '0 2 * * *'")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("expected a name of the IANA database, for example Europe/Berlin") from error
+        return value
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Season":
+        try:
+            parse_ep_id(f"{self.name}e01")
+            resolve_settings(self.profile, self.overrides)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class Seasons(ConfigFile):
+    """The form of ``seasons.yaml``."""
+
+    seasons: tuple[Season, ...] = ()
+
+    @field_validator("seasons")
+    @classmethod
+    def _each_once(cls, seasons: tuple[Season, ...]) -> tuple[Season, ...]:
+        names = [season.name for season in seasons]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is listed more than once")
+        return seasons
+
+
+def read_seasons() -> dict[str, Season]:
+    """The seasons of the configuration by their name, for example ``rhobh-s05``.
+
+    Raises:
+        ConfigurationError: The file has another form.
+    """
+    return {season.name: season for season in read_config(config_dir() / FILE, Seasons).seasons}
+
+
+def season_named(name: str) -> Season:
+    """A season of the configuration, or one with the defaults where it is not listed.
+
+    Raises:
+        ConfigurationError: The name does not have the form ``show-s05``.
+    """
+    known = read_seasons()
+    if name in known:
+        return known[name]
+    try:
+        parts = parse_ep_id(f"{name}e01")
+    except ConfigurationError as error:
+        listed = f"; in {FILE}: {', '.join(known)}" if known else ""
+        expected = "expected SHOW-sSS, for example rhobh-s05"
+        raise ConfigurationError(f"{name!r} is not a season: {expected}{listed}") from error
+    return Season(show=parts.show, season=int(parts.season))
+
+
+def run_config_of(ep_id: str) -> dict[str, Any]:
+    """The run configuration of an episode: its season's, if that is listed."""
+    season = read_seasons().get(season_of(ep_id))
+    return season.run_config() if season else {}

@@ -1,0 +1,84 @@
+"""``screenalytics check``: judge what episodes published, without computing anything."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from screenalytics_assets.services.acceptance_runs import CheckOutcome
+
+_COLOURS = {"met": "green", "noted": "cyan", "warning": "yellow", "failure": "red", "not_applicable": "dim"}
+
+
+def check(
+    ep_ids: Annotated[list[str], typer.Argument(metavar="EP...", help="Episodes, for example rhobh-s05e02.")],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="METRIC.LIMIT=VALUE", help="A limit for this run.")
+    ] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+) -> None:
+    """Judge the published figures of episodes by config/acceptance.yaml, and tell what changed.
+
+    Exits with 1 when a check fails, with 2 when the input is refused; a warning is no failure.
+    """
+    from screenalytics_assets.services.acceptance_runs import run_acceptance_checks
+    from screenalytics_assets.services.instance import open_instance
+
+    if data_root is not None:
+        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+    overrides = _overrides(assignments or [])
+    console = Console()
+    failed = False
+    with open_instance() as instance:
+        for ep_id in ep_ids:
+            outcomes = run_acceptance_checks(instance, ep_id, overrides)
+            console.print(_table(ep_id, outcomes))
+            for outcome in outcomes:
+                if changes := outcome.changes():
+                    console.print(f"changed: {outcome.metric}: {', '.join(changes)}", highlight=False, soft_wrap=True)
+            told = [outcome for outcome in outcomes if not outcome.passed]
+            for outcome in told:
+                console.print(f"{outcome.severity}: {escape(outcome.message)}", highlight=False, soft_wrap=True)
+            failed = failed or any(outcome.severity == "ERROR" for outcome in told)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
+    from resources.settings import parse_assignment
+    from screenalytics_assets.core.common.errors import ConfigurationError
+
+    overrides: dict[str, dict[str, Any]] = {}
+    for text in assignments:
+        key, value = parse_assignment(text)
+        metric, dot, limit = key.partition(".")
+        if not dot:
+            raise ConfigurationError(
+                f"--set {text!r}: expected METRIC.LIMIT=VALUE, for example tracks_per_minute.warn=60"
+            )
+        overrides.setdefault(metric, {})[limit] = value
+    return overrides
+
+
+def _table(ep_id: str, outcomes: "list[CheckOutcome]") -> Table:
+    table = Table(title=ep_id)
+    for name in ("metric", "value", "target", "warn", "fail", "verdict"):
+        table.add_column(name, no_wrap=True)
+    for outcome in outcomes:
+        colour = _COLOURS[outcome.verdict]
+        table.add_row(
+            outcome.metric,
+            _cell(outcome.figures, "value"),
+            *(_cell(outcome.figures, name) for name in ("target", "warn", "fail")),
+            f"[{colour}]{outcome.verdict.replace('_', ' ')}[/{colour}]",
+        )
+    return table
+
+
+def _cell(figures: dict[str, float], name: str) -> str:
+    ends = [figures[key] for key in (name, f"{name}_min", f"{name}_max") if key in figures]
+    return " to ".join(f"{end:.4g}" for end in ends)

@@ -1,0 +1,110 @@
+"""``screenalytics cleanup``: what a cleanup would change, and then the cleanup."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from resources.storage.store import ArtifactStore
+    from screenalytics_assets.services.runs import RunOutcome
+
+
+def cleanup(
+    ep_id: Annotated[str, typer.Argument(help="A published episode.")],
+    actions: Annotated[
+        str | None,
+        typer.Option(help="Phases that are switched on: split_tracks,reembed,recluster,group_clusters."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and publish nothing.")] = False,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
+) -> None:
+    """Show what the cleanup changes in an episode, then publish it beside the originals.
+
+    Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
+    """
+    from resources.settings import SettingsResource, parse_assignment
+    from resources.storage.store import ArtifactStoreResource
+    from screenalytics_assets.artifact import require_artifact
+    from screenalytics_assets.assets.cleanup.cleanup_report import STAGE
+    from screenalytics_assets.cli.terminal import TerminalProgress
+    from screenalytics_assets.definitions import CLEANUP_ASSETS
+    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.previews import preview_cleanup
+    from screenalytics_assets.services.runs import run_episode
+
+    console = Console()
+    parse_ep_id(ep_id)
+    if data_root is not None:
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
+    overrides = dict(parse_assignment(text) for text in assignments or [])
+    if actions is not None:
+        overrides["actions"] = actions
+    settings = SettingsResource(profile=profile, overrides=overrides)
+    settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
+    phases = [asset.key.to_user_string() for asset in CLEANUP_ASSETS]
+    for name in STAGE.inputs:
+        if name not in phases:
+            require_artifact(ArtifactStoreResource().store(), name, ep_id)
+    progress = TerminalProgress()
+    with tempfile.TemporaryDirectory(prefix="screenalytics-") as folder:
+        outcome, store = preview_cleanup(ep_id, Path(folder), profile=profile, overrides=overrides, progress=progress)
+        if outcome.success:
+            _show(console, store, ep_id)
+    if outcome.success and not dry_run:
+        outcome = run_episode(
+            open_instance(), ep_id, profile=profile, overrides=overrides, select=phases, progress=progress
+        )
+        if outcome.success:
+            console.print(f"published below cleaned/{ep_id}; run {outcome.run_id}", highlight=False)
+    _complain(console, outcome)
+    raise typer.Exit(0 if outcome.success else 1)
+
+
+def _show(console: Console, store: "ArtifactStore", ep_id: str) -> None:
+    from screenalytics_assets.artifact import require_artifact
+    from screenalytics_assets.assets.cleanup.cleanup_report import comparison_rows
+    from screenalytics_assets.core.quality.cleanup_comparison import identity_changes
+    from screenalytics_assets.services.previews import states
+
+    document = require_artifact(store, "cleanup_report", ep_id).json("cleanup_report.json")
+    table = Table(
+        "", "before", "after", "", title=f"{ep_id}: {', '.join(document['actions_completed']) or 'nothing on'}"
+    )
+    for row in comparison_rows(document):
+        table.add_row(row["figure"], f"{row['before']:g}", f"{row['after']:g}", row["is"])
+    console.print(table)
+    for cut in require_artifact(store, "split_tracks", ep_id).table("cuts.parquet").to_pylist():
+        console.print(
+            f"{cut['track_id']} divided at {cut['ts_s']:.2f} s ({cut['reason']}), goes on as {cut['new_track_id']}",
+            highlight=False,
+        )
+    divided, merged = identity_changes(*states(store, ep_id))
+    for name, parts in divided.items():
+        console.print(f"{name} divided into {', '.join(parts)}", highlight=False, soft_wrap=True)
+    for name, parts in merged.items():
+        console.print(f"{name} merged out of {', '.join(parts)}", highlight=False, soft_wrap=True)
+    reembedded = require_artifact(store, "reembed", ep_id).manifest.metrics
+    console.print(
+        f"faces: {reembedded['newly_embedded']} newly embedded, {reembedded['vectors_reused']} vectors reused",
+        highlight=False,
+    )
+
+
+def _complain(console: Console, outcome: "RunOutcome") -> None:
+    for message in outcome.failures:
+        console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    for message in outcome.failed_checks:
+        console.print(f"[red]check failed:[/red] {escape(message)}", soft_wrap=True, highlight=False)

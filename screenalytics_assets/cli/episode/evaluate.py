@@ -1,0 +1,180 @@
+"""``screenalytics evaluate``: an episode against a truth file, or a season against a folder of them."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from resources.storage.store import ArtifactStore
+    from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores
+    from screenalytics_assets.core.evaluation.name_scores import NameScores
+    from screenalytics_assets.services.scoring import SeasonScores
+
+
+def evaluate(
+    ep_id: Annotated[str | None, typer.Argument(help="A published episode; goes with --truth.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="The episode's truth file, JSON.")] = None,
+    season: Annotated[
+        str | None, typer.Option(help="All published episodes of a season, SHOW-sSS; goes with --truth-dir.")
+    ] = None,
+    truth_dir: Annotated[Path | None, typer.Option(help="Folder of the season's EP.truth.json files.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the published intervals of an episode over the truth's, as a .png.")
+    ] = None,
+    before_cleanup: Annotated[
+        bool, typer.Option("--before-cleanup", help="Score tracks and identities as they were before the cleanup.")
+    ] = False,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
+) -> None:
+    """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, screen time and names."""
+    from resources.storage.store import ArtifactStoreResource
+    from screenalytics_assets.core.common.errors import ConfigurationError
+
+    if data_root is not None:
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
+    if ep_id is not None and truth is not None and not (season or truth_dir or output):
+        store = ArtifactStoreResource().store()
+        if picture is not None:
+            _draw(store, ep_id, truth, picture)
+        _evaluate_episode(store, ep_id, truth, as_json=as_json, before_cleanup=before_cleanup)
+    elif season is not None and truth_dir is not None and not (ep_id or truth or picture):
+        _evaluate_season(
+            ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json, before_cleanup=before_cleanup
+        )
+    else:
+        raise ConfigurationError(
+            "evaluate: expected EP --truth FILE [--picture FILE.png], or --season SEASON --truth-dir DIR "
+            "[--output FILE]"
+        )
+
+
+def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> None:
+    from screenalytics_assets.artifact import require_artifact
+    from screenalytics_assets.core.common.errors import ConfigurationError
+    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.reports.pictures.over_truth import compared, over_truth
+    from screenalytics_assets.services.scoring import read_truth, score_published
+
+    if picture.suffix != ".png":
+        raise ConfigurationError(f"--picture {picture}: expected a name that ends in .png")
+    parse_ep_id(ep_id)
+    known = read_truth(truth)
+    screen_time = require_artifact(store, "screen_time", ep_id).json("screen_time.json")
+    rows = compared(known, score_published(store, ep_id, known), screen_time)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(over_truth(rows, title=ep_id, duration_s=screen_time["duration_s"]))
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"picture: {picture}")
+
+
+def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool, before_cleanup: bool) -> None:
+    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.services.scoring import is_final, read_truth, score_published, score_published_names
+
+    parse_ep_id(ep_id)
+    known = read_truth(truth)
+    scores, names = (
+        score_published(store, ep_id, known, before_cleanup=before_cleanup),
+        score_published_names(store, ep_id, known),
+    )
+    if as_json:
+        typer.echo(json.dumps({**scores.to_dict(), "names": names.to_dict() if names else None}, indent=2))
+        return
+    console = Console()
+    final = not before_cleanup and is_final(store, ep_id)
+    console.print(_figures(ep_id if final else f"{ep_id} before the cleanup", scores))
+    console.print(_people(scores))
+    if names:
+        console.print(_names(names))
+
+
+def _evaluate_season(
+    store: "ArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool, before_cleanup: bool
+) -> None:
+    from screenalytics_assets.services.scoring import check_table_path, score_season, table_text, write_table
+
+    if output is not None:
+        check_table_path(output)
+    scores = score_season(store, season, truth_dir, before_cleanup=before_cleanup)
+    if output is not None:
+        write_table(scores.rows(), output)
+        place = str(output)
+    else:
+        place = store.write(f"reports/{season}/evaluation.csv", table_text(scores.rows(), ".csv").encode())
+    if as_json:
+        typer.echo(json.dumps(scores.to_dict(), indent=2))
+    else:
+        Console().print(_season(scores))
+        if scores.names:
+            Console().print(_names(scores.names))
+    messages = Console(stderr=True, soft_wrap=True, highlight=False)
+    if scores.not_published:
+        messages.print(f"not published, not scored: {', '.join(scores.not_published)}")
+    messages.print(f"table: {place}")
+
+
+def _figures(title: str, scores: "EpisodeScores") -> Table:
+    from screenalytics_assets.services.scoring import text_of
+
+    table = Table("figure", "value", title=title)
+    for name, value in scores.to_dict().items():
+        if isinstance(value, int | float):
+            table.add_row(name, text_of(value))
+    return table
+
+
+def _people(scores: "EpisodeScores") -> Table:
+    table = Table("person", "seconds", "predicted", "error", "found", "precision", "recall", "identity", "identities")
+    for person in scores.per_person:
+        table.add_row(
+            person.person,
+            f"{person.presence_s:.1f}",
+            f"{person.predicted_s:.1f}",
+            f"{person.screen_time_error:.1%}",
+            f"{person.found:.3f}",
+            f"{person.character_precision:.3f}",
+            f"{person.character_recall:.3f}",
+            person.identity_id or "none",
+            ", ".join(person.identity_ids),
+        )
+    return table
+
+
+def _names(scores: "NameScores") -> Table:
+    table = Table(
+        "person", "seconds", "found", "named right", "of found", "named wrong", "as", "screen time", title="names"
+    )
+    for person in scores.people:
+        table.add_row(
+            person.person,
+            f"{person.seconds:.1f}",
+            f"{person.found_s:.1f}",
+            f"{person.right_s / person.seconds:.1%}",
+            f"{person.right_s / person.found_s:.1%}" if person.found_s else "",
+            f"{person.wrong_s / person.seconds:.1%}",
+            ", ".join(person.wrong_names),
+            f"{person.shown_s / person.present_s:.1%}" if person.present_s else "",
+        )
+    return table
+
+
+def _season(scores: "SeasonScores") -> Table:
+    """A column an episode: a terminal is not wide enough for a column a figure."""
+    from screenalytics_assets.services.scoring import text_of
+
+    rows = scores.rows()
+    table = Table("figure", *(row["ep_id"] for row in rows), title=scores.season)
+    for name in list(rows[0])[1:]:
+        table.add_row(name, *(text_of(row[name]) for row in rows))
+    return table

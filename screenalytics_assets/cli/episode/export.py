@@ -1,0 +1,44 @@
+"""``screenalytics export``: an episode in the formats of other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def export(
+    ep_id: Annotated[str, typer.Argument(help="A published episode.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="csv (spreadsheet), jsonl, or mot (tracks for MOTChallenge tools).")
+    ] = "csv",
+    out: Annotated[Path | None, typer.Option(help="Folder for the files, instead of exports/EP of the data.")] = None,
+) -> None:
+    """Write the tracks, and for csv and jsonl the screen time, of an episode."""
+    from resources.storage.store import ArtifactStoreResource
+    from screenalytics_assets.artifact import require_artifact
+    from screenalytics_assets.core.common.errors import ConfigurationError
+    from screenalytics_assets.core.screen_time.export import FORMATS, export_texts, exported_boxes
+    from screenalytics_assets.partitions import parse_ep_id
+
+    parse_ep_id(ep_id)
+    if format_ not in FORMATS:
+        raise ConfigurationError(f"--format {format_}: expected one of {', '.join(FORMATS)}")
+    store = ArtifactStoreResource().store()
+    video = require_artifact(store, "episode_video", ep_id).json("video.json")
+    boxes = exported_boxes(
+        require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
+        require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id", "confidence"]),
+        require_artifact(store, "identities", ep_id).json("identities.json"),
+        width=video["width"],
+        height=video["height"],
+    )
+    screen_time = require_artifact(store, "screen_time", ep_id).json("screen_time.json")
+    console = Console(soft_wrap=True, highlight=False)
+    for name, text in export_texts(boxes, screen_time, format_).items():
+        if out is None:
+            console.print(store.write(f"exports/{ep_id}/{name}", text.encode()))
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text(text, encoding="utf-8")
+            console.print(str(out / name))

@@ -1,0 +1,31 @@
+"""``screenalytics progress``: how far the latest run of an episode is."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def progress(
+    ep_id: Annotated[str, typer.Argument(help="An episode.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Phase, fraction and time of the latest run of an episode, wherever it runs or ran."""
+    from screenalytics_assets.core.common.errors import ConfigurationError
+    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.run_progress import latest_progress
+
+    parse_ep_id(ep_id)
+    found = latest_progress(open_instance(), ep_id)
+    if found is None:
+        raise ConfigurationError(f"{ep_id} was never run: start it with `screenalytics run VIDEO --ep-id {ep_id}`")
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2))
+        return
+    Console().print(
+        f"{found.ep_id}: {found.status.lower()}, {found.phase or 'not begun'} "
+        f"({found.phase_index} of {found.phase_total}), {found.fraction:.0%} in {found.total_elapsed_seconds:.0f} s",
+        highlight=False,
+    )

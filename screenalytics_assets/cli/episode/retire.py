@@ -1,0 +1,35 @@
+"""``screenalytics retire``: an episode goes, and leaves a record that it was there."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def retire(
+    ep_id: Annotated[str, typer.Argument(metavar="EP", help="Episode id, for example rhobh-s05e02.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+) -> None:
+    """Delete an episode: its video, artifacts, vectors, corrections, runs and partition.
+
+    Refused while a run of it is in flight. A record without faces stays in retired/ below the data root.
+    """
+    from resources.storage.store import ArtifactStoreResource
+    from screenalytics_assets.automation.alerts.stores import episode_stores
+    from screenalytics_assets.automation.retention.retirement import retire as retire_episode
+    from screenalytics_assets.core.common.layout import tombstone_path
+    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.services.instance import open_instance
+
+    console = Console()
+    parse_ep_id(ep_id)
+    artifacts = ArtifactStoreResource().store()
+    with open_instance() as instance:
+        stores = episode_stores(instance, artifacts)
+        if not yes:
+            held = ", ".join(f"{len(store.find(ep_id))} {store.name}" for store in stores)
+            typer.confirm(f"delete {ep_id} for good ({held})?", abort=True)
+        retirement = retire_episode(instance, ep_id, stores, artifacts=artifacts)
+    removed = ", ".join(f"{count} {name}" for name, count in retirement.removed.items())
+    console.print(f"{ep_id} is retired; deleted: {removed}", highlight=False, soft_wrap=True)
+    console.print(f"record: {artifacts.location(tombstone_path(ep_id))}", highlight=False, soft_wrap=True)

@@ -1,0 +1,121 @@
+"""``screenalytics run``: an episode goes in, its people come out."""
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from screenalytics_assets.cli.importing import nothing_thrown_away
+
+if TYPE_CHECKING:
+    from screenalytics_assets.services.runs import RunOutcome
+
+_STORES = "episode_vectors"
+"""What is always stored in the database."""
+
+
+def run(
+    ep_id: Annotated[str, typer.Option(help="Episode id, for example rhobh-s05e02.")],
+    video: Annotated[
+        Path | None, typer.Argument(help="The video; may be left out when the episode has one already.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
+    ] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(help="Materialize this asset only; may be given several times.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Compute again even what is unchanged.")] = False,
+    replace: Annotated[bool, typer.Option(help="Take VIDEO even if the episode has another one.")] = False,
+) -> None:
+    """Register an episode and materialize its assets.
+
+    Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
+    """
+    with nothing_thrown_away():
+        from resources.configuration.acceptance_limits import load_acceptance
+        from resources.settings import SettingsResource, parse_assignment
+        from resources.storage.video_decoder import probe_video
+        from resources.storage.videos import VideoLibraryResource
+        from screenalytics_assets.partitions import parse_ep_id
+        from screenalytics_assets.services.runs import require_known_assets
+
+    console = Console()
+    parse_ep_id(ep_id)
+    if data_root is not None:
+        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
+    overrides = dict(parse_assignment(text) for text in assignments or [])
+    settings = SettingsResource(profile=profile, overrides=overrides)
+    settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
+    require_known_assets(select or [])
+    load_acceptance()
+    library = VideoLibraryResource()
+    if video is not None:
+        probe_video(video)
+        library.add(ep_id, video, replace=replace)
+    library.locate(ep_id)
+    ok = execute(console, ep_id, profile, overrides, force=force, select=select or [])
+    raise typer.Exit(0 if ok else 1)
+
+
+def execute(
+    console: Console,
+    ep_id: str,
+    profile: str | None,
+    overrides: dict[str, Any],
+    *,
+    force: bool,
+    select: list[str],
+) -> bool:
+    """Materialize and tell how it went; whether everything passed."""
+    from resources.storage.store import ArtifactStoreResource
+    from resources.vectors import database_made_meanwhile
+    from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
+    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.runs import run_episode
+
+    with database_made_meanwhile() if not select or _STORES in select else nullcontext():
+        with nothing_thrown_away():  # the instance imports its storage
+            instance = open_instance()
+        outcome = run_episode(
+            instance,
+            ep_id,
+            profile=profile,
+            overrides=overrides,
+            force=force,
+            select=select,
+            progress=TerminalProgress(),
+        )
+    tell(console, outcome)
+    if outcome.success and not select:
+        store = ArtifactStoreResource().store()
+        console.print(people_table(store, ep_id))
+        console.print(f"faces: {sheet_location(store, ep_id)}", soft_wrap=True, highlight=False)
+        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
+        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
+    return outcome.success
+
+
+def tell(console: Console, outcome: "RunOutcome") -> None:
+    """What went wrong, what should be looked at, what was computed and what was not."""
+    for message in outcome.failures:
+        console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    for message in outcome.failed_checks:
+        console.print(f"[red]check failed:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    for message in outcome.warned_checks:
+        console.print(f"[yellow]check warns:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)
+    if outcome.computed:
+        console.print(f"computed: {', '.join(outcome.computed)}", highlight=False, soft_wrap=True)
+    if outcome.reused:
+        unchanged = "everything is unchanged" if not outcome.computed and outcome.success else "unchanged"
+        console.print(f"{unchanged}, not computed again: {', '.join(outcome.reused)}", highlight=False, soft_wrap=True)
+    for message in outcome.warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)

@@ -1,0 +1,1 @@
+"""Commands about a show, a season and known people."""

@@ -1,0 +1,174 @@
+"""``screenalytics season``: the episodes of a season, and running them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from screenalytics_assets.automation.seasons.season_config import What
+
+season_app = typer.Typer(help="The episodes of a season, and running them.", no_args_is_help=True)
+
+_Name = Annotated[str, typer.Argument(metavar="SEASON", help="For example rhobh-s05.")]
+_What = Annotated[
+    list[str] | None, typer.Option("--what", help="missing, stale, failed or all; may be given several times.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Tell the same as JSON.")]
+_STYLES = {
+    "ok": "green",
+    "passed": "green",
+    "stale": "yellow",
+    "warned": "yellow",
+    "running": "cyan",
+    "missing": "dim",
+    "not run": "dim",
+    "failed": "red",
+}
+
+
+@season_app.callback()
+def _season() -> None:
+    """The episodes of a season, and running them."""
+
+
+@season_app.command("run")
+def run(name: _Name, what: _What = None, as_json: _Json = False) -> None:
+    """Launch one backfill of the season's episodes, one run each; the daemon of `screenalytics ui` executes it."""
+    import json
+    from datetime import UTC, datetime
+
+    from screenalytics_assets.automation.seasons.season_config import season_named
+    from screenalytics_assets.automation.seasons.season_runs import launch_season
+    from screenalytics_assets.definitions import defs
+    from screenalytics_assets.services.instance import open_instance
+
+    console = Console()
+    season = season_named(name)
+    chosen = parse_what(what)
+    launch = launch_season(
+        open_instance(),
+        defs.resolve_asset_graph(),
+        season,
+        moment=f"{datetime.now(UTC):%Y%m%dT%H%M%S}_by_hand",
+        what=chosen,
+    )
+    if as_json:
+        document = {"backfill_id": launch.backfill_id if launch.ep_ids else None, "ep_ids": list(launch.ep_ids)}
+        typer.echo(json.dumps({**document, "message": launch.message}, indent=2))
+        return
+    console.print(escape(launch.message), soft_wrap=True, highlight=False)
+    if launch.ep_ids:
+        console.print(f"episodes: {', '.join(launch.ep_ids)}", soft_wrap=True, highlight=False)
+        console.print(
+            "it runs while `screenalytics ui` does; see "
+            f"http://127.0.0.1:3000/runs/b/{launch.backfill_id} or `screenalytics season status {name}`",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+@season_app.command("status")
+def status(name: _Name, what: _What = None, as_json: _Json = False) -> None:
+    """What is published of each episode, and what its checks gave."""
+    import json
+
+    from screenalytics_assets.automation.seasons.season_config import season_named
+    from screenalytics_assets.automation.seasons.season_runs import read_season
+    from screenalytics_assets.definitions import defs
+    from screenalytics_assets.services.instance import open_instance
+
+    season = season_named(name)
+    chosen = parse_what(what) or ("all",)
+    states = read_season(open_instance(), defs.resolve_asset_graph(), season)
+    shown = [state for state in states if any(map(state.is_what, chosen))]
+    if as_json:
+        rows = [
+            {
+                "ep_id": state.ep_id,
+                "state": state.state,
+                "run": state.run,
+                "assets": dict(state.assets),
+                "checks": dict(state.checks),
+            }
+            for state in shown
+        ]
+        typer.echo(json.dumps({"season": season.name, "episodes": rows}, indent=2))
+        return
+    console = Console()
+    table = Table(title=f"{season.name}: {len(shown)} of {len(states)} episodes")
+    for column in ("episode", "state"):
+        table.add_column(column, no_wrap=True)
+    for asset in shown[0].assets if shown else ():
+        table.add_column(asset.replace("_", " "))
+    table.add_column("checks", min_width=12)
+    for state in shown:
+        cells = [_styled(value) for value in (state.state, *state.assets.values())]
+        table.add_row(state.ep_id, *cells, _checks_cell(state.checks.items()))
+    console.print(table)
+    if not states:
+        console.print(
+            f"no episode of {season.name} is registered: drop SHOW-sSSeEE.mp4 into the inbox, or "
+            f"screenalytics run VIDEO --ep-id {season.name}e01",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@season_app.command("report")
+def report(
+    name: _Name,
+    force: Annotated[bool, typer.Option(help="Compute again even what is unchanged.")] = False,
+) -> None:
+    """Add up the screen time of the season's episodes; make its page, which links the episodes' reports.
+
+    Reads what is published, and takes seconds; run it again after episodes were computed. Exits with 1 when it fails.
+    """
+    from resources.storage.store import ArtifactStoreResource
+    from screenalytics_assets.cli.episode.run import tell
+    from screenalytics_assets.cli.terminal import report_location
+    from screenalytics_assets.partitions import parse_season
+    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.runs import run_season
+
+    console = Console()
+    outcome = run_season(open_instance(), parse_season(name), force=force)
+    tell(console, outcome)
+    if outcome.success:
+        place = report_location(ArtifactStoreResource().store(), name)
+        console.print(f"report: {place}", soft_wrap=True, highlight=False)
+    raise typer.Exit(0 if outcome.success else 1)
+
+
+def parse_what(values: list[str] | None) -> "tuple[What, ...] | None":
+    """What to run as typed.
+
+    Raises:
+        ConfigurationError: There is no such thing.
+    """
+    from screenalytics_assets.automation.seasons.season_config import KINDS
+    from screenalytics_assets.core.common.errors import ConfigurationError
+
+    unknown = sorted(set(values or ()) - set(KINDS))
+    if unknown:
+        raise ConfigurationError(f"--what {', '.join(unknown)}: expected {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if kind in values) if values else None
+
+
+def _styled(value: str) -> str:
+    return f"[{_STYLES.get(value, 'default')}]{value}[/]"
+
+
+def _checks_cell(checks: Iterable[tuple[str, str]]) -> str:
+    """How many passed, and by name what did not."""
+    results = list(checks)
+    counted = [
+        f"[{_STYLES[kind]}]{count} {kind}[/]"
+        for kind in ("passed", "warned", "failed", "not run")
+        if (count := sum(result == kind for _, result in results))
+    ]
+    named = [f"[{_STYLES[result]}]{name}[/]" for name, result in results if result in ("warned", "failed")]
+    return ", ".join(counted) + (f": {', '.join(named)}" if named else "")

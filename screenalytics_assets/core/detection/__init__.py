@@ -1,0 +1,1 @@
+"""From frames to a table of faces with pose and quality, and their aligned crops."""

@@ -1,0 +1,71 @@
+"""From CenterFace's output maps to faces (Xu et al., "CenterFace", 2019)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.detection.face_boxes import FrameFaces
+
+OUTPUT_STRIDE_PX = 4
+"""One cell of the output maps covers this many input pixels."""
+
+
+def decode_centerface(
+    heatmap: NDArray[np.float32],
+    log_size: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    landmarks: NDArray[np.float32],
+    *,
+    confidence_th: float,
+    input_px_per_frame_px: float,
+) -> FrameFaces:
+    """Every cell that scores at least ``confidence_th`` as a face; several cells usually find the same face.
+
+    The net's pairs are (y, x). Box sides are ``exp(log_size)`` cells, the centre is the middle of the cell
+    moved by ``offset`` cells, and landmarks are fractions of the box from its top left corner. The authors'
+    demo first clips that corner to the picture, which shifts box and landmarks of a face that the border
+    cuts; here the box keeps its place and reaches outside.
+
+    Args:
+        heatmap: (1, 1, h, w), scores 0 to 1.
+        log_size: (1, 2, h, w), natural logarithm of height and width.
+        offset: (1, 2, h, w), y and x.
+        landmarks: (1, 10, h, w), y and x of left eye, right eye, nose, left and right mouth corner.
+        confidence_th: Least score.
+        input_px_per_frame_px: Scale from the frame to the net's input, which share their top left corner.
+
+    Returns:
+        Candidates in pixels of the frame, in no particular order.
+    """
+    row, column = np.nonzero(heatmap[0, 0] >= confidence_th)
+    frame_px_per_cell = OUTPUT_STRIDE_PX / input_px_per_frame_px
+    size = np.exp(log_size[0, :, row, column])
+    centre = np.stack([row, column], axis=1) + 0.5 + offset[0, :, row, column]
+    corner = centre - size / 2
+    points = corner[:, None, :] + landmarks[0, :, row, column].reshape(-1, 5, 2) * size[:, None, :]
+    boxes = np.concatenate([corner[:, ::-1], (corner + size)[:, ::-1]], axis=1) * frame_px_per_cell
+    return FrameFaces(
+        boxes.astype(np.float32),
+        heatmap[0, 0, row, column].astype(np.float32),
+        (points[:, :, ::-1] * frame_px_per_cell).astype(np.float32),
+    )
+
+
+def suppress_overlaps(faces: FrameFaces, nms_iou: float) -> FrameFaces:
+    """Greedy non-maximum suppression: the best stays, those that overlap it by more than ``nms_iou`` go.
+
+    Returns:
+        The faces that stay, by falling score.
+    """
+    boxes = faces.boxes_px
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    remaining = np.argsort(-faces.scores, kind="stable")
+    kept = []
+    while remaining.size:
+        best, others = remaining[0], remaining[1:]
+        kept.append(best)
+        overlap_sides = np.minimum(boxes[best, 2:], boxes[others, 2:]) - np.maximum(boxes[best, :2], boxes[others, :2])
+        overlap = np.prod(np.maximum(overlap_sides, 0), axis=1)
+        # Compared without a division, so that two boxes of no area do not divide by zero.
+        remaining = others[overlap <= nms_iou * (areas[best] + areas[others] - overlap)]
+    chosen = np.array(kept, dtype=np.intp)
+    return FrameFaces(boxes[chosen], faces.scores[chosen], faces.landmarks_px[chosen])

@@ -1,0 +1,1 @@
+"""Which crops of a track are good enough to be embedded."""

@@ -1,0 +1,163 @@
+"""From tracks to the faces that are embedded, and the reasons of those that are not."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.common.arrow import column_of, table_of
+from screenalytics_assets.core.common.layout import crop_path
+from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.embedding.crop_sampling import cap_episode, quality_ranks, sample_track
+from screenalytics_assets.core.embedding.quality_filter import (
+    ACCEPTED,
+    StricterLimits,
+    rejection_reasons,
+    stricter_reasons,
+)
+
+VOLUME_CAP = "volume_cap"
+"""Reason of a sampled face that the limit of the episode left out."""
+
+
+class Selection(NamedTuple):
+    """Faces to embed and rejected candidates, in the declared schemas."""
+
+    faces: pa.Table
+    rejected: pa.Table
+
+
+def select_faces(
+    tracks: pa.Table,
+    detections: pa.Table,
+    cropped_ids: pa.ChunkedArray,
+    settings: FacesSettings,
+    *,
+    min_confidence: float,
+    model_digest: str,
+    embedded: Collection[str] = (),
+    stricter: StricterLimits | None = None,
+    asset: str = "faces",
+) -> Selection:
+    """Gate the detections of each track, then sample the good ones.
+
+    Args:
+        tracks: The tracks of an episode.
+        detections: Its detections.
+        cropped_ids: Ids of the detections that have a stored crop.
+        settings: The gate and the sampling.
+        min_confidence: Least detector score of an embedded face.
+        model_digest: Digest of the embedder that the faces are for.
+        embedded: Ids of the detections that the appearance gate has embedded, the best of each moment of a track: where
+            a track has some that are good, its faces are chosen among them.
+        stricter: Turn down more, where a track has better faces.
+        asset: Which asset the faces become; says where their crops lie.
+    """
+    candidates, track_of_row = _tracked_detections(tracks, detections)
+    has_crop = pc.is_in(candidates["detection_id"], value_set=cropped_ids).to_numpy()
+    gated = rejection_reasons(candidates, has_crop, settings, min_confidence=min_confidence)
+    eligible = _embedded_if_any(gated == ACCEPTED, candidates["detection_id"], track_of_row, embedded)
+    if stricter is not None:
+        gated[eligible] = stricter_reasons(
+            gated[eligible], candidates.filter(pa.array(eligible)), track_of_row[eligible], stricter
+        )
+        eligible &= gated == ACCEPTED
+    quality = column_of(candidates, "quality_score")
+    chosen = _sample(track_of_row, column_of(candidates, "ts_s"), quality, eligible, settings)
+    kept = cap_episode(track_of_row[chosen], quality[chosen], limit=settings.max_crops_per_episode)
+    reasons = gated.astype(object)
+    reasons[chosen[~kept]] = VOLUME_CAP
+    return Selection(
+        faces=_faces_table(
+            candidates, tracks, track_of_row, chosen[kept], model_digest, asset if settings.save_crops else None
+        ),
+        rejected=_rejected_table(candidates, tracks, track_of_row, reasons),
+    )
+
+
+def _tracked_detections(tracks: pa.Table, detections: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+    """The detections of all tracks, track by track in time, and the row of each one's track."""
+    boxes = tracks["boxes"].combine_chunks()
+    ids = boxes.flatten().field("detection_id")
+    rows = pc.index_in(ids, value_set=detections["detection_id"].combine_chunks())
+    track_of_row = np.repeat(np.arange(tracks.num_rows), boxes.value_lengths().to_numpy())
+    return detections.take(rows), track_of_row
+
+
+def _embedded_if_any(
+    accepted: NDArray[np.bool_],
+    detection_ids: pa.ChunkedArray,
+    track_of_row: NDArray[np.int64],
+    embedded: Collection[str],
+) -> NDArray[np.bool_]:
+    is_embedded = accepted & pc.is_in(detection_ids, value_set=pa.array(list(embedded), pa.string())).to_numpy()
+    return np.where(np.isin(track_of_row, track_of_row[is_embedded]), is_embedded, accepted)
+
+
+def _sample(
+    track_of_row: NDArray[np.int64],
+    ts_s: NDArray[np.float64],
+    quality: NDArray[np.float32],
+    accepted: NDArray[np.bool_],
+    settings: FacesSettings,
+) -> NDArray[np.int64]:
+    rows = np.flatnonzero(accepted)
+    groups = np.split(rows, np.flatnonzero(np.diff(track_of_row[rows])) + 1)
+    chosen = [
+        group[
+            sample_track(
+                ts_s[group],
+                quality[group],
+                limit=settings.max_crops_per_track,
+                strategy=settings.sampling_strategy,
+            )
+        ]
+        for group in groups
+    ]
+    return np.concatenate(chosen)
+
+
+def _faces_table(
+    candidates: pa.Table,
+    tracks: pa.Table,
+    track_of_row: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    model_digest: str,
+    crops_of: str | None,
+) -> pa.Table:
+    faces = candidates.take(rows)
+    track_ids = tracks["track_id"].take(track_of_row[rows])
+    places = zip(faces["ep_id"].to_pylist(), track_ids.to_pylist(), faces["frame_idx"].to_pylist(), strict=True)
+    copied = ("ep_id", "detection_id", "frame_idx", "ts_s", "bbox", "landmarks", "quality_score")
+    return table_of(
+        schemas.FACES,
+        {
+            **{name: faces[name] for name in copied},
+            "face_id": [f"face-{i + 1:05d}" for i in range(len(rows))],
+            "track_id": track_ids,
+            "quality_rank": quality_ranks(track_of_row[rows], column_of(faces, "quality_score")),
+            "crop_path": [crop_path(*place, crops_of) if crops_of else None for place in places],
+            "model_digest": [model_digest] * len(rows),
+        },
+    )
+
+
+def _rejected_table(
+    candidates: pa.Table, tracks: pa.Table, track_of_row: NDArray[np.int64], reasons: NDArray[np.object_]
+) -> pa.Table:
+    rows = np.flatnonzero(reasons != ACCEPTED)
+    rejected = candidates.take(rows)
+    copied = set(schemas.CROPS_DEBUG.names) & set(rejected.schema.names)
+    return table_of(
+        schemas.CROPS_DEBUG,
+        {
+            **{name: rejected[name] for name in copied},
+            "track_id": tracks["track_id"].take(track_of_row[rows]),
+            "status": ["rejected"] * len(rows),
+            "reason": reasons[rows].tolist(),
+        },
+    )

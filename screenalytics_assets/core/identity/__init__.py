@@ -1,0 +1,1 @@
+"""From tracks to identities: clustering, with ids that stay stable between runs."""

@@ -1,0 +1,1 @@
+"""From identities to named people: corrections, merging and the facebank."""

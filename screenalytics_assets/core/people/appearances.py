@@ -1,0 +1,81 @@
+"""From tracks that resemble a face to when the person is seen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from screenalytics_assets.core.common.intervals import intervals_of, merged, total_s
+
+
+class Appearance(NamedTuple):
+    """An episode in which a face is seen.
+
+    Attributes:
+        ep_id: The episode.
+        intervals_s: Start and end of each stretch, merged and ascending.
+        tracks: The tracks that resemble the face: track_id, identity_id, person_id, name, start_s, end_s,
+            detection_id, similarity; by time.
+    """
+
+    ep_id: str
+    intervals_s: list[tuple[float, float]]
+    tracks: Sequence[Mapping[str, Any]]
+
+    @property
+    def seconds(self) -> float:
+        """How long the face is seen."""
+        return total_s(intervals_of(self.intervals_s))
+
+    @property
+    def similarity(self) -> float:
+        """Of the track that resembles it most."""
+        return max(float(track["similarity"]) for track in self.tracks)
+
+    @property
+    def people(self) -> list[str]:
+        """Who those tracks are in the episode, the most similar first: the name, or the identity of who has none."""
+        found = (track["name"] or track["identity_id"] for track in self._ranked())
+        return list(dict.fromkeys(str(who) for who in found if who))
+
+    @property
+    def best_faces(self) -> list[str]:
+        """The faces of the tracks, by falling similarity."""
+        return [str(track["detection_id"]) for track in self._ranked()]
+
+    def _ranked(self) -> list[Mapping[str, Any]]:
+        return sorted(self.tracks, key=lambda track: -float(track["similarity"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The appearance as JSON."""
+        return {
+            "ep_id": self.ep_id,
+            "seconds": round(self.seconds, 3),
+            "similarity": round(self.similarity, 4),
+            "people": self.people,
+            "intervals": [[round(start_s, 3), round(end_s, 3)] for start_s, end_s in self.intervals_s],
+            "tracks": [{**track, "similarity": round(float(track["similarity"]), 4)} for track in self.tracks],
+        }
+
+
+def appearances(matches: pa.Table) -> list[Appearance]:
+    """The episodes of tracks, by their id.
+
+    Args:
+        matches: ``ep_id``, ``track_id``, ``identity_id``, ``person_id``, ``name``, ``start_s``, ``end_s``,
+            ``detection_id`` and ``similarity``, by episode and time.
+    """
+    by_episode: dict[str, list[dict[str, Any]]] = {}
+    for row in matches.to_pylist():
+        by_episode.setdefault(row.pop("ep_id"), []).append(row)
+    return [
+        Appearance(
+            ep_id,
+            [
+                (float(start_s), float(end_s))
+                for start_s, end_s in merged(intervals_of([(track["start_s"], track["end_s"]) for track in tracks]))
+            ],
+            tracks,
+        )
+        for ep_id, tracks in sorted(by_episode.items())
+    ]

@@ -1,0 +1,243 @@
+"""What people correct: the form of ``corrections/{ep_id}.yaml``, and where its entries point to in the picture.
+
+Tracks and identities have other numbers, and other limits, after a run with another stride, threshold or model. A
+correction therefore holds a few faces, each a time and a box, of what it is about; ids are for people to read.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from screenalytics_assets.core.common.arrow import boxes_of
+from screenalytics_assets.core.common.geometry import paired_iou
+from screenalytics_assets.core.identity.stable_ids import SAME_FACE_IOU
+
+MAX_ANCHORS = 24
+"""Faces kept of an identity: at most three a track, and one for each of its longest tracks where it has many."""
+ANCHORS_PER_TRACK = 3
+SLACK_S = 0.2
+"""A track may begin or end this much earlier in another run: two analysed frames at ten a second."""
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+PersonId = Annotated[str, Field(pattern=r"^[^\W_]+(?:[-_][^\W_]+)*$", max_length=80)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Anchor(_Entry):
+    """A face: when it is seen, and where in the frame (x1, y1, x2, y2, 0 to 1)."""
+
+    ts_s: float = Field(ge=0)
+    bbox: tuple[_Share, _Share, _Share, _Share]
+
+    @model_validator(mode="after")
+    def _has_an_area(self) -> Self:
+        x1, y1, x2, y2 = self.bbox
+        if x1 >= x2 or y1 >= y2:
+            raise ValueError(f"the box {list(self.bbox)} is empty; expected x1 < x2 and y1 < y2")
+        return self
+
+
+class Shown(_Entry):
+    """An identity or a track as it was when the correction was made."""
+
+    id: str = Field(min_length=1)
+    tracks: int = Field(1, ge=1)
+    faces: tuple[Anchor, ...] = Field(min_length=1)
+
+
+class _Correction(_Entry, ABC):
+    number: int = Field(ge=1)
+
+    @property
+    @abstractmethod
+    def shown(self) -> tuple[Shown, ...]:
+        """Everything that the correction points to."""
+
+
+class Merge(_Correction):
+    """These identities are one person."""
+
+    action: Literal["merge"] = "merge"
+    identities: tuple[Shown, ...] = Field(min_length=2)
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """The identities."""
+        return self.identities
+
+
+class Split(_Correction):
+    """These tracks of an identity are somebody else."""
+
+    action: Literal["split"] = "split"
+    identity: Shown
+    tracks: tuple[Shown, ...] = Field(min_length=1)
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """What stays, then the tracks."""
+        return (self.identity, *self.tracks)
+
+
+class Name(_Correction):
+    """This identity is the person with this name."""
+
+    action: Literal["name"] = "name"
+    identity: Shown
+    name: str = Field(min_length=1, max_length=80)
+    person_id: PersonId
+
+    @field_validator("name")
+    @classmethod
+    def _is_printable(cls, value: str) -> str:
+        if not value.isprintable() or not value.strip():
+            raise ValueError(f"the name {value!r} has characters that cannot be printed, or none that can be seen")
+        return value
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """The identity."""
+        return (self.identity,)
+
+
+class NotThisPerson(_Correction):
+    """This identity is not that person."""
+
+    action: Literal["not-this-person"] = "not-this-person"
+    identity: Shown
+    person_id: PersonId
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """The identity."""
+        return (self.identity,)
+
+
+class Ignore(_Correction):
+    """This identity is nobody: no face, or a face that does not count."""
+
+    action: Literal["ignore"] = "ignore"
+    identity: Shown
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """The identity."""
+        return (self.identity,)
+
+
+Correction = Annotated[Merge | Split | Name | NotThisPerson | Ignore, Field(discriminator="action")]
+
+
+class Corrections(_Entry):
+    """The corrections of an episode in the order in which they were made; a later one has the last word."""
+
+    ep_id: str
+    corrections: tuple[Correction, ...] = ()
+
+    @model_validator(mode="after")
+    def _numbers_rise(self) -> Self:
+        numbers = [correction.number for correction in self.corrections]
+        if numbers != sorted(set(numbers)):
+            raise ValueError(f"the numbers of the corrections are {numbers}; expected each once, rising")
+        return self
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next correction."""
+        return max((correction.number for correction in self.corrections), default=0) + 1
+
+
+def describe(correction: Merge | Split | Name | NotThisPerson | Ignore) -> str:
+    """A correction in a line, as one would type it."""
+    match correction:
+        case Merge():
+            return f"merge {' '.join(shown.id for shown in correction.identities)}"
+        case Split():
+            tracks = " ".join(f"--track {shown.id}" for shown in correction.tracks)
+            return f"split {correction.identity.id} {tracks}"
+        case Name():
+            return f'name {correction.identity.id} "{correction.name}"'
+        case NotThisPerson():
+            return f"not-this-person {correction.identity.id} {correction.person_id}"
+        case Ignore():
+            return f"ignore {correction.identity.id}"
+
+
+def person_id_of(name: str) -> str:
+    """The id of a person by the name: letters and digits in lower case, dashes between words; empty without any."""
+    return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")
+
+
+class TrackPlaces:
+    """Where each track is in the picture, and when."""
+
+    def __init__(self, tracks: pa.Table) -> None:
+        """Take the rows of the tracks table."""
+        column = tracks["boxes"].combine_chunks()
+        entries = column.flatten()
+        lengths = column.value_lengths().to_numpy()
+        ends = np.cumsum(lengths)
+        self._ts_s = entries.field("ts_s").to_numpy()
+        self._boxes = boxes_of(entries.field("bbox"))
+        self._rows = {
+            track_id: slice(int(start), int(end))
+            for track_id, start, end in zip(tracks["track_id"].to_pylist(), ends - lengths, ends, strict=True)
+        }
+
+    def track_at(self, anchor: Anchor) -> str | None:
+        """The track whose face this is: of those that are there at that time, or else nearly, the most overlapping."""
+        for slack_s in (0.0, SLACK_S):
+            there = [
+                track_id
+                for track_id, rows in self._rows.items()
+                if self._ts_s[rows][0] - slack_s <= anchor.ts_s <= self._ts_s[rows][-1] + slack_s
+            ]
+            if not there:
+                continue
+            boxes = np.array([self._box(track_id, anchor.ts_s) for track_id in there], np.float32)
+            overlaps = paired_iou(boxes, np.repeat(np.array([anchor.bbox], np.float32), len(there), axis=0))
+            if overlaps.max() >= SAME_FACE_IOU:
+                return there[int(overlaps.argmax())]
+        return None
+
+    def shown(self, name: str, track_ids: Sequence[str]) -> Shown:
+        """An identity or a track for a correction, with the faces that it is found by.
+
+        Args:
+            name: Its id.
+            track_ids: Its tracks.
+        """
+        longest = sorted(track_ids, key=lambda track_id: (-self._seconds(track_id), track_id))[:MAX_ANCHORS]
+        each = min(ANCHORS_PER_TRACK, max(1, MAX_ANCHORS // len(longest)))
+        anchors = [anchor for track_id in sorted(longest) for anchor in self._anchors(track_id, each)]
+        return Shown(id=name, tracks=len(track_ids), faces=tuple(anchors))
+
+    def _anchors(self, track_id: str, count: int) -> list[Anchor]:
+        rows = self._rows[track_id]
+        length = rows.stop - rows.start
+        # The middles of equal stretches: the ends of a track are what changes first.
+        chosen = sorted({rows.start + (2 * i + 1) * length // (2 * count) for i in range(count)})
+        return [
+            Anchor(
+                ts_s=round(float(self._ts_s[row]), 3),
+                bbox=tuple(round(float(side), 4) for side in self._boxes[row]),
+            )
+            for row in chosen
+        ]
+
+    def _box(self, track_id: str, ts_s: float) -> NDArray[np.float64]:
+        rows = self._rows[track_id]
+        return np.array([np.interp(ts_s, self._ts_s[rows], side) for side in self._boxes[rows].T])
+
+    def _seconds(self, track_id: str) -> float:
+        times = self._ts_s[self._rows[track_id]]
+        return float(times[-1] - times[0])

@@ -1,0 +1,264 @@
+"""Photos of known people: the face in each, whether it is good enough, and whom it resembles."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.config.keys import FacebankSettings, FacesSettings
+from screenalytics_assets.core.detection.alignment import aligned_crop, embedding_crop
+from screenalytics_assets.core.detection.detection_table import DetectionRows, Place
+from screenalytics_assets.core.detection.face_boxes import FrameFaces
+from screenalytics_assets.core.detection.quality import is_blank, laplacian_variance
+from screenalytics_assets.core.embedding.quality_filter import rejection_reasons
+
+Detect = Callable[[NDArray[np.uint8]], FrameFaces]
+"""From a picture (H, W, 3) BGR to its faces."""
+
+ACCEPTED, REFUSED = "accepted", "refused"
+UNREADABLE, NO_FACE, SEVERAL_FACES, DUPLICATE = "unreadable", "no_face", "several_faces", "duplicate"
+RESEMBLES_OTHER = "resembles_other"
+UNLIKE_OWN = "unlike_own"
+"""Remark on an accepted photo that resembles none of the person's other photos as photos of one person do."""
+
+_BORDER = 0.5
+"""Of the longer side, around a photo that is filled by a face: then the face is as large as faces in video are, where
+detectors place landmarks well. A face as high as the picture they place badly, or miss."""
+_FILLS = 0.3
+"""A face whose shorter side is more than this part of the photo's longer side fills it."""
+_MEASURES = ("confidence", "face_px", "sharpness", "yaw", "pitch", "inside_fraction", "quality_score")
+
+
+@dataclass(frozen=True)
+class PhotoFinding:
+    """A photo, what was decided about it, and on what grounds.
+
+    Attributes:
+        photo_id: Folder and name of the file.
+        person_id: Whose folder it is in.
+        sha256: Of the file.
+        reason: Why it was refused; empty when it was accepted.
+        faces: How many faces it shows, small ones in the background left out.
+        measures: Confidence, size, sharpness, pose and quality of the face, as of faces in episodes.
+        crop: The aligned crop of the face (S, S, 3) BGR, where there is one.
+        own_similarity: Mean cosine similarity to the person's other photos; None where there are none.
+        other_person_id: Who else it resembles most.
+        other_similarity: Mean cosine similarity to the photos of that person.
+        remark: ``unlike_own`` or nothing.
+    """
+
+    photo_id: str
+    person_id: str
+    sha256: str
+    reason: str = ""
+    faces: int = 0
+    measures: dict[str, float | None] | None = None
+    crop: NDArray[np.uint8] | None = None
+    own_similarity: float | None = None
+    other_person_id: str | None = None
+    other_similarity: float | None = None
+    remark: str = ""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether its vector goes into the facebank."""
+        return not self.reason
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as JSON."""
+        return {
+            "photo_id": self.photo_id,
+            "person_id": self.person_id,
+            "sha256": self.sha256,
+            "decision": ACCEPTED if self.is_accepted else REFUSED,
+            "reason": self.reason or None,
+            "remark": self.remark or None,
+            "faces": self.faces,
+            **{name: (self.measures or {}).get(name) for name in _MEASURES},
+            "own_similarity": _rounded(self.own_similarity),
+            "other_person_id": self.other_person_id,
+            "other_similarity": _rounded(self.other_similarity),
+        }
+
+
+def faces_of_photo(photo_bgr: NDArray[np.uint8], detect: Detect) -> FrameFaces:
+    """The faces of a photo; one that is filled by a face, or shows none, is looked at again with a border.
+
+    Args:
+        photo_bgr: (H, W, 3) uint8.
+        detect: The run's detector.
+
+    Returns:
+        Boxes and landmarks in pixels of the photo; they may reach outside.
+    """
+    longer_px = max(photo_bgr.shape[:2])
+    faces = detect(photo_bgr)
+    if len(faces) and _sizes_px(faces).max() <= _FILLS * longer_px:
+        return faces
+    border_px = round(_BORDER * longer_px)
+    bordered = cv2.copyMakeBorder(
+        photo_bgr, border_px, border_px, border_px, border_px, cv2.BORDER_CONSTANT, value=(0, 0, 0)
+    )
+    found = detect(np.asarray(bordered, np.uint8))
+    if not len(found):
+        return faces
+    return FrameFaces(found.boxes_px - border_px, found.scores, found.landmarks_px - border_px)
+
+
+def look_at(
+    finding: PhotoFinding,
+    photo_bgr: NDArray[np.uint8] | None,
+    detect: Detect,
+    settings: FacebankSettings,
+    gate: FacesSettings,
+    *,
+    crop_px: int,
+) -> PhotoFinding:
+    """Find and measure the face of a photo, and decide whether it is good enough.
+
+    Args:
+        finding: The photo, nothing known of it yet.
+        photo_bgr: (H, W, 3) uint8, or None where the file is no picture.
+        detect: The run's detector.
+        settings: What a photo must have.
+        gate: What a face in an episode must have; a photo must have it too.
+        crop_px: Side of the aligned crop.
+    """
+    if photo_bgr is None:
+        return replace(finding, reason=UNREADABLE)
+    faces = faces_of_photo(photo_bgr, detect)
+    if not len(faces):
+        return replace(finding, reason=NO_FACE)
+    sizes_px = _sizes_px(faces)
+    largest = int(sizes_px.argmax())
+    count = int((sizes_px > settings.photo_max_second_face * sizes_px[largest]).sum())
+    if count > 1:
+        return replace(finding, reason=SEVERAL_FACES, faces=count)
+    return _measure(replace(finding, faces=1), photo_bgr, faces, largest, settings, gate, crop_px)
+
+
+def _measure(
+    finding: PhotoFinding,
+    photo_bgr: NDArray[np.uint8],
+    faces: FrameFaces,
+    row: int,
+    settings: FacebankSettings,
+    gate: FacesSettings,
+    crop_px: int,
+) -> PhotoFinding:
+    height, width = photo_bgr.shape[:2]
+    try:
+        crop = aligned_crop(photo_bgr, faces.landmarks_px[row], crop_px=crop_px)
+    except ValueError:
+        return replace(finding, reason=NO_FACE)  # landmarks that coincide
+    face = embedding_crop(crop)
+    measured = DetectionRows(finding.photo_id)
+    place = Place(0, 0.0, 0, faces.boxes_px[row], (width, height))
+    measured.accept(place, faces.landmarks_px[row], float(faces.scores[row]), laplacian_variance(face))
+    table = measured.detections()
+    limits = gate.model_copy(
+        update={
+            "min_face_size": settings.photo_min_face_size,
+            "min_sharpness": settings.photo_min_sharpness,
+            "min_inside_fraction": settings.photo_min_inside_fraction,
+        }
+    )
+    # Of the score, the detector has decided already.
+    reason = str(rejection_reasons(table, np.array([not is_blank(face)]), limits, min_confidence=0.0)[0])
+    measures = {name: _rounded(value) for name, value in table.select(_MEASURES).to_pylist()[0].items()}
+    return replace(finding, reason=reason, measures=measures, crop=crop)
+
+
+def without_duplicates(findings: Sequence[PhotoFinding]) -> list[PhotoFinding]:
+    """Refuse a person's photo that is the same file as an earlier one: it would count twice."""
+    seen: set[tuple[str, str]] = set()
+    result = []
+    for finding in findings:
+        key = (finding.person_id, finding.sha256)
+        result.append(replace(finding, reason=DUPLICATE) if finding.is_accepted and key in seen else finding)
+        if finding.is_accepted:
+            seen.add(key)
+    return result
+
+
+def compared(
+    findings: Sequence[PhotoFinding], vectors: NDArray[np.float32], *, min_photo_sim: float
+) -> list[PhotoFinding]:
+    """Look each photo up against the person's other photos and against everybody else's.
+
+    A photo that resembles somebody else as one person's photos do, and more than its own name, is refused: whoever it
+    shows would be named wrongly. One that resembles nobody, its own name included, stays, with a remark.
+
+    Args:
+        findings: Accepted photos.
+        vectors: (N, 512) float32, unit norm, one a photo.
+        min_photo_sim: Least similarity of two photos of the same person.
+    """
+    people = sorted({finding.person_id for finding in findings})
+    owner = np.array([people.index(finding.person_id) for finding in findings], np.int64)
+    similarities = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
+    belongs = owner[:, None] == np.arange(len(people))
+    sums, counts = similarities @ belongs, belongs.sum(axis=0)
+    result = []
+    for row, finding in enumerate(findings):
+        own_count = counts[owner[row]] - 1
+        own = (sums[row, owner[row]] - similarities[row, row]) / own_count if own_count else None
+        means = np.where(np.arange(len(people)) == owner[row], -np.inf, sums[row] / counts)
+        best = int(means.argmax())
+        judged = _judged(finding, own, (people[best], means[best]) if len(people) > 1 else None, min_photo_sim)
+        # One odd photo must not make the others odd: the nearest counts.
+        nearest = np.delete(similarities[row], row)[np.delete(owner, row) == owner[row]]
+        is_odd = judged.is_accepted and own_count and nearest.max() < min_photo_sim
+        result.append(replace(judged, remark=UNLIKE_OWN) if is_odd else judged)
+    return result
+
+
+def _judged(
+    finding: PhotoFinding, own: float | None, other: tuple[str, float] | None, min_photo_sim: float
+) -> PhotoFinding:
+    figures = replace(
+        finding,
+        own_similarity=None if own is None else float(own),
+        other_person_id=other[0] if other else None,
+        other_similarity=float(other[1]) if other else None,
+    )
+    if other and other[1] >= min_photo_sim and (own is None or other[1] > own):
+        return replace(figures, reason=RESEMBLES_OTHER)
+    return figures
+
+
+def facebank_document(
+    show: str, version: str, model_digest: str, names: Mapping[str, str], findings: Sequence[PhotoFinding]
+) -> dict[str, Any]:
+    """The published document: every person and every photo with its decision."""
+    accepted = Counter(finding.person_id for finding in findings if finding.is_accepted)
+    return {
+        "show": show,
+        "version": version,
+        "model_digest": model_digest,
+        "stats": {
+            "photos_accepted": sum(accepted.values()),
+            "photos_refused": len(findings) - sum(accepted.values()),
+            "refused": dict(Counter(finding.reason for finding in findings if finding.reason)),
+            "people_without_photo": sorted(set(names) - set(accepted)),
+        },
+        "people": [
+            {"person_id": person_id, "name": name, "photos": accepted[person_id]}
+            for person_id, name in sorted(names.items())
+        ],
+        "photos": [finding.to_dict() for finding in findings],
+    }
+
+
+def _sizes_px(faces: FrameFaces) -> NDArray[np.float32]:
+    sides = faces.boxes_px[:, 2:] - faces.boxes_px[:, :2]
+    smallest: NDArray[np.float32] = sides.min(axis=1)
+    return smallest
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else round(float(value), 4)

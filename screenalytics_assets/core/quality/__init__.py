@@ -1,0 +1,1 @@
+"""Metrics, integrity rules, acceptance limits and alert states."""

@@ -1,0 +1,227 @@
+"""Limits of the metrics, as ``config/acceptance.yaml`` has them, and how a value stands to them."""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, StrictFloat, StrictInt, ValidationError
+
+from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric
+
+Number = StrictInt | StrictFloat
+FIGURE_LIMITS: Mapping[str, str] = {"max_crops_per_track": "crop_stats.max_crops_per_track"}
+"""Limits that may be given by the name of a figure instead of a number, and where that figure is published."""
+
+Limit = Number | tuple[Number, Number] | Literal["max_crops_per_track"]
+"""A number; where good values lie between two limits, both; or the name of one of ``FIGURE_LIMITS``."""
+Level = Literal["met", "noted", "warning", "failure", "not_applicable"]
+Band = tuple[float, float]
+
+_FORMS = f"a number, two numbers [LOWEST, HIGHEST], or {', '.join(FIGURE_LIMITS)}"
+BANDS = ("target", "warn", "fail")
+
+
+class Limits(BaseModel):
+    """The limits of one metric; those that are null do not apply.
+
+    Attributes:
+        target: Where values should be; missing it is noted.
+        warn: Beyond it, a warning.
+        fail: Beyond it, an error.
+        note_below: Smaller values are worth a note, never more.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    target: Limit | None = None
+    warn: Limit | None = None
+    fail: Limit | None = None
+    note_below: Number | None = None
+
+
+class Verdict(NamedTuple):
+    """How a value stands to its limits, and that in words."""
+
+    level: Level
+    message: str
+
+
+class AcceptanceTable(BaseModel):
+    """The form of ``acceptance.yaml``: the limits of every metric, and what seasons have otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metrics: dict[str, Limits]
+    seasons: dict[str, dict[str, Limits]] = {}
+
+    def limits(self, metric: str, season: str) -> Limits:
+        """The limits of a metric in a season."""
+        return _merged(self.metrics[metric], self.seasons.get(season, {}).get(metric))
+
+    def source(self, metric: str, season: str) -> str:
+        """Where the limits of a metric in a season stand."""
+        special = metric in self.seasons.get(season, {})
+        return f"acceptance.yaml: seasons.{season}" if special else "acceptance.yaml: metrics"
+
+
+def parse_acceptance(content: Mapping[str, Any], source: str) -> AcceptanceTable:
+    """Read and check the table.
+
+    Args:
+        content: The YAML document.
+        source: Names the file in messages.
+
+    Raises:
+        ConfigurationError: An unknown metric or key, a metric that is missing, a limit of the wrong kind, or limits
+            out of order.
+    """
+    try:
+        table = AcceptanceTable.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(f"{source}: {_explained(error, 3)}") from error
+    _refuse_unknown(table.metrics, f"{source}: metrics")
+    missing = sorted(set(METRICS) - set(table.metrics))
+    if missing:
+        raise ConfigurationError(f"{source}: metrics: no limits for {', '.join(missing)}; {{}} is none on purpose")
+    for name, limits in table.metrics.items():
+        check_limits(METRICS[name], limits, f"{source}: metrics.{name}")
+    for season, overrides in table.seasons.items():
+        _refuse_unknown(overrides, f"{source}: seasons.{season}")
+        for name in overrides:
+            check_limits(METRICS[name], table.limits(name, season), f"{source}: seasons.{season}.{name}")
+    return table
+
+
+def _explained(error: ValidationError, depth: int) -> str:
+    """Each key of ``depth`` parts with what is wrong about it; of a limit, in one sentence for all its forms."""
+    problems: dict[str, str] = {}
+    for problem in error.errors():
+        location = problem["loc"]
+        place = location[: depth + 1 if location[0] == "seasons" else depth]
+        key = ".".join(map(str, place))
+        told = problem["msg"] if place == location else f"expected {_FORMS}"
+        problems.setdefault(key, f"{key}: {told}, found {problem['input']!r}")
+    return "; ".join(problems.values())
+
+
+def _refuse_unknown(names: Iterable[str], source: str) -> None:
+    for name in names:
+        if name not in METRICS:
+            near = difflib.get_close_matches(name, METRICS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known metrics: {', '.join(METRICS)}"
+            raise ConfigurationError(f"{source}: unknown metric {name!r}; {hint}")
+
+
+def overridden(metric: Metric, limits: Limits, overrides: Mapping[str, Any], source: str) -> Limits:
+    """Limits with those of a run in place of the table's.
+
+    Raises:
+        ConfigurationError: An override that is not allowed, or out of order with the others.
+    """
+    try:
+        merged = _merged(limits, Limits.model_validate(overrides))
+    except ValidationError as error:
+        raise ConfigurationError(f"{source}: {_explained(error, 1)}") from error
+    check_limits(metric, merged, source)
+    return merged
+
+
+def _merged(limits: Limits, special: Limits | None) -> Limits:
+    return limits if special is None else limits.model_copy(update=special.model_dump(exclude_unset=True))
+
+
+def check_limits(metric: Metric, limits: Limits, source: str) -> None:
+    """Refuse limits of the wrong kind, and limits out of order.
+
+    Raises:
+        ConfigurationError: With the source, what was found and what is expected.
+    """
+    given = [(name, value) for name in BANDS if (value := getattr(limits, name)) is not None]
+    for name, value in given:
+        if isinstance(value, tuple) != (metric.good == "inside") or (isinstance(value, tuple) and value[0] > value[1]):
+            expected = "two limits [LOWEST, HIGHEST]" if metric.good == "inside" else "one number"
+            found = list(value) if isinstance(value, tuple) else value
+            raise ConfigurationError(f"{source}.{name}: expected {expected}, found {found!r}")
+    numbers = [(name, value) for name, value in given if not isinstance(value, str)]
+    for (inner, narrow), (outer, wide) in pairwise(numbers):
+        low, high = _band(metric, narrow, {}) or _ANYTHING
+        lowest, highest = _band(metric, wide, {}) or _ANYTHING
+        if not lowest <= low <= high <= highest:
+            order = {"low": "target <= warn <= fail", "high": "target >= warn >= fail"}
+            expected = order.get(metric.good, "target within warn within fail")
+            raise ConfigurationError(
+                f"{source}: {inner} {narrow!r} and {outer} {wide!r} are out of order; expected {expected}"
+            )
+
+
+_ANYTHING: Band = (-math.inf, math.inf)
+
+
+def _band(metric: Metric, limit: Limit | None, figures: Mapping[str, float | None]) -> Band | None:
+    """The values that a limit allows; None where the figure that it names is not published."""
+    if isinstance(limit, tuple):
+        return float(limit[0]), float(limit[1])
+    value = figures.get(FIGURE_LIMITS[limit]) if isinstance(limit, str) else limit
+    if limit is None or value is None:
+        return None
+    return (value, math.inf) if metric.good == "high" else (-math.inf, value)
+
+
+def limit_figures(metric: Metric, limits: Limits, figures: Mapping[str, float | None]) -> dict[str, float]:
+    """The limits as plain numbers under the names that a plot shows: ``target``, or ``target_min``/``target_max``."""
+    shown: dict[str, float] = {}
+    for name in BANDS:
+        band = _band(metric, getattr(limits, name), figures)
+        if band is None:
+            continue
+        if metric.good == "inside":
+            shown[f"{name}_min"], shown[f"{name}_max"] = band
+        else:
+            shown[name] = float(band[0] if metric.good == "high" else band[1])
+    return shown
+
+
+def judge(metric: Metric, value: float, limits: Limits, figures: Mapping[str, float | None]) -> Verdict:
+    """How a value stands to the limits of its metric.
+
+    Args:
+        metric: What the value is of.
+        value: The published value.
+        limits: The limits that apply.
+        figures: All figures of the episode, for limits that are given by the name of one.
+    """
+    bands = {name: _band(metric, getattr(limits, name), figures) for name in BANDS}
+    told = f"{metric.name} is {_number(value)}"
+    target = f"target {_words(metric, bands['target'], strict=metric.strict)}" if bands["target"] else "no target"
+    for name, level in (("fail", "failure"), ("warn", "warning")):
+        band = bands[name]
+        if band and not band[0] <= value <= band[1]:
+            verb = "fails" if level == "failure" else "warns"
+            return Verdict(level, f"{told}: {verb} unless {_words(metric, band)} ({target})")  # type: ignore[arg-type]
+    if bands["target"] and not _within_target(metric, value, bands["target"]):
+        return Verdict("noted", f"{told}: misses the {target}, within what is accepted")
+    if limits.note_below is not None and value < limits.note_below:
+        return Verdict("noted", f"{told}, below {_number(limits.note_below)}: for information ({target})")
+    return Verdict("met", f"{told} ({target})")
+
+
+def _within_target(metric: Metric, value: float, band: Band) -> bool:
+    return band[0] < value < band[1] if metric.strict else band[0] <= value <= band[1]
+
+
+def _words(metric: Metric, band: Band, *, strict: bool = False) -> str:
+    low, high = band
+    if low == high:
+        return _number(low)
+    if metric.good == "inside":
+        return f"{_number(low)} to {_number(high)}"
+    if metric.good == "high":
+        return f"{'above' if strict else 'at least'} {_number(low)}"
+    return f"{'below' if strict else 'at most'} {_number(high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,168 @@
+"""What the gate of the faces did to an episode: reasons, distributions, and the crops that are worth a look."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.embedding.quality_filter import Criterion
+
+MEASURES = ("quality_score", "sharpness", "face_px", "yaw", "pitch")
+"""What distributions are shown of; of the angles the magnitude, as the gate looks at them."""
+
+_ANGLES = ("yaw", "pitch")
+_BINS = 12
+
+
+class Spread(NamedTuple):
+    """How a measure is distributed over crops.
+
+    Attributes:
+        crops: Number of crops that have the measure; the other figures are NaN where there is none.
+        minimum: Least value.
+        lower_quartile: A quarter of them is below.
+        median: Half of them is below.
+        upper_quartile: Three quarters are below.
+        maximum: Largest value.
+        histogram: Crops in equal steps, over the range that accepted and rejected crops have together.
+    """
+
+    crops: int
+    minimum: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    maximum: float
+    histogram: tuple[int, ...]
+
+
+class Candidate(NamedTuple):
+    """A crop, and the limit that it is nearest to or furthest beyond.
+
+    Attributes:
+        detection_id: The detection.
+        track_id: Its track.
+        frame_idx: Where it is in the source.
+        reason: What it was rejected for; None if it was embedded.
+        quality_score: Its quality.
+        measure: The measure whose limit decides about it.
+        value: What was measured.
+        limit: The limit.
+        margin: How far it is within the limit, as a share of the limit; negative beyond it.
+    """
+
+    detection_id: str
+    track_id: str
+    frame_idx: int
+    reason: str | None
+    quality_score: float
+    measure: str
+    value: float
+    limit: float
+    margin: float
+
+
+class CropReview(NamedTuple):
+    """What became of the candidates of an episode.
+
+    Attributes:
+        accepted: Number of embedded faces.
+        reasons: Number of rejected candidates by reason, the most frequent first.
+        spreads: Of each measure, the spread over accepted and over rejected crops.
+        worst: The embedded faces of the lowest quality, the worst first.
+        accepted_borderline: The embedded faces that are nearest to a limit, the nearest first.
+        rejected_borderline: The rejected crops that are nearest to all the limits they fail, the nearest first.
+    """
+
+    accepted: int
+    reasons: Mapping[str, int]
+    spreads: Mapping[str, tuple[Spread, Spread]]
+    worst: Sequence[Candidate]
+    accepted_borderline: Sequence[Candidate]
+    rejected_borderline: Sequence[Candidate]
+
+
+def review_crops(
+    faces: pa.Table, detections: pa.Table, rejected: pa.Table, criteria: Sequence[Criterion], *, examples: int
+) -> CropReview:
+    """Look at what was accepted and what was rejected.
+
+    Args:
+        faces: The embedded faces.
+        detections: The detections of the episode, which have their measures.
+        rejected: The rejected candidates with their reasons and measures.
+        criteria: What the faces were judged by.
+        examples: How many crops to name of each kind.
+    """
+    rows = pc.index_in(faces["detection_id"], value_set=detections["detection_id"].combine_chunks())
+    accepted = detections.take(rows).append_column("track_id", faces["track_id"])
+    accepted = accepted.append_column("reason", pa.nulls(faces.num_rows, pa.string()))
+    judged = rejected.filter(pc.is_in(rejected["reason"], value_set=pa.array([c.reason for c in criteria])))
+    embedded, turned_down = _candidates(accepted, criteria), _candidates(judged, criteria)
+    return CropReview(
+        accepted=faces.num_rows,
+        reasons=dict(Counter(rejected["reason"].to_pylist()).most_common()),
+        spreads={name: _spreads(_measured(accepted, name), _measured(rejected, name)) for name in MEASURES},
+        worst=sorted(embedded, key=lambda crop: crop.quality_score)[:examples],
+        accepted_borderline=sorted(embedded, key=lambda crop: crop.margin)[:examples],
+        rejected_borderline=sorted(turned_down, key=lambda crop: -crop.margin)[:examples],
+    )
+
+
+def margins(values: NDArray[np.floating], criterion: Criterion) -> NDArray[np.float64]:
+    """(N,) how far values are within a limit, as a share of it; infinite where not measured or the limit is 0."""
+    if criterion.limit == 0:
+        return np.full(len(values), np.inf)
+    share = np.abs(values.astype(np.float64)) / criterion.limit
+    return np.nan_to_num(1 - share if criterion.is_maximum else share - 1, nan=np.inf)
+
+
+def _candidates(crops: pa.Table, criteria: Sequence[Criterion]) -> list[Candidate]:
+    values = np.array([column_of(crops, c.measure) for c in criteria], np.float64).reshape(len(criteria), -1)
+    within = np.array([margins(row, c) for row, c in zip(values, criteria, strict=True)])
+    decisive = within.argmin(axis=0).tolist()
+    named = ("detection_id", "track_id", "frame_idx", "reason", "quality_score")
+    described = zip(*(crops[name].to_pylist() for name in named), strict=True)
+    return [
+        Candidate(
+            detection_id=detection_id,
+            track_id=track_id,
+            frame_idx=frame_idx,
+            reason=reason,
+            quality_score=quality_score,
+            measure=criteria[which].measure,
+            value=float(values[which, crop]),
+            limit=criteria[which].limit,
+            margin=float(within[which, crop]),
+        )
+        for crop, (which, (detection_id, track_id, frame_idx, reason, quality_score)) in enumerate(
+            zip(decisive, described, strict=True)
+        )
+    ]
+
+
+def _measured(crops: pa.Table, name: str) -> NDArray[np.float64]:
+    values = column_of(crops, name).astype(np.float64)
+    values = values[np.isfinite(values)]
+    return np.abs(values) if name in _ANGLES else values
+
+
+def _spreads(accepted: NDArray[np.float64], rejected: NDArray[np.float64]) -> tuple[Spread, Spread]:
+    both = np.concatenate([accepted, rejected])
+    edges = np.linspace(both.min(), both.max(), _BINS + 1) if len(both) else np.linspace(0, 1, _BINS + 1)
+    return _spread(accepted, edges), _spread(rejected, edges)
+
+
+def _spread(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Spread:
+    minimum, lower, median, upper, maximum = (
+        np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist() if len(values) else [float("nan")] * 5
+    )
+    # Values are binned by hand: all equal ones make edges without a width, which np.histogram refuses.
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, _BINS - 1)
+    histogram = tuple(np.bincount(bins, minlength=_BINS).tolist())
+    return Spread(len(values), minimum, lower, median, upper, maximum, histogram)

@@ -1,0 +1,1 @@
+"""How long each person is on screen, per episode and per season."""

@@ -1,0 +1,254 @@
+"""How long each person is on screen, and when."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.common.arrow import boxes_of, column_of
+from screenalytics_assets.core.common.intervals import Intervals, merged, overlapping_pairs, time_with_at_least, total_s
+from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
+from screenalytics_assets.core.config.keys import ScreenTimeSettings
+
+CSV_COLUMNS = (
+    "person",
+    "name",
+    "visual_s",
+    "share",
+    "first_s",
+    "last_s",
+    "longest_s",
+    "appearances",
+    "tracks",
+    "faces",
+    "confidence",
+    "weak_link_s",
+    "bridged_s",
+)
+
+
+HIDDEN_COVERAGE = 0.4
+"""A face of which another one covers at least this much is hidden: the complement of the share of a face that has to
+be in view for it to count as on screen when the system is judged (`truth_matching.MIN_VISIBLE`)."""
+
+
+class Sightings:
+    """When the faces of each track are in the picture.
+
+    An analysed frame stands for the time around it: from half way to the analysed frame before to half way to the
+    next, and to the ends of its shot at either side. So who comes or goes between two looks is counted too long or
+    too short by at most half a step, and not on average; no time reaches across a cut or past the end of the video.
+
+    Args:
+        tracks: Rows of the tracks table.
+        analysed_frames: The frames that were looked at.
+        shots: The shots of the episode.
+    """
+
+    def __init__(self, tracks: pa.Table, analysed_frames: pa.Table, shots: pa.Table) -> None:
+        order = np.argsort(column_of(analysed_frames, "frame_idx"), kind="stable")
+        self._shot = column_of(analysed_frames, "shot_idx")[order]
+        self._shot_spans = np.column_stack([column_of(shots, "start_s"), column_of(shots, "end_s")])
+        self._spans = _spans(column_of(analysed_frames, "ts_s")[order], self._shot, self._shot_spans)
+        boxes = tracks["boxes"].combine_chunks()
+        entries = boxes.flatten()
+        frames = np.searchsorted(column_of(analysed_frames, "frame_idx")[order], entries.field("frame_idx").to_numpy())
+        by_frame = np.argsort(frames, kind="stable")
+        self._row_of = {track_id: row for row, track_id in enumerate(tracks["track_id"].to_pylist())}
+        self._track = np.repeat(np.arange(tracks.num_rows), boxes.value_lengths().to_numpy())[by_frame]
+        self._boxes = boxes_of(entries.field("bbox"))[by_frame].astype(np.float64)
+        self._frames = frames[by_frame]
+
+    def intervals(self, track_ids: Sequence[str], *, gap_s: float = 0.0, padding_s: float = 0.0) -> Intervals:
+        """The time in which at least one of the tracks has a face.
+
+        Args:
+            track_ids: The tracks.
+            gap_s: Within a shot, gaps up to this long are bridged, but for frames in which another face hides the
+                place between the last box before and the first after.
+            padding_s: Each interval is longer by this at both ends, as far as its shot reaches.
+
+        Returns:
+            Merged intervals.
+        """
+        own = np.isin(self._track, [self._row_of[track_id] for track_id in track_ids])
+        frames, first_rows = np.unique(self._frames[own], return_index=True)
+        if gap_s and len(frames):
+            bridged = self._bridged(frames, self._boxes[own][first_rows], ~own, gap_s)
+            frames = np.union1d(frames, np.asarray(bridged, np.int64))
+        shots, firsts = np.unique(self._shot[frames], return_index=True)
+        padding = np.array([-padding_s, padding_s])
+        found = [np.empty((0, 2))]
+        for shot, rows in zip(shots, np.split(frames, firsts[1:]) if len(frames) else [], strict=True):
+            inside = merged(self._spans[rows], gap_s=CLOCK_TOLERANCE_S) + padding
+            found.append(np.clip(inside, *self._shot_spans[shot]))
+        return merged(np.concatenate(found), gap_s=CLOCK_TOLERANCE_S)
+
+    def _bridged(
+        self, frames: NDArray[np.integer], boxes: NDArray[np.float64], others: NDArray[np.bool_], gap_s: float
+    ) -> list[int]:
+        unseen_s = self._spans[frames[1:], 0] - self._spans[frames[:-1], 1]
+        same_shot = self._shot[frames[1:]] == self._shot[frames[:-1]]
+        gaps = np.flatnonzero(same_shot & (np.diff(frames) > 1) & (unseen_s <= gap_s + CLOCK_TOLERANCE_S))
+        other_frames, other_boxes = self._frames[others], self._boxes[others]
+        found = []
+        for gap in gaps:
+            before, after = frames[gap], frames[gap + 1]
+            for frame in range(before + 1, after):
+                share = (frame - before) / (after - before)
+                place = boxes[gap] + share * (boxes[gap + 1] - boxes[gap])
+                rows = slice(*np.searchsorted(other_frames, [frame, frame + 1]))
+                if not _is_hidden(place, other_boxes[rows]):
+                    found.append(frame)
+        return found
+
+
+def _is_hidden(place: NDArray[np.float64], others: NDArray[np.float64]) -> bool:
+    sides = np.clip(np.minimum(place[2:], others[:, 2:]) - np.maximum(place[:2], others[:, :2]), 0, None)
+    return bool((sides.prod(1) >= HIDDEN_COVERAGE * (place[2:] - place[:2]).prod()).any())
+
+
+def _spans(ts_s: NDArray[np.float64], shot: NDArray[np.integer], shot_spans: Intervals) -> Intervals:
+    middles = (ts_s[1:] + ts_s[:-1]) / 2
+    starts, ends = np.concatenate([[0.0], middles]), np.concatenate([middles, [0.0]])
+    changes = shot[1:] != shot[:-1]
+    first, last = np.concatenate([[True], changes]), np.concatenate([changes, [True]])
+    return np.column_stack([np.where(first, shot_spans[shot, 0], starts), np.where(last, shot_spans[shot, 1], ends)])
+
+
+class _Person(NamedTuple):
+    key: str
+    name: str | None
+    identities: list[Mapping[str, Any]]
+    track_ids: list[str]
+
+
+def screen_time(
+    ep_id: str,
+    identities: Mapping[str, Any],
+    sightings: Sightings,
+    link_similarity: Mapping[str, float],
+    settings: ScreenTimeSettings,
+    *,
+    duration_s: float,
+    weak_link_sim: float,
+) -> dict[str, Any]:
+    """The screen-time document of an episode: people by falling time, the totals, who is seen with whom.
+
+    Args:
+        ep_id: The episode.
+        identities: The identities document; those with one ``person_id`` are one person.
+        sightings: When the faces of its tracks are in the picture.
+        link_similarity: How well each track fits the rest of its person, by `link_similarities`.
+        settings: Bridging and padding.
+        duration_s: Duration of the video.
+        weak_link_sim: Tracks that fit less well are a weak link: who they show is doubtful. So are those of an
+            identity that is an outlier.
+    """
+    people = _people(identities)
+    bridge = {"gap_s": settings.gap_tolerance_s, "padding_s": settings.edge_padding_s}
+    times = {p.key: _to_ms(sightings.intervals(p.track_ids, **bridge), duration_s) for p in people}
+    rows = []
+    for person in people:
+        doubtful = {t for identity in person.identities if identity.get("outlier") for t in identity["track_ids"]}
+        strong = [t for t in person.track_ids if t not in doubtful and link_similarity.get(t, 1.0) >= weak_link_sim]
+        seen = _to_ms(sightings.intervals(person.track_ids), duration_s)
+        sure = _to_ms(sightings.intervals(strong, **bridge), duration_s)
+        rows.append(_row(person, times[person.key], total_s(seen), total_s(sure), duration_s))
+    rows.sort(key=lambda row: (-row["visual_s"], row["person_id"]))
+    unassigned = [track["track_id"] for track in identities["unassigned"]]
+    all_times = list(times.values())
+    return {
+        "ep_id": ep_id,
+        "config": settings.model_dump(mode="json"),
+        "duration_s": duration_s,
+        "people": rows,
+        "totals": {
+            "union_s": round(time_with_at_least(1, all_times), 3),
+            "sum_s": round(sum(map(total_s, all_times)), 3),
+            "overlap_s": round(time_with_at_least(2, all_times), 3),
+            "unassigned_s": round(total_s(_to_ms(sightings.intervals(unassigned), duration_s)), 3),
+        },
+        "together": _together([row["person_id"] for row in rows], times),
+    }
+
+
+def link_similarities(
+    identities: Mapping[str, Any], track_ids: Sequence[str], vectors: NDArray[np.float32]
+) -> dict[str, float]:
+    """Mean cosine similarity of each track to the other tracks of its person; tracks that are alone are left out.
+
+    Args:
+        identities: The identities document.
+        track_ids: The tracks that have a vector.
+        vectors: (T, 512) float32, unit rows.
+    """
+    row_of = {track_id: row for row, track_id in enumerate(track_ids)}
+    found: dict[str, float] = {}
+    for person in _people(identities):
+        known = [track_id for track_id in person.track_ids if track_id in row_of]
+        if len(known) < 2:
+            continue
+        own = vectors[[row_of[track_id] for track_id in known]].astype(np.float64)
+        to_all = own @ own.sum(0)
+        similarity = (to_all - np.einsum("ij,ij->i", own, own)) / (len(known) - 1)
+        found |= dict(zip(known, similarity.tolist(), strict=True))
+    return found
+
+
+def screen_time_csv(document: Mapping[str, Any]) -> str:
+    """The people of a screen-time document as a spreadsheet."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in document["people"]:
+        writer.writerow({**row, "person": row["person_id"], "appearances": len(row["intervals"])})
+    return text.getvalue()
+
+
+def _people(identities: Mapping[str, Any]) -> list[_Person]:
+    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    for identity in identities["identities"]:
+        grouped.setdefault(identity.get("person_id") or identity["identity_id"], []).append(identity)
+    return [
+        _Person(key, members[0].get("name"), members, [t for member in members for t in member["track_ids"]])
+        for key, members in grouped.items()
+    ]
+
+
+def _row(person: _Person, time: Intervals, seen_s: float, sure_s: float, duration_s: float) -> dict[str, Any]:
+    visual_s = total_s(time)
+    return {
+        "person_id": person.key,
+        "identity_ids": [identity["identity_id"] for identity in person.identities],
+        "name": person.name,
+        "visual_s": round(visual_s, 3),
+        "share": round(visual_s / duration_s, 4),
+        "first_s": float(time[0, 0]),
+        "last_s": float(time[-1, 1]),
+        "longest_s": round(float((time[:, 1] - time[:, 0]).max()), 3),
+        "intervals": time.tolist(),
+        "tracks": len(person.track_ids),
+        "faces": sum(identity["num_faces"] for identity in person.identities),
+        "confidence": round(sure_s / visual_s, 4) if visual_s else 0.0,
+        "weak_link_s": round(visual_s - sure_s, 3),
+        "bridged_s": round(visual_s - seen_s, 3),
+    }
+
+
+def _to_ms(time: Intervals, duration_s: float) -> Intervals:
+    """Ends to the millisecond, so that every figure can be computed again from what is written."""
+    return np.minimum(time.round(3), duration_s)
+
+
+def _together(people: Sequence[str], times: Mapping[str, Intervals]) -> list[dict[str, Any]]:
+    own = [times[person] for person in people]
+    pairs = [
+        {"people": [people[i], people[j]], "seconds": round(time_with_at_least(2, [own[i], own[j]]), 3)}
+        for i, j in overlapping_pairs(own)
+    ]
+    return sorted((pair for pair in pairs if pair["seconds"]), key=lambda pair: -pair["seconds"])

@@ -1,0 +1,100 @@
+"""Tracks and screen time in the formats of other programs."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import pyarrow as pa
+
+from screenalytics_assets.core.screen_time.episode import screen_time_csv
+
+Format = Literal["csv", "jsonl", "mot"]
+FORMATS: tuple[Format, ...] = ("csv", "jsonl", "mot")
+
+
+class ExportedBox(NamedTuple):
+    """A face in a frame; left, top, width and height in pixels of the source."""
+
+    frame_idx: int
+    ts_s: float
+    track_id: str
+    identity_id: str | None
+    person: str | None
+    left_px: float
+    top_px: float
+    width_px: float
+    height_px: float
+    confidence: float
+
+
+def exported_boxes(
+    tracks: pa.Table, detections: pa.Table, identities: Mapping[str, Any], *, width: int, height: int
+) -> list[ExportedBox]:
+    """The boxes of all tracks, by frame and then by track.
+
+    Args:
+        tracks: Rows of the tracks table.
+        detections: detection_id and confidence.
+        identities: The identities document of these tracks.
+        width: Frame width in pixels.
+        height: Frame height in pixels.
+    """
+    confidence = dict(zip(detections["detection_id"].to_pylist(), detections["confidence"].to_pylist(), strict=True))
+    identity_of = {track_id: one for one in identities["identities"] for track_id in one["track_ids"]}
+    found = []
+    for track in tracks.select(["track_id", "boxes"]).to_pylist():
+        identity = identity_of.get(track["track_id"], {})
+        for box in track["boxes"]:
+            x1, y1, x2, y2 = (side * size for side, size in zip(box["bbox"], (width, height) * 2, strict=True))
+            found.append(
+                ExportedBox(
+                    frame_idx=box["frame_idx"],
+                    ts_s=round(box["ts_s"], 4),
+                    track_id=track["track_id"],
+                    identity_id=identity.get("identity_id"),
+                    person=identity.get("name") or identity.get("person_id"),
+                    left_px=round(x1, 2),
+                    top_px=round(y1, 2),
+                    width_px=round(x2 - x1, 2),
+                    height_px=round(y2 - y1, 2),
+                    confidence=round(confidence[box["detection_id"]], 4),
+                )
+            )
+    return sorted(found, key=lambda box: (box.frame_idx, box.track_id))
+
+
+def export_texts(boxes: Sequence[ExportedBox], screen_time: Mapping[str, Any], format_: Format) -> dict[str, str]:
+    """The files of an export, their text by name.
+
+    ``mot`` is the format of the MOTChallenge (motchallenge.net/instructions): one line a box, ``frame, id, left, top,
+    width, height, confidence, -1, -1, -1``, frames and ids from 1, pixels; ids in the order of the tracks. It has no
+    place for screen time.
+
+    Args:
+        boxes: By `exported_boxes`.
+        screen_time: The screen-time document.
+        format_: One of `FORMATS`.
+    """
+    if format_ == "mot":
+        return {"tracks.txt": "".join(_mot_lines(boxes))}
+    if format_ == "jsonl":
+        return {
+            "tracks.jsonl": "".join(json.dumps(box._asdict(), ensure_ascii=False) + "\n" for box in boxes),
+            "screen_time.jsonl": "".join(
+                json.dumps(person, ensure_ascii=False) + "\n" for person in screen_time["people"]
+            ),
+        }
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(ExportedBox._fields)
+    writer.writerows(boxes)
+    return {"tracks.csv": text.getvalue(), "screen_time.csv": screen_time_csv(screen_time)}
+
+
+def _mot_lines(boxes: Sequence[ExportedBox]) -> Iterable[str]:
+    numbers = {track_id: number for number, track_id in enumerate(sorted({box.track_id for box in boxes}), start=1)}
+    for box in boxes:
+        place = f"{box.left_px:.2f},{box.top_px:.2f},{box.width_px:.2f},{box.height_px:.2f}"
+        yield f"{box.frame_idx + 1},{numbers[box.track_id]},{place},{box.confidence:.4f},-1,-1,-1\n"

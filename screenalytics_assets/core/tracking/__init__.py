@@ -1,0 +1,1 @@
+"""From detections to tracks: each face followed through its shot."""

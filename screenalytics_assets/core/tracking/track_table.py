@@ -1,0 +1,69 @@
+"""The tracks table, out of the detections and the track that each of them is in."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.common.arrow import column_of, table_of
+
+
+def tracks_table(
+    detections: pa.Table, tracker_ids: NDArray[np.int64], split_reasons: Mapping[int, str | None] | None = None
+) -> pa.Table:
+    """The tracks table of detections that were given to trackers.
+
+    Args:
+        detections: Rows of the detections table, by frame.
+        tracker_ids: (N,) number of the track of each detection, below 0 for none.
+        split_reasons: By these numbers, for tracks that begin at a split.
+
+    Returns:
+        Tracks in the order in which they begin.
+    """
+    reasons = split_reasons or {}
+    frame_idx, ts_s = column_of(detections, "frame_idx"), column_of(detections, "ts_s")
+    members = _members(tracker_ids, frame_idx)
+    confidence, shot_idx = column_of(detections, "confidence"), column_of(detections, "shot_idx")
+    first = [rows[0] for rows in members]
+    last = [rows[-1] for rows in members]
+    count = len(members)
+    return table_of(
+        schemas.TRACKS,
+        {
+            "ep_id": _episode(detections, count),
+            "track_id": [f"track-{i + 1:05d}" for i in range(count)],
+            "start_s": ts_s[first],
+            "end_s": ts_s[last],
+            "start_frame": frame_idx[first],
+            "end_frame": frame_idx[last],
+            "shot_idx": shot_idx[first],
+            "num_detections": [len(rows) for rows in members],
+            "mean_confidence": np.array([confidence[rows].mean() for rows in members], np.float32),
+            "split_reason": [reasons.get(int(tracker_ids[rows[0]])) for rows in members],
+            "boxes": _boxes_column(detections, members),
+        },
+    )
+
+
+def _boxes_column(detections: pa.Table, members: list[NDArray[np.int64]]) -> pa.Array:
+    kind = schemas.TRACKS.field("boxes").type
+    rows = detections.take(np.concatenate([np.empty(0, np.int64), *members]))
+    fields = list(kind.value_type)
+    boxes = pa.StructArray.from_arrays([rows[field.name].combine_chunks() for field in fields], fields=fields)
+    ends = np.cumsum([len(rows) for rows in members], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], ends]), pa.int32()), boxes, type=kind)
+
+
+def _members(tracker_ids: NDArray[np.int64], frame_idx: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """Rows of each track in time, the tracks in the order in which they begin."""
+    tracked = np.flatnonzero(tracker_ids >= 0)
+    order = tracked[np.lexsort((frame_idx[tracked], tracker_ids[tracked]))]
+    groups = np.split(order, np.flatnonzero(np.diff(tracker_ids[order])) + 1) if len(order) else []
+    return sorted(groups, key=lambda rows: (int(frame_idx[rows[0]]), int(rows[0])))
+
+
+def _episode(detections: pa.Table, count: int) -> list[str]:
+    return [detections["ep_id"][0].as_py()] * count if count else []

@@ -1,0 +1,141 @@
+"""What is known about a video before it is decoded, and whether that makes it usable."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.common.errors import VideoError
+
+MIN_SIDE_PX = 64
+"""Shorter side of the smallest usable picture. A face fills rarely more than half the height: 32 px here, one
+cell of a face detector's coarsest grid (stride 32 in SCRFD and CenterFace's kin), and far below the 112 px an
+embedder takes in. Nobody can be told apart in less."""
+MAX_LONG_SIDE_PX, MAX_SHORT_SIDE_PX = 8192, 4320
+"""8K, DCI wide. A decoded picture of that size takes 100 MB; larger ones are mistakes or attacks."""
+SHORTFALL_S, SHORTFALL_FRACTION = 1.0, 0.01
+"""How much earlier than its container says a video may end: sound and picture rarely end together."""
+
+
+@dataclass(frozen=True)
+class VideoProbe:
+    """Facts about a video file.
+
+    Attributes:
+        width: of the picture as it is shown, after rotation, in pixels.
+        height: the same.
+        fps: frames per second on average, from the timestamps.
+        duration_s: from the first frame's timestamp to the last one's, and one average frame more.
+        frame_count: frames in the file that are meant to be shown.
+        is_variable_rate: some frame is shown more than half a frame from index / fps.
+        rotation_deg: how far the stored picture is turned clockwise to be shown: 0, 90, 180 or 270.
+        codec: FFmpeg's name, for example h264.
+        pixel_format: FFmpeg's name, for example yuv420p.
+        container: FFmpeg's names of the format, for example mov,mp4,m4a,3gp,3g2,mj2.
+        container_duration_s: what the container declares, None if it does not.
+        has_audio: there is a sound track.
+        size_bytes: of the file.
+        sha256: of the file, in hexadecimal.
+    """
+
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    frame_count: int
+    is_variable_rate: bool
+    rotation_deg: int
+    codec: str
+    pixel_format: str
+    container: str
+    container_duration_s: float | None
+    has_audio: bool
+    size_bytes: int
+    sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            VideoError: if a field is missing or unknown.
+        """
+        expected = {field.name for field in fields(cls)}
+        if set(values) != expected:
+            raise VideoError(
+                f"a video probe has the fields {sorted(expected)}; missing {sorted(expected - set(values))}, "
+                f"unknown {sorted(set(values) - expected)}. Materialize episode_video again."
+            )
+        return cls(**values)
+
+
+def summarise_timestamps(pts_s: NDArray[np.float64]) -> tuple[float, float, bool]:
+    """Rate, duration and regularity of a video from when its frames are shown.
+
+    Args:
+        pts_s: (N,) seconds, in any order.
+
+    Returns:
+        fps (average), duration_s (last minus first plus one average frame), is_variable_rate (some frame is
+        more than half a frame away from index / fps; the rounding of containers to milliseconds is less).
+
+    Raises:
+        VideoError: for fewer than two frames, a timestamp that is not a number, or two that are equal.
+    """
+    if len(pts_s) < 2:
+        raise VideoError(f"a video has at least two frames, this one has {len(pts_s)}")
+    times_s = np.sort(pts_s)
+    if not np.isfinite(times_s).all():
+        raise VideoError(f"{np.count_nonzero(~np.isfinite(times_s))} of {len(times_s)} frames have no timestamp")
+    repeated = int(np.count_nonzero(np.diff(times_s) <= 0))
+    if repeated:
+        raise VideoError(f"{repeated} of {len(times_s)} frames have the timestamp of another frame")
+    span_s = float(times_s[-1] - times_s[0])
+    frame_s = span_s / (len(times_s) - 1)
+    even_s = times_s[0] + frame_s * np.arange(len(times_s))
+    is_variable = bool(np.abs(times_s - even_s).max() > frame_s / 2)
+    return 1.0 / frame_s, span_s + frame_s, is_variable
+
+
+def check_picture_size(width: int, height: int) -> None:
+    """Refuse pictures that hold no recognisable face, or more than can be decoded safely.
+
+    Raises:
+        VideoError: if the shorter side is under `MIN_SIDE_PX`, or the picture is larger than 8192×4320
+            (either way round).
+    """
+    if min(width, height) < MIN_SIDE_PX:
+        raise VideoError(
+            f"the picture is {width}×{height} px; its shorter side must have at least {MIN_SIDE_PX} px, "
+            "because a face in anything smaller cannot be recognised"
+        )
+    if max(width, height) > MAX_LONG_SIDE_PX or min(width, height) > MAX_SHORT_SIDE_PX:
+        raise VideoError(
+            f"the picture is {width}×{height} px; at most {MAX_LONG_SIDE_PX}×{MAX_SHORT_SIDE_PX} px are "
+            "supported. Scale the video down first"
+        )
+
+
+def check_complete(end_s: float, declared_end_s: float) -> None:
+    """Refuse a video that ends much earlier than its container declares.
+
+    Args:
+        end_s: when the last frame that is there ends, seconds.
+        declared_end_s: when it should end by the container, seconds on the same clock.
+
+    Raises:
+        VideoError: if more than a second and more than 1 % of the declared time is missing. A damaged or
+            truncated Matroska file is noticed by nothing else: it decodes without an error.
+    """
+    shortfall_s = declared_end_s - end_s
+    if shortfall_s > max(SHORTFALL_S, SHORTFALL_FRACTION * declared_end_s):
+        raise VideoError(
+            f"the pictures end at {end_s:.1f} s but the file declares {declared_end_s:.1f} s: it is truncated "
+            "or damaged. Copy or download it again"
+        )

@@ -1,0 +1,173 @@
+"""``docs/reference/config/pipeline_configs.md``: every key, what it means, and which values it takes."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, get_args, get_origin
+
+import yaml
+from annotated_types import Ge, Gt, Le, Lt, MultipleOf
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from resources.models.model_registry import EmbedderEntry, Registry, load_registry
+from resources.settings import ENV_PREFIX, read_profiles
+from resources.system.paths import project_dir
+from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, flatten
+from screenalytics_assets.core.config.thresholds import Thresholds
+from screenalytics_assets.docs_generator.markdown import code, table
+
+_HEAD = """\
+# Configuration
+
+Made from the code by `make docs`; a test holds both together.
+
+A key has one name everywhere: in its file below `config/pipeline/`, in a profile, in the environment as
+`SCREENALYTICS_KEY` (`SCREENALYTICS_CLUSTER_THRESH`; a dot becomes two underscores), on the command line as
+`--set key=value`, in the launchpad and in GraphQL below `overrides`. The first of these that gives a value wins:
+
+1. the run configuration: `--set`, or `resources.settings.config.overrides`;
+2. the environment;
+3. the profile: `--profile`, or `resources.settings.config.profile`, or `SCREENALYTICS_PROFILE`, or the default profile;
+4. the stage's file;
+5. the default.
+
+`screenalytics config show` prints every key with its value and where it comes from. A key that does not exist, or a
+value that is not allowed, is refused with its place before anything is computed. The values, and a hash of them, are
+stored with every artifact and shown in its metadata. `null` in the table means: what `models.yaml` declares for the
+detector or the embedder in use (below).
+"""
+_MODELS = """
+## Thresholds of the models
+
+A score or a similarity means something for one model only. So these stand in `models.yaml` with the weights, by the
+SHA-256 of their file, and with their derivation. A key that is set wins over them. `min_confidence` is the detector's
+`track_thresh`; `recluster_thresh` and `recluster_tight_thresh` are the embedder's `cluster_thresh` and `tight_thresh`.
+A detector that is not listed takes those of its kind; an embedder that is not listed must have its own in the
+`pack.yaml` of its folder, or by `--set`.
+
+"""
+_SHA256_DIGITS = 64
+_OTHER_FILES: Mapping[str, str] = {
+    "config/acceptance.yaml": "limits of the acceptance checks: [acceptance matrix](../../ACCEPTANCE_MATRIX.md)",
+    "config/seasons.yaml": "seasons that run by themselves: [seasons and alerts](../../ops/seasons_and_alerts.md)",
+    "config/inbox.yaml": "where episodes are dropped: [seasons and alerts](../../ops/seasons_and_alerts.md)",
+    "config/instance/": "Dagster's instance with PostgreSQL, logs in a bucket: [storage](../../ops/storage.md)",
+    "dagster.yaml": "the rest of Dagster's instance: runs at once, pools, retries, retention",
+}
+ENVIRONMENT: Mapping[str, str] = {
+    "ALERT_URLS": "where alerts are sent, Apprise URLs separated by blanks",
+    "CACHE_DIR": "where model packs are kept; `~/.cache/screenalytics` without it",
+    "CONFIG_DIR": "the folder of the configuration; `config/` of the checkout without it",
+    "DATABASE_URL": "a PostgreSQL server for vectors; without it one is started below the data root",
+    "DATA_ROOT": "a folder, or `s3://bucket/prefix`; `data/` of the checkout without it",
+    "FACEBANK_ROOT": "photos of known people, `{show}/{person}/`; `facebank/` below the data root without it",
+    "INBOX": "the folder where episodes are dropped, instead of that of `config/inbox.yaml`",
+    "LOGS_BUCKET": "a bucket for the logs of steps",
+    "PROFILE": "the profile where a run names none",
+    "S3_CACHE_DIR": "copies of what lies in the bucket; `~/.cache/screenalytics/s3` without it",
+    "S3_CACHE_GB": "how much they may take; 20 without it",
+    "SHARED_DIR": "labelled footage for the tests; only they read it",
+    "UI_URL": "where people see the UI, for links; `http://127.0.0.1:3000` without it",
+}
+"""Variables that say where things are, without their prefix."""
+
+
+def configuration_page() -> str:
+    """The page, in Markdown."""
+    registry = load_registry(project_dir() / "config" / "pipeline" / "models.yaml")
+    return "".join(
+        [
+            _HEAD,
+            *(_section(section, file) for section, file in STAGE_FILES.items()),
+            _profiles(),
+            _thresholds(registry),
+            "\n## Other files\n\n`SCREENALYTICS_CONFIG_DIR` names another folder than `config/`.\n\n",
+            table(("file", "what it holds"), [(code(name), text) for name, text in _OTHER_FILES.items()]),
+            "\n## Environment\n\nBeside the keys, these say where things are:\n\n",
+            table(("variable", "meaning"), [(code(f"{ENV_PREFIX}{name}"), text) for name, text in ENVIRONMENT.items()]),
+        ]
+    )
+
+
+def _section(section: str, file: str) -> str:
+    model = type(getattr(Settings(), section))
+    heading = (model.__doc__ or "").split(" (``")[0].rstrip(".")
+    header = ("key", "default", "values", "meaning")
+    return f"\n## {file}\n\n{heading}.\n\n{table(header, _keys(model, ''))}"
+
+
+def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield (
+                code(f"{prefix}{name}"),
+                code(json.dumps(field.default)),
+                allowed_values(field),
+                field.description or "",
+            )
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """What a key may be, in words: a range, a choice, or the kind of value."""
+    kind = field.annotation
+    choices = [part for part in get_args(kind) if part is not type(None)] if get_args(kind) else [kind]
+    optional = type(None) in get_args(kind)
+    if get_origin(kind) is Literal:
+        return ", ".join(map(code, get_args(kind)))
+    if get_origin(kind) is list:
+        return "any of " + ", ".join(map(code, get_args(get_args(kind)[0])))
+    names: dict[object, str] = {bool: "`true`, `false`", int: "whole number", float: "number", str: "text"}
+    name = names[choices[0]]
+    words = f"{name} {' and '.join(_limits(field))}".strip()
+    return f"{words}, or `null`" if optional else words
+
+
+def _limits(field: FieldInfo) -> Iterator[str]:
+    signs: tuple[tuple[type, str, str], ...] = ((Ge, "ge", "≥"), (Gt, "gt", ">"), (Le, "le", "≤"), (Lt, "lt", "<"))
+    for constraint in field.metadata:
+        for kind, attribute, sign in signs:
+            if isinstance(constraint, kind):
+                yield f"{sign} {getattr(constraint, attribute):g}"
+        if isinstance(constraint, MultipleOf):
+            yield f"a multiple of {constraint.multiple_of}"
+
+
+def _profiles() -> str:
+    known = read_profiles()
+    aliases = {profile: alias for alias, profile in known.aliases.items()}
+    rows = []
+    for name, values in known.profiles.items():
+        given = [code(f"{key}: {yaml_value(value)}") for key, value in flatten(values or {}).items()]
+        also = f", also `{aliases[name]}`" if name in aliases else ""
+        default = ", the default" if name == known.default_profile else ""
+        rows.append((f"{code(name)}{also}{default}", ", ".join(given) or "the values of the stage files"))
+    text = "`performance_profiles.yaml`; a profile may set any key.\n\n"
+    return f"\n## Profiles\n\n{text}{table(('profile', 'sets'), rows)}"
+
+
+def yaml_value(value: object) -> str:
+    """A value as it is written in a file."""
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+
+
+def _thresholds(registry: Registry) -> str:
+    detector_keys = ("confidence_th", "track_thresh")
+    embedder_keys = [name for name in Thresholds._fields if name in EmbedderEntry.model_fields]
+    detectors = [
+        (entry.name if len(key) == _SHA256_DIGITS else f"any other {entry.name}", *_declared(entry, detector_keys))
+        for key, entry in registry.detectors.items()
+    ]
+    embedders = [(entry.name, *_declared(entry, embedder_keys)) for entry in registry.embedders.values()]
+    return (
+        _MODELS
+        + table(("detector", *map(code, detector_keys)), detectors)
+        + "\n"
+        + table(("embedder", *map(code, embedder_keys)), embedders)
+    )
+
+
+def _declared(entry: BaseModel, keys: Iterable[str]) -> list[str]:
+    values = [getattr(entry, key) for key in keys]
+    return ["–" if value is None else f"{value:g}" for value in values]

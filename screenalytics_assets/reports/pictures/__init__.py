@@ -1,0 +1,1 @@
+"""The pictures of the UI and the reports."""

@@ -1,0 +1,155 @@
+"""Corrections made against what is published of an episode, and kept in its file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from resources.storage.correction_files import read_corrections, write_corrections
+from resources.storage.store import ArtifactStore
+from screenalytics_assets.artifact import require_artifact
+from screenalytics_assets.core.common.errors import CorrectionError
+from screenalytics_assets.core.common.layout import corrections_path
+from screenalytics_assets.core.people.corrections import (
+    Correction,
+    Corrections,
+    Ignore,
+    Merge,
+    Name,
+    NotThisPerson,
+    Shown,
+    Split,
+    TrackPlaces,
+    person_id_of,
+)
+from screenalytics_assets.partitions import parse_ep_id
+
+GROUPING = "group_clusters"
+
+
+class CorrectionDesk:
+    """The corrections of one episode; each method adds one, in the file as soon as it returns."""
+
+    def __init__(self, store: ArtifactStore, ep_id: str) -> None:
+        """Read the corrections that there are.
+
+        Raises:
+            ConfigurationError: The episode id is not one.
+            CorrectionError: The file cannot be understood; it is left as it is.
+        """
+        parse_ep_id(ep_id)
+        self.ep_id = ep_id
+        self.location = store.location(corrections_path(ep_id))
+        self.corrections = read_corrections(store, ep_id)
+        self._store = store
+
+    def merge(self, identities: Sequence[str]) -> Correction:
+        """These identities are one person.
+
+        Raises:
+            CorrectionError: One is not there, or they are fewer than two.
+        """
+        distinct = list(dict.fromkeys(identities))
+        if len(distinct) < 2:
+            raise CorrectionError(f"merge: expected two identities or more, found {' '.join(distinct)}")
+        return self._add(lambda number: Merge(number=number, identities=tuple(map(self._shown, distinct))))
+
+    def split(self, identity: str, tracks: Sequence[str]) -> Correction:
+        """These tracks of an identity are somebody else.
+
+        Raises:
+            CorrectionError: The identity or a track is not there, or nothing would be left.
+        """
+        own = self._tracks_of(identity)
+        foreign = sorted(set(tracks) - set(own))
+        if foreign:
+            raise CorrectionError(f"split: {', '.join(foreign)} is not in {identity}; it has {', '.join(own)}")
+        stays = [track for track in own if track not in tracks]
+        if not stays:
+            raise CorrectionError(f"split: these are all tracks of {identity}; nothing would be left of it")
+        places = self._places()
+        return self._add(
+            lambda number: Split(
+                number=number,
+                identity=places.shown(identity, stays),
+                tracks=tuple(places.shown(track, [track]) for track in dict.fromkeys(tracks)),
+            )
+        )
+
+    def name(self, identity: str, name: str, person_id: str | None = None) -> Correction:
+        """This identity is the person with this name.
+
+        Raises:
+            CorrectionError: The identity is not there, or the name has neither letters nor digits.
+        """
+        person = person_id or person_id_of(name)
+        if not person_id_of(person):
+            raise CorrectionError(f"name: {name!r} has neither letters nor digits")
+        return self._add(
+            lambda number: Name(number=number, identity=self._shown(identity), name=name.strip(), person_id=person)
+        )
+
+    def not_this_person(self, identity: str, person_id: str) -> Correction:
+        """This identity is not that person.
+
+        Raises:
+            CorrectionError: The identity is not there.
+        """
+        return self._add(
+            lambda number: NotThisPerson(number=number, identity=self._shown(identity), person_id=person_id)
+        )
+
+    def ignore(self, identity: str) -> Correction:
+        """This identity is nobody.
+
+        Raises:
+            CorrectionError: The identity is not there.
+        """
+        return self._add(lambda number: Ignore(number=number, identity=self._shown(identity)))
+
+    def undo(self, number: int) -> Correction:
+        """Take a correction out; the others keep their numbers.
+
+        Raises:
+            CorrectionError: There is none with this number.
+        """
+        found = {entry.number: entry for entry in self.corrections.corrections}
+        if number not in found:
+            known = ", ".join(map(str, found)) or "none"
+            raise CorrectionError(f"undo: {self.ep_id} has no correction {number}; there is {known}")
+        self._write([entry for entry in self.corrections.corrections if entry.number != number])
+        return found[number]
+
+    def outcomes(self) -> Mapping[int, Any]:
+        """What became of each correction when they were last carried out, by number."""
+        artifact = self._store.open(GROUPING, self.ep_id)
+        found = artifact.json("grouping.json")["corrections"] if artifact else []
+        return {outcome["number"]: outcome for outcome in found}
+
+    def _add(self, make: Callable[[int], Correction]) -> Correction:
+        try:
+            entry = make(self.corrections.next_number)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+            raise CorrectionError(f"this correction cannot be written: {problems}") from error
+        self._write([*self.corrections.corrections, entry])
+        return entry
+
+    def _write(self, entries: Sequence[Correction]) -> None:
+        self.corrections = Corrections(ep_id=self.ep_id, corrections=tuple(entries))
+        write_corrections(self._store, self.corrections)
+
+    def _shown(self, identity: str) -> Shown:
+        return self._places().shown(identity, self._tracks_of(identity))
+
+    def _places(self) -> TrackPlaces:
+        return TrackPlaces(require_artifact(self._store, "split_tracks", self.ep_id).table("tracks.parquet"))
+
+    def _tracks_of(self, identity: str) -> list[str]:
+        document = require_artifact(self._store, GROUPING, self.ep_id).json("identities.json")
+        tracks_of = {entry["identity_id"]: list(entry["track_ids"]) for entry in document["identities"]}
+        if identity not in tracks_of:
+            raise CorrectionError(
+                f"{self.ep_id} has no identity {identity!r}; its identities are {', '.join(tracks_of) or 'none'}"
+            )
+        return tracks_of[identity]

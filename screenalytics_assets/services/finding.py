@@ -1,0 +1,113 @@
+"""Looking a face up in the episodes whose tracks are in the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resources.models.photo_faces import PhotoFaces
+from resources.settings import RunSettings
+from resources.storage.crop_file import read_crops
+from resources.storage.store import ArtifactStore
+from resources.vectors import open_database
+from screenalytics_assets.core.common.errors import FacebankError
+from screenalytics_assets.core.people.appearances import Appearance, appearances
+from screenalytics_assets.core.people.enrolment import PhotoFinding
+from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, contact_sheet
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a face appears.
+
+    Attributes:
+        photo: The photo and its face.
+        min_photo_sim: Least similarity of a track, or on average of the tracks of an identity.
+        appearances: The episodes in which it is seen.
+        searched: Every episode that was compared.
+        not_searched: Episodes whose vectors are of another model.
+        pictures: Where the contact sheet is; None where there is nothing to show.
+    """
+
+    photo: PhotoFinding
+    min_photo_sim: float
+    appearances: list[Appearance]
+    searched: list[str]
+    not_searched: list[str]
+    pictures: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON."""
+        return {
+            "photo": self.photo.photo_id,
+            "photo_remark": self.photo.reason or None,
+            "min_photo_sim": self.min_photo_sim,
+            "episodes": [appearance.to_dict() for appearance in self.appearances],
+            "searched": self.searched,
+            "not_searched": self.not_searched,
+            "pictures": self.pictures,
+        }
+
+
+def find_photo(path: Path, run: RunSettings, store: ArtifactStore, *, show: str | None) -> Found:
+    """The episodes in which the face of a photo appears.
+
+    Args:
+        path: The photo; it shows one face.
+        run: The models, and the least similarity.
+        store: Where the pictures of the tracks are, and the contact sheet is written.
+        show: Only episodes of this show.
+
+    Raises:
+        FacebankError: The photo cannot be read or shows no face or several, or no episode can be compared.
+        DatabaseError: The database is away, or of another version.
+    """
+    if not path.is_file():
+        raise FacebankError(f"{path}: no such file")
+    faces = PhotoFaces(run)
+    photo = faces.look(path.name, "", path.read_bytes())
+    if photo.crop is None:
+        raise FacebankError(f"{path}: {photo.reason.replace('_', ' ')}; give a photo of one face")
+    with open_database() as database:
+        stored = database.stored_episodes(show)
+        searched = [ep_id for ep_id, digest in stored.items() if digest == faces.model_digest]
+        if not searched:
+            raise FacebankError(_nothing_to_search(show, len(stored)))
+        matches = database.find_tracks(
+            faces.embed([photo])[0],
+            faces.model_digest,
+            min_similarity=run.thresholds.min_photo_sim,
+            min_identity_sim=run.thresholds.min_identity_sim,
+            show=show,
+        )
+    seen = appearances(matches)
+    return Found(
+        photo,
+        run.thresholds.min_photo_sim,
+        seen,
+        searched,
+        sorted(set(stored) - set(searched)),
+        _sheet(store, photo, seen) if seen else None,
+    )
+
+
+def _nothing_to_search(show: str | None, of_other_models: int) -> str:
+    place = f"of {show} " if show else ""
+    if of_other_models:
+        return (
+            f"the {of_other_models} episodes {place}in the database have vectors of another model than this run's: run "
+            "them again with this model, or search with theirs"
+        )
+    return f"no episode {place}is in the database: run one with `screenalytics run`"
+
+
+def _sheet(store: ArtifactStore, photo: PhotoFinding, seen: Sequence[Appearance]) -> str:
+    """The faces of each episode, the most similar first, written below the data root."""
+    rows = []
+    for appearance in seen:
+        artifact = store.open("face_crops", appearance.ep_id)
+        crops = dict(read_crops(artifact.path("face_crops.parquet"), appearance.best_faces)) if artifact else {}
+        shown = [crops[face] for face in appearance.best_faces if face in crops]
+        rows.append(SheetRow(appearance.ep_id, f"{appearance.seconds:.1f} s", shown))
+    stem = Path(photo.photo_id).stem
+    return store.write(f"reports/find/{stem}-{photo.sha256[:8]}.jpg", contact_sheet(rows))

@@ -1,0 +1,94 @@
+"""The ``dagster.yaml`` of the instance: the checkout's, with what the environment asks for laid over it."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from resources.system.paths import project_dir
+from screenalytics_assets.core.common.errors import ConfigurationError, MissingPackageError
+
+POSTGRES_URL = "DAGSTER_POSTGRES_URL"
+LOGS_BUCKET = "SCREENALYTICS_LOGS_BUCKET"
+_MADE = "# Made by screenalytics"
+_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg2")
+
+
+class _Overlay(NamedTuple):
+    variable: str
+    file: str
+    package: str | None = None
+    extra: str | None = None
+
+
+_OVERLAYS = (
+    _Overlay(POSTGRES_URL, "postgres.yaml", "dagster_postgres", "postgres"),
+    _Overlay(LOGS_BUCKET, "s3_logs.yaml"),
+)
+
+
+def prepare_instance_file(home: Path) -> None:
+    """Put the ``dagster.yaml`` that the environment asks for into the instance's folder.
+
+    It is a link to the checkout's file, or a file made of that one and of overlays from ``config/instance``. A file
+    that a person has put there stays as it is.
+
+    Raises:
+        ConfigurationError: The address of the database is none.
+        MissingPackageError: An extra is not installed.
+    """
+    name_driver()
+    target, base = home / "dagster.yaml", project_dir() / "dagster.yaml"
+    linked = target.is_symlink()
+    present = target.read_text(encoding="utf-8") if target.exists() else None
+    if present is not None and not linked and not present.startswith(_MADE):
+        return
+    overlays = [_file_of(overlay) for overlay in _OVERLAYS if os.environ.get(overlay.variable)]
+    new = target.with_name(f".dagster.yaml.{os.getpid()}")
+    if overlays:
+        text = _merged(base, overlays)
+        if linked or text != present:
+            new.write_text(text, encoding="utf-8")
+            new.replace(target)
+    elif not linked or present is None:
+        new.symlink_to(base)
+        new.replace(target)
+
+
+def _file_of(overlay: _Overlay) -> Path:
+    if overlay.package and find_spec(overlay.package) is None:
+        raise MissingPackageError(
+            f"{overlay.variable} needs the extra `{overlay.extra}`: pip install 'screenalytics[{overlay.extra}]'"
+        )
+    return project_dir() / "config" / "instance" / overlay.file
+
+
+def _merged(base: Path, overlays: list[Path]) -> str:
+    files = [base, *overlays]
+    content = {key: value for file in files for key, value in yaml.safe_load(file.read_text(encoding="utf-8")).items()}
+    sources = ", ".join(map(str, files))
+    return f"{_MADE} from {sources}; write a file of your own over it to have your own\n" + yaml.safe_dump(
+        content, sort_keys=False
+    )
+
+
+def name_driver() -> None:
+    """Name the driver that dagster-postgres installs in the address of its database.
+
+    SQLAlchemy 2.1 looks for another one where ``postgresql://`` names none.
+
+    Raises:
+        ConfigurationError: The address is not one of PostgreSQL, or names another driver.
+    """
+    address = os.environ.get(POSTGRES_URL)
+    if not address:
+        return
+    scheme, separator, rest = address.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        # Not shown: there may be a password in it.
+        raise ConfigurationError(
+            f"{POSTGRES_URL} is no address of PostgreSQL: expected postgresql://user:password@host:port/name"
+        )
+    os.environ[POSTGRES_URL] = f"postgresql+psycopg2://{rest}"

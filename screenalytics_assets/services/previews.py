@@ -1,0 +1,62 @@
+"""The cleanup of an episode as a trial, of which nothing stays."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from resources.progress import ProgressResource
+from resources.storage.preview_store import PreviewStoreResource
+from resources.storage.store import ArtifactStore
+from screenalytics_assets.artifact import require_artifact, told_at_once
+from screenalytics_assets.cleaned import LAST_PHASE, final_identities
+from screenalytics_assets.core.quality.cleanup_comparison import State
+from screenalytics_assets.definitions import CLEANUP_ASSETS, build_resources
+from screenalytics_assets.partitions import EPISODES_NAME
+from screenalytics_assets.services.runs import RunOutcome, outcome_of, run_config_of
+
+
+def preview_cleanup(
+    ep_id: str, folder: Path, *, profile: str | None, overrides: Mapping[str, Any], progress: ProgressResource
+) -> tuple[RunOutcome, ArtifactStore]:
+    """Clean an episode up into a folder, in an instance that nobody sees.
+
+    Args:
+        ep_id: A published episode.
+        folder: Takes what would be published.
+        profile: As for a run.
+        overrides: As for a run.
+        progress: Tells about long steps.
+
+    Returns:
+        How it went, and a store that shows the episode as if it had been published.
+    """
+    artifacts = PreviewStoreResource(folder=str(folder))
+    with told_at_once(), dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
+        result = dg.materialize(
+            CLEANUP_ASSETS,
+            instance=instance,
+            partition_key=ep_id,
+            resources=build_resources(progress, artifacts),
+            run_config=run_config_of(profile, overrides, force=False),
+            raise_on_error=False,
+        )
+        return outcome_of(result), artifacts.store()
+
+
+def states(store: ArtifactStore, ep_id: str) -> tuple[State, State]:
+    """An episode before and after its cleanup."""
+    return (
+        State(
+            require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
+            require_artifact(store, "faces", ep_id).manifest.rows("faces.parquet"),
+            require_artifact(store, "identities", ep_id).json("identities.json"),
+        ),
+        State(
+            require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
+            require_artifact(store, "reembed", ep_id).manifest.rows("faces.parquet"),
+            final_identities(require_artifact(store, LAST_PHASE, ep_id))[0],
+        ),
+    )

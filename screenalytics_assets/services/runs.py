@@ -1,0 +1,203 @@
+"""Running the graph for one episode in this process, in the instance that the UI shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+
+from resources.progress import ProgressResource
+from screenalytics_assets.artifact import WARNINGS, told_at_once
+from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.definitions import build_definitions, defs
+from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
+from screenalytics_assets.services.instance import OWNER_TAG, history_kept_open, owner, waiting_steps_served
+
+JOB = "episode_job"
+FACEBANK_JOB = "facebank_job"
+SEASON_JOB = "season_job"
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        run_id: The run, as the UI shows it.
+        success: Whether every step and every blocking check passed.
+        computed: Assets that were computed.
+        reused: Assets that were unchanged.
+        failures: What went wrong, in words.
+        failed_checks: Checks that failed, with their description.
+        warned_checks: Checks that warn, with their description.
+        warnings: What should be looked at, of assets that were computed or reused.
+    """
+
+    run_id: str
+    success: bool
+    computed: list[str] = field(default_factory=list)
+    reused: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    failed_checks: list[str] = field(default_factory=list)
+    warned_checks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def asset_names() -> list[str]:
+    """The assets of an episode, in the order of the graph."""
+    graph = defs.resolve_asset_graph()
+    keys = [key for level in graph.toposorted_asset_keys_by_level for key in sorted(level)]
+    return [key.to_user_string() for key in keys if graph.get(key).partitions_def == EPISODES]
+
+
+def require_known_assets(names: Sequence[str]) -> None:
+    """Refuse names of assets that do not exist.
+
+    Raises:
+        ConfigurationError: One of them does not.
+    """
+    known = asset_names()
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ConfigurationError(f"unknown asset {', '.join(unknown)}; known: {', '.join(known)}")
+
+
+def downstream_of(name: str) -> list[str]:
+    """An asset and everything that is made from it, in the order of the graph."""
+    keys = dg.AssetSelection.assets(name).downstream().resolve(defs.resolve_asset_graph())
+    found = {key.to_user_string() for key in keys}
+    return [asset for asset in asset_names() if asset in found]
+
+
+def run_episode(
+    instance: dg.DagsterInstance,
+    ep_id: str,
+    *,
+    profile: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    force: bool = False,
+    select: Sequence[str] = (),
+    progress: ProgressResource | None = None,
+) -> RunOutcome:
+    """Register the episode and materialize its assets, all of them or the selected ones.
+
+    Raises:
+        ConfigurationError: A selected asset that does not exist.
+    """
+    require_known_assets(select)
+    register_episode(instance, ep_id)
+    run_id = str(uuid4())
+    definitions = build_definitions(progress) if progress else defs
+    with told_at_once(), waiting_steps_served(instance), history_kept_open(instance, run_id):
+        result = definitions.resolve_job_def(JOB).execute_in_process(
+            instance=instance,
+            partition_key=ep_id,
+            asset_selection=[dg.AssetKey(name) for name in select] or None,
+            run_config=run_config_of(profile, overrides or {}, force=force),
+            run_id=run_id,
+            tags={OWNER_TAG: owner(run_id)},
+            raise_on_error=False,
+        )
+    return outcome_of(result)
+
+
+def run_facebank(
+    instance: dg.DagsterInstance,
+    show: str,
+    *,
+    photos: Path | None = None,
+    profile: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> RunOutcome:
+    """Register the show and materialize its facebank, from its photos or those of another folder."""
+    instance.add_dynamic_partitions(SHOWS_NAME, [show])
+    run_id = str(uuid4())
+    with told_at_once():
+        result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
+            instance=instance,
+            partition_key=show,
+            run_config=run_config_of(
+                profile, overrides or {}, force=force, photos={"show_folder": str(photos) if photos else None}
+            ),
+            run_id=run_id,
+            tags={OWNER_TAG: owner(run_id)},
+            raise_on_error=False,
+        )
+    return outcome_of(result)
+
+
+def run_season(instance: dg.DagsterInstance, season: str, *, force: bool = False) -> RunOutcome:
+    """Register the season and materialize its screen time, with its page."""
+    instance.add_dynamic_partitions(SEASONS_NAME, [season])
+    run_id = str(uuid4())
+    result = defs.resolve_job_def(SEASON_JOB).execute_in_process(
+        instance=instance,
+        partition_key=season,
+        run_config=run_config_of(None, {}, force=force),
+        run_id=run_id,
+        tags={OWNER_TAG: owner(run_id)},
+        raise_on_error=False,
+    )
+    return outcome_of(result)
+
+
+def run_config_of(
+    profile: str | None, overrides: Mapping[str, Any], *, force: bool, **resources: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The run configuration of a run in this process, which speaks for itself and not through the log."""
+    resources["settings"] = {"profile": profile, "overrides": dict(overrides), "force": force}
+    given = {name: {k: v for k, v in values.items() if v is not None} for name, values in resources.items()}
+    return {
+        "resources": {name: {"config": values} for name, values in given.items() if values},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+def outcome_of(result: dg.ExecuteInProcessResult) -> RunOutcome:
+    """How a run in this process ended."""
+    materializations = [
+        event.step_materialization_data.materialization
+        for event in result.all_events
+        if event.event_type_value == "ASSET_MATERIALIZATION"
+    ]
+    reused = {m.asset_key.to_user_string(): bool(m.metadata["reused"].value) for m in materializations}
+    told: dict[dg.AssetCheckSeverity, list[str]] = {severity: [] for severity in dg.AssetCheckSeverity}
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            message = f"{evaluation.check_name}: {evaluation.description or 'did not pass'}"
+            told[evaluation.severity].append(message)
+    return RunOutcome(
+        run_id=result.run_id,
+        success=result.success,
+        computed=[name for name, was_reused in reused.items() if not was_reused],
+        reused=[name for name, was_reused in reused.items() if was_reused],
+        failures=_failures(result),
+        failed_checks=told[dg.AssetCheckSeverity.ERROR],
+        warned_checks=told[dg.AssetCheckSeverity.WARN],
+        warnings=[
+            f"{m.asset_key.to_user_string()}: {warning}" for m in materializations for warning in _warnings(m.metadata)
+        ],
+    )
+
+
+def _warnings(metadata: Mapping[str, dg.MetadataValue]) -> list[str]:
+    value = metadata[WARNINGS].value if WARNINGS in metadata else None
+    return [str(warning) for warning in value] if isinstance(value, list) else []
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    messages = []
+    for event in result.all_events:
+        if event.event_type_value != "STEP_FAILURE":
+            continue
+        data = event.step_failure_data
+        described = data.user_failure_data.description if data.user_failure_data else None
+        if described:
+            messages.append(described)
+        elif data.error and data.error.cls_name != "DagsterAssetCheckFailedError":
+            cause = data.error.cause or data.error
+            messages.append(f"{event.step_key}: {cause.message.strip()}")
+    return messages

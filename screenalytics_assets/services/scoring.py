@@ -1,0 +1,195 @@
+"""Published episodes against truth files."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resources.storage.store import ArtifactStore
+from screenalytics_assets.artifact import require_artifact
+from screenalytics_assets.cleaned import LAST_PHASE, final_identities
+from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
+from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
+from screenalytics_assets.core.evaluation.name_scores import NameScores, all_names, score_names
+from screenalytics_assets.core.evaluation.truth import Truth, parse_truth
+from screenalytics_assets.partitions import parse_ep_id
+
+_TRUTH = ".truth.json"
+
+
+def read_truth(path: Path) -> Truth:
+    """A truth file.
+
+    Raises:
+        TruthError: It is absent, no JSON, or does not have the documented form.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TruthError(f"{path}: no such truth file") from error
+    except ValueError as error:
+        raise TruthError(f"{path}: not a JSON file: {error}") from error
+    return parse_truth(document)
+
+
+def is_final(store: ArtifactStore, ep_id: str) -> bool:
+    """Whether the final people of an episode are published, and not only those before the cleanup."""
+    return store.manifest(LAST_PHASE, ep_id) is not None
+
+
+def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, before_cleanup: bool = False) -> EpisodeScores:
+    """Score the people of an episode: the final ones, or those before the cleanup where it is not published."""
+    cleaned = not before_cleanup and is_final(store, ep_id)
+    tracks = require_artifact(store, "split_tracks" if cleaned else "tracks", ep_id)
+    identities = require_artifact(store, LAST_PHASE if cleaned else "identities", ep_id)
+    detections = require_artifact(store, "detections", ep_id)
+    screen_time = store.open("screen_time", ep_id) if cleaned else None
+    return score_episode(
+        truth,
+        detections.table("analysed_frames.parquet"),
+        detections.table("shots.parquet"),
+        detections.table("detections.parquet"),
+        tracks.table("tracks.parquet"),
+        final_identities(identities)[0] if cleaned else identities.json("identities.json"),
+        None if screen_time is None else screen_time.json("screen_time.json"),
+    )
+
+
+def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> NameScores | None:
+    """Score the names of an episode, or nothing where ``group_clusters`` has given none."""
+    grouped, screen_time = store.open("group_clusters", ep_id), store.open("screen_time", ep_id)
+    if grouped is None or screen_time is None:
+        return None
+    detections = require_artifact(store, "detections", ep_id)
+    return score_names(
+        truth,
+        detections.table("analysed_frames.parquet"),
+        detections.table("detections.parquet"),
+        require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
+        grouped.json("identities.json"),
+        screen_time.json("screen_time.json"),
+    )
+
+
+@dataclass(frozen=True)
+class SeasonScores:
+    """The scored episodes of a season, and those that could not be scored.
+
+    Attributes:
+        season: For example ``rhobh-s05``.
+        episodes: Scores by episode id, in alphabetical order.
+        not_published: Episodes that have a truth file and no published identities.
+        names: The names of all episodes that have some, as one; None without any.
+    """
+
+    season: str
+    episodes: Mapping[str, EpisodeScores]
+    not_published: tuple[str, ...]
+    names: NameScores | None = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row an episode and one for all: counts summed, shares averaged, the worst screen-time error."""
+        rows = [{"ep_id": ep_id, **_figures(scores)} for ep_id, scores in self.episodes.items()]
+        total: dict[str, Any] = {"ep_id": "all"}
+        for name in list(rows[0])[1:]:
+            values = [row[name] for row in rows if row[name] is not None]
+            if not values:
+                total[name] = None
+            elif name.endswith("_max"):
+                total[name] = max(values)
+            else:
+                total[name] = sum(values) if isinstance(values[0], int) else sum(values) / len(values)
+        return [*rows, total]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The season as JSON can hold it."""
+        return {
+            "season": self.season,
+            "episodes": {ep_id: scores.to_dict() for ep_id, scores in self.episodes.items()},
+            "all": {name: value for name, value in self.rows()[-1].items() if name != "ep_id"},
+            "not_published": list(self.not_published),
+            "names": self.names.to_dict() if self.names else None,
+        }
+
+
+def _figures(scores: EpisodeScores) -> dict[str, Any]:
+    return {name: value for name, value in scores.to_dict().items() if name != "per_person"}
+
+
+def score_season(store: ArtifactStore, season: str, truth_dir: Path, *, before_cleanup: bool = False) -> SeasonScores:
+    """Score each published episode of a season that has a ``{ep_id}.truth.json``, as `score_published` does.
+
+    Raises:
+        ConfigurationError: The season does not have the form ``show-s05``.
+        TruthError: The folder has no truth file of the season, or one that cannot be read.
+        ArtifactError: None of the episodes with a truth file is published.
+    """
+    try:
+        parse_ep_id(f"{season}e01")
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{season!r} is not a season: expected SHOW-sSS in lower-case letters, digits and dashes, "
+            "for example rhobh-s05"
+        ) from error
+    truths = {path.name.removesuffix(_TRUTH): path for path in sorted(truth_dir.glob(f"{season}e*{_TRUTH}"))}
+    if not truths:
+        raise TruthError(f"{truth_dir}: no truth file of {season}; expected {season}e01{_TRUTH} and so on")
+    for ep_id in truths:
+        parse_ep_id(ep_id)
+    published = [ep_id for ep_id in truths if store.manifest("identities", ep_id) is not None]
+    if not published:
+        raise ArtifactError(
+            f"{season}: none of {', '.join(truths)} has published identities; "
+            f"compute one first, for example with `screenalytics run --ep-id {next(iter(truths))}`"
+        )
+    known = {ep_id: read_truth(truths[ep_id]) for ep_id in published}
+    names = [scores for ep_id in published if (scores := score_published_names(store, ep_id, known[ep_id]))]
+    return SeasonScores(
+        season=season,
+        episodes={
+            ep_id: score_published(store, ep_id, truth, before_cleanup=before_cleanup) for ep_id, truth in known.items()
+        },
+        names=all_names(names) if names else None,
+        not_published=tuple(ep_id for ep_id in truths if ep_id not in published),
+    )
+
+
+def check_table_path(path: Path) -> None:
+    """Refuse a file that `write_table` does not know how to write.
+
+    Raises:
+        ConfigurationError: The name ends neither in ``.csv`` nor in ``.md``.
+    """
+    if path.suffix not in (".csv", ".md"):
+        raise ConfigurationError(f"--output {path}: expected a name that ends in .csv or .md")
+
+
+def table_text(rows: Sequence[Mapping[str, Any]], suffix: str) -> str:
+    """Rows as ``.csv``, or as a Markdown table for ``.md``; nothing for None."""
+    lines = [list(rows[0]), *([text_of(value) for value in row.values()] for row in rows)]
+    out = io.StringIO()
+    if suffix == ".csv":
+        csv.writer(out, lineterminator="\n").writerows(lines)
+    else:
+        lines.insert(1, ["---", *["---:"] * (len(lines[0]) - 1)])
+        out.writelines(f"| {' | '.join(line)} |\n" for line in lines)
+    return out.getvalue()
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows as CSV or, where the name ends in ``.md``, as a Markdown table; nothing for None."""
+    check_table_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.tmp")
+    staged.write_text(table_text(rows, path.suffix), encoding="utf-8")
+    staged.replace(path)
+
+
+def text_of(value: object) -> str:
+    """A figure for a table: four decimals, nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,171 @@
+"""What the report is made of: the people, the timeline, the heatmap, the metrics, and what it was made with."""
+
+import base64
+import io
+import json
+import re
+from typing import Any
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+
+from resources.configuration.acceptance_limits import load_acceptance
+from resources.models.model_packs import ModelPack
+from resources.storage.artifacts import Manifest
+from screenalytics_assets.core.common.intervals import intervals_of
+from screenalytics_assets.core.evaluation.truth import parse_truth
+from screenalytics_assets.core.people.review_candidates import IdentitySimilarity
+from screenalytics_assets.metadata import MAX_PICTURE_BYTES
+from screenalytics_assets.reports.acceptance import judged
+from screenalytics_assets.reports.people import Face, Person
+from screenalytics_assets.reports.pictures.contact_sheets import TimelineRow, timeline
+from screenalytics_assets.reports.pictures.heatmap import heatmap_of
+from screenalytics_assets.reports.pictures.over_truth import Compared, over_truth, true_intervals
+from screenalytics_assets.reports.pictures.thumbnails import animated, still
+from screenalytics_assets.reports.provenance import used_digest, used_keys, used_models
+from screenalytics_assets.reports.timeline import MAX_THUMBNAILS, clock, timeline_of
+from tests.published import DOCUMENT, NO_FACES
+
+
+def person(*intervals: tuple[float, float], name: str | None = "Amy", **identity: Any) -> Person:
+    time = {"person_id": "amy", "name": name, "intervals": intervals, "weak_link_s": 0.0, "identity_ids": ["ident_001"]}
+    faces = [Face(f"det-{i}", "track-00001", start_s, 0.5 + i / 1000, 1) for i, (start_s, _) in enumerate(intervals)]
+    entry = {"outlier": False, "low_cohesion": False, **identity}
+    return Person(time, [entry], faces[:1], faces, faces)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0:00.0"), (59.96, "1:00.0"), (75.27, "1:15.3"), (3661.0, "1:01:01.0")]
+)
+def test_times_read_as_in_a_player(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+def test_each_interval_shows_the_best_face_within_it() -> None:
+    row = timeline_of([person((0.0, 2.0), (5.0, 6.0))], cuts_s=[4.0], duration_s=10.0).rows[0]
+    assert [span.thumbnail for span in row.spans] == ["det-0", "det-1"]
+    assert row.spans[1].text == "Amy, 0:05.0 to 0:06.0, 1.0 s"
+
+
+def test_a_crowd_shows_as_many_pictures_as_are_allowed() -> None:
+    many = person(*((2.0 * i, 2.0 * i + 1 + i / 10_000) for i in range(MAX_THUMBNAILS + 50)))
+    assert len(timeline_of([many], cuts_s=[], duration_s=1000.0).thumbnails) == MAX_THUMBNAILS + 1
+
+
+def test_who_has_no_name_is_called_by_the_id_and_what_is_doubtful_is_said() -> None:
+    unknown = person((0.0, 1.0), name=None, low_cohesion=True)
+    assert (unknown.label, unknown.is_named, unknown.remarks) == ("amy", False, ["low cohesion"])
+
+
+def test_dark_cells_have_light_numbers_and_say_what_they_are() -> None:
+    similarity = IdentitySimilarity(("a", "b"), np.array([[1.0, 0.02], [0.02, 1.0]]))
+    (alike, different), _ = heatmap_of(similarity, {"a": "Amy", "b": "Bob"}).rows
+    assert (alike.ink, alike.text) == ("#fff", "within Amy: 1.00")
+    assert (different.ink, different.text) == ("#111", "Amy and Bob: 0.02")
+
+
+def test_cells_have_the_colours_of_ylgnbu() -> None:
+    values = np.linspace(0.0, 1.0, 41)
+    names = tuple(map(str, range(41)))
+    (row, *_) = heatmap_of(
+        IdentitySimilarity(names, np.tile(values, (41, 1))), dict(zip(names, names, strict=True))
+    ).rows
+    found = np.array([tuple(bytes.fromhex(cell.fill[1:])) for cell in row])
+    assert np.abs(found / 255 - mpl.colormaps["YlGnBu"](values)[:, :3]).max() < 0.01
+
+
+def test_the_metrics_are_judged_by_the_table_without_running_times() -> None:
+    found = {metric.name: metric for metric in judged(DOCUMENT, load_acceptance(), "demo-s01")}
+    assert "runtime_per_duration_cpu" not in found
+    assert found["quality_mean"].level == "met"
+    assert found["quality_mean"].limits == {"target": 0.75, "warn": 0.6}
+    assert found["quality_mean"].advice == ""
+
+
+def test_what_is_missed_comes_with_advice_and_what_does_not_apply_without_value() -> None:
+    crowded = {**DOCUMENT, "detect_track_metrics": {**DOCUMENT["detect_track_metrics"], "tracks_per_minute": 99.0}}
+    found = {metric.name: metric for metric in judged(crowded, load_acceptance(), "demo-s01")}
+    assert (found["tracks_per_minute"].word, bool(found["tracks_per_minute"].advice)) == ("warns", True)
+    empty = {group: {name: NO_FACES.get(name, v) for name, v in values.items()} for group, values in DOCUMENT.items()}
+    found = {metric.name: metric for metric in judged(empty, load_acceptance(), "demo-s01")}
+    assert (found["quality_mean"].word, found["quality_mean"].value) == ("no value", None)
+
+
+def manifest_with(**config: Any) -> Manifest:
+    empty: dict[str, Any] = {"inputs": {}, "metrics": {}, "files": []}
+    digests = {"fingerprint": "", "content_digest": "", "code_version": "1"}
+    return Manifest(asset="identities", ep_id="demo-s01e01", config=config, **digests, **empty)
+
+
+def test_a_key_differs_when_it_is_neither_the_default_nor_the_models(open_pack: ModelPack) -> None:
+    own = open_pack.thresholds["cluster_thresh"]
+    same = used_keys({"identities": manifest_with(cluster_thresh=own, min_cluster_size=1)}, open_pack)
+    assert [key.differs for key in same] == [False, False]
+    (other,) = used_keys({"identities": manifest_with(cluster_thresh=0.8, embedder="abc")}, open_pack)
+    assert (other.stage, other.key, other.value, other.default) == ("identities", "cluster_thresh", 0.8, own)
+    assert other.differs
+
+
+def test_the_digest_follows_the_used_values() -> None:
+    first, second = ({"identities": manifest_with(cluster_thresh=value)} for value in (0.3, 0.4))
+    assert used_digest(first) != used_digest(second)
+    assert used_digest(first) == used_digest(dict(first))
+
+
+def test_models_are_told_by_the_digests_of_the_artifacts(open_pack: ModelPack) -> None:
+    detector = open_pack.detector.file.sha256
+    known, unknown = used_models({"a": manifest_with(detector=detector, embedder="f" * 64)}, open_pack)
+    assert (known.role, known.licence, known.sha256) == ("detector", "MIT", detector)
+    assert (unknown.role, unknown.licence, unknown.sha256) == ("embedder", "not known", "f" * 64)
+
+
+def test_crops_become_small_pictures_one_or_many() -> None:
+    pictures = [np.full((160, 160, 3), shade, np.uint8) for shade in (20, 120, 220)]
+    jpegs = [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures]
+    assert _frames(still(jpegs[0])) == (1, (96, 96))
+    assert _frames(animated(jpegs)) == (3, (96, 96))
+
+
+def _frames(uri: str) -> tuple[int, tuple[int, int]]:
+
+    with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
+        return getattr(image, "n_frames", 1), image.size
+
+
+def test_the_truth_is_drawn_as_the_frames_in_which_a_face_is_in_view() -> None:
+    def face(visible: float) -> dict[str, Any]:
+        return {"person": "amy", "bbox": [0, 0, 10, 10], "visible": visible}
+
+    frames = [[face(1.0)], [face(1.0)], [face(0.5)], [], [face(0.6)]]
+    truth = parse_truth(
+        json.loads(json.dumps({"fps": 10, "width": 64, "height": 64, "frames": 5, "shots": [[0, 5]], "truth": frames}))
+    )
+    assert true_intervals(truth, "amy") == pytest.approx(np.array([[0.0, 0.2], [0.4, 0.5]]))
+    rows = [Compared("amy", true_intervals(truth, "amy"), intervals_of([(0.0, 0.2)]))]
+    assert over_truth(rows, title="demo", duration_s=0.5).startswith(b"\x89PNG")
+
+
+def test_the_timeline_of_the_event_log_shows_who_is_seen_when() -> None:
+    drawn = timeline(
+        [TimelineRow("Amy & <Bob>", [(0.0, 5.0), (5.0, 10.0), (20.0, 30.0)])], cuts_s=[10.0], duration_s=40
+    )
+    texts = re.findall("<text[^>]*>([^<]*)</text>", drawn.decode())
+    assert texts == ["Amy &amp; &lt;Bob&gt;", "0:00", "0:05", "0:10", "0:15", "0:20", "0:25", "0:30", "0:35"]
+    cuts, lane, _ = re.findall('<path d="([^"]*)"', drawn.decode())
+    # 16 pixels a second after 190 of names; what touches is one.
+    assert (cuts, lane) == ("M350 0V26", "M190 13H350M510 13H670")
+
+
+def test_the_timeline_of_a_crowd_over_hours_fits_the_event_log() -> None:
+    crowd = [TimelineRow(f"ident_{i:03d}", [(7.0 * j, 7.0 * j + 2) for j in range(2000)]) for i in range(50)]
+    drawn = timeline(crowd, cuts_s=[3.0 * i for i in range(5000)], duration_s=15_000.0)
+    assert len(drawn) < MAX_PICTURE_BYTES
+    assert b"ident_023" in drawn
+    assert b"ident_024" not in drawn
+
+
+def test_a_timeline_of_nobody_is_drawn_too() -> None:
+    assert b"</svg>" in timeline([], cuts_s=[], duration_s=1.0)

@@ -1,0 +1,318 @@
+"""The vector database on a real server, embedded and named by its address."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from psycopg.sql import SQL, Identifier
+
+from resources.database.database_schema import known_migrations, migrate
+from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.database.vector_database import VectorDatabase
+from screenalytics_assets.core.common.errors import DatabaseError
+
+MODEL, OTHER_MODEL = "a" * 64, "b" * 64
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A running server; in a folder that the server's own user can reach, which a folder of pytest's is not."""
+    folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
+    server = EmbeddedPostgres(folder)
+    server.open()
+    yield server
+    server.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def url(server: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database on that server."""
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    conninfo = server.conninfo
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(f'create database "{name}"'.encode())
+    yield psycopg.conninfo.make_conninfo(conninfo, dbname=name)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(f'drop database "{name}" with (force)'.encode())
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[VectorDatabase]:
+    with VectorDatabase(url) as database:
+        yield database
+
+
+def unit(count: int, seed: int = 0) -> NDArray[np.float32]:
+    vectors = np.random.default_rng(seed).normal(size=(count, 512)).astype(np.float32)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def enrol(database: VectorDatabase, vectors: NDArray[np.float32], *, version: str = "1", model: str = MODEL) -> None:
+    """A photo a vector, two photos a person."""
+    database.replace_facebank(
+        "show",
+        version=version,
+        model_digest=model,
+        photo_ids=[f"person-{i // 2}/{i}.jpg" for i in range(len(vectors))],
+        person_ids=[f"person-{i // 2}" for i in range(len(vectors))],
+        vectors=vectors,
+    )
+
+
+def count(url: str, table: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(SQL("select count(*) from {}").format(Identifier("screenalytics", table))).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_similarities_are_the_cosines_of_every_track_with_every_photo(database: VectorDatabase) -> None:
+    photos, tracks = 2 * unit(6, seed=1), 3 * unit(4, seed=2)
+    enrol(database, photos)
+    found = database.facebank_similarities("show", MODEL, ["t0", "t1", "t2", "t3"], tracks)
+    assert found["track_id"].to_pylist() == [f"t{i}" for i in range(4) for _ in range(6)]
+    assert found["photo_id"].to_pylist() == [f"person-{i // 2}/{i}.jpg" for i in range(6)] * 4
+    assert found["person_id"].to_pylist() == [f"person-{i // 2}" for i in range(6)] * 4
+    expected = (tracks / 3) @ (photos / 2).T
+    np.testing.assert_allclose(found["similarity"].to_numpy(), expected.ravel(), atol=1e-6)
+
+
+def test_a_show_without_a_facebank_resembles_nobody(database: VectorDatabase) -> None:
+    assert database.facebank_similarities("show", MODEL, ["t0"], unit(1)).num_rows == 0
+    assert database.facebank_version("show", MODEL) is None
+
+
+def test_a_facebank_in_which_no_photo_is_good_enough_resembles_nobody(database: VectorDatabase) -> None:
+    enrol(database, unit(0))
+    assert database.facebank_similarities("show", MODEL, ["t0"], unit(1)).num_rows == 0
+    assert database.facebank_version("show", MODEL) == "1"
+
+
+def test_no_tracks_are_no_rows(database: VectorDatabase) -> None:
+    enrol(database, unit(2))
+    assert database.facebank_similarities("show", MODEL, [], unit(0)).num_rows == 0
+
+
+def test_a_facebank_is_replaced_and_never_doubled(database: VectorDatabase, url: str) -> None:
+    enrol(database, unit(6))
+    enrol(database, unit(4), version="2")
+    assert database.facebank_version("show", MODEL) == "2"
+    assert count(url, "facebank_photo") == 4
+
+
+def test_a_replacement_that_fails_leaves_what_was_there(database: VectorDatabase, url: str) -> None:
+    enrol(database, unit(6))
+    broken = unit(4)
+    broken[2, 0] = np.nan
+    with pytest.raises(psycopg.Error):
+        enrol(database, broken, version="2")
+    assert database.facebank_version("show", MODEL) == "1"
+    assert count(url, "facebank_photo") == 6
+
+
+def test_vectors_of_another_model_are_refused(database: VectorDatabase) -> None:
+    enrol(database, unit(2), model=OTHER_MODEL)
+    with pytest.raises(DatabaseError, match="screenalytics facebank show"):
+        database.facebank_similarities("show", MODEL, ["t0"], unit(1))
+    with pytest.raises(DatabaseError, match="vectors of two models"):
+        database.facebank_version("show", MODEL)
+
+
+def test_vectors_of_another_length_are_refused(database: VectorDatabase) -> None:
+    with pytest.raises(ValueError, match="512"):
+        database.facebank_similarities("show", MODEL, ["t0"], np.zeros((1, 128), np.float32))
+
+
+def test_migrations_are_applied_once_and_recorded(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert migrate(connection, may_upgrade=False) == [migration.name for migration in known_migrations()]
+        assert migrate(connection, may_upgrade=False) == []
+    assert count(url, "migration") == len(known_migrations())
+
+
+def older(url: str) -> None:
+    """Bring an empty database to the first version."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        migrate(connection, may_upgrade=False)
+        connection.execute("drop table screenalytics.track, screenalytics.episode")
+        connection.execute("delete from screenalytics.migration where number > 1")
+
+
+def test_a_database_of_an_older_version_is_refused_with_the_command_that_upgrades_it(url: str) -> None:
+    older(url)
+    with pytest.raises(DatabaseError, match=r"0002_episodes\.sql.*screenalytics database upgrade"):
+        VectorDatabase(url)
+    assert count(url, "migration") == 1
+    VectorDatabase(url, may_upgrade=True).close()
+    assert count(url, "migration") == len(known_migrations())
+    assert count(url, "track") == 0
+
+
+def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
+    VectorDatabase(url).close()
+    with psycopg.connect(url) as connection:
+        connection.execute("insert into screenalytics.migration values (99, '0099_future.sql', 'x')")
+    with pytest.raises(DatabaseError, match=r"0099_future\.sql.*update screenalytics"):
+        VectorDatabase(url, may_upgrade=True)
+
+
+def test_a_database_whose_migration_has_another_content_is_refused(url: str) -> None:
+    VectorDatabase(url).close()
+    with psycopg.connect(url) as connection:
+        connection.execute("update screenalytics.migration set sha256 = 'x' where number = 1")
+    with pytest.raises(DatabaseError, match=r"0001_facebank\.sql differs"):
+        VectorDatabase(url, may_upgrade=True)
+
+
+def test_a_schema_of_somebody_else_is_refused_and_left_alone(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("create schema screenalytics")
+        connection.execute("create table screenalytics.facebank (mine integer)")
+    with pytest.raises(DatabaseError, match="do not tell their version"):
+        VectorDatabase(url, may_upgrade=True)
+    assert count(url, "facebank") == 0
+
+
+def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *_ = known_migrations()
+    broken = first._replace(number=2, name="0002_broken.sql", sql="create table screenalytics.half (); select 1 / 0")
+    monkeypatch.setattr("resources.database.database_schema.known_migrations", lambda: [first, broken])
+    with pytest.raises(psycopg.Error):
+        VectorDatabase(url)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("select to_regnamespace('screenalytics')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize("url_", ["postgresql://me:hunter2@127.0.0.1:1/faces", "me:hunter2@nowhere"])
+def test_a_database_that_is_away_is_told_without_its_password(url_: str) -> None:
+    with pytest.raises(DatabaseError, match="SCREENALYTICS_DATABASE_URL") as caught:
+        VectorDatabase(url_)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_folder_is_left_as_readable_as_it_was_by_nobody_else(server: EmbeddedPostgres) -> None:
+    data = server.folder / "postgres"
+    assert data.stat().st_mode & 0o077 == 0
+    sockets = list(data.glob(".s.PGSQL.*[0-9]"))
+    assert sockets or os.name == "nt"
+    assert all(socket.stat().st_mode & 0o077 == 0 for socket in sockets)
+
+
+def tracks_table(count: int, *, identities: Sequence[str | None] = ()) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "track_id": f"track-{i:05d}",
+                "identity_id": identities[i] if identities else None,
+                "start_s": float(i),
+                "end_s": i + 0.5,
+                "detection_id": f"det-{i:06d}",
+            }
+            for i in range(count)
+        ]
+    )
+
+
+def store(database: VectorDatabase, ep_id: str, vectors: NDArray[np.float32], **keys: Any) -> None:
+    values = {"tracks": tracks_table(len(vectors)), "model_digest": MODEL, "content_digest": "1"} | keys
+    database.replace_episode(ep_id, show=ep_id.split("-")[0], vectors=vectors, **values)
+
+
+def found(database: VectorDatabase, vector: NDArray[np.float32], **keys: Any) -> list[tuple[str, str]]:
+    limits = {"min_similarity": 0.5, "min_identity_sim": 0.3} | keys
+    table = database.find_tracks(vector, MODEL, **limits)
+    return list(zip(table["ep_id"].to_pylist(), table["track_id"].to_pylist(), strict=True))
+
+
+def test_the_tracks_of_an_episode_are_replaced_and_never_doubled(database: VectorDatabase, url: str) -> None:
+    store(database, "a-s01e01", unit(5))
+    store(database, "a-s01e01", unit(3), content_digest="2")
+    assert database.episode_digest("a-s01e01") == "2"
+    assert count(url, "track") == 3
+    assert count(url, "episode") == 1
+    database.remove_episode("a-s01e01")
+    assert database.episode_digest("a-s01e01") is None
+    assert count(url, "track") == 0
+
+
+def test_an_episode_that_cannot_be_stored_whole_leaves_what_was_there(database: VectorDatabase, url: str) -> None:
+    store(database, "a-s01e01", unit(5))
+    backwards = tracks_table(3).set_column(3, "end_s", pa.array([0.5, 0.0, 2.5]))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        store(database, "a-s01e01", unit(3), tracks=backwards, content_digest="2")
+    assert database.episode_digest("a-s01e01") == "1"
+    assert count(url, "track") == 5
+
+
+def test_a_face_is_found_in_every_episode_or_in_those_of_a_show(database: VectorDatabase) -> None:
+    faces = unit(4)
+    store(database, "a-s01e01", faces[:2])
+    store(database, "b-s01e01", faces[1:])
+    assert found(database, faces[1]) == [("a-s01e01", "track-00001"), ("b-s01e01", "track-00000")]
+    assert found(database, faces[1], show="b") == [("b-s01e01", "track-00000")]
+    assert found(database, unit(1, seed=9)[0]) == []
+
+
+def test_tracks_of_another_model_are_not_compared(database: VectorDatabase) -> None:
+    store(database, "a-s01e01", unit(2), model_digest=OTHER_MODEL)
+    assert found(database, unit(2)[0]) == []
+    assert database.stored_episodes() == {"a-s01e01": OTHER_MODEL}
+
+
+def alike(vector: NDArray[np.float32], similarity: float, seed: int) -> NDArray[np.float32]:
+    """A unit vector with this cosine to the other one."""
+    other = unit(1, seed=seed)[0]
+    across = other - (other @ vector) * vector
+    result = similarity * vector + (1 - similarity**2) ** 0.5 * across / np.linalg.norm(across)
+    return np.asarray(result, np.float32)
+
+
+def test_a_poor_track_is_found_with_its_identity_unless_it_shows_somebody_else(database: VectorDatabase) -> None:
+    face = unit(1)[0]
+    similarities = (0.8, 0.7, 0.35, 0.25, 0.35)
+    vectors = np.stack([alike(face, similarity, seed=10 + i) for i, similarity in enumerate(similarities)])
+    tracks = tracks_table(5, identities=["i1", "i1", "i1", "i1", None])
+    store(database, "a-s01e01", vectors, tracks=tracks)
+    assert [track for _, track in found(database, face)] == ["track-00000", "track-00001", "track-00002"]
+
+
+def test_a_track_is_found_with_who_it_is(database: VectorDatabase) -> None:
+    known = {"person_id": "ann-lee", "name": "Ann Lee"}
+    tracks = pa.Table.from_pylist(
+        [tracks_table(1, identities=["i1"]).to_pylist()[0] | known, tracks_table(2).to_pylist()[1]]
+    )
+    store(database, "a-s01e01", np.stack([unit(1)[0]] * 2), tracks=tracks)
+    rows = database.find_tracks(unit(1)[0], MODEL, min_similarity=0.5, min_identity_sim=0.3).to_pylist()
+    assert [(row["identity_id"], row["person_id"], row["name"]) for row in rows] == [
+        ("i1", "ann-lee", "Ann Lee"),
+        (None, None, None),
+    ]
+
+
+def test_an_identity_that_does_not_resemble_a_face_brings_nobody_along(database: VectorDatabase) -> None:
+    face = unit(1)[0]
+    vectors = np.stack([alike(face, similarity, seed=i + 10) for i, similarity in enumerate((0.6, 0.35, 0.35))])
+    store(database, "a-s01e01", vectors, tracks=tracks_table(3, identities=["i1", "i1", "i1"]))
+    assert [track for _, track in found(database, face)] == ["track-00000"]
+
+
+def test_people_are_called_by_their_names_or_their_ids(database: VectorDatabase) -> None:
+    database.replace_facebank(
+        "show",
+        version="1",
+        model_digest=MODEL,
+        photo_ids=["a/1", "b/1"],
+        person_ids=["a", "b"],
+        vectors=unit(2),
+        names={"a": "Amy", "nobody": "Nobody"},
+    )
+    assert database.facebank_names("show") == {"a": "Amy", "b": "b"}

@@ -1,0 +1,49 @@
+import ctypes
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MB_LEFT = 100
+STAGE_THAT_LEAVES_HOLES = f"""
+import json, logging, sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+
+from resources.storage.store import LocalArtifactStore
+from resources.settings import SettingsResource
+from screenalytics_assets.artifact import Stage, run_stage
+
+def resident_mb():
+    return psutil.Process().memory_info().rss / 2**20
+
+def compute(inputs, outputs):
+    blocks = [np.ones(8192) for _ in range({MB_LEFT} * 16)]
+    kept.append(blocks[-1])  # the C library cannot lower the end of its heap
+    del blocks
+    seen.append(resident_mb() - before)
+    return {{}}
+
+kept, seen = [], []
+resolved = SettingsResource().load(print).resolved
+context = SimpleNamespace(partition_key="show-s01e01", log=logging.getLogger())
+stage = Stage("holes", "1", inputs=(), outputs={{}})
+before = resident_mb()
+store = LocalArtifactStore(Path(sys.argv[1]))
+list(run_stage(context, stage, store, resolved, config={{}}, force=True, compute=compute))
+print(json.dumps([*seen, resident_mb() - before]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="only glibc is asked to give memory back")
+def test_what_a_stage_has_freed_does_not_stay_in_the_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STAGE_THAT_LEAVES_HOLES, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    held_mb, afterwards_mb = json.loads(result.stdout.splitlines()[-1])
+    assert held_mb > 0.8 * MB_LEFT
+    assert afterwards_mb < 0.2 * MB_LEFT

@@ -1,0 +1,181 @@
+import gc
+import weakref
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from resources.models import onnx_session
+from resources.models.onnx_model import prepare_model
+from resources.models.onnx_session import calls_at_once, cpu_quota, create_session, default_threads, threads_of_a_call
+from screenalytics_assets.core.common.errors import DeviceError, ModelPackError
+from screenalytics_assets.core.config.providers import CPU, CUDA, Device
+
+
+def doubling_model(batch: int = 1) -> bytes:
+    """A model that adds its input (batch, 3) to itself."""
+    shape = [batch, 3]
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "x"], ["y"])],
+        "doubling",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def test_a_freed_axis_takes_any_size() -> None:
+    session = create_session(doubling_model(), device="cpu", threads=1, free_axes=(0,))
+    output = session.run(None, {"x": np.ones((5, 3), np.float32)})[0]
+    np.testing.assert_array_equal(output, np.full((5, 3), 2, np.float32))
+
+
+def model_with_weights_among_its_inputs() -> bytes:
+    """A sum of x and w as files of before version 4 had it: w is an input that has a value."""
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in ("x", "w", "y")]
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [1, 3], [1.0, 2.0, 3.0])
+    graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "old", values[:2], values[2:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=3)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("free_axes", [(), (0,)])
+def test_weights_that_a_file_lists_as_inputs_become_constants(free_axes: tuple[int, ...]) -> None:
+    old = model_with_weights_among_its_inputs()
+    prepared = onnx.load_from_string(prepare_model(old, free_axes=free_axes))
+    assert [value.name for value in prepared.graph.input] == ["x"]
+    session = create_session(old, device="cpu", threads=1, free_axes=free_axes)
+    output = session.run(None, {"x": np.ones((1, 3), np.float32)})[0]
+    np.testing.assert_array_equal(output, [[2, 3, 4]])
+
+
+def test_a_model_that_needs_no_change_is_run_as_it_is() -> None:
+    assert prepare_model(doubling_model()) == doubling_model()
+
+
+def test_a_model_that_is_in_use_is_not_loaded_again() -> None:
+    first = create_session(doubling_model(2), device="cpu", threads=1)
+    assert create_session(doubling_model(2), device="cpu", threads=1) is first
+    assert create_session(doubling_model(3), device="cpu", threads=1) is not first
+    assert create_session(doubling_model(2), device="cpu", threads=2) is not first
+
+
+def test_a_model_that_nobody_uses_any_more_leaves_the_memory() -> None:
+    released = weakref.ref(create_session(doubling_model(5), device="cpu", threads=1))
+    gc.collect()
+    assert released() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no model", doubling_model()[: len(doubling_model()) // 2]])
+def test_bytes_that_are_no_model_are_refused_in_plain_words(content: bytes) -> None:
+    with pytest.raises(ModelPackError, match="ONNX"):
+        create_session(content, device="cpu", threads=1)
+
+
+def test_cuda_on_a_build_without_it_is_an_error_that_says_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    monkeypatch.setattr(onnx_session, "installed_runtimes", lambda: {"onnxruntime": "1.31.1"})
+    with pytest.raises(DeviceError, match=r"onnxruntime 1\.31\.1.*GPU=1"):
+        create_session(doubling_model(4), device="cuda", threads=1)
+
+
+def test_both_runtimes_installed_at_once_is_named_as_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    both = {"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.0"}
+    monkeypatch.setattr(onnx_session, "installed_runtimes", lambda: both)
+    with pytest.raises(DeviceError, match="uninstall both"):
+        create_session(doubling_model(5), device="cuda", threads=1)
+
+
+@pytest.fixture
+def cuda_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that lists CUDA and turns to the CPU when a session is made, as without a driver."""
+    on_providers = onnx_session._session_on
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(onnx_session, "_preload_cuda", lambda: None)
+    monkeypatch.setattr(
+        onnx_session,
+        "_session_on",
+        lambda _providers, model_bytes, threads: on_providers([CPU], model_bytes, threads),
+    )
+
+
+@pytest.mark.usefixtures("cuda_that_does_not_start")
+def test_cuda_that_does_not_start_is_an_error_and_not_a_silent_cpu() -> None:
+    with pytest.raises(DeviceError, match="does not start"):
+        create_session(doubling_model(6), device="cuda", threads=1)
+
+
+@pytest.mark.usefixtures("cuda_that_does_not_start")
+def test_auto_takes_the_cpu_and_says_so_when_cuda_does_not_start(caplog: pytest.LogCaptureFixture) -> None:
+    session = create_session(doubling_model(7), device="auto", threads=1)
+    assert session.get_providers() == [CPU]
+    assert "running on the CPU" in caplog.text
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_the_tightest_quota_of_nested_groups_counts(tmp_path: Path) -> None:
+    write(tmp_path / "self", "0::/pod/container\n")
+    write(tmp_path / "pod/cpu.max", "150000 100000\n")
+    write(tmp_path / "pod/container/cpu.max", "max 100000\n")
+    assert cpu_quota(tmp_path, tmp_path / "self") == 1.5
+
+
+def test_a_quota_of_version_one_groups_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "self", "4:memory:/box\n3:cpu,cpuacct:/box\n")
+    write(tmp_path / "cpu,cpuacct/box/cpu.cfs_quota_us", "50000\n")
+    write(tmp_path / "cpu,cpuacct/box/cpu.cfs_period_us", "100000\n")
+    write(tmp_path / "cpu,cpuacct/cpu.cfs_quota_us", "-1\n")
+    write(tmp_path / "cpu,cpuacct/cpu.cfs_period_us", "100000\n")
+    assert cpu_quota(tmp_path, tmp_path / "self") == 0.5
+
+
+def test_without_groups_there_is_no_quota(tmp_path: Path) -> None:
+    assert cpu_quota(tmp_path, tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(("quota", "threads"), [(None, 4), (0.5, 1), (1.5, 2), (64.0, 4)])
+def test_threads_follow_the_quota_but_not_beyond_the_cpus(
+    monkeypatch: pytest.MonkeyPatch, quota: float | None, threads: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(onnx_session, "cpu_quota", lambda: quota)
+    assert default_threads() == threads
+
+
+@pytest.mark.parametrize(("threads", "overlapping", "each"), [(6, 1, 6), (6, 2, 3), (3, 2, 1), (2, 8, 1), (0, 2, 2)])
+def test_calls_that_overlap_share_the_threads_and_none_goes_without(
+    monkeypatch: pytest.MonkeyPatch, threads: int, overlapping: int, each: int
+) -> None:
+    monkeypatch.setattr(onnx_session, "default_threads", lambda: 4)
+    assert threads_of_a_call(threads, overlapping) == each
+
+
+@pytest.mark.parametrize(
+    ("device", "providers", "threads", "calls"),
+    [
+        ("auto", [CPU], 0, 4),
+        ("auto", [CPU], 3, 3),
+        ("auto", [CUDA, CPU], 2, 8),
+        ("cuda", [CUDA, CPU], 16, 16),
+        ("cpu", [CUDA, CPU], 2, 2),
+    ],
+)
+def test_looks_overlap_on_each_thread_and_on_cuda_as_many_as_make_a_batch(
+    monkeypatch: pytest.MonkeyPatch, device: Device, providers: list[str], threads: int, calls: int
+) -> None:
+    monkeypatch.setattr(onnx_session, "default_threads", lambda: 4)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: providers)
+    assert calls_at_once(device, threads) == calls

@@ -1,0 +1,59 @@
+import pyarrow as pa
+
+from screenalytics_assets.core.people.appearances import appearances
+
+
+def match(
+    ep_id: str,
+    track: int,
+    start_s: float,
+    end_s: float,
+    similarity: float,
+    who: str | None = None,
+    name: str | None = None,
+) -> dict[str, object]:
+    return {
+        "ep_id": ep_id,
+        "track_id": f"track-{track:05d}",
+        "identity_id": who,
+        "person_id": name and name.lower(),
+        "name": name,
+        "start_s": start_s,
+        "end_s": end_s,
+        "detection_id": f"det-{track:06d}",
+        "similarity": similarity,
+    }
+
+
+def test_tracks_become_merged_stretches_of_each_episode() -> None:
+    found = appearances(
+        pa.Table.from_pylist(
+            [
+                match("b-s01e02", 3, 5.0, 6.0, 0.5),
+                match("a-s01e01", 1, 1.0, 3.0, 0.4),
+                match("a-s01e01", 2, 2.0, 4.0, 0.6),
+            ]
+        )
+    )
+    assert [appearance.ep_id for appearance in found] == ["a-s01e01", "b-s01e02"]
+    first = found[0]
+    assert first.intervals_s == [(1.0, 4.0)]
+    assert (first.seconds, first.similarity) == (3.0, 0.6)
+    assert first.best_faces == ["det-000002", "det-000001"]
+    assert first.to_dict()["intervals"] == [[1.0, 4.0]]
+
+
+def test_who_a_face_is_in_an_episode_is_told_by_name_or_identity_the_likeliest_first() -> None:
+    rows = [
+        match("a-s01e01", 1, 0, 1, 0.5, "ident_002"),
+        match("a-s01e01", 2, 2, 3, 0.7, "ident_001", "Ann"),
+        match("a-s01e01", 3, 4, 5, 0.9),
+        match("a-s01e01", 4, 6, 7, 0.6, "ident_001", "Ann"),
+    ]
+    (found,) = appearances(pa.Table.from_pylist(rows))
+    assert found.people == ["Ann", "ident_002"]
+    assert found.to_dict()["people"] == ["Ann", "ident_002"]
+
+
+def test_nothing_that_resembles_the_face_is_no_appearance() -> None:
+    assert appearances(pa.Table.from_pylist([match("a-s01e01", 1, 0, 1, 0.5)]).slice(1)) == []

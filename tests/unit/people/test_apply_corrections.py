@@ -1,0 +1,286 @@
+"""Corrections carried out on clusterings that are not the one they were made on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from screenalytics_assets.core.people.apply_corrections import Group, Outcome, Replay
+from screenalytics_assets.core.people.corrections import (
+    Anchor,
+    Correction,
+    Ignore,
+    Merge,
+    Name,
+    NotThisPerson,
+    Shown,
+    Split,
+    TrackPlaces,
+    describe,
+    person_id_of,
+)
+from tests.unit.builders import FPS, Box, Seen, people, track_id, tracks_table
+
+LEFT: Box = (0.1, 0.2, 0.3, 0.6)
+RIGHT: Box = (0.6, 0.2, 0.8, 0.6)
+
+
+def walk(start_s: float, end_s: float, box: Box = LEFT, *, stride: int = 3) -> list[Seen]:
+    frames = [frame for frame in range(0, 100_000, stride) if start_s <= frame / FPS < end_s][:2000]
+    return [replace(Seen(frame), bbox=box) for frame in frames]
+
+
+def six_tracks(*, stride: int = 3) -> pa.Table:
+    """Left and right in turn: tracks 0, 2, 4 on the left, 1, 3, 5 on the right."""
+    return tracks_table([walk(i // 2 * 2.0, i // 2 * 2.0 + 1.5, (LEFT, RIGHT)[i % 2], stride=stride) for i in range(6)])
+
+
+NAMES = [track_id(i) for i in range(6)]
+VECTORS = dict(zip(NAMES, people([1, 1])[[0, 1] * 3], strict=True))
+PLACES = TrackPlaces(six_tracks())
+
+
+def shown(name: str, *tracks: int) -> Shown:
+    return PLACES.shown(name, [NAMES[i] for i in tracks])
+
+
+def replay(
+    groups: Sequence[Sequence[int]], *corrections: Correction, tracks: pa.Table | None = None
+) -> tuple[list[Group], list[Outcome], Replay]:
+    """Carry out corrections on groups of track numbers, called a, b, c, ..."""
+    state = Replay(
+        [Group(["abcdef"[i]], [NAMES[t] for t in group]) for i, group in enumerate(groups)],
+        TrackPlaces(tracks or six_tracks()),
+        VECTORS,
+    )
+    state.run(corrections)
+    return state.groups, state.outcomes, state
+
+
+def members(groups: Sequence[Group]) -> list[list[int]]:
+    return sorted(sorted(NAMES.index(track) for track in group.tracks) for group in groups)
+
+
+def test_a_face_is_found_in_the_track_that_is_there_whatever_the_stride() -> None:
+    places = TrackPlaces(six_tracks(stride=7))
+    for i in range(6):
+        assert {places.track_at(anchor) for anchor in shown("x", i).faces} == {NAMES[i]}
+
+
+def test_a_face_where_nobody_is_at_that_time_is_in_no_track() -> None:
+    assert PLACES.track_at(Anchor(ts_s=1.0, bbox=(0.35, 0.2, 0.55, 0.6))) is None
+    assert PLACES.track_at(Anchor(ts_s=30.0, bbox=LEFT)) is None
+
+
+def test_a_track_that_begins_a_little_later_in_another_run_is_found_all_the_same() -> None:
+    late = TrackPlaces(tracks_table([walk(0.1, 1.5)]))
+    assert late.track_at(Anchor(ts_s=0.0, bbox=LEFT)) == NAMES[0]
+    assert late.track_at(Anchor(ts_s=1.75, bbox=LEFT)) is None
+
+
+def test_an_identity_of_many_tracks_is_found_by_its_longest_ones() -> None:
+    spans = [walk(i * 2.0, i * 2.0 + (1.5 if i < 24 else 0.2)) for i in range(30)]
+    places = TrackPlaces(tracks_table(spans))
+    found = places.shown("x", [track_id(i) for i in range(30)])
+    assert found.tracks == 30
+    assert [places.track_at(anchor) for anchor in found.faces] == [track_id(i) for i in range(24)]
+
+
+def test_a_name_goes_to_every_cluster_that_the_identity_is_now() -> None:
+    groups, (outcome,), _ = replay(
+        [[0, 2], [4], [1, 3, 5]],
+        Name(number=1, identity=shown("ident_001", 0, 2, 4), name="Jane Doe", person_id="jane-doe"),
+    )
+    assert [group.given.person_id if group.given else None for group in groups] == ["jane-doe", "jane-doe", None]
+    assert (outcome.status, outcome.remarks) == ("applied", [])
+
+
+def test_a_stray_track_of_the_identity_does_not_take_the_name_to_somebody_else() -> None:
+    groups, (outcome,), _ = replay(
+        [[0, 2], [1, 3, 5, 4]],
+        Name(number=1, identity=shown("ident_001", 0, 2, 4), name="Jane", person_id="jane"),
+    )
+    assert [group.given is not None for group in groups] == [True, False]
+    assert outcome.status == "partly"
+    assert "b" in outcome.remarks[0]
+
+
+def test_two_names_in_one_cluster_divide_it_by_whom_each_track_resembles() -> None:
+    groups, outcomes, state = replay(
+        [[0, 1, 2, 3, 4, 5]],
+        Name(number=1, identity=shown("ident_001", 0), name="Jane", person_id="jane"),
+        Name(number=2, identity=shown("ident_002", 1), name="Bob", person_id="bob"),
+    )
+    assert members(groups) == [[0, 2, 4], [1, 3, 5]]
+    assert {group.given.person_id: members([group])[0] for group in groups if group.given} == {
+        "jane": [0, 2, 4],
+        "bob": [1, 3, 5],
+    }
+    assert outcomes[1].status == "partly"
+    assert (NAMES[0], NAMES[1]) in state.apart
+
+
+def test_a_later_name_of_the_same_faces_replaces_the_earlier_one() -> None:
+    groups, outcomes, _ = replay(
+        [[0, 2], [1]],
+        Name(number=1, identity=shown("ident_001", 0, 2), name="Jane", person_id="jane"),
+        Name(number=2, identity=shown("ident_001", 0, 2), name="Janet", person_id="janet"),
+    )
+    assert groups[0].given is not None
+    assert groups[0].given.name == "Janet"
+    assert [outcome.status for outcome in outcomes] == ["applied", "applied"]
+
+
+def test_merged_identities_are_one_group_and_the_first_keeps_its_name() -> None:
+    groups, outcomes, _ = replay(
+        [[0, 2], [4], [1, 3, 5]],
+        Name(number=1, identity=shown("ident_002", 4), name="Bob", person_id="bob"),
+        Name(number=2, identity=shown("ident_001", 0, 2), name="Jane", person_id="jane"),
+        Merge(number=3, identities=(shown("ident_001", 0, 2), shown("ident_002", 4))),
+    )
+    assert members(groups) == [[0, 2, 4], [1, 3, 5]]
+    assert groups[0].given is not None
+    assert groups[0].given.name == "Jane"
+    assert outcomes[2].status == "conflict"
+    assert "Bob" in outcomes[2].remarks[0]
+
+
+def test_a_merge_of_what_is_one_already_changes_nothing() -> None:
+    groups, (outcome,), _ = replay(
+        [[0, 2, 4], [1]], Merge(number=1, identities=(shown("ident_001", 0, 2), shown("ident_002", 4)))
+    )
+    assert members(groups) == [[0, 2, 4], [1]]
+    assert outcome.status == "partly"
+    groups, (outcome,), _ = replay(
+        [[0, 2, 4], [1]], Merge(number=1, identities=(shown("ident_001", 0, 2, 4), shown("ident_002", 1)))
+    )
+    assert members(groups) == [[0, 1, 2, 4]]
+    assert outcome.status == "applied"
+
+
+def test_split_tracks_are_a_group_of_their_own_and_kept_apart() -> None:
+    groups, (outcome,), state = replay(
+        [[0, 2, 4], [1]], Split(number=1, identity=shown("ident_001", 0, 2), tracks=(shown(NAMES[4], 4),))
+    )
+    assert members(groups) == [[0, 2], [1], [4]]
+    assert outcome.status == "applied"
+    assert state.apart == {(NAMES[0], NAMES[4]): 1, (NAMES[2], NAMES[4]): 1}
+
+
+def test_a_split_holds_where_the_tracks_are_apart_already() -> None:
+    groups, (outcome,), state = replay(
+        [[0, 2], [4], [1]], Split(number=1, identity=shown("ident_001", 0, 2), tracks=(shown(NAMES[4], 4),))
+    )
+    assert members(groups) == [[0, 2], [1], [4]]
+    assert outcome.status == "applied"
+    assert (NAMES[2], NAMES[4]) in state.apart
+
+
+def test_what_is_one_track_now_cannot_be_split_and_is_reported() -> None:
+    joined = tracks_table([walk(0, 3.5), walk(0, 1.5, RIGHT)])
+    groups, (outcome,), _ = replay(
+        [[0], [1]], Split(number=1, identity=shown("ident_001", 0), tracks=(shown(NAMES[2], 2),)), tracks=joined
+    )
+    assert members(groups) == [[0], [1]]
+    assert outcome.status == "not_found"
+    assert any("also holds what stays" in remark for remark in outcome.remarks)
+
+
+def test_a_merge_takes_back_the_split_before_it_and_says_so() -> None:
+    groups, outcomes, state = replay(
+        [[0, 2, 4]],
+        Split(number=1, identity=shown("ident_001", 0, 2), tracks=(shown(NAMES[4], 4),)),
+        Merge(number=2, identities=(shown("ident_001", 0, 2), shown("ident_002", 4))),
+    )
+    assert members(groups) == [[0, 2, 4]]
+    assert outcomes[1].status == "conflict"
+    assert "correction 1" in outcomes[1].remarks[0]
+    assert state.apart == {}
+
+
+def test_who_an_identity_is_not_is_remembered_until_a_later_name_says_otherwise() -> None:
+    not_jane = NotThisPerson(number=1, identity=shown("ident_001", 0, 2), person_id="jane")
+    groups, (outcome,), _ = replay([[0, 2], [1]], not_jane)
+    assert groups[0].not_people == {"jane": 1}
+    assert outcome.status == "applied"
+    groups, outcomes, _ = replay(
+        [[0, 2], [1]],
+        not_jane,
+        Name(number=2, identity=shown("ident_001", 0, 2), name="Jane", person_id="jane"),
+    )
+    assert groups[0].given is not None
+    assert groups[0].not_people == {}
+    assert outcomes[1].status == "conflict"
+
+
+def test_not_this_person_takes_back_the_name_before_it() -> None:
+    groups, outcomes, _ = replay(
+        [[0, 2], [1]],
+        Name(number=1, identity=shown("ident_001", 0, 2), name="Jane", person_id="jane"),
+        NotThisPerson(number=2, identity=shown("ident_001", 0, 2), person_id="jane"),
+    )
+    assert groups[0].given is None
+    assert groups[0].not_people == {"jane": 2}
+    assert outcomes[1].status == "conflict"
+
+
+def test_what_is_ignored_takes_nobody_else_with_it() -> None:
+    groups, (outcome,), _ = replay([[0, 2, 4], [1]], Ignore(number=1, identity=shown("ident_007", 0)))
+    assert {tuple(members([group])[0]): group.ignored for group in groups} == {(2, 4): None, (1,): None, (0,): 1}
+    assert outcome.status == "partly"
+    groups, (outcome,), _ = replay([[0, 2, 4], [1]], Ignore(number=1, identity=shown("ident_001", 0, 2, 4)))
+    assert [group.ignored for group in groups] == [1, None]
+    assert outcome.status == "applied"
+
+
+@pytest.mark.parametrize(
+    "correction",
+    [
+        Name(number=1, identity=shown("ident_001", 5), name="Jane", person_id="jane"),
+        NotThisPerson(number=1, identity=shown("ident_001", 5), person_id="jane"),
+        Ignore(number=1, identity=shown("ident_001", 5)),
+        Merge(number=1, identities=(shown("ident_001", 5), shown("ident_002", 0))),
+        Split(number=1, identity=shown("ident_001", 0), tracks=(shown(NAMES[5], 5),)),
+    ],
+    ids=lambda correction: correction.action,
+)
+def test_what_is_not_there_any_more_is_reported_and_changes_nothing(correction: Correction) -> None:
+    without = tracks_table([walk(0, 1.5), walk(0, 1.5, RIGHT)])
+    groups, (outcome,), _ = replay([[0], [1]], correction, tracks=without)
+    assert members(groups) == [[0], [1]]
+    assert outcome.status == "not_found"
+    assert outcome.remarks
+    assert outcome.to_dict()["correction"] == describe(correction)
+
+
+def test_no_track_is_lost_or_doubled_by_any_sequence_of_corrections() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        corrections: list[Correction] = []
+        for number in range(1, 6):
+            some = [int(i) for i in rng.permutation(6)[:3]]
+            one, two, three = (shown(f"ident_{i}", i) for i in some)
+            choices: list[Correction] = [
+                Merge(number=number, identities=(one, two)),
+                Split(number=number, identity=one, tracks=(two, three)),
+                Name(number=number, identity=one, name=f"P{some[1]}", person_id=f"p{some[1]}"),
+                NotThisPerson(number=number, identity=one, person_id=f"p{some[1]}"),
+                Ignore(number=number, identity=one),
+            ]
+            corrections.append(choices[rng.integers(5)])
+        groups, outcomes, state = replay([[0, 2], [1, 3, 4], [5]], *corrections)
+        assert sorted(track for group in groups for track in group.tracks) == NAMES
+        assert len(outcomes) == 5
+        group_of = {track: i for i, group in enumerate(groups) for track in group.tracks}
+        for a, b in state.apart:
+            assert group_of[a] != group_of[b]
+
+
+@pytest.mark.parametrize(
+    ("name", "person"),
+    [("Jane Doe", "jane-doe"), ("  O'Neil, Jr. ", "o-neil-jr"), ("Zoë", "zoë"), ("jane_doe", "jane-doe"), ("?!", "")],
+)
+def test_the_id_of_a_person_is_made_from_the_name(name: str, person: str) -> None:
+    assert person_id_of(name) == person

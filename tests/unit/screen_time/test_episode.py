@@ -1,0 +1,269 @@
+import csv
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.common.arrow import table_of
+from screenalytics_assets.core.config.keys import ScreenTimeSettings
+from screenalytics_assets.core.screen_time.episode import (
+    CSV_COLUMNS,
+    Sightings,
+    link_similarities,
+    screen_time,
+    screen_time_csv,
+)
+
+FPS = 10
+SHOT_FRAMES = 40
+"""Four seconds; a cut after each."""
+LEFT, RIGHT = [0.1, 0.1, 0.2, 0.3], [0.6, 0.1, 0.7, 0.3]
+
+
+def footage(shots: int = 2, step: int = 1) -> tuple[pa.Table, pa.Table]:
+    """Analysed frames and shots of a video with ten frames a second, each ``step``-th frame analysed."""
+    starts = [shot * SHOT_FRAMES for shot in range(shots)]
+    frames = sorted({start + offset for start in starts for offset in [*range(0, SHOT_FRAMES, step), SHOT_FRAMES - 1]})
+    analysed = table_of(
+        schemas.ANALYSED_FRAMES,
+        {
+            "ep_id": ["a-s01e01"] * len(frames),
+            "frame_idx": frames,
+            "ts_s": [frame / FPS for frame in frames],
+            "shot_idx": [frame // SHOT_FRAMES for frame in frames],
+        },
+    )
+    table = table_of(
+        schemas.SHOTS,
+        {
+            "ep_id": ["a-s01e01"] * shots,
+            "shot_idx": range(shots),
+            "start_frame": starts,
+            "end_frame": [start + SHOT_FRAMES - 1 for start in starts],
+            "start_s": [start / FPS for start in starts],
+            "end_s": [(start + SHOT_FRAMES) / FPS for start in starts],
+        },
+    )
+    return analysed, table
+
+
+def tracks_of(seen: dict[str, list[tuple[int, list[float]]]]) -> pa.Table:
+    """Tracks by id, each a list of frame and box."""
+    rows = [
+        {
+            "track_id": track_id,
+            "boxes": [
+                {"detection_id": f"{track_id}-{frame}", "frame_idx": frame, "ts_s": frame / FPS, "bbox": box}
+                for frame, box in boxes
+            ],
+        }
+        for track_id, boxes in seen.items()
+    ]
+    return pa.Table.from_pylist(
+        rows, schema=pa.schema([schemas.TRACKS.field("track_id"), schemas.TRACKS.field("boxes")])
+    )
+
+
+def sightings(seen: dict[str, list[tuple[int, list[float]]]], *, shots: int = 2, step: int = 1) -> Sightings:
+    return Sightings(tracks_of(seen), *footage(shots, step))
+
+
+def on_frames(*frames: int, box: list[float] = LEFT) -> list[tuple[int, list[float]]]:
+    return [(frame, box) for frame in frames]
+
+
+def document_of(
+    people: dict[str, list[str]], seen: Sightings, *, gap_s: float = 1.0, similarity: dict[str, float] | None = None
+) -> dict[str, Any]:
+    identities = {
+        "identities": [
+            {"identity_id": name, "track_ids": track_ids, "num_faces": 5} for name, track_ids in people.items()
+        ],
+        "unassigned": [],
+    }
+    return screen_time(
+        "a-s01e01",
+        identities,
+        seen,
+        similarity or {},
+        ScreenTimeSettings(gap_tolerance_s=gap_s),
+        duration_s=8.0,
+        weak_link_sim=0.4,
+    )
+
+
+def test_a_face_on_every_frame_of_a_shot_is_there_from_cut_to_cut() -> None:
+    seen = sightings({"t": on_frames(*range(40, 80))})
+    assert seen.intervals(["t"]).tolist() == [[4.0, 8.0]]
+
+
+def test_between_two_looks_the_middle_is_where_a_face_comes_and_goes() -> None:
+    seen = sightings({"t": on_frames(9, 12, 15)}, step=3)
+    assert np.allclose(seen.intervals(["t"]), [[0.75, 1.65]])
+
+
+def test_the_last_look_of_a_shot_reaches_to_the_cut_and_not_beyond() -> None:
+    seen = sightings({"t": on_frames(36, 39)}, step=3)
+    assert np.allclose(seen.intervals(["t"]), [[3.45, 4.0]])
+
+
+def test_a_gap_is_bridged_within_a_shot_and_never_across_a_cut() -> None:
+    seen = sightings({"t": on_frames(10, 15, 38, 42)})
+    assert np.allclose(seen.intervals(["t"], gap_s=1.0), [[0.95, 1.55], [3.75, 3.85], [4.15, 4.25]])
+
+
+def test_a_gap_longer_than_the_tolerance_stays() -> None:
+    seen = sightings({"t": on_frames(10, 15)})
+    assert len(seen.intervals(["t"], gap_s=0.3)) == 2
+    assert len(seen.intervals(["t"], gap_s=0.4)) == 1
+
+
+def test_somebody_behind_another_face_is_not_there_meanwhile() -> None:
+    passing = on_frames(12, 13, box=LEFT)
+    seen = sightings({"t": on_frames(10, 11, 14, 15), "passing": passing})
+    assert np.allclose(seen.intervals(["t"], gap_s=1.0), [[0.95, 1.15], [1.35, 1.55]])
+
+
+def test_a_face_elsewhere_in_the_picture_hides_nobody() -> None:
+    seen = sightings({"t": on_frames(10, 11, 14, 15), "other": on_frames(12, 13, box=RIGHT)})
+    assert np.allclose(seen.intervals(["t"], gap_s=1.0), [[0.95, 1.55]])
+
+
+def test_a_hidden_place_is_looked_for_where_the_face_would_be_by_then() -> None:
+    moving = [(10, [0.0, 0.0, 0.1, 0.1]), (14, [0.4, 0.0, 0.5, 0.1])]
+    seen = sightings({"t": moving, "half way": [(12, [0.2, 0.0, 0.3, 0.1])]})
+    assert np.allclose(seen.intervals(["t"], gap_s=1.0), [[0.95, 1.15], [1.25, 1.45]])
+
+
+def test_padding_ends_at_the_cut() -> None:
+    seen = sightings({"t": on_frames(1, 20, 39)})
+    assert np.allclose(seen.intervals(["t"], padding_s=0.2), [[0.0, 0.35], [1.75, 2.25], [3.65, 4.0]])
+
+
+def test_two_tracks_of_one_person_at_once_count_once() -> None:
+    frames = on_frames(*range(40))
+    document = document_of({"ann": ["a", "b"]}, sightings({"a": frames, "b": frames}))
+    assert document["people"][0]["visual_s"] == 4.0
+    assert document["totals"]["sum_s"] == 4.0
+
+
+def test_two_people_at_once_count_for_each_and_once_for_the_union() -> None:
+    seen = sightings({"a": on_frames(*range(40)), "b": on_frames(*range(20, 60), box=RIGHT)})
+    document = document_of({"ann": ["a"], "bob": ["b"]}, seen)
+    totals = document["totals"]
+    assert (totals["union_s"], totals["sum_s"], totals["overlap_s"]) == (5.95, 8.0, 2.05)
+    assert document["together"] == [{"people": ["ann", "bob"], "seconds": 2.05}]
+
+
+def test_identities_of_one_person_are_one_row_under_the_name() -> None:
+    seen = sightings({"a": on_frames(*range(40)), "b": on_frames(*range(40, 80))})
+    member = {"person_id": "ann-lee", "name": "Ann Lee", "num_faces": 3}
+    identities = {
+        "identities": [
+            {**member, "identity_id": "ident_001", "track_ids": ["a"]},
+            {**member, "identity_id": "ident_002", "track_ids": ["b"]},
+        ],
+        "unassigned": [],
+    }
+    document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
+    (row,) = document["people"]
+    assert (row["person_id"], row["name"], row["identity_ids"]) == ("ann-lee", "Ann Lee", ["ident_001", "ident_002"])
+    assert (row["visual_s"], row["longest_s"], row["share"], row["faces"]) == (8.0, 8.0, 1.0, 6)
+
+
+def test_confidence_is_what_remains_without_the_weak_links() -> None:
+    seen = sightings({"a": on_frames(*range(30)), "b": on_frames(*range(40, 50))})
+    document = document_of({"ann": ["a", "b"]}, seen, similarity={"a": 0.8, "b": 0.3})
+    (row,) = document["people"]
+    assert (row["visual_s"], row["weak_link_s"]) == (3.9, 0.95)
+    assert row["confidence"] == pytest.approx(2.95 / 3.9, abs=1e-4)
+
+
+def test_a_person_of_a_single_track_rests_on_no_link() -> None:
+    document = document_of({"ann": ["a"]}, sightings({"a": on_frames(1, 2)}))
+    assert document["people"][0]["confidence"] == 1.0
+
+
+def test_an_outlier_is_sure_of_nothing() -> None:
+    identities = {
+        "identities": [{"identity_id": "ident_001", "track_ids": ["a"], "num_faces": 1, "outlier": True}],
+        "unassigned": [],
+    }
+    seen = sightings({"a": on_frames(1, 2)})
+    document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
+    assert (document["people"][0]["confidence"], document["people"][0]["weak_link_s"]) == (0.0, 0.2)
+
+
+def test_bridged_seconds_are_told_apart_from_seen_ones() -> None:
+    document = document_of({"ann": ["a"]}, sightings({"a": on_frames(10, 11, 14, 15)}))
+    assert (document["people"][0]["visual_s"], document["people"][0]["bridged_s"]) == (0.6, 0.2)
+
+
+def test_faces_of_nobody_are_counted_apart() -> None:
+    identities = {"identities": [], "unassigned": [{"track_id": "a", "reason": "blurry"}]}
+    seen = sightings({"a": on_frames(0, 1)})
+    document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
+    assert document["people"] == []
+    assert document["totals"] == {"union_s": 0.0, "sum_s": 0.0, "overlap_s": 0.0, "unassigned_s": 0.15}
+
+
+def test_links_are_compared_with_the_rest_of_the_person_only() -> None:
+    identities = {
+        "identities": [
+            {"identity_id": "ident_001", "track_ids": ["a", "b", "c"]},
+            {"identity_id": "ident_002", "track_ids": ["d"]},
+        ]
+    }
+    vectors = np.eye(4, dtype=np.float32)
+    vectors[1] = vectors[0]
+    assert link_similarities(identities, ["a", "b", "c", "d"], vectors) == {"a": 0.5, "b": 0.5, "c": 0.0}
+
+
+def test_the_spreadsheet_has_a_line_a_person_in_the_order_of_the_document() -> None:
+    seen = sightings({"a": on_frames(0, 1), "b": on_frames(*range(40, 60), box=RIGHT)})
+    document = document_of({"ann": ["a"], "bob": ["b"]}, seen)
+    rows = list(csv.DictReader(io.StringIO(screen_time_csv(document))))
+    assert tuple(rows[0]) == CSV_COLUMNS
+    assert [row["person"] for row in rows] == ["bob", "ann"]
+    assert float(rows[1]["visual_s"]) == document["people"][1]["visual_s"]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcd"),
+        st.lists(st.tuples(st.integers(0, 79), st.sampled_from([LEFT, RIGHT])), min_size=1, unique_by=lambda x: x[0]),
+        max_size=4,
+    ),
+    st.sampled_from([0.0, 0.5, 2.0]),
+)
+def test_totals_agree_with_the_intervals_for_any_sightings(
+    seen: dict[str, list[tuple[int, list[float]]]], gap_s: float
+) -> None:
+    boxes = {track_id: sorted(found) for track_id, found in seen.items()}
+    document = document_of({f"p{t}": [t] for t in boxes}, sightings(boxes), gap_s=gap_s)
+    totals = document["totals"]
+    lengths = [sum(end - start for start, end in person["intervals"]) for person in document["people"]]
+    assert [person["visual_s"] for person in document["people"]] == pytest.approx(lengths, abs=1e-3)
+    assert totals["sum_s"] == pytest.approx(sum(lengths), abs=1e-3)
+    assert max(lengths, default=0) - 1e-3 <= totals["union_s"] <= min(document["duration_s"], totals["sum_s"]) + 1e-3
+    assert totals["overlap_s"] <= totals["union_s"] + 1e-3
+    for person in document["people"]:
+        assert all(0 <= start < end <= document["duration_s"] for start, end in person["intervals"])
+        assert person["weak_link_s"] >= 0
+        assert person["bridged_s"] >= 0
+        for start, end in person["intervals"]:
+            if start < 4.0 < end:  # across the cut only where there is a face at either side of it
+                assert {39, 40} <= {frame for t in boxes if f"p{t}" == person["person_id"] for frame, _ in boxes[t]}
+
+
+@given(st.lists(st.integers(0, 79), min_size=1, unique=True), st.floats(0, 3), st.floats(0, 3))
+def test_more_tolerance_never_shortens_anybodys_time(frames: list[int], first_s: float, second_s: float) -> None:
+    seen = sightings({"t": on_frames(*sorted(frames))})
+    shorter, longer = sorted([first_s, second_s])
+    lengths = [np.diff(seen.intervals(["t"], gap_s=gap_s)).sum() for gap_s in (shorter, longer)]
+    assert lengths[0] <= lengths[1] + 1e-9

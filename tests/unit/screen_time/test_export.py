@@ -1,0 +1,69 @@
+import csv
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.screen_time.export import ExportedBox, export_texts, exported_boxes
+
+TRACKS = pa.Table.from_pylist(
+    [
+        {
+            "track_id": "track-00002",
+            "boxes": [{"detection_id": "d1", "frame_idx": 6, "ts_s": 0.25, "bbox": [0.25, 0.5, 0.5, 0.75]}],
+        },
+        {
+            "track_id": "track-00005",
+            "boxes": [
+                {"detection_id": "d0", "frame_idx": 0, "ts_s": 0.0, "bbox": [0.0, 0.0, 0.125, 0.25]},
+                {"detection_id": "d2", "frame_idx": 6, "ts_s": 0.25, "bbox": [0.0, 0.0, 0.125, 0.25]},
+            ],
+        },
+    ],
+    schema=pa.schema([schemas.TRACKS.field("track_id"), schemas.TRACKS.field("boxes")]),
+)
+DETECTIONS = pa.table({"detection_id": ["d0", "d1", "d2"], "confidence": [0.9, 0.8, 0.7]})
+IDENTITIES: dict[str, Any] = {
+    "identities": [{"identity_id": "ident_004", "name": "Ann, Lee", "track_ids": ["track-00005"]}],
+    "unassigned": [{"track_id": "track-00002", "reason": "blurry"}],
+}
+SCREEN_TIME: dict[str, Any] = {"people": [{"person_id": "ann", "name": "Ann, Lee", "visual_s": 1.5, "intervals": []}]}
+
+
+@pytest.fixture
+def boxes() -> list[ExportedBox]:
+    return exported_boxes(TRACKS, DETECTIONS, IDENTITIES, width=1280, height=720)
+
+
+def test_boxes_are_in_pixels_by_frame_and_know_their_person(boxes: list[ExportedBox]) -> None:
+    assert [(box.frame_idx, box.track_id, box.person) for box in boxes] == [
+        (0, "track-00005", "Ann, Lee"),
+        (6, "track-00002", None),
+        (6, "track-00005", "Ann, Lee"),
+    ]
+    assert boxes[1][5:] == (320.0, 360.0, 320.0, 180.0, 0.8)
+
+
+def test_mot_counts_frames_and_ids_from_one(boxes: list[ExportedBox]) -> None:
+    (text,) = export_texts(boxes, SCREEN_TIME, "mot").values()
+    assert text.splitlines() == [
+        "1,2,0.00,0.00,160.00,180.00,0.9000,-1,-1,-1",
+        "7,1,320.00,360.00,320.00,180.00,0.8000,-1,-1,-1",
+        "7,2,0.00,0.00,160.00,180.00,0.7000,-1,-1,-1",
+    ]
+
+
+def test_a_spreadsheet_keeps_names_with_commas_in_one_cell(boxes: list[ExportedBox]) -> None:
+    files = export_texts(boxes, SCREEN_TIME, "csv")
+    rows = list(csv.DictReader(io.StringIO(files["tracks.csv"])))
+    assert [row["person"] for row in rows] == ["Ann, Lee", "", "Ann, Lee"]
+    assert next(csv.DictReader(io.StringIO(files["screen_time.csv"])))["name"] == "Ann, Lee"
+
+
+def test_json_lines_hold_the_same_rows(boxes: list[ExportedBox]) -> None:
+    files = export_texts(boxes, SCREEN_TIME, "jsonl")
+    assert [json.loads(line) for line in files["tracks.jsonl"].splitlines()] == [box._asdict() for box in boxes]
+    assert [json.loads(line) for line in files["screen_time.jsonl"].splitlines()] == SCREEN_TIME["people"]

@@ -1,0 +1,125 @@
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from resources.system.paths import project_dir
+from screenalytics_assets.core.common.errors import ConfigurationError, MissingPackageError, UnavailableError
+from screenalytics_assets.services.instance import open_instance, prepare_home
+from screenalytics_assets.services.instance_files import LOGS_BUCKET, POSTGRES_URL
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The dagster.yaml of an instance that does not exist yet."""
+    for name in (POSTGRES_URL, LOGS_BUCKET):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "dagster.yaml"
+
+
+def base() -> object:
+    return yaml.safe_load((project_dir() / "dagster.yaml").read_text())
+
+
+def test_without_a_word_in_the_environment_the_instance_follows_the_file_of_the_checkout(config: Path) -> None:
+    prepare_home()
+    assert config.resolve() == project_dir() / "dagster.yaml"
+
+
+def test_an_address_of_postgres_changes_the_storage_and_nothing_else(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES_URL, "postgresql://me@host/db")
+    prepare_home()
+    made = yaml.safe_load(config.read_text())
+    assert made.pop("storage") == {"postgres": {"postgres_url": {"env": POSTGRES_URL}}}
+    assert made == base()
+
+
+def test_both_overlays_may_be_on_and_go_when_they_are_no_longer_wanted(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES_URL, "postgresql://me@host/db")
+    monkeypatch.setenv(LOGS_BUCKET, "logs")
+    prepare_home()
+    assert {"storage", "compute_logs"} < yaml.safe_load(config.read_text()).keys()
+    monkeypatch.delenv(POSTGRES_URL)
+    prepare_home()
+    assert "storage" not in yaml.safe_load(config.read_text())
+    monkeypatch.delenv(LOGS_BUCKET)
+    prepare_home()
+    assert config.resolve() == project_dir() / "dagster.yaml"
+    assert [path.name for path in config.parent.iterdir()] == ["dagster.yaml"]
+
+
+def test_a_file_that_a_person_wrote_stays(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.parent.mkdir()
+    config.write_text("telemetry: {enabled: false}\n")
+    for value in ("postgresql://me@host/db", ""):
+        monkeypatch.setenv(POSTGRES_URL, value)
+        prepare_home()
+        assert config.read_text() == "telemetry: {enabled: false}\n"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_the_driver_that_dagster_uses_is_named_in_the_address(
+    scheme: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES_URL, f"{scheme}://me:pass://word@host:5432/db?sslmode=require")
+    prepare_home()
+    assert config.is_file()
+    assert os.environ[POSTGRES_URL] == "postgresql+psycopg2://me:pass://word@host:5432/db?sslmode=require"
+
+
+@pytest.mark.parametrize(
+    "address", ["me:hunter2@host/db", "mysql://me:hunter2@host/db", "postgresql+asyncpg://hunter2@h"]
+)
+def test_another_address_is_refused_without_a_word_of_its_password(
+    address: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES_URL, address)
+    with pytest.raises(ConfigurationError, match=rf"{POSTGRES_URL}.*expected postgresql://") as refused:
+        prepare_home()
+    assert "hunter2" not in str(refused.value)
+    assert not config.exists()
+
+
+def test_an_extra_that_is_not_installed_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(POSTGRES_URL, "postgresql://me@host/db")
+    monkeypatch.setattr("screenalytics_assets.services.instance_files.find_spec", lambda _name: None)
+    with pytest.raises(MissingPackageError, match=r"screenalytics\[postgres\]"):
+        prepare_home()
+    assert not config.exists()
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES_URL, "postgresql://me:hunter2@127.0.0.1:1/db")
+    monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _seconds: None)
+    with pytest.raises(UnavailableError, match=rf"{POSTGRES_URL}: .*refused.*; start the database") as refused:
+        open_instance()
+    assert "hunter2" not in str(refused.value)
+    assert config.exists()
+
+
+def test_logs_go_to_the_bucket_that_the_environment_names(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LOGS_BUCKET, "step-logs")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    prepare_home()
+    with dg.DagsterInstance.from_config(str(config.parent)) as instance:
+        manager = instance.compute_log_manager
+        assert type(manager).__name__ == "S3ComputeLogManager"
+        assert manager._s3_bucket == "step-logs"  # type: ignore[attr-defined]
+
+
+def test_an_instance_in_postgres_runs_as_the_one_in_sqlite_does(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of the sensors, monitoring of runs, pools: an overlay says where things are kept and no more."""
+    monkeypatch.setenv(POSTGRES_URL, "postgresql://me@somewhere/dagster")
+    prepare_home()
+    made = yaml.safe_load(config.read_text())
+    assert made.pop("storage")
+    assert made == base()

@@ -1,0 +1,83 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from screenalytics_assets.automation.seasons.season_config import Season, read_seasons, run_config_of, season_named
+from screenalytics_assets.core.common.errors import ConfigurationError
+
+RHOBH: dict[str, Any] = {
+    "show": "rhobh",
+    "season": 5,
+    "cron": "0 2 * * *",
+    "timezone": "America/Los_Angeles",
+    "run": "failed",
+    "profile": "fast_cpu",
+    "overrides": {"frame_stride": 2, "outlier_handling": {"mark_low_cohesion": False}},
+}
+Configured = Callable[..., Path]
+
+
+def test_a_season_is_read_with_everything_that_is_said_of_it(configured: Configured) -> None:
+    configured(seasons={"seasons": [RHOBH, {"show": "tbbt", "season": 1}]})
+    seasons = read_seasons()
+    assert list(seasons) == ["rhobh-s05", "tbbt-s01"]
+    rhobh = seasons["rhobh-s05"]
+    assert rhobh.run == ("failed",)
+    assert rhobh.schedule_name == "season_rhobh_s05"
+    assert rhobh.run_config() == {
+        "resources": {"settings": {"config": {"profile": "fast_cpu", "overrides": RHOBH["overrides"]}}}
+    }
+    assert seasons["tbbt-s01"] == Season(show="tbbt", season=1, run=("missing", "stale"))
+
+
+def test_no_season_is_shipped_and_without_the_file_there_is_none(configured: Configured) -> None:
+    folder = configured()
+    assert read_seasons() == {}
+    (folder / "seasons.yaml").unlink()
+    assert read_seasons() == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"crom": "x"}, r"unknown key 'seasons\.0\.crom'"),
+        ({"cron": "every night"}, r"seasons\.0\.cron = 'every night': .*five fields"),
+        ({"timezone": "Mars/Olympus"}, r"seasons\.0\.timezone = 'Mars/Olympus': .*IANA"),
+        ({"timezone": "../etc"}, r"seasons\.0\.timezone"),
+        ({"run": "some"}, r"seasons\.0\.run\.0 = 'some'"),
+        ({"profile": "quick"}, r"unknown profile 'quick'"),
+        ({"overrides": {"frame_strid": 2}}, r"unknown configuration key 'frame_strid'; did you mean 'frame_stride'"),
+        ({"overrides": {"frame_stride": 0}}, r"frame_stride = 0 is not allowed"),
+        ({"show": "RHOBH"}, r"'RHOBH-s05e01' is not an episode id"),
+        ({"season": 100}, r"seasons\.0\.season = 100"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(change: dict[str, Any], message: str, configured: Configured) -> None:
+    configured(seasons={"seasons": [RHOBH | change]})
+    with pytest.raises(ConfigurationError, match=rf"seasons\.yaml: .*{message}"):
+        read_seasons()
+
+
+def test_a_season_that_is_listed_twice_is_refused(configured: Configured) -> None:
+    configured(seasons={"seasons": [RHOBH, RHOBH]})
+    with pytest.raises(ConfigurationError, match="rhobh-s05 is listed more than once"):
+        read_seasons()
+
+
+def test_a_season_that_is_not_listed_has_the_defaults_and_a_name_that_is_none_is_refused(
+    configured: Configured,
+) -> None:
+    configured(seasons={"seasons": [RHOBH]})
+    assert season_named("rhobh-s05").profile == "fast_cpu"
+    assert season_named("some-show-s12") == Season(show="some-show", season=12)
+    for name in ("rhobh", "rhobh-s5", "rhobh-s05e01", ""):
+        with pytest.raises(ConfigurationError, match=r"is not a season: .*in seasons\.yaml: rhobh-s05"):
+            season_named(name)
+
+
+def test_an_episode_runs_as_its_season_does(configured: Configured) -> None:
+    configured(seasons={"seasons": [RHOBH]})
+    assert run_config_of("rhobh-s05e02")["resources"]["settings"]["config"]["profile"] == "fast_cpu"
+    assert run_config_of("rhobh-s06e02") == {}

@@ -1,0 +1,316 @@
+import gc
+import hashlib
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from resources.storage.video_decoder import probe_video, read_frames
+from screenalytics_assets.core.common.errors import VideoError
+from tests.video_fixtures import (
+    drop_frames,
+    flip_bytes,
+    number_of,
+    numbered_pictures,
+    truncate,
+    write_sound,
+    write_video,
+)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov", "ts"])
+def test_a_probe_tells_the_facts(tmp_path: Path, ending: str) -> None:
+    path = write_video(tmp_path / f"a.{ending}", numbered_pictures(48), with_audio=True)
+    probe = probe_video(path)
+    assert (probe.width, probe.height, probe.frame_count, probe.rotation_deg) == (160, 96, 48, 0)
+    assert probe.fps == pytest.approx(24, rel=1e-3)
+    assert probe.duration_s == pytest.approx(2, abs=0.002)
+    assert probe.container_duration_s == pytest.approx(2, abs=0.1)
+    assert (probe.codec, probe.pixel_format, probe.has_audio) == ("h264", "yuv420p", True)
+    assert not probe.is_variable_rate
+    assert probe.size_bytes == path.stat().st_size
+    assert probe.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_video_without_sound_says_so(tmp_path: Path) -> None:
+    assert not probe_video(write_video(tmp_path / "a.mp4", numbered_pictures(4))).has_audio
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_every_frame_comes_once_in_the_order_of_display(tmp_path: Path, ending: str) -> None:
+    path = write_video(tmp_path / f"a.{ending}", numbered_pictures(36), with_audio=True)
+    frames = [(f.index, f.ts_s, f.is_corrupt, number_of(f.bgr())) for f in read_frames(path, probe_video(path))]
+    assert [index for index, *_ in frames] == list(range(36))
+    assert [number for *_, number in frames] == list(range(36))
+    assert [ts_s for _, ts_s, *_ in frames] == pytest.approx((np.arange(36) / 24).tolist(), abs=0.001)
+    assert not any(corrupt for _, _, corrupt, _ in frames)
+
+
+def test_frames_that_the_file_hides_are_neither_counted_nor_read(tmp_path: Path) -> None:
+    """An edit list, as cutting tools leave one, hides what lies before time zero."""
+    times_ms = [40 * index - 200 for index in range(36)]
+    path = write_video(tmp_path / "a.mp4", numbered_pictures(36), times_ms=times_ms)
+    probe = probe_video(path)
+    frames = [(frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe)]
+    assert probe.frame_count == len(frames) == 31
+    assert [number for _, number in frames] == list(range(5, 36))
+    assert frames[0][0] == 0
+    assert probe.duration_s == pytest.approx(31 * 0.04, abs=0.002)
+
+
+def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
+    times_ms = [0, 40, 80, 480, 500, 520, 1500, 1600, 1700, 3000]
+    path = write_video(tmp_path / "a.mkv", numbered_pictures(10), times_ms=times_ms)
+    probe = probe_video(path)
+    assert probe.is_variable_rate
+    assert probe.duration_s == pytest.approx(3.0 + 3.0 / 9, abs=0.002)
+    assert [f.ts_s for f in read_frames(path, probe)] == pytest.approx([t / 1000 for t in times_ms], abs=0.002)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+@pytest.mark.parametrize("counterclockwise_deg", [0, 90, 180, -90])
+def test_a_rotated_video_is_read_upright(tmp_path: Path, ending: str, counterclockwise_deg: int) -> None:
+    upright = numbered_pictures(6)
+    stored = [np.ascontiguousarray(np.rot90(picture, -counterclockwise_deg // 90)) for picture in upright]
+    path = write_video(tmp_path / f"a.{ending}", stored, counterclockwise_deg=counterclockwise_deg)
+    probe = probe_video(path)
+    assert (probe.width, probe.height, probe.rotation_deg) == (160, 96, -counterclockwise_deg % 360)
+    for frame, expected in zip(read_frames(path, probe), upright, strict=True):
+        for picture in (frame.bgr(), frame.small_bgr(160, 96)):
+            assert picture.shape == expected.shape
+            assert np.abs(picture.astype(int) - expected).mean() < 6
+
+
+def test_pictures_are_contiguous_bgr_bytes_of_the_size_asked_for(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", numbered_pictures(3, width=178, height=98))
+    frame = next(read_frames(path, probe_video(path)))
+    full, small = frame.bgr(), frame.small_bgr(64, 36)
+    assert (full.shape, small.shape) == ((98, 178, 3), (36, 64, 3))
+    assert full.dtype == small.dtype == np.uint8
+    assert full.flags.c_contiguous
+    assert small.flags.c_contiguous
+    assert full[10, 10].argmax() == small[4, 6].argmax() == 2
+
+
+def test_a_small_picture_averages_so_that_fine_stripes_do_not_flicker(tmp_path: Path) -> None:
+    stripes = np.zeros((360, 640, 3), np.uint8)
+    stripes[:, ::2] = 255
+    path = write_video(tmp_path / "a.mp4", [stripes, np.roll(stripes, 1, axis=1)])
+    for frame in read_frames(path, probe_video(path)):
+        assert np.abs(frame.small_bgr(64, 36).astype(int) - 127).max() < 25
+
+
+def missing(path: Path) -> Path:
+    return path
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def empty(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+def text(path: Path) -> Path:
+    path.write_text("not a video\n" * 100)
+    return path
+
+
+def playlist(path: Path) -> Path:
+    write_video(path.with_name("part.ts"), numbered_pictures(24))
+    path = path.with_suffix(".m3u8")
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\npart.ts\n#EXT-X-ENDLIST\n")
+    return path
+
+
+def list_of_files(path: Path) -> Path:
+    write_video(path.with_name("part.ts"), numbered_pictures(24))
+    path.write_text("ffconcat version 1.0\nfile part.ts\n")
+    return path
+
+
+def half_an_mp4(path: Path) -> Path:
+    return truncate(write_video(path, numbered_pictures(100)), 0.5)
+
+
+def half_an_mp4_with_its_index_in_front(path: Path) -> Path:
+    return truncate(write_video(path, numbered_pictures(100), index_first=True), 0.5)
+
+
+def half_an_mkv(path: Path) -> Path:
+    return truncate(write_video(path.with_suffix(".mkv"), numbered_pictures(100)), 0.5)
+
+
+def postage_stamp(path: Path) -> Path:
+    return write_video(path, numbered_pictures(5, width=16, height=16))
+
+
+def one_picture(path: Path) -> Path:
+    return write_video(path, numbered_pictures(1))
+
+
+def noise_in_a_container(path: Path) -> Path:
+    path = write_video(path.with_suffix(".mkv"), numbered_pictures(40))
+    return flip_bytes(path, first=0.2, last=0.9, every=1)
+
+
+BAD: list[tuple[Callable[[Path], Path], str]] = [
+    (missing, "no such file"),
+    (folder, "this is a folder"),
+    (empty, "the file is empty"),
+    (text, "not a video file"),
+    (playlist, "playlist"),
+    (list_of_files, "playlist"),
+    (write_sound, "no picture in this file, only audio"),
+    (half_an_mp4, r"MP4 has no index \(moov\)"),
+    (half_an_mp4_with_its_index_in_front, r"end at \d\.\d s but the file declares 4\.2 s: it is truncated"),
+    (half_an_mkv, r"end at \d\.\d s but the file declares 4\.2 s: it is truncated"),
+    (postage_stamp, "16×16 px; its shorter side must have at least 64 px"),
+    (one_picture, "at least two frames"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), BAD, ids=[make.__name__ for make, _ in BAD])
+def test_a_bad_file_is_refused_by_name_and_reason(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
+    path = make(tmp_path / "bad.mp4")
+    with pytest.raises(VideoError, match=message) as caught:
+        probe_video(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_file_whose_pictures_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
+    path = noise_in_a_container(tmp_path / "bad.mkv")
+    with pytest.raises(VideoError, match=r"bad\.mkv: "):
+        list(read_frames(path, probe_video(path)))
+
+
+def test_a_file_that_shrinks_after_the_probe_is_noticed_at_the_end(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", numbered_pictures(100))
+    probe = probe_video(path)
+    truncate(path, 0.5)
+    seen: list[int] = []
+    with pytest.raises(VideoError, match=r"a\.mkv: the pictures end at"):
+        seen.extend(frame.index for frame in read_frames(path, probe))
+    assert len(seen) > 10
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_a_little_damage_is_marked_and_read_through(tmp_path: Path, every_frame: bool) -> None:
+    rng = np.random.default_rng(1)
+    textured = [rng.integers(0, 256, (96, 160, 3), dtype=np.uint8) for _ in range(100)]
+    path = write_video(tmp_path / "a.mkv", textured, gop_size=1)
+    probe = probe_video(path)
+    flip_bytes(path, first=0.5, last=0.51, every=40)
+    frames = [frame.is_corrupt for frame in read_frames(path, probe, every_frame=every_frame)]
+    assert sum(frames) + probe.frame_count - len(frames) in range(1, 5)
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_much_damage_is_an_error_that_counts_it(tmp_path: Path, every_frame: bool) -> None:
+    rng = np.random.default_rng(1)
+    textured = [rng.integers(0, 256, (96, 160, 3), dtype=np.uint8) for _ in range(100)]
+    path = write_video(tmp_path / "a.mkv", textured, gop_size=1)
+    probe = probe_video(path)
+    flip_bytes(path, first=0.3, last=0.6, every=2000)
+    with pytest.raises(VideoError, match=r"of \d+ frames \d+ are damaged and \d+ missing"):
+        list(read_frames(path, probe, every_frame=every_frame))
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_frames_that_vanished_count_as_damage(tmp_path: Path, every_frame: bool) -> None:
+    path = write_video(tmp_path / "a.mkv", numbered_pictures(100), gop_size=1)
+    probe = probe_video(path)
+    drop_frames(path, 40, 45)
+    assert len(list(read_frames(path, probe, every_frame=every_frame))) == 95
+    drop_frames(path, 60, 61)
+    with pytest.raises(VideoError, match="of 100 frames 0 are damaged and 6 missing"):
+        list(read_frames(path, probe, every_frame=every_frame))
+
+
+def test_frames_that_go_back_in_time_are_left_out_and_counted(tmp_path: Path) -> None:
+    """H.264 with B-frames in AVI, which stores no times of display."""
+    path = write_video(tmp_path / "a.avi", numbered_pictures(60))
+    times_s: list[float] = []
+    with pytest.raises(VideoError, match=r"of 60 frames 0 are damaged and \d+ missing or out of order"):
+        times_s.extend(frame.ts_s for frame in read_frames(path, probe_video(path)))
+    assert len(times_s) > 20
+    assert (np.diff(times_s) > 0).all()
+
+
+def test_sound_that_outlasts_the_pictures_is_not_taken_for_truncation(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", numbered_pictures(48), with_audio=True, audio_s=8.0)
+    assert probe_video(path).duration_s == pytest.approx(2.0)
+
+
+def test_cover_art_is_not_a_video(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "cover.mp4"), "w") as target, av.open(str(path)) as source:
+        sound = target.add_stream_from_template(source.streams.audio[0])
+        cover = target.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 160, 96, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        target.mux(cover.encode(av.VideoFrame.from_ndarray(numbered_pictures(1)[0], format="bgr24")))
+        target.mux(cover.encode(None))
+        for packet in source.demux(audio=0):
+            if packet.size:
+                packet.stream = sound
+                target.mux(packet)
+    with pytest.raises(VideoError, match="no picture in this file, only audio"):
+        probe_video(tmp_path / "cover.mp4")
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc, which is not here")
+def test_a_reading_that_is_abandoned_closes_the_file(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", numbered_pictures(60))
+    probe = probe_video(path)
+    before = open_files()
+    frames = read_frames(path, probe)
+    next(frames)
+    assert open_files() > before
+    frames.close()
+    assert open_files() == before
+
+
+def test_frames_are_not_kept(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", numbered_pictures(60, width=640, height=360))
+    probe = probe_video(path)
+    one_picture_bytes = 640 * 360 * 3
+    gc.collect()
+    tracemalloc.start()
+    for frame in read_frames(path, probe):
+        frame.bgr()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * one_picture_bytes
+
+
+@pytest.mark.parametrize("times_ms", [None, [40 * i + 7 * (i % 3) for i in range(36)]])
+def test_frames_that_no_other_needs_can_be_left_out_and_the_others_keep_number_time_and_picture(
+    tmp_path: Path, times_ms: list[int] | None
+) -> None:
+    path = write_video(tmp_path / "video.mp4", numbered_pictures(36), times_ms=times_ms)
+    probe = probe_video(path)
+    whole = {frame.index: (frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe)}
+    fewer = {frame.index: (frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe, every_frame=False)}
+    assert 0 in fewer
+    assert len(fewer) < len(whole) == 36
+    assert fewer.items() <= whole.items()
+
+
+def test_frames_are_left_out_only_where_those_that_stay_are_close_together(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "slow.mp4", numbered_pictures(36), fps=8)
+    found = [frame.index for frame in read_frames(path, probe_video(path), every_frame=False)]
+    left_out = set(range(36)) - set(found)
+    assert left_out, "the first gap is only seen when it is there"
+    assert max(left_out) < 12
+    assert found[-24:] == list(range(12, 36))
