@@ -12,13 +12,13 @@ import dagster as dg
 
 from resources.storage.store import Artifact, ArtifactStore, Manifest, StagedArtifact
 from resources.system.memory import give_back_unused
+from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ScreenalyticsError, UnavailableError
 from screenalytics_assets.core.common.layout import manifest_path
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.config.layers import Resolved
 from screenalytics_assets.metadata import to_metadata
-from screenalytics_assets.partitions import parse_ep_id
-from screenalytics_assets.services.instance import claim_run
+from screenalytics_assets.run_owner import claim_run
 
 Describe = Callable[[Artifact, Mapping[str, Artifact]], Mapping[str, Any]]
 """From a published output and the inputs of its stage to what the UI shows."""

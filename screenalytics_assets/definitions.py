@@ -4,12 +4,12 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
+from resources.photos import PhotoLibraryResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
-from resources.storage.photo_library import PhotoLibraryResource
-from resources.storage.store import ArtifactStoreResource
-from resources.storage.videos import VideoLibraryResource
 from resources.vectors import VectorDatabaseResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.assets.cleanup.cleanup_report import cleanup_report
 from screenalytics_assets.assets.cleanup.corrections import corrections
 from screenalytics_assets.assets.cleanup.group_clusters import group_clusters

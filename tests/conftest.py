@@ -13,8 +13,8 @@ import yaml
 
 from resources.models.model_packs import ModelPack, load_pack
 from resources.models.model_pull import pull_pack
-from resources.storage.videos import VideoLibraryResource
 from resources.system.paths import config_dir, project_dir
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.services.demo import render_demo_episode
 from screenalytics_assets.services.instance import open_instance

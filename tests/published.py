@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from resources.storage.store import ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
 
 DOCUMENT: dict[str, dict[str, Any]] = {
     "detect_track_metrics": {

@@ -10,8 +10,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from resources.storage.store import ArtifactStore
-from resources.storage.videos import VideoLibraryResource
 from resources.system.paths import data_root
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.backfills import episode_assets
 from screenalytics_assets.core.common.layout import video_dir
 from screenalytics_assets.definitions import defs

@@ -1,11 +1,11 @@
 """The limits of the acceptance checks, from ``config/acceptance.yaml``."""
 
-from resources.settings import read_yaml
+from resources.configuration.run_settings import read_yaml
 from resources.system.paths import config_dir
+from screenalytics_assets.core.common.episode_ids import parse_ep_id, season_of
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable, limit_figures, parse_acceptance
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
-from screenalytics_assets.partitions import parse_ep_id, season_of
 
 
 def load_acceptance() -> AcceptanceTable:

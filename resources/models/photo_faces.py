@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from resources.configuration.run_settings import RunSettings
 from resources.models.run_models import detector_of, embedder_of
-from resources.settings import RunSettings
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from resources.settings import RunSettings
+from resources.configuration.run_settings import RunSettings
 from screenalytics_assets.core.config.providers import Cuda
 
 if TYPE_CHECKING:

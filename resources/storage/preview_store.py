@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, LocalArtifactStore, Manifest
+from resources.artifact_store import ArtifactStoreResource
+from resources.storage.store import Artifact, ArtifactStore, LocalArtifactStore, Manifest
 
 
 class PreviewStore(LocalArtifactStore):

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 from pydantic import ValidationError
 
 from resources.storage.artifacts import (
@@ -27,7 +26,6 @@ from resources.storage.artifacts import (
     sha256_of,
 )
 from resources.system.file_lock import locked
-from resources.system.paths import data_location, is_bucket
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import manifest_path
 from screenalytics_assets.core.config.keys import digest_of
@@ -35,7 +33,6 @@ from screenalytics_assets.core.config.keys import digest_of
 __all__ = [
     "Artifact",
     "ArtifactStore",
-    "ArtifactStoreResource",
     "LocalArtifactStore",
     "Manifest",
     "PublishedFile",
@@ -325,24 +322,3 @@ def _remove_abandoned(parent: Path) -> None:
         pid = folder.suffix.removeprefix(".")
         if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
             shutil.rmtree(folder, ignore_errors=True)
-
-
-class ArtifactStoreResource(dg.ConfigurableResource[None]):
-    """The artifacts of all episodes.
-
-    Attributes:
-        root: Folder of the data, or ``s3://bucket/prefix``; empty takes ``SCREENALYTICS_DATA_ROOT`` or ``data/`` of
-            the checkout.
-    """
-
-    root: str | None = None
-
-    def store(self) -> ArtifactStore:
-        """The store behind this resource."""
-        root = self.root or data_location()
-        if is_bucket(root):
-            # Only whoever has a bucket needs the packages for it.
-            from resources.storage.s3_store import artifacts_in_bucket
-
-            return artifacts_in_bucket(root)
-        return LocalArtifactStore(Path(root))

@@ -6,13 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
-import dagster as dg
-from pydantic import PrivateAttr
-
 from resources.storage.artifacts import sha256_of
-from resources.system.paths import data_location, is_bucket
-from screenalytics_assets.core.common.errors import VideoError
-from screenalytics_assets.core.common.layout import VIDEO_STEM, video_dir
+from resources.system.paths import is_bucket
+from screenalytics_assets.core.common.layout import video_dir
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".m4v", ".avi", ".webm", ".ts", ".mpg", ".mxf")
 
@@ -107,111 +103,6 @@ class LocalVideos(VideoPlace):
     def remove(self, ep_id: str, name: str) -> None:
         """Remove a video."""
         self.path(ep_id, name).unlink()
-
-
-class VideoLibraryResource(dg.ConfigurableResource[None]):
-    """Finds and takes in the videos of episodes.
-
-    Attributes:
-        root: Folder of the data, or ``s3://bucket/prefix``; empty takes ``SCREENALYTICS_DATA_ROOT`` or ``data/`` of
-            the checkout.
-    """
-
-    root: str | None = None
-    # A place keeps the copy of the video that was last asked for.
-    _places: dict[str, VideoPlace] = PrivateAttr(default_factory=dict)
-
-    def find(self, ep_id: str) -> Path:
-        """The video of an episode on this machine; there as long as this object is.
-
-        Raises:
-            VideoError: There is none, or more than one.
-        """
-        return self._place().path(ep_id, self._only_name(ep_id))
-
-    def locate(self, ep_id: str) -> str:
-        """Where the video of an episode is, without a copy on this machine.
-
-        Raises:
-            VideoError: There is none, or more than one.
-        """
-        return self._place().location(ep_id, self._only_name(ep_id))
-
-    def size_of(self, ep_id: str) -> tuple[str, int]:
-        """Name and bytes of the video of an episode, without a look into it.
-
-        Raises:
-            VideoError: There is none, or more than one.
-        """
-        name = self._only_name(ep_id)
-        return name, self._place().sizes(ep_id)[name]
-
-    def holds(self, ep_id: str, source: Path) -> bool:
-        """Whether the video of an episode has the content of this file; none is copied for that, if need not be.
-
-        Raises:
-            VideoError: There is none, or more than one.
-        """
-        return self._place().holds(ep_id, self._only_name(ep_id), source)
-
-    def identify(self, ep_id: str) -> VideoFile:
-        """Name and checksum of the video of an episode; from a bucket it is copied only if need be.
-
-        Raises:
-            VideoError: There is none, or more than one.
-        """
-        name = self._only_name(ep_id)
-        return VideoFile(name, self._place().location(ep_id, name), self._place().checksum(ep_id, name))
-
-    def add(self, ep_id: str, source: Path, *, replace: bool) -> str:
-        """Take a video in; returns its place.
-
-        Raises:
-            VideoError: There is no such file, it is no video by its name, or the episode has another video already
-                and ``replace`` is not given.
-        """
-        if not source.is_file():
-            raise VideoError(f"{source}: no such file")
-        suffix = source.suffix.lower()
-        if suffix not in VIDEO_SUFFIXES:
-            raise VideoError(f"{source}: expected the name of a video to end with one of {', '.join(VIDEO_SUFFIXES)}")
-        place, present = self._place(), self._names(ep_id)
-        for name in present:
-            if place.holds(ep_id, name, source):
-                return place.location(ep_id, name)
-        if present and not replace:
-            raise VideoError(
-                f"{ep_id} already has the video {place.location(ep_id, present[0])}, which differs from {source}: "
-                "use another --ep-id, or --replace to take the new one"
-            )
-        target = f"{VIDEO_STEM}{suffix}"
-        place.put(ep_id, target, source)
-        for name in present:
-            if name != target:
-                place.remove(ep_id, name)
-        return place.location(ep_id, target)
-
-    def _only_name(self, ep_id: str) -> str:
-        names = self._names(ep_id)
-        if not names:
-            raise VideoError(
-                f"{ep_id} has no video: put it at {self._place().location(ep_id, f'{VIDEO_STEM}.mp4')}, "
-                f"or run `screenalytics run VIDEO --ep-id {ep_id}`"
-            )
-        if len(names) > 1:
-            places = ", ".join(self._place().location(ep_id, name) for name in names)
-            raise VideoError(f"{ep_id} has {len(names)} videos, expected one: {places}")
-        return names[0]
-
-    def _names(self, ep_id: str) -> list[str]:
-        paths = map(Path, self._place().sizes(ep_id))
-        return [path.name for path in paths if path.stem == VIDEO_STEM and path.suffix.lower() in VIDEO_SUFFIXES]
-
-    def _place(self) -> VideoPlace:
-        root = self.root or data_location()
-        if root not in self._places:
-            self._places[root] = _place_of(root)
-        return self._places[root]
 
 
 def _place_of(root: str) -> VideoPlace:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resources.settings import read_yaml
+from resources.configuration.run_settings import read_yaml
 from screenalytics_assets.core.common.errors import ConfigurationError
 
 

@@ -5,15 +5,15 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import load_acceptance
-from resources.storage.store import ArtifactStoreResource
 from screenalytics_assets.artifact import require_artifact, user_errors
 from screenalytics_assets.checks.episode_check import episode_check
+from screenalytics_assets.core.common.episode_ids import season_of
 from screenalytics_assets.core.config.providers import CUDA
 from screenalytics_assets.core.quality.acceptance import Limits, Verdict, judge, limit_figures, overridden
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric, absence_of, figures_of
 from screenalytics_assets.metadata import to_metadata
-from screenalytics_assets.partitions import season_of
 
 JUDGED = "track_metrics"
 """The asset that the checks belong to: it has the figures of every stage."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.artifact import require_artifact, user_errors
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import EPISODES

@@ -9,8 +9,8 @@ from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from resources.configuration.run_settings import ENV_PREFIX, read_profiles
 from resources.models.model_registry import EmbedderEntry, Registry, load_registry
-from resources.settings import ENV_PREFIX, read_profiles
 from resources.system.paths import project_dir
 from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, flatten
 from screenalytics_assets.core.config.thresholds import Thresholds

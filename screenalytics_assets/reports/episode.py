@@ -10,11 +10,11 @@ import pyarrow as pa
 from resources.models.model_packs import ModelPack
 from resources.storage.artifacts import Artifact, Manifest
 from resources.storage.crop_file import read_crops
-from screenalytics_assets.assets.cleanup.cleanup_report import comparison_rows
 from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.common.episode_ids import season_of
 from screenalytics_assets.core.people.review_candidates import identity_similarity
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
-from screenalytics_assets.partitions import season_of
+from screenalytics_assets.core.quality.cleanup_comparison import comparison_rows
 from screenalytics_assets.reports import provenance
 from screenalytics_assets.reports.acceptance import judged
 from screenalytics_assets.reports.page import render_page

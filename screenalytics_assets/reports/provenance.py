@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
+from resources.configuration.run_settings import declared_thresholds
 from resources.models.model_packs import ModelPack
-from resources.settings import declared_thresholds
 from resources.storage.artifacts import Manifest
 from screenalytics_assets.core.config.keys import Settings, digest_of, flatten, section_of_key
 

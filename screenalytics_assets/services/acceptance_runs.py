@@ -9,13 +9,14 @@ from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from resources.storage.store import ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
 from screenalytics_assets.checks.acceptance import JUDGED, judge_episode, op_name, published_figures
+from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.partitions import parse_ep_id, register_episode
-from screenalytics_assets.services.instance import OWNER_TAG, owner
+from screenalytics_assets.partitions import register_episode
+from screenalytics_assets.run_owner import OWNER_TAG, owner
 
 ACCEPTANCE_JOB = "acceptance_job"
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from resources.storage.correction_files import read_corrections, write_corrections
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.artifact import require_artifact
+from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import (
@@ -22,7 +23,6 @@ from screenalytics_assets.core.people.corrections import (
     TrackPlaces,
     person_id_of,
 )
-from screenalytics_assets.partitions import parse_ep_id
 
 GROUPING = "group_clusters"
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resources.configuration.run_settings import RunSettings
+from resources.database.opening import open_database
 from resources.models.photo_faces import PhotoFaces
-from resources.settings import RunSettings
 from resources.storage.crop_file import read_crops
 from resources.storage.store import ArtifactStore
-from resources.vectors import open_database
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.people.appearances import Appearance, appearances
 from screenalytics_assets.core.people.enrolment import PhotoFinding

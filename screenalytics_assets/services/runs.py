@@ -13,7 +13,8 @@ from screenalytics_assets.artifact import WARNINGS, told_at_once
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
-from screenalytics_assets.services.instance import OWNER_TAG, history_kept_open, owner, waiting_steps_served
+from screenalytics_assets.run_owner import OWNER_TAG, owner
+from screenalytics_assets.services.instance import history_kept_open, waiting_steps_served
 
 JOB = "episode_job"
 FACEBANK_JOB = "facebank_job"

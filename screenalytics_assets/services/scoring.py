@@ -11,11 +11,11 @@ from typing import Any
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.cleaned import LAST_PHASE, final_identities
+from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
 from screenalytics_assets.core.evaluation.name_scores import NameScores, all_names, score_names
 from screenalytics_assets.core.evaluation.truth import Truth, parse_truth
-from screenalytics_assets.partitions import parse_ep_id
 
 _TRUTH = ".truth.json"
 

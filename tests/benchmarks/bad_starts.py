@@ -17,7 +17,8 @@ from typing import Any
 
 import dagster as dg
 
-from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.storage.store import ArtifactStore
 from resources.system.paths import data_root
 from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import ArtifactStoreResource
+from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.core.evaluation.truth_matching import MIN_VISIBLE
 from screenalytics_assets.core.people.appearances import Appearance
 from screenalytics_assets.core.people.person_names import person_of
-from screenalytics_assets.partitions import show_of
 from screenalytics_assets.services.finding import find_photo
 from tests.benchmarks.labelled import frames_with, print_table, read_truths
 

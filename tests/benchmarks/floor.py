@@ -27,10 +27,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from resources.configuration.run_settings import RunSettings
 from resources.models.detector import load_detector
 from resources.models.embedder import BATCH_SIZE, load_embedder
 from resources.models.onnx_session import default_threads
-from resources.settings import RunSettings, SettingsResource
+from resources.settings import SettingsResource
 from resources.storage.crop_file import decode_jpeg, read_crops
 from resources.storage.store import Artifact, LocalArtifactStore
 from resources.storage.video_decoder import probe_video, read_frames

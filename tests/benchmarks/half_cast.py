@@ -18,16 +18,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from resources.settings import RunSettings, SettingsResource
-from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.run_settings import RunSettings
+from resources.settings import SettingsResource
+from resources.storage.store import ArtifactStore
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.assets.cleanup.group_clusters import compare, enrolled
+from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.evaluation.name_scores import NamedPerson, NameScores, all_names, score_names
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.core.people.corrections import Corrections
 from screenalytics_assets.core.people.resolve_people import Facebank, Tracks, group_clusters
-from screenalytics_assets.partitions import show_of
 from tests.benchmarks.labelled import print_table, read_truths
 
 

@@ -22,12 +22,12 @@ import pyarrow as pa
 from insightface.data import get_image
 from numpy.typing import NDArray
 
+from resources.configuration.run_settings import RunSettings
+from resources.database.opening import open_database
 from resources.models.embed_crops import embed_crops
 from resources.models.embedder import load_embedder
-from resources.settings import RunSettings
 from resources.storage.crop_file import CropWriter
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
-from resources.vectors import open_database
 from screenalytics_assets.artifact import Compute, Stage, run_stage
 from screenalytics_assets.assets.detect import detections as detections_asset
 from screenalytics_assets.assets.detect import episode_video as video_asset

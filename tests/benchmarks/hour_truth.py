@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from resources.settings import RunSettings, SettingsResource
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, Manifest
+from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.run_settings import RunSettings
+from resources.settings import SettingsResource
+from resources.storage.store import Artifact, ArtifactStore, Manifest
 from screenalytics_assets.core.common.layout import video_dir
 from screenalytics_assets.services.instance import open_instance
 from tests.benchmarks.hour_episode import (

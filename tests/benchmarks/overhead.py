@@ -20,7 +20,7 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
-from resources.storage.store import ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
 from tests.benchmarks.measure import Measured, run_in
 
 EP_ID = "bench-s01e01"

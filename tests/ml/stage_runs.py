@@ -10,12 +10,13 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.artifacts import Artifact
-from resources.storage.store import ArtifactStoreResource, LocalArtifactStore
-from resources.storage.videos import VideoLibraryResource
+from resources.storage.store import LocalArtifactStore
 from resources.vectors import VectorDatabaseResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.definitions import defs
 
 

@@ -23,7 +23,7 @@ from resources.models.detector import load_detector
 from resources.models.embedder import load_embedder
 from resources.models.model_packs import ModelPack
 from resources.storage.store import LocalArtifactStore
-from resources.storage.videos import VideoLibraryResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.common.arrow import boxes_of, column_of
 from screenalytics_assets.core.config.keys import section_of_key
 from screenalytics_assets.core.config.providers import CPU, CUDA

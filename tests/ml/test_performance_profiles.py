@@ -2,7 +2,8 @@
 
 import pytest
 
-from resources.settings import SettingsResource, profile_layer
+from resources.configuration.run_settings import profile_layer
+from resources.settings import SettingsResource
 from screenalytics_assets.core.config.keys import section_of_key
 from screenalytics_assets.core.detection.scan import effective_stride
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resources.settings import resolve_settings
+from resources.configuration.run_settings import resolve_settings
 from resources.storage.store import LocalArtifactStore
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.config.keys import FacesSettings

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.database.embedded_postgres import EmbeddedPostgres
-from resources.storage.store import Artifact, ArtifactStoreResource
+from resources.database.opening import open_database
+from resources.storage.store import Artifact
 from resources.system.paths import data_root
-from resources.vectors import open_database
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces
 from screenalytics_assets.services.correcting import CorrectionDesk

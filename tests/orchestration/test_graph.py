@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.models.model_packs import ModelPack
-from resources.storage.store import ArtifactStoreResource, LocalArtifactStore, sha256_of
-from resources.storage.videos import VideoLibraryResource
+from resources.storage.store import LocalArtifactStore, sha256_of
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.cli.episode.run import tell
 from screenalytics_assets.core.common.schemas import SHOTS
 from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth

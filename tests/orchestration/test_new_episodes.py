@@ -14,9 +14,9 @@ from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 
-from resources.storage.store import ArtifactStoreResource
-from resources.storage.videos import VideoLibraryResource
+from resources.artifact_store import ArtifactStoreResource
 from resources.system.paths import project_dir
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.inbox import new_episodes
 from screenalytics_assets.automation.inbox.new_episodes import build_new_episode_sensor
 from screenalytics_assets.automation.retention.tombstones import Retirement, write_tombstone

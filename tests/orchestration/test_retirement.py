@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+from resources.artifact_store import ArtifactStoreResource
+from resources.database.opening import open_database
 from resources.models.model_packs import ModelPack
-from resources.storage.store import ArtifactStore, ArtifactStoreResource
-from resources.storage.videos import VideoLibraryResource
+from resources.storage.store import ArtifactStore
 from resources.system.paths import data_root
-from resources.vectors import open_database
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.alerts.stores import episode_stores
 from screenalytics_assets.automation.inbox.inbox import open_inbox
 from screenalytics_assets.automation.retention.retirement import EpisodeStore, retire

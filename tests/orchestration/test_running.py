@@ -24,7 +24,8 @@ from screenalytics_assets.automation.seasons import declarative
 from screenalytics_assets.core.common.errors import ConfigurationError, UnavailableError, VideoError
 from screenalytics_assets.definitions import ASSETS, defs
 from screenalytics_assets.partitions import EPISODES, EPISODES_NAME
-from screenalytics_assets.services.instance import OWNER_TAG, claim_run, owner, prepare_home, release_dead_runs
+from screenalytics_assets.run_owner import OWNER_TAG, claim_run, owner, release_dead_runs
+from screenalytics_assets.services.instance import prepare_home
 
 
 @pytest.fixture

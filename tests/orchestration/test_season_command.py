@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
-from resources.storage.store import ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.services.instance import open_instance

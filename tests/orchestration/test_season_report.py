@@ -9,7 +9,8 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.storage.store import Artifact, ArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.metadata import MAX_PICTURE_BYTES

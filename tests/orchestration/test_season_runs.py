@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from resources.storage.store import ArtifactStore, ArtifactStoreResource
-from resources.storage.videos import VideoLibraryResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.storage.store import ArtifactStore
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.backfills import backfill_id_of, episode_assets, launch_backfill
 from screenalytics_assets.automation.seasons.season_config import Season, What
 from screenalytics_assets.automation.seasons.season_runs import build_season_schedule, launch_season, read_season

@@ -12,11 +12,12 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from resources.artifact_store import ArtifactStoreResource
+from resources.database.opening import open_database
 from resources.models.model_packs import ModelPack
 from resources.storage.crop_file import decode_jpeg, read_crops
-from resources.storage.store import ArtifactStore, ArtifactStoreResource
-from resources.storage.videos import VideoLibraryResource
-from resources.vectors import open_database
+from resources.storage.store import ArtifactStore
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.services.instance import open_instance
 from screenalytics_assets.services.runs import RunOutcome, run_episode, run_facebank

@@ -5,35 +5,25 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import limits_of
 from resources.settings import SettingsResource
 from resources.storage.crop_file import read_crops
-from resources.storage.store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
 from screenalytics_assets.cleaned import LAST_PHASE, final_identities
-from screenalytics_assets.core.quality.cleanup_comparison import COMPARED, Footage, State, cleanup_document
+from screenalytics_assets.core.quality.cleanup_comparison import (
+    COMPARED,
+    Footage,
+    State,
+    cleanup_document,
+    comparison_rows,
+)
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.pictures.cast import cast_of, cast_sheet
 
 _PHASES = tuple(dict.fromkeys(("split_tracks", "reembed", "recluster", LAST_PHASE)))
-
-
-def comparison_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Counts and metrics before and after, a row each."""
-    rows = [
-        {"figure": name, "before": document[f"{name}_before"], "after": document[f"{name}_after"], "is": ""}
-        for name in ("tracks", "faces", "clusters")
-    ]
-    for name, change in document["improvement"].items():
-        values = {"before": document["metrics_before"][name], "after": document["metrics_after"][name]}
-        rows.append({"figure": name, **values, "is": _remark(change, values["before"])})
-    return [{**row, "before": round(float(row["before"]), 4), "after": round(float(row["after"]), 4)} for row in rows]
-
-
-def _remark(change: Mapping[str, Any], before: float) -> str:
-    revealed = f" against {change['baseline']:.4g}, counting what was hidden"
-    return str(change["verdict"]) + (revealed if change["baseline"] > before else "")
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:

@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.correction_files import read_corrections
-from resources.storage.store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.people.corrections import Corrections

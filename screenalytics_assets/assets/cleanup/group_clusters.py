@@ -5,17 +5,19 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.crop_file import read_crops
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.common.errors import DatabaseError
 from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes, joined_publication
 from screenalytics_assets.core.people import resolve_people as core
 from screenalytics_assets.core.people.corrections import Corrections
 from screenalytics_assets.metadata import picture, table
-from screenalytics_assets.partitions import EPISODES, show_of
+from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.pictures.cast import cast_of, cast_sheet
 
 

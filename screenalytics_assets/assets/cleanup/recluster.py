@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from resources.settings import RunSettings, SettingsResource
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
+from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.run_settings import RunSettings
+from resources.settings import SettingsResource
+from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
 from screenalytics_assets.core.identity.identities import apart, identify
 from screenalytics_assets.core.identity.remap import carry_identities

@@ -6,11 +6,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.run_settings import RunSettings
 from resources.models.embed_crops import embed_crops
 from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource
-from resources.settings import RunSettings, SettingsResource
-from resources.storage.store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.settings import SettingsResource
+from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
 from screenalytics_assets.assets.cleanup.split_tracks import vectors_there_are
 from screenalytics_assets.assets.detect.faces import describe as describe_faces

@@ -6,8 +6,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from resources.settings import RunSettings, SettingsResource
-from resources.storage.store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.run_settings import RunSettings
+from resources.settings import SettingsResource
+from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.tracking.appearance_split import GateLimits

@@ -7,13 +7,14 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import limits_of
 from resources.models.run_models import calls_at_once, detector_of
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.crop_file import CropWriter, read_crops
-from resources.storage.store import Artifact, ArtifactStoreResource, StagedArtifact
-from resources.storage.videos import VideoLibraryResource
+from resources.storage.store import Artifact, StagedArtifact
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import Stage, in_metrics, run_stage, user_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.quality.metrics import blank_warning

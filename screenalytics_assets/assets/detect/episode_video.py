@@ -7,10 +7,11 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.storage.video_decoder import probe_video
-from resources.storage.videos import VideoLibraryResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import Stage, StageContext, run_stage, user_errors
 from screenalytics_assets.core.config.layers import Resolved
 from screenalytics_assets.core.video.probe import VideoProbe

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.models.embed_crops import embed_crops
 from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, in_metrics, run_stage, user_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.layout import crops_dir

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.run_settings import RunSettings
 from resources.models.embed_crops import embed_detections, face_pictures
 from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource, ProgressTask
-from resources.settings import RunSettings, SettingsResource
-from resources.storage.store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.settings import SettingsResource
+from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons

@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.config.keys import digest_of
-from screenalytics_assets.partitions import EPISODES, show_of
+from screenalytics_assets.partitions import EPISODES
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:

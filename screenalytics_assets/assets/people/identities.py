@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.crop_file import read_crops
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
 from screenalytics_assets.core.identity.identities import identify
 from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes

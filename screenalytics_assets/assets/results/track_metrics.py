@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.crop_file import decode_jpeg, read_crops
-from resources.storage.store import Artifact, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.config.keys import flatten

@@ -5,15 +5,17 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
+from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.core.common.episode_ids import is_ep_id, parse_season, season_of
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import file_path
 from screenalytics_assets.core.screen_time.season import season_screen_time as season_screen_time_of
 from screenalytics_assets.core.screen_time.season import season_screen_time_csv
 from screenalytics_assets.metadata import picture, table
-from screenalytics_assets.partitions import EPISODES_NAME, SEASONS, is_ep_id, parse_season, season_of
+from screenalytics_assets.partitions import EPISODES_NAME, SEASONS
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:

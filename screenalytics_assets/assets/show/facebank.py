@@ -9,12 +9,16 @@ import dagster as dg
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.settings import RunSettings, SettingsResource
+from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.run_settings import RunSettings
+from resources.photos import PhotoLibraryResource
+from resources.settings import SettingsResource
 from resources.storage.crop_file import CropWriter, read_crops
-from resources.storage.photo_library import Photo, PhotoLibraryResource
-from resources.storage.store import Artifact, ArtifactStore, ArtifactStoreResource, StagedArtifact
+from resources.storage.photo_library import Photo
+from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.core.common.episode_ids import parse_show
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.config.keys import digest_of
@@ -22,7 +26,7 @@ from screenalytics_assets.core.detection.frame_analysis import crop_jpeg
 from screenalytics_assets.core.people.enrolment import PhotoFinding, compared, facebank_document, without_duplicates
 from screenalytics_assets.core.people.person_names import Person, person_of
 from screenalytics_assets.metadata import picture, table
-from screenalytics_assets.partitions import SHOWS, parse_show
+from screenalytics_assets.partitions import SHOWS
 from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, contact_sheet
 
 if TYPE_CHECKING:

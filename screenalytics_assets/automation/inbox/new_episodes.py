@@ -8,9 +8,11 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import ArtifactStore, ArtifactStoreResource
-from resources.storage.videos import VIDEO_SUFFIXES, VideoLibraryResource
+from resources.storage.store import ArtifactStore
+from resources.storage.videos import VIDEO_SUFFIXES
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.assets.detect.episode_video import DATA_VERSION_TAG, TAKEN_FROM, record_video
 from screenalytics_assets.automation.inbox.inbox import (
     Cursor,
@@ -22,8 +24,9 @@ from screenalytics_assets.automation.inbox.inbox import (
 )
 from screenalytics_assets.automation.retention.tombstones import times_retired
 from screenalytics_assets.automation.seasons.season_config import run_config_of
+from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ScreenalyticsError, UnavailableError, VideoError
-from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, add_requests, parse_ep_id
+from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, add_requests
 
 SENSOR = "new_episodes"
 TICK_BUDGET_S = 30.0

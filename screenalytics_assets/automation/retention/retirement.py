@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import dagster as dg
 
+from resources.database.opening import is_database_made, open_database
 from resources.storage.store import ArtifactStore
-from resources.vectors import is_database_made, open_database
 from screenalytics_assets.automation.inbox.inbox import Inbox
 from screenalytics_assets.automation.retention.tombstones import Retirement, write_tombstone
 from screenalytics_assets.automation.seasons.backfills import unfinished_backfills
+from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError
 from screenalytics_assets.core.common.layout import corrections_path
-from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, parse_ep_id
+from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
 
 _IN_FLIGHT = [
     dg.DagsterRunStatus.QUEUED,

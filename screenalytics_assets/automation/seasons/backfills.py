@@ -9,8 +9,9 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
+from screenalytics_assets.core.common.episode_ids import is_ep_id, season_of
 from screenalytics_assets.core.common.errors import ConfigurationError
-from screenalytics_assets.partitions import EPISODES_NAME, is_ep_id, season_of
+from screenalytics_assets.partitions import EPISODES_NAME
 
 SEASON_TAG = "screenalytics/season"
 SCHEDULE_TAG = "dagster/schedule_name"

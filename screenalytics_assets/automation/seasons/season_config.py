@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dagster._utils.schedules import is_valid_cron_schedule
 from pydantic import Field, field_validator, model_validator
 
-from resources.settings import resolve_settings
+from resources.configuration.run_settings import resolve_settings
 from resources.system.paths import config_dir
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
+from screenalytics_assets.core.common.episode_ids import parse_ep_id, season_of
 from screenalytics_assets.core.common.errors import ConfigurationError
-from screenalytics_assets.partitions import parse_ep_id, season_of
 
 What = Literal["missing", "stale", "failed", "all"]
 KINDS: tuple[What, ...] = get_args(What)

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
+from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import ArtifactStoreResource
-from resources.storage.videos import VideoLibraryResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.backfills import (
     backfill_id_of,
     episodes_of,

@@ -15,14 +15,15 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as CheckStatus
 
-from resources.settings import RunSettings
+from resources.configuration.run_settings import RunSettings
 from resources.storage.store import ArtifactStore, Manifest
-from resources.storage.videos import VideoLibraryResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.backfills import episode_assets
 from screenalytics_assets.automation.seasons.season_config import What
+from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, VideoError
 from screenalytics_assets.core.config.keys import flatten
-from screenalytics_assets.partitions import PARTITION_TAG, parse_ep_id
+from screenalytics_assets.partitions import PARTITION_TAG
 
 AssetState = Literal["ok", "stale", "missing"]
 CheckState = Literal["passed", "warned", "failed", "not run"]

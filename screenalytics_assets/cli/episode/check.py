@@ -49,7 +49,7 @@ def check(
 
 
 def _overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
-    from resources.settings import parse_assignment
+    from resources.configuration.run_settings import parse_assignment
     from screenalytics_assets.core.common.errors import ConfigurationError
 
     overrides: dict[str, dict[str, Any]] = {}

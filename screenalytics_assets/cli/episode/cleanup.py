@@ -34,13 +34,14 @@ def cleanup(
 
     Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
     """
-    from resources.settings import SettingsResource, parse_assignment
-    from resources.storage.store import ArtifactStoreResource
+    from resources.artifact_store import ArtifactStoreResource
+    from resources.configuration.run_settings import parse_assignment
+    from resources.settings import SettingsResource
     from screenalytics_assets.artifact import require_artifact
     from screenalytics_assets.assets.cleanup.cleanup_report import STAGE
     from screenalytics_assets.cli.terminal import TerminalProgress
+    from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.definitions import CLEANUP_ASSETS
-    from screenalytics_assets.partitions import parse_ep_id
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.previews import preview_cleanup
     from screenalytics_assets.services.runs import run_episode
@@ -75,8 +76,7 @@ def cleanup(
 
 def _show(console: Console, store: "ArtifactStore", ep_id: str) -> None:
     from screenalytics_assets.artifact import require_artifact
-    from screenalytics_assets.assets.cleanup.cleanup_report import comparison_rows
-    from screenalytics_assets.core.quality.cleanup_comparison import identity_changes
+    from screenalytics_assets.core.quality.cleanup_comparison import comparison_rows, identity_changes
     from screenalytics_assets.services.previews import states
 
     document = require_artifact(store, "cleanup_report", ep_id).json("cleanup_report.json")

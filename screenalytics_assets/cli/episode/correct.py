@@ -129,7 +129,7 @@ def _add(context: typer.Context, make: "Callable[[CorrectionDesk], Correction]",
 
 
 def _desk(context: typer.Context) -> "CorrectionDesk":
-    from resources.storage.store import ArtifactStoreResource
+    from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.services.correcting import CorrectionDesk
 
     return CorrectionDesk(ArtifactStoreResource().store(), context.obj)

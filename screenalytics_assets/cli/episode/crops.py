@@ -27,7 +27,7 @@ def crops(
     data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
 ) -> None:
     """Rejected crops by reason, how the measures are distributed, and a sheet of the worst and the borderline."""
-    from resources.storage.store import ArtifactStoreResource
+    from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.reports.pictures.crop_sheet import check_sheet_path
     from screenalytics_assets.services.crop_reviews import review_published, write_sheet
 

@@ -39,7 +39,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, screen time and names."""
-    from resources.storage.store import ArtifactStoreResource
+    from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.core.common.errors import ConfigurationError
 
     if data_root is not None:
@@ -62,8 +62,8 @@ def evaluate(
 
 def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> None:
     from screenalytics_assets.artifact import require_artifact
+    from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
-    from screenalytics_assets.partitions import parse_ep_id
     from screenalytics_assets.reports.pictures.over_truth import compared, over_truth
     from screenalytics_assets.services.scoring import read_truth, score_published
 
@@ -79,7 +79,7 @@ def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> Non
 
 
 def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool, before_cleanup: bool) -> None:
-    from screenalytics_assets.partitions import parse_ep_id
+    from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.services.scoring import is_final, read_truth, score_published, score_published_names
 
     parse_ep_id(ep_id)

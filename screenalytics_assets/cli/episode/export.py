@@ -15,11 +15,11 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Folder for the files, instead of exports/EP of the data.")] = None,
 ) -> None:
     """Write the tracks, and for csv and jsonl the screen time, of an episode."""
-    from resources.storage.store import ArtifactStoreResource
+    from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.artifact import require_artifact
+    from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
     from screenalytics_assets.core.screen_time.export import FORMATS, export_texts, exported_boxes
-    from screenalytics_assets.partitions import parse_ep_id
 
     parse_ep_id(ep_id)
     if format_ not in FORMATS:

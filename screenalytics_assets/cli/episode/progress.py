@@ -12,8 +12,8 @@ def progress(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Phase, fraction and time of the latest run of an episode, wherever it runs or ran."""
+    from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
-    from screenalytics_assets.partitions import parse_ep_id
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.run_progress import latest_progress
 

@@ -42,10 +42,11 @@ def run(
     """
     with nothing_thrown_away():
         from resources.configuration.acceptance_limits import load_acceptance
-        from resources.settings import SettingsResource, parse_assignment
+        from resources.configuration.run_settings import parse_assignment
+        from resources.settings import SettingsResource
         from resources.storage.video_decoder import probe_video
-        from resources.storage.videos import VideoLibraryResource
-        from screenalytics_assets.partitions import parse_ep_id
+        from resources.videos import VideoLibraryResource
+        from screenalytics_assets.core.common.episode_ids import parse_ep_id
         from screenalytics_assets.services.runs import require_known_assets
 
     console = Console()
@@ -76,8 +77,8 @@ def execute(
     select: list[str],
 ) -> bool:
     """Materialize and tell how it went; whether everything passed."""
-    from resources.storage.store import ArtifactStoreResource
-    from resources.vectors import database_made_meanwhile
+    from resources.artifact_store import ArtifactStoreResource
+    from resources.database.opening import database_made_meanwhile
     from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.runs import run_episode

@@ -25,11 +25,12 @@ def facebank(
     force: Annotated[bool, typer.Option(help="Look at every photo again even if nothing changed.")] = False,
 ) -> None:
     """Enrol the people of a show from photos, and tell which photos were refused and why."""
-    from resources.settings import SettingsResource, parse_assignment
-    from resources.storage.photo_library import PhotoLibraryResource
-    from resources.storage.store import ArtifactStoreResource
+    from resources.artifact_store import ArtifactStoreResource
+    from resources.configuration.run_settings import parse_assignment
+    from resources.photos import PhotoLibraryResource
+    from resources.settings import SettingsResource
     from screenalytics_assets.artifact import require_artifact
-    from screenalytics_assets.partitions import parse_show
+    from screenalytics_assets.core.common.episode_ids import parse_show
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.runs import run_facebank
 

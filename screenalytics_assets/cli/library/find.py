@@ -20,9 +20,10 @@ def find(
     ] = None,
 ) -> None:
     """Tell in which episodes and seconds the face of a photo appears."""
-    from resources.settings import SettingsResource, parse_assignment
-    from resources.storage.store import ArtifactStoreResource
-    from screenalytics_assets.partitions import parse_show
+    from resources.artifact_store import ArtifactStoreResource
+    from resources.configuration.run_settings import parse_assignment
+    from resources.settings import SettingsResource
+    from screenalytics_assets.core.common.episode_ids import parse_show
     from screenalytics_assets.services.finding import Found, find_photo
 
     console, notices = Console(), Console(stderr=True)

@@ -127,10 +127,10 @@ def report(
 
     Reads what is published, and takes seconds; run it again after episodes were computed. Exits with 1 when it fails.
     """
-    from resources.storage.store import ArtifactStoreResource
+    from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.cli.episode.run import tell
     from screenalytics_assets.cli.terminal import report_location
-    from screenalytics_assets.partitions import parse_season
+    from screenalytics_assets.core.common.episode_ids import parse_season
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.runs import run_season
 

@@ -21,7 +21,8 @@ def show(
     assignments: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key.")] = None,
 ) -> None:
     """Every key with its value and where it comes from."""
-    from resources.settings import SettingsResource, parse_assignment
+    from resources.configuration.run_settings import parse_assignment
+    from resources.settings import SettingsResource
     from screenalytics_assets.core.config.keys import flatten
 
     console = Console()

@@ -12,7 +12,7 @@ EPISODES = {"demo-s01e01": 1, "demo-s01e02": 2}
 
 def demo() -> None:
     """Render two episodes from InsightFace's sample photographs and find who is in them."""
-    from resources.storage.videos import VideoLibraryResource
+    from resources.videos import VideoLibraryResource
     from screenalytics_assets.cli.episode.run import execute
     from screenalytics_assets.services.demo import render_demo_episode
 

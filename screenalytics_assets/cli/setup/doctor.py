@@ -162,10 +162,10 @@ def check_pyav() -> Check:
 def check_models() -> Check:
     """The configuration that a run would resolve, and that its weights are whole and start."""
     try:
+        from resources.configuration.run_settings import resolve_settings
         from resources.models.detector import load_detector
         from resources.models.embedder import load_embedder
         from resources.models.model_packs import load_pack
-        from resources.settings import resolve_settings
 
         settings = resolve_settings().settings
         models, detection = settings.models, settings.detection

@@ -99,7 +99,7 @@ def int8(
 
     It is used where `model_dir` (`SCREENALYTICS_MODEL_DIR`) names its folder.
     """
-    from resources.settings import resolve_settings
+    from resources.configuration.run_settings import resolve_settings
     from screenalytics_assets.services.int8 import Verdict, make_int8_pack
 
     models = resolve_settings().settings.models

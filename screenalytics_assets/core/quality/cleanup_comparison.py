@@ -219,3 +219,20 @@ def _cells(before: State, after: State) -> list[tuple[str | None, str | None]]:
 
 def _owners(document: Mapping[str, Any]) -> dict[str, str]:
     return {track: entry["identity_id"] for entry in document["identities"] for track in entry["track_ids"]}
+
+
+def comparison_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Counts and metrics before and after, a row each."""
+    rows = [
+        {"figure": name, "before": document[f"{name}_before"], "after": document[f"{name}_after"], "is": ""}
+        for name in ("tracks", "faces", "clusters")
+    ]
+    for name, change in document["improvement"].items():
+        values = {"before": document["metrics_before"][name], "after": document["metrics_after"][name]}
+        rows.append({"figure": name, **values, "is": _remark(change, values["before"])})
+    return [{**row, "before": round(float(row["before"]), 4), "after": round(float(row["after"]), 4)} for row in rows]
+
+
+def _remark(change: Mapping[str, Any], before: float) -> str:
+    revealed = f" against {change['baseline']:.4g}, counting what was hidden"
+    return str(change["verdict"]) + (revealed if change["baseline"] > before else "")

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from screenalytics_assets.core.common.episode_ids import parse_ep_id, season_of
 from screenalytics_assets.core.common.errors import ConfigurationError
-from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, parse_ep_id, season_of
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.models.model_packs import DetectorSpec, EmbedderSpec, ModelFile, ModelPack
-from resources.models.model_registry import load_registry
-from resources.settings import (
+from resources.configuration.run_settings import (
     RunSettings,
-    SettingsResource,
     declared_thresholds,
     environment_layer,
     parse_assignment,
@@ -21,6 +18,9 @@ from resources.settings import (
     read_yaml,
     resolve_settings,
 )
+from resources.models.model_packs import DetectorSpec, EmbedderSpec, ModelFile, ModelPack
+from resources.models.model_registry import load_registry
+from resources.settings import SettingsResource
 from resources.system.paths import project_dir
 from screenalytics_assets.automation.seasons.season_config import Season
 from screenalytics_assets.core.common.errors import ConfigurationError

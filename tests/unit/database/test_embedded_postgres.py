@@ -19,10 +19,10 @@ from rich.console import Console
 
 from resources.database import embedded_postgres, vector_database
 from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.database.opening import database_made_meanwhile
 from resources.database.vector_database import VectorDatabase
 from resources.progress import ProgressResource
 from resources.system.paths import embedded_database_dir, project_dir
-from resources.vectors import database_made_meanwhile
 from screenalytics_assets.cli import terminal
 from screenalytics_assets.cli.episode.run import execute
 from screenalytics_assets.core.common.errors import DatabaseError

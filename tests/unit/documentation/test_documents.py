@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 import typer
 
+from resources.configuration.run_settings import _NOT_SETTINGS, profile_layer
 from resources.models.model_registry import load_registry
-from resources.settings import _NOT_SETTINGS, profile_layer
 from resources.storage.artifacts import Manifest
 from resources.system.paths import config_dir, project_dir
 from screenalytics_assets.automation.inbox.inbox import InboxSettings

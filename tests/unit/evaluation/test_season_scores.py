@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
-from resources.storage.store import ArtifactStoreResource, LocalArtifactStore
+from resources.artifact_store import ArtifactStoreResource
+from resources.storage.store import LocalArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.services.scoring import score_season

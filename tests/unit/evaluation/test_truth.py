@@ -1,7 +1,5 @@
 import json
-import os
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +7,9 @@ import pytest
 
 from screenalytics_assets.core.common.errors import TruthError
 from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth
+from tests.conftest import shared_dir
 
-SHARED = Path(os.environ.get("SCREENALYTICS_SHARED_DIR", Path(__file__).resolve().parents[3] / "shared"))
+SHARED = shared_dir()
 
 DOCUMENT: TruthDocument = {
     "fps": 24,

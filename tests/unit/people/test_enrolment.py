@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from resources.models.photo_faces import decode_photo
-from resources.storage.photo_library import PhotoLibraryResource
+from resources.photos import PhotoLibraryResource
 from screenalytics_assets.assets.show.facebank import people_of
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.config.keys import FacebankSettings, FacesSettings

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from resources.system.paths import project_dir
 from screenalytics_assets.automation.inbox.inbox import (
     Cursor,
     FolderInbox,
@@ -128,7 +129,7 @@ def test_a_mistake_in_the_file_is_told_with_its_key(
 
 
 def test_the_file_that_is_shipped_tells_every_key_with_its_default() -> None:
-    text = (Path(__file__).parents[2] / "config" / "inbox.yaml").read_text()
+    text = (project_dir() / "config" / "inbox.yaml").read_text()
     for name, field in InboxSettings.model_fields.items():
         assert f"# {name}: {yaml.safe_dump(field.default).split()[0].removesuffix('.0')}\n" in text
 

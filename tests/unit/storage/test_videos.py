@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.storage.videos import VideoLibraryResource
+from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.common.errors import VideoError
 from tests.object_store import BucketPlace
 from tests.unit.builders import EP_ID

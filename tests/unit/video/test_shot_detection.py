@@ -1,5 +1,4 @@
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from resources.storage.video_decoder import probe_video, read_frames
 from screenalytics_assets.core.video.shot_detection import ShotDetector, ShotSettings, structure, structure_distance
+from tests.conftest import shared_dir
 
 Picture = NDArray[np.uint8]
 Canvas = NDArray[np.float32]
@@ -242,8 +242,7 @@ def test_a_keyframe_that_redraws_the_coding_noise_of_a_dim_picture_is_not_a_cut(
 
 
 def shared_episodes() -> list[Path]:
-    default = Path(__file__).resolve().parents[2].parent / "shared"
-    folder = Path(os.environ.get("SCREENALYTICS_SHARED_DIR", default)) / "data" / "season" / "tbbt"
+    folder = shared_dir() / "data" / "season" / "tbbt"
     return sorted(folder.glob("*.mp4"))
 
 

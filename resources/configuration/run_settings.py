@@ -1,0 +1,183 @@
+"""The configuration of a run: files, profile, environment and run configuration, resolved once."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from resources.models.model_packs import ModelPack
+from resources.system.paths import config_dir
+from resources.system.yaml_text import load_yaml
+from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.config.keys import STAGE_FILES, flatten, section_of_key
+from screenalytics_assets.core.config.layers import Layer, Resolved, resolve, unknown_key
+from screenalytics_assets.core.config.thresholds import Thresholds
+
+ENV_PREFIX = "SCREENALYTICS_"
+# Names that say where things are, not how the pipeline behaves.
+_NOT_SETTINGS = frozenset(
+    {
+        "ALERT_URLS",
+        "CACHE_DIR",
+        "CONFIG_DIR",
+        "DATABASE_URL",
+        "DATA_ROOT",
+        "FACEBANK_ROOT",
+        "INBOX",
+        "LOGS_BUCKET",
+        "PROFILE",
+        "S3_CACHE_DIR",
+        "S3_CACHE_GB",
+        "SHARED_DIR",
+        "UI_URL",
+    }
+)
+# models.yaml also holds the registry of packs, which is not a matter of configuration layers.
+REGISTRY_KEYS = frozenset({"packs", "detectors", "embedders"})
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping.
+
+    Raises:
+        ConfigurationError: The file is absent, is no YAML, or holds something else.
+    """
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: no such configuration file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
+    return content
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """``key=value`` as typed on a command line, the value read as YAML.
+
+    Raises:
+        ConfigurationError: There is no ``=``.
+    """
+    key, sign, value = text.partition("=")
+    key = key.strip()
+    if not sign or not key:
+        raise ConfigurationError(f"--set {text!r}: expected key=value")
+    return key, _parse_value(value, f"--set {key}")
+
+
+def _parse_value(text: str, source: str) -> Any:  # noqa: ANN401 - any YAML scalar; the settings model types it
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{source}: {text!r} is not a valid value") from error
+
+
+def _file_layers() -> list[Layer]:
+    layers = []
+    for section, name in STAGE_FILES.items():
+        values = read_yaml(config_dir() / "pipeline" / name)
+        if section == "models":
+            values = {key: value for key, value in values.items() if key not in REGISTRY_KEYS}
+        for key in flatten(values):
+            if section_of_key().get(key, section) != section:
+                raise ConfigurationError(f"{name}: {key!r} belongs into {STAGE_FILES[section_of_key()[key]]}")
+        layers.append(Layer(f"config/pipeline/{name}", values))
+    return layers
+
+
+class Profiles(BaseModel):
+    """The form of ``performance_profiles.yaml``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    default_profile: str
+    aliases: dict[str, str]
+    profiles: dict[str, dict[str, Any] | None]
+
+
+def read_profiles() -> Profiles:
+    """The profiles of ``performance_profiles.yaml``.
+
+    Raises:
+        ConfigurationError: The file is missing or has another form.
+    """
+    path = config_dir() / "pipeline" / "performance_profiles.yaml"
+    try:
+        return Profiles.model_validate(read_yaml(path))
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        raise ConfigurationError(f"{path}: {'; '.join(problems)}") from error
+
+
+def profile_layer(name: str | None) -> Layer:
+    """The values of a profile, by its name or alias; the default profile without a name.
+
+    Raises:
+        ConfigurationError: There is no such profile.
+    """
+    known = read_profiles()
+    wanted = name or known.default_profile
+    key = known.aliases.get(wanted, wanted)
+    if key not in known.profiles:
+        names = sorted([*known.profiles, *known.aliases])
+        raise ConfigurationError(f"unknown profile {wanted!r}; known profiles: {', '.join(names)}")
+    return Layer(f"profile {key}", known.profiles[key] or {})
+
+
+def environment_layer(environment: Mapping[str, str]) -> Layer:
+    """The settings that ``SCREENALYTICS_*`` variables give.
+
+    Raises:
+        ConfigurationError: A variable with that prefix that names no key.
+    """
+    keys = {key.upper().replace(".", "__"): key for key in section_of_key()}
+    values: dict[str, Any] = {}
+    for name, text in environment.items():
+        suffix = name.removeprefix(ENV_PREFIX)
+        if suffix == name or suffix in _NOT_SETTINGS or not text:
+            continue
+        if suffix not in keys:
+            raise unknown_key(suffix.lower().replace("__", "."), keys.values(), f"environment variable {name}")
+        values[keys[suffix]] = _parse_value(text, name)
+    return Layer("environment", values)
+
+
+def resolve_settings(profile: str | None = None, overrides: Mapping[str, Any] | None = None) -> Resolved:
+    """Run configuration over environment over profile over stage files over defaults.
+
+    Raises:
+        ConfigurationError: Anything in a layer that is not known or not allowed.
+    """
+    chosen = profile or os.environ.get(f"{ENV_PREFIX}PROFILE")
+    return resolve(
+        [
+            *_file_layers(),
+            profile_layer(chosen),
+            environment_layer(os.environ),
+            Layer("run configuration", overrides or {}),
+        ]
+    )
+
+
+class RunSettings(NamedTuple):
+    """What a stage that uses models works with."""
+
+    resolved: Resolved
+    pack: ModelPack
+    thresholds: Thresholds
+
+
+def declared_thresholds(pack: ModelPack) -> dict[str, float | None]:
+    """The keys that the models of a pack give a value to."""
+    return {
+        **pack.thresholds,
+        "min_confidence": pack.thresholds["track_thresh"],
+        "recluster_thresh": pack.thresholds["cluster_thresh"],
+        "recluster_tight_thresh": pack.thresholds["tight_thresh"],
+    }
