@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import dagster as dg
 
 from resources.storage.store import Artifact, ArtifactStore, Manifest, StagedArtifact
-from resources.system.memory import give_back_unused
+from resources.system.memory import release_memory
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ScreenalyticsError, UnavailableError
 from screenalytics_assets.core.common.layout import manifest_path
@@ -31,7 +31,7 @@ WARNINGS = "warnings"
 RETRIES = 2
 RETRY_DELAY_S = 30.0
 """Long enough for a network drive or a database to come back, short against the step that is repeated."""
-_MENDS_ITSELF = frozenset(
+TRANSIENT_ERRNOS = frozenset(
     {errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ESTALE}
 )
 
@@ -71,7 +71,7 @@ _may_retry: ContextVar[bool] = ContextVar("may_retry", default=True)
 
 
 @contextmanager
-def told_at_once() -> Iterator[None]:
+def retries_disabled() -> Iterator[None]:
     """Steps that run meanwhile in this thread are not repeated: somebody sits before the terminal and waits.
 
     The executor of `execute_in_process` knows no such option.
@@ -84,11 +84,11 @@ def told_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def user_errors() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Errors with a message for people fail the run once, with that message; a retry cannot mend them.
 
     What is outside and may answer a moment later, a network drive or a database, is asked again, but not within
-    `told_at_once`. Anything else is a fault of the program: it fails the step at once.
+    `retries_disabled`. Anything else is a fault of the program: it fails the step at once.
     """
     try:
         yield
@@ -105,7 +105,7 @@ def user_errors() -> Iterator[None]:
 def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed a moment later."""
     return isinstance(error, UnavailableError | ConnectionError | TimeoutError) or (
-        isinstance(error, OSError) and error.errno in _MENDS_ITSELF
+        isinstance(error, OSError) and error.errno in TRANSIENT_ERRNOS
     )
 
 
@@ -134,11 +134,11 @@ def run_stage(
         force: Compute even what is unchanged.
         compute: Writes the outputs.
     """
-    with user_errors():
+    with translate_errors():
         ep_id = context.partition_key
         stage.check_key(ep_id)
         # What the checks since the stage before have left.
-        give_back_unused()
+        release_memory()
         if isinstance(context, dg.AssetExecutionContext):
             claim_run(context)
         inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
@@ -168,7 +168,7 @@ def run_stage(
                     for name, output in staged.items()
                 }
         # The next stage may bring a model, or the tables of a long episode.
-        give_back_unused()
+        release_memory()
         context.log.info(
             f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from screenalytics_assets.core.quality.alert_state import Finding, Message, News, Standing, news_of
+from screenalytics_assets.core.quality.alert_state import AlertEvent, LastState, Message, StateChange, news_of
 
 BUSY_S = 60.0
 """A sink that someone delivers to is left alone this long; after a crash in the middle, it waits so long."""
@@ -110,7 +110,7 @@ class Outbox:
             return _insert(connection, key, message)
 
     def report(
-        self, key: str, findings: Sequence[Finding], compose: Callable[[Sequence[News]], Message]
+        self, key: str, findings: Sequence[AlertEvent], compose: Callable[[Sequence[StateChange]], Message]
     ) -> Message | None:
         """Take what is new about some findings as one message, and remember the findings.
 
@@ -188,11 +188,11 @@ def _insert(connection: sqlite3.Connection, key: str, message: Message) -> bool:
     return done.rowcount == 1
 
 
-def _standing(connection: sqlite3.Connection, finding: Finding) -> Standing | None:
+def _standing(connection: sqlite3.Connection, finding: AlertEvent) -> LastState | None:
     row = connection.execute(
         "SELECT level, state, at FROM standing WHERE ep_id = ? AND subject = ?", (finding.ep_id, finding.subject)
     ).fetchone()
-    return Standing(*row) if row else None
+    return LastState(*row) if row else None
 
 
 def _undelivered(connection: sqlite3.Connection, sink: str) -> list[tuple[int, Envelope]]:

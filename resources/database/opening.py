@@ -36,7 +36,7 @@ def is_database_made() -> bool:
 
 
 @contextmanager
-def database_made_meanwhile() -> Iterator[None]:
+def database_prepared_in_background() -> Iterator[None]:
     """Meanwhile, the files of the embedded database are made, unless there is a database.
 
     They take half a second of one core, which nothing else uses while a run starts. No server is started yet, which

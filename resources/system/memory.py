@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 
-def give_back_unused() -> None:
+def release_memory() -> None:
     """Return what Arrow and the C library keep of freed memory to the system.
 
     Both keep it for whoever asks next. After the pass over the video and after the embedder that is 120 to 160 MB, much

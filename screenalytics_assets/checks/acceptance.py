@@ -7,7 +7,7 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import load_acceptance
-from screenalytics_assets.artifact import require_artifact, user_errors
+from screenalytics_assets.artifact import require_artifact, translate_errors
 from screenalytics_assets.checks.episode_check import episode_check
 from screenalytics_assets.core.common.episode_ids import season_of
 from screenalytics_assets.core.config.providers import CUDA
@@ -119,7 +119,7 @@ def op_name(check: str) -> str:
 def _acceptance_check(metric: Metric) -> dg.AssetChecksDefinition:
     def judged(context: dg.AssetCheckExecutionContext, config: dg.Config, artifacts: ArtifactStoreResource) -> Result:
         overrides = config.model_dump(exclude_none=True)
-        with user_errors():
+        with translate_errors():
             return judge_episode(metric, artifacts, context.partition_key, overrides).result()
 
     # Dagster takes the form of the configuration from the annotation.

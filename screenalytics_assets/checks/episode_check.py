@@ -8,7 +8,7 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact, user_errors
+from screenalytics_assets.artifact import require_artifact, translate_errors
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import EPISODES
 
@@ -40,7 +40,7 @@ def integrity_check(asset: str, breaches: Breaches) -> dg.AssetChecksDefinition:
             partitions_def=EPISODES,
         )
         def check(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource) -> dg.AssetCheckResult:
-            with user_errors():
+            with translate_errors():
                 store = artifacts.store()
                 require_artifact(store, asset, context.partition_key)
                 found = breaches(store, context.partition_key)
@@ -61,7 +61,7 @@ def comparison_check(asset: str, name: str, description: str, worse: Worse) -> d
 
         @dg.asset_check(asset=asset, name=name, description=description, partitions_def=EPISODES)
         def check(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource) -> dg.AssetCheckResult:
-            with user_errors():
+            with translate_errors():
                 complaint, figures = worse(artifacts.store(), context.partition_key)
             return dg.AssetCheckResult(
                 passed=complaint is None,

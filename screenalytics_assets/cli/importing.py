@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def nothing_thrown_away() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Meanwhile, no garbage is looked for, and what was made is not looked through afterwards either.
 
     Modules are hundreds of thousands of objects that stay: looking through them again and again while they come takes

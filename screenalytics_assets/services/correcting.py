@@ -14,11 +14,11 @@ from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import (
     Correction,
     Corrections,
+    IdentityReference,
     Ignore,
     Merge,
     Name,
     NotThisPerson,
-    Shown,
     Split,
     TrackPlaces,
     person_id_of,
@@ -139,7 +139,7 @@ class CorrectionDesk:
         self.corrections = Corrections(ep_id=self.ep_id, corrections=tuple(entries))
         write_corrections(self._store, self.corrections)
 
-    def _shown(self, identity: str) -> Shown:
+    def _shown(self, identity: str) -> IdentityReference:
         return self._places().shown(identity, self._tracks_of(identity))
 
     def _places(self) -> TrackPlaces:

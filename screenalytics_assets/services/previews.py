@@ -9,7 +9,7 @@ import dagster as dg
 from resources.progress import ProgressResource
 from resources.storage.preview_store import PreviewStoreResource
 from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact, told_at_once
+from screenalytics_assets.artifact import require_artifact, retries_disabled
 from screenalytics_assets.cleaned import LAST_PHASE, final_identities
 from screenalytics_assets.core.quality.cleanup_comparison import State
 from screenalytics_assets.definitions import CLEANUP_ASSETS, build_resources
@@ -33,7 +33,7 @@ def preview_cleanup(
         How it went, and a store that shows the episode as if it had been published.
     """
     artifacts = PreviewStoreResource(folder=str(folder))
-    with told_at_once(), dg.DagsterInstance.ephemeral() as instance:
+    with retries_disabled(), dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
         result = dg.materialize(
             CLEANUP_ASSETS,

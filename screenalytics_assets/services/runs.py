@@ -9,7 +9,7 @@ from uuid import uuid4
 import dagster as dg
 
 from resources.progress import ProgressResource
-from screenalytics_assets.artifact import WARNINGS, told_at_once
+from screenalytics_assets.artifact import WARNINGS, retries_disabled
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
@@ -91,7 +91,7 @@ def run_episode(
     register_episode(instance, ep_id)
     run_id = str(uuid4())
     definitions = build_definitions(progress) if progress else defs
-    with told_at_once(), waiting_steps_served(instance), history_kept_open(instance, run_id):
+    with retries_disabled(), waiting_steps_served(instance), history_kept_open(instance, run_id):
         result = definitions.resolve_job_def(JOB).execute_in_process(
             instance=instance,
             partition_key=ep_id,
@@ -116,7 +116,7 @@ def run_facebank(
     """Register the show and materialize its facebank, from its photos or those of another folder."""
     instance.add_dynamic_partitions(SHOWS_NAME, [show])
     run_id = str(uuid4())
-    with told_at_once():
+    with retries_disabled():
         result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
             instance=instance,
             partition_key=show,

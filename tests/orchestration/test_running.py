@@ -19,7 +19,7 @@ from dagster._daemon.monitoring import execute_concurrency_slots_iteration, exec
 
 from resources.system.paths import project_dir
 from screenalytics_assets import artifact as stage
-from screenalytics_assets.artifact import user_errors
+from screenalytics_assets.artifact import translate_errors
 from screenalytics_assets.automation.seasons import declarative
 from screenalytics_assets.core.common.errors import ConfigurationError, UnavailableError, VideoError
 from screenalytics_assets.definitions import ASSETS, defs
@@ -45,7 +45,7 @@ def attempts(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
     @dg.asset
     def fails() -> None:
         made.append(1)
-        with user_errors():
+        with translate_errors():
             raise error
 
     with dg.DagsterInstance.ephemeral() as instance:

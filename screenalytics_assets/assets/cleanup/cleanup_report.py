@@ -10,7 +10,7 @@ from resources.configuration.acceptance_limits import limits_of
 from resources.settings import SettingsResource
 from resources.storage.crop_file import read_crops
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.cleaned import LAST_PHASE, final_identities
 from screenalytics_assets.core.quality.cleanup_comparison import (
     COMPARED,
@@ -71,7 +71,7 @@ def cleanup_report(
     context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Tracks, faces, clusters and their metrics before and after the cleanup, and what each phase did."""
-    with user_errors():
+    with translate_errors():
         resolved = settings.load().resolved
         limits = limits_of(context.partition_key, *COMPARED)
     match_thresh = resolved.settings.tracking.match_thresh

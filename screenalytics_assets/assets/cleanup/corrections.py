@@ -9,7 +9,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.correction_files import read_corrections
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.people.corrections import Corrections
 from screenalytics_assets.core.people.corrections import describe as in_words
@@ -37,7 +37,7 @@ def corrections(
     without such a file has no corrections. A file that cannot be understood is refused, and what follows from the
     corrections stays as it was.
     """
-    with user_errors():
+    with translate_errors():
         resolved = settings.load().resolved
         store = artifacts.store()
         found = read_corrections(store, context.partition_key)

@@ -10,7 +10,7 @@ from resources.settings import SettingsResource
 from resources.storage.crop_file import read_crops
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.vectors import VectorDatabaseResource
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.common.errors import DatabaseError
 from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes, joined_publication
@@ -89,7 +89,7 @@ def group_clusters(
     two identities that are seen together are never one person. ``grouping.json`` holds every decision with its
     figures. Switched by ``actions``; switched off, only what people corrected is carried out.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load()
         store = artifacts.store()
         show = show_of(context.partition_key)

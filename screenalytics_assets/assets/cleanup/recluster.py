@@ -12,7 +12,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.identity.identities import apart, identify
 from screenalytics_assets.core.identity.remap import carry_identities
 from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes, joined_publication
@@ -75,7 +75,7 @@ def recluster(
     back. Who is in ``identities`` has the same id here. Switched by ``actions``; switched off, each track stays with
     the identity that its detections were in.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load()
     enabled = "recluster" in run.resolved.settings.cleanup.actions
     clustering = run.resolved.settings.clustering.model_copy(

@@ -13,7 +13,7 @@ from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.assets.cleanup.split_tracks import vectors_there_are
 from screenalytics_assets.assets.detect.faces import describe as describe_faces
 from screenalytics_assets.assets.detect.faces import known_vectors as gate_vectors
@@ -58,7 +58,7 @@ def reembed(
     A track that has no better faces keeps its best ones, so that none is left without. Switched by ``actions``;
     switched off, the faces pass through, each with the track that it is in now.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load(context.log.warning)
     config, cleanup = run.resolved.settings.faces, run.resolved.settings.cleanup
     enabled = "reembed" in cleanup.actions

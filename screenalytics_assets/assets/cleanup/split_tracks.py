@@ -10,7 +10,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.tracking.appearance_split import GateLimits
 from screenalytics_assets.core.tracking.resplit import (
@@ -67,7 +67,7 @@ def split_tracks(
     Tracks that are in order keep their ids. Where the gate was on in ``tracks``, this normally changes nothing.
     Switched by ``actions``; switched off, the tracks pass through.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load()
     tracking = run.resolved.settings.tracking
     enabled = "split_tracks" in run.resolved.settings.cleanup.actions

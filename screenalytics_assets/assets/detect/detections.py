@@ -15,7 +15,7 @@ from resources.settings import SettingsResource
 from resources.storage.crop_file import CropWriter, read_crops
 from resources.storage.store import Artifact, StagedArtifact
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.artifact import Stage, in_metrics, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, in_metrics, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.quality.metrics import blank_warning
 from screenalytics_assets.core.video.probe import VideoProbe
@@ -102,7 +102,7 @@ def detections(
     progress: ProgressResource,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Decode the video once: find the cuts, detect and measure the faces, keep their crops."""
-    with user_errors():
+    with translate_errors():
         run = settings.load(context.log.warning)
         detection = run.resolved.settings.detection
 

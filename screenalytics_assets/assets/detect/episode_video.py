@@ -12,7 +12,7 @@ from resources.settings import SettingsResource
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.storage.video_decoder import probe_video
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.artifact import Stage, StageContext, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, StageContext, run_stage, translate_errors
 from screenalytics_assets.core.config.layers import Resolved
 from screenalytics_assets.core.video.probe import VideoProbe
 from screenalytics_assets.partitions import EPISODES
@@ -103,7 +103,7 @@ def episode_video(
     Everything is read from the timestamps of the container, so that a file that ends early or has no picture
     is refused here, before anything is computed.
     """
-    with user_errors():
+    with translate_errors():
         video = videos.identify(context.partition_key)
         resolved = settings.load().resolved
     yield from _published(

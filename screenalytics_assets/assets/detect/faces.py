@@ -14,7 +14,7 @@ from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, in_metrics, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, in_metrics, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.layout import crops_dir
 from screenalytics_assets.core.embedding.face_selection import select_faces
@@ -66,7 +66,7 @@ def faces(
     Crops that are too small, blurred, turned away or otherwise poor are listed in ``crops_debug`` with the
     reason and the measured values.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load(context.log.warning)
     config = run.resolved.settings.faces
 

@@ -17,7 +17,7 @@ from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.tracking.appearance_split import GateLimits
@@ -74,7 +74,7 @@ def tracks(
     is embedded twice. A detection in no track
     is listed in ``untracked`` with its reason.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load(context.log.warning)
     tracking = run.resolved.settings.tracking
 

@@ -13,7 +13,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.vectors import VectorDatabaseResource
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.partitions import EPISODES
@@ -87,7 +87,7 @@ def episode_vectors(
     is away, this asset fails alone, and ``group_clusters`` where the show has a facebank.
     """
     ep_id = context.partition_key
-    with user_errors():
+    with translate_errors():
         run = settings.load()
         force = settings.force or not is_stored(artifacts.store(), vectors, ep_id)
 

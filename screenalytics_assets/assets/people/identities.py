@@ -9,7 +9,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.crop_file import read_crops
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.identity.identities import identify
 from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes
 from screenalytics_assets.core.identity.track_templates import pool_tracks
@@ -75,7 +75,7 @@ def identities(
     the reason. Identities that were published before keep their ids: ids, and nothing else, depend on what is already
     in the store, and computing again what did not change gives the same bytes.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load()
     clustering = run.resolved.settings.clustering
 

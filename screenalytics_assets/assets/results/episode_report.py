@@ -10,7 +10,7 @@ from resources.configuration.acceptance_limits import load_acceptance
 from resources.settings import SettingsResource
 from resources.storage.crop_file import read_crops
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.layout import SHEET
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.metadata import picture
@@ -18,7 +18,7 @@ from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.pictures.cast import cast_of, cast_sheet
 from screenalytics_assets.reports.provenance import used_digest
 
-_TOLD = (
+REPORTED_ASSETS = (
     "detections",
     "tracks",
     "faces",
@@ -87,7 +87,7 @@ def episode_report(
 
     It shows the people as the cleanup and the facebank leave them. Made from published artifacts; no video is opened.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load()
         store = artifacts.store()
         acceptance = load_acceptance()
@@ -98,7 +98,9 @@ def episode_report(
         declared["tight_thresh"] or run.thresholds.recluster_tight_thresh,
         declared["cluster_thresh"] or run.thresholds.recluster_thresh,
     )
-    manifests = {name: found for name in _TOLD if (found := store.manifest(name, context.partition_key)) is not None}
+    manifests = {
+        name: found for name in REPORTED_ASSETS if (found := store.manifest(name, context.partition_key)) is not None
+    }
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         # Templates, pictures and statistics, which only the page needs.

@@ -8,7 +8,7 @@ import dagster as dg
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.screen_time.episode import Sightings, link_similarities, screen_time_csv
 from screenalytics_assets.core.screen_time.episode import screen_time as screen_time_of
 from screenalytics_assets.metadata import picture, table
@@ -60,7 +60,7 @@ def screen_time(
     past the end of the video. ``confidence`` is the share of a person's time that remains without the tracks whose
     likeness to the rest of the person is weak.
     """
-    with user_errors():
+    with translate_errors():
         run = settings.load()
     keys = run.resolved.settings.screen_time
 

@@ -9,7 +9,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.crop_file import decode_jpeg, read_crops
 from resources.storage.store import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.config.keys import flatten
 from screenalytics_assets.core.detection.alignment import embedding_crop
@@ -61,7 +61,7 @@ def track_metrics(
     context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Tracks per minute, short tracks, identity switches, crop quality, singletons: the acceptance figures."""
-    with user_errors():
+    with translate_errors():
         resolved = settings.load().resolved
     match_thresh = resolved.settings.tracking.match_thresh
 

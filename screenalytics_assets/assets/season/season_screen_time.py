@@ -8,7 +8,7 @@ import dagster as dg
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.episode_ids import is_ep_id, parse_season, season_of
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import file_path
@@ -80,7 +80,7 @@ def season_screen_time(
     person in two episodes. The page links the episodes' reports.
     """
     season = context.partition_key
-    with user_errors():
+    with translate_errors():
         parse_season(season)
         resolved = settings.load().resolved
         store = artifacts.store()

@@ -17,7 +17,7 @@ from resources.storage.crop_file import CropWriter, read_crops
 from resources.storage.photo_library import Photo
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from resources.vectors import VectorDatabaseResource
-from screenalytics_assets.artifact import Stage, run_stage, user_errors
+from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.episode_ids import parse_show
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
@@ -153,7 +153,7 @@ def facebank(
     or a face that resembles somebody else more than the other photos under its name.
     """
     show = context.partition_key
-    with user_errors():
+    with translate_errors():
         parse_show(show)
         run = settings.load(context.log.warning)
         found = photos.photos(show)

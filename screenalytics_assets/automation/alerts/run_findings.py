@@ -8,7 +8,7 @@ from dagster import DagsterEventType
 
 from screenalytics_assets.core.quality.acceptance import BANDS
 from screenalytics_assets.core.quality.acceptance_metrics import TROUBLESHOOTING
-from screenalytics_assets.core.quality.alert_state import Finding, Level
+from screenalytics_assets.core.quality.alert_state import AlertEvent, Level
 
 PARTITION_TAG = "dagster/partition"
 WILL_RETRY_TAG = "dagster/will_retry"
@@ -28,20 +28,20 @@ _FAILED_RUN_ADVICE = "read the run's log; `screenalytics doctor` says what is mi
 _OTHER_CHECK_ADVICE = "open the check in the UI; what follows from this asset is not to be trusted until it passes"
 
 
-def findings_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ui_url: str) -> list[Finding]:
+def findings_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ui_url: str) -> list[AlertEvent]:
     """The last word of a run about each check and step, in the order in which they ended.
 
     A blocking check that fails also fails its step and the run; it is told once, as a check.
     """
     entries = [record.event_log_entry for record in instance.get_records_for_run(run.run_id, of_type=_EVENTS).records]
-    latest: dict[tuple[str, str], Finding] = {}
+    latest: dict[tuple[str, str], AlertEvent] = {}
     for finding in _findings(run, entries, ui_url):
         latest.pop((finding.ep_id, finding.subject), None)
         latest[finding.ep_id, finding.subject] = finding
     return list(latest.values())
 
 
-def _findings(run: dg.DagsterRun, entries: Iterable[dg.EventLogEntry], ui_url: str) -> Iterator[Finding]:
+def _findings(run: dg.DagsterRun, entries: Iterable[dg.EventLogEntry], ui_url: str) -> Iterator[AlertEvent]:
     ep_id = run.tags.get(PARTITION_TAG, "")
     link = f"{ui_url}/runs/{run.run_id}"
     explained = materialized = False
@@ -71,13 +71,13 @@ def _findings(run: dg.DagsterRun, entries: Iterable[dg.EventLogEntry], ui_url: s
             yield _plain(ep_id, RUN_SUBJECT, "ok", "a run succeeded", entry.timestamp, link)
 
 
-def _plain(ep_id: str, subject: str, level: Level, message: str, at: float, link: str) -> Finding:
+def _plain(ep_id: str, subject: str, level: Level, message: str, at: float, link: str) -> AlertEvent:
     advice = _FAILED_RUN_ADVICE if level == "failure" else ""
     docs = f"{TROUBLESHOOTING}#failed-runs" if advice else ""
-    return Finding(ep_id, subject, level, message, state=message, at=at, advice=advice, docs=docs, link=link)
+    return AlertEvent(ep_id, subject, level, message, state=message, at=at, advice=advice, docs=docs, link=link)
 
 
-def _of_check(evaluation: dg.AssetCheckEvaluation, ep_id: str, at: float, ui_url: str) -> Finding:
+def _of_check(evaluation: dg.AssetCheckEvaluation, ep_id: str, at: float, ui_url: str) -> AlertEvent:
     """A check; those that give ``value``, ``advice`` and ``docs`` in their metadata are told with them."""
     metadata = {key: entry.value for key, entry in evaluation.metadata.items()}
     value = metadata.get("value")
@@ -86,7 +86,7 @@ def _of_check(evaluation: dg.AssetCheckEvaluation, ep_id: str, at: float, ui_url
     failed: Level = "failure" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warning"
     message = evaluation.description or ("passed" if evaluation.passed else "did not pass")
     asset = evaluation.asset_key.to_user_string()
-    return Finding(
+    return AlertEvent(
         ep_id=evaluation.partition or ep_id,
         subject=f"{asset}/{evaluation.check_name}",
         level="ok" if evaluation.passed else failed,

@@ -77,7 +77,7 @@ def launch_season(
     busy = unfinished_backfills(instance, [state.ep_id for state in states])
     if busy:
         return Launch(backfill_id, (), f"backfill {', '.join(busy)} of {season.name} is still under way")
-    ep_ids = [state.ep_id for state in states if not state.is_running and any(map(state.is_what, chosen))]
+    ep_ids = [state.ep_id for state in states if not state.is_running and any(map(state.matches, chosen))]
     if not ep_ids:
         return Launch(backfill_id, (), f"{season.name}: none of {len(states)} episodes is {' or '.join(chosen)}")
     launch_backfill(

@@ -61,7 +61,7 @@ class EpisodeState:
         """A run is queued or under way."""
         return self.run in {status.value.lower() for status in _UNFINISHED}
 
-    def is_what(self, what: What) -> bool:
+    def matches(self, what: What) -> bool:
         """Whether the episode belongs to those that are to be run."""
         match what:
             case "missing" | "stale":
@@ -76,7 +76,7 @@ class EpisodeState:
         """In one word, the worst first."""
         if self.is_running:
             return "running"
-        return next((what for what in ("failed", "missing", "stale") if self.is_what(what)), "ok")
+        return next((what for what in ("failed", "missing", "stale") if self.matches(what)), "ok")
 
 
 class SeasonReader:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from screenalytics_assets.cli.importing import nothing_thrown_away
+from screenalytics_assets.cli.importing import gc_paused
 
 if TYPE_CHECKING:
     from screenalytics_assets.services.runs import RunOutcome
@@ -40,7 +40,7 @@ def run(
 
     Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
     """
-    with nothing_thrown_away():
+    with gc_paused():
         from resources.configuration.acceptance_limits import load_acceptance
         from resources.configuration.run_settings import parse_assignment
         from resources.settings import SettingsResource
@@ -78,13 +78,13 @@ def execute(
 ) -> bool:
     """Materialize and tell how it went; whether everything passed."""
     from resources.artifact_store import ArtifactStoreResource
-    from resources.database.opening import database_made_meanwhile
+    from resources.database.opening import database_prepared_in_background
     from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.runs import run_episode
 
-    with database_made_meanwhile() if not select or _STORES in select else nullcontext():
-        with nothing_thrown_away():  # the instance imports its storage
+    with database_prepared_in_background() if not select or _STORES in select else nullcontext():
+        with gc_paused():  # the instance imports its storage
             instance = open_instance()
         outcome = run_episode(
             instance,

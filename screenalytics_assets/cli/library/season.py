@@ -84,7 +84,7 @@ def status(name: _Name, what: _What = None, as_json: _Json = False) -> None:
     season = season_named(name)
     chosen = parse_what(what) or ("all",)
     states = read_season(open_instance(), defs.resolve_asset_graph(), season)
-    shown = [state for state in states if any(map(state.is_what, chosen))]
+    shown = [state for state in states if any(map(state.matches, chosen))]
     if as_json:
         rows = [
             {

@@ -183,7 +183,7 @@ def has_doubtful(look: Scene, other: Scene) -> bool:
     return bool((overlap.max(axis=1, initial=0.0) < MIN_IOU).any())
 
 
-def paced_looks(
+def sample_adaptively(
     frames: Iterable[ShotFrame],
     look: LookAt[LookT],
     *,

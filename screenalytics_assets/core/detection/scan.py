@@ -9,7 +9,7 @@ import pyarrow as pa
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.config.keys import DetectionSettings
-from screenalytics_assets.core.detection.adaptive_sampling import SHORT_S, InOrder, paced_looks
+from screenalytics_assets.core.detection.adaptive_sampling import SHORT_S, InOrder, sample_adaptively
 from screenalytics_assets.core.detection.detection_table import DetectionRows
 from screenalytics_assets.core.detection.frame_analysis import Candidate, Detector, Look, look_at
 from screenalytics_assets.core.detection.hysteresis import continued_faces
@@ -62,7 +62,8 @@ def harvest(
 
     The first and the last frame of each shot are analysed, between them each ``longest_step``-th, and where two of
     these differ the frames between them down to each ``effective_stride``-th, around a doubtful box all
-    (`paced_looks`). A corrupt frame is passed over for the next one. The first one of a shot is looked at closely, and
+    (`sample_adaptively`). A corrupt frame is passed over for the next one. The first one of a shot is looked at
+    closely, and
     then one each ``close_look_interval_s``. Boxes that score less than ``confidence_th`` are kept where they continue a
     face.
 
@@ -93,7 +94,7 @@ def harvest(
     entry = _Entry(rows, keep_crop)
     analysed: list[tuple[int, float, int]] = []
     close_looks = 0
-    for found in paced_looks(
+    for found in sample_adaptively(
         reel.through(frames_with_shots(frames, shot_settings)),
         look,
         stride=effective_stride(settings, fps),

@@ -16,7 +16,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.errors import ArtifactError, TruthError
 from screenalytics_assets.core.common.intervals import Intervals, intervals_of
-from screenalytics_assets.core.evaluation.matched_detections import Findings
+from screenalytics_assets.core.evaluation.matched_detections import MatchedDetections
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.core.evaluation.truth_matching import FALSE, IGNORED, MIN_VISIBLE, match_to_truth
 
@@ -210,7 +210,7 @@ def score_episode(
     held = {identity_of.get(track_of[i]) for i in detection_ids if i in track_of} - {None}
     track_scores = _score_tracks(sightings)
     precision, recall = _bcubed(sightings)
-    findings = Findings.of(truth, frames, detections, matching, track_of, identity_of)
+    findings = MatchedDetections.of(truth, frames, detections, matching, track_of, identity_of)
     by_track, by_identity = findings.score_tracks(), findings.score_identities()
     published = None if screen_time is None else _intervals_of_identities(screen_time)
     per_person = _score_people(truth, matching.required, sightings, findings, published)
@@ -293,7 +293,7 @@ def _score_people(
     truth: Truth,
     required: NDArray[np.int64],
     sightings: Sequence[_Sighting],
-    findings: Findings,
+    findings: MatchedDetections,
     published: Mapping[str, Intervals] | None,
 ) -> tuple[PersonScore, ...]:
     presence = np.bincount(truth.person_idx[truth.visible >= MIN_VISIBLE], minlength=len(truth.people))

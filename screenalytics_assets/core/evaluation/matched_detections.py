@@ -20,7 +20,7 @@ NO_ID = -1
 
 
 @dataclass(frozen=True)
-class Findings:
+class MatchedDetections:
     """What was found and what had to be found on the analysed frames.
 
     Detections on faces that are not required are left out. The rows of the others, and with them the numbers
@@ -53,7 +53,7 @@ class Findings:
         matching: Matching,
         track_of: Mapping[object, str],
         identity_of: Mapping[str, str],
-    ) -> "Findings":
+    ) -> "MatchedDetections":
         """Put together what `match_to_truth` was given and returned.
 
         Args:

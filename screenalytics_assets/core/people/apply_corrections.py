@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.people.corrections import (
+    IdentityReference,
     Ignore,
     Merge,
     Name,
     NotThisPerson,
-    Shown,
     Split,
     TrackPlaces,
     describe,
@@ -239,7 +239,7 @@ class Replay:
     def _mean(self, tracks: Iterable[str]) -> NDArray[np.float32]:
         return np.mean([self._vectors[track] for track in sorted(tracks)], axis=0)
 
-    def _meant(self, shown: Shown, outcome: Outcome, *, whole: bool) -> list[tuple[Group, set[str]]]:
+    def _meant(self, shown: IdentityReference, outcome: Outcome, *, whole: bool) -> list[tuple[Group, set[str]]]:
         """The groups that an identity of a correction is now, and the tracks of each that it points to.
 
         Args:
@@ -276,7 +276,7 @@ class Replay:
             outcome.remark("not_found", f"{shown.id} is scattered over other people; nothing was done with it")
         return meant
 
-    def _tracks_at(self, shown: Shown) -> list[str | None]:
+    def _tracks_at(self, shown: IdentityReference) -> list[str | None]:
         return [self._places.track_at(anchor) for anchor in shown.faces]
 
 

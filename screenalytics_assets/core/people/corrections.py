@@ -46,7 +46,7 @@ class Anchor(_Entry):
         return self
 
 
-class Shown(_Entry):
+class IdentityReference(_Entry):
     """An identity or a track as it was when the correction was made."""
 
     id: str = Field(min_length=1)
@@ -59,7 +59,7 @@ class _Correction(_Entry, ABC):
 
     @property
     @abstractmethod
-    def shown(self) -> tuple[Shown, ...]:
+    def shown(self) -> tuple[IdentityReference, ...]:
         """Everything that the correction points to."""
 
 
@@ -67,10 +67,10 @@ class Merge(_Correction):
     """These identities are one person."""
 
     action: Literal["merge"] = "merge"
-    identities: tuple[Shown, ...] = Field(min_length=2)
+    identities: tuple[IdentityReference, ...] = Field(min_length=2)
 
     @property
-    def shown(self) -> tuple[Shown, ...]:
+    def shown(self) -> tuple[IdentityReference, ...]:
         """The identities."""
         return self.identities
 
@@ -79,11 +79,11 @@ class Split(_Correction):
     """These tracks of an identity are somebody else."""
 
     action: Literal["split"] = "split"
-    identity: Shown
-    tracks: tuple[Shown, ...] = Field(min_length=1)
+    identity: IdentityReference
+    tracks: tuple[IdentityReference, ...] = Field(min_length=1)
 
     @property
-    def shown(self) -> tuple[Shown, ...]:
+    def shown(self) -> tuple[IdentityReference, ...]:
         """What stays, then the tracks."""
         return (self.identity, *self.tracks)
 
@@ -92,7 +92,7 @@ class Name(_Correction):
     """This identity is the person with this name."""
 
     action: Literal["name"] = "name"
-    identity: Shown
+    identity: IdentityReference
     name: str = Field(min_length=1, max_length=80)
     person_id: PersonId
 
@@ -104,7 +104,7 @@ class Name(_Correction):
         return value
 
     @property
-    def shown(self) -> tuple[Shown, ...]:
+    def shown(self) -> tuple[IdentityReference, ...]:
         """The identity."""
         return (self.identity,)
 
@@ -113,11 +113,11 @@ class NotThisPerson(_Correction):
     """This identity is not that person."""
 
     action: Literal["not-this-person"] = "not-this-person"
-    identity: Shown
+    identity: IdentityReference
     person_id: PersonId
 
     @property
-    def shown(self) -> tuple[Shown, ...]:
+    def shown(self) -> tuple[IdentityReference, ...]:
         """The identity."""
         return (self.identity,)
 
@@ -126,10 +126,10 @@ class Ignore(_Correction):
     """This identity is nobody: no face, or a face that does not count."""
 
     action: Literal["ignore"] = "ignore"
-    identity: Shown
+    identity: IdentityReference
 
     @property
-    def shown(self) -> tuple[Shown, ...]:
+    def shown(self) -> tuple[IdentityReference, ...]:
         """The identity."""
         return (self.identity,)
 
@@ -209,7 +209,7 @@ class TrackPlaces:
                 return there[int(overlaps.argmax())]
         return None
 
-    def shown(self, name: str, track_ids: Sequence[str]) -> Shown:
+    def shown(self, name: str, track_ids: Sequence[str]) -> IdentityReference:
         """An identity or a track for a correction, with the faces that it is found by.
 
         Args:
@@ -219,7 +219,7 @@ class TrackPlaces:
         longest = sorted(track_ids, key=lambda track_id: (-self._seconds(track_id), track_id))[:MAX_ANCHORS]
         each = min(ANCHORS_PER_TRACK, max(1, MAX_ANCHORS // len(longest)))
         anchors = [anchor for track_id in sorted(longest) for anchor in self._anchors(track_id, each)]
-        return Shown(id=name, tracks=len(track_ids), faces=tuple(anchors))
+        return IdentityReference(id=name, tracks=len(track_ids), faces=tuple(anchors))
 
     def _anchors(self, track_id: str, count: int) -> list[Anchor]:
         rows = self._rows[track_id]

@@ -11,7 +11,7 @@ from scipy.spatial.distance import squareform
 
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.constrained_linkage import required_similarity
-from screenalytics_assets.core.people.corrections import Corrections, Merge, Shown, Split, TrackPlaces
+from screenalytics_assets.core.people.corrections import Corrections, IdentityReference, Merge, Split, TrackPlaces
 
 
 class Tracks(NamedTuple):
@@ -97,7 +97,7 @@ class Decided(NamedTuple):
 def decided_by(corrections: Corrections, places: TrackPlaces) -> Decided:
     """What the corrections of an episode say about its tracks as they are now."""
 
-    def tracks_of(shown: Shown) -> set[str]:
+    def tracks_of(shown: IdentityReference) -> set[str]:
         return {track for anchor in shown.faces if (track := places.track_at(anchor)) is not None}
 
     apart: list[TrackPair] = []

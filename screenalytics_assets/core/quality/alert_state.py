@@ -11,7 +11,7 @@ _WORDS: Mapping[Level, str] = {"warning": "WARN", "failure": "FAIL", "ok": "OK"}
 
 
 @dataclass(frozen=True)
-class Finding:
+class AlertEvent:
     """How one check or step of an episode ended.
 
     Attributes:
@@ -42,7 +42,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Standing:
+class LastState:
     """The last finding about a subject of an episode that was told."""
 
     level: Level
@@ -51,10 +51,10 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class News:
+class StateChange:
     """A finding that differs from the one before."""
 
-    finding: Finding
+    finding: AlertEvent
     change: Change
 
 
@@ -75,25 +75,25 @@ class Message:
     document: Mapping[str, Any]
 
 
-def news_of(standing: Standing | None, finding: Finding) -> News | None:
+def news_of(standing: LastState | None, finding: AlertEvent) -> StateChange | None:
     """Whether a finding is worth telling after what was told before.
 
     A breach is told when it begins, and again when its level or its state changes; that it is over, once. A finding
     older than the one told last is not: runs may be looked at twice.
     """
     if standing is None:
-        return None if finding.level == "ok" else News(finding, "begun")
+        return None if finding.level == "ok" else StateChange(finding, "begun")
     if finding.at <= standing.at:
         return None
     if finding.level == "ok":
-        return None if standing.level == "ok" else News(finding, "over")
+        return None if standing.level == "ok" else StateChange(finding, "over")
     if standing.level == "ok":
-        return News(finding, "begun")
+        return StateChange(finding, "begun")
     same = (standing.level, standing.state) == (finding.level, finding.state)
-    return None if same else News(finding, "changed")
+    return None if same else StateChange(finding, "changed")
 
 
-def message_of_run(news: Sequence[News], *, run_id: str, run_link: str) -> Message:
+def message_of_run(news: Sequence[StateChange], *, run_id: str, run_link: str) -> Message:
     """One message about everything new in a run.
 
     Args:
@@ -125,7 +125,7 @@ def message_of_run(news: Sequence[News], *, run_id: str, run_link: str) -> Messa
     return Message(f"{about}: {', '.join(counts)}", body, level, document)
 
 
-def _lines(item: News, episodes: Sequence[str]) -> list[str]:
+def _lines(item: StateChange, episodes: Sequence[str]) -> list[str]:
     finding = item.finding
     where = f"{finding.ep_id} " if len(episodes) > 1 else ""
     what = {"begun": "", "changed": "changed, ", "over": "back in range, "}[item.change]

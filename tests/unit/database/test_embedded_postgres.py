@@ -19,7 +19,7 @@ from rich.console import Console
 
 from resources.database import embedded_postgres, vector_database
 from resources.database.embedded_postgres import EmbeddedPostgres
-from resources.database.opening import database_made_meanwhile
+from resources.database.opening import database_prepared_in_background
 from resources.database.vector_database import VectorDatabase
 from resources.progress import ProgressResource
 from resources.system.paths import embedded_database_dir, project_dir
@@ -183,18 +183,18 @@ def test_a_server_whose_making_was_interrupted_is_made_again(folder: Path) -> No
 
 
 def test_files_that_were_made_ahead_have_no_running_server_and_are_taken_by_the_first_who_opens(folder: Path) -> None:
-    with database_made_meanwhile():
+    with database_prepared_in_background():
         pass
     assert servers(folder) == []
     made_s = (folder / "postgres" / "PG_VERSION").stat().st_mtime_ns
-    with database_made_meanwhile(), VectorDatabase() as database:
+    with database_prepared_in_background(), VectorDatabase() as database:
         assert tracks_of(database) == {}
     assert (folder / "postgres" / "PG_VERSION").stat().st_mtime_ns == made_s
 
 
 def test_a_database_that_is_named_has_no_files_made_ahead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://somewhere/else")
-    with database_made_meanwhile():
+    with database_prepared_in_background():
         pass
     assert not folder.exists()
 
@@ -206,7 +206,7 @@ def test_files_that_cannot_be_made_ahead_are_told_to_who_asks_for_the_database(
         raise subprocess.CalledProcessError(1, "initdb")
 
     monkeypatch.setattr(embedded_postgres._package(), "pgexec", broken)
-    with database_made_meanwhile():
+    with database_prepared_in_background():
         pass
     assert not (folder / "postgres").exists()
     with pytest.raises(DatabaseError, match=r"does not start: .*initdb"):

@@ -16,8 +16,8 @@ from screenalytics_assets.core.detection.adaptive_sampling import (
     InOrder,
     Scene,
     is_unchanged,
-    paced_looks,
     picture_change,
+    sample_adaptively,
     scene_of,
 )
 from screenalytics_assets.core.video.shot_stream import ShotFrame
@@ -88,7 +88,7 @@ def paced(
     in_order: InOrder = map,
 ) -> list[SimulatedLook]:
     return list(
-        paced_looks(
+        sample_adaptively(
             frames,
             look,
             stride=stride,
@@ -129,7 +129,9 @@ def test_where_a_box_too_weak_to_be_sure_of_comes_or_goes_every_frame_is_looked_
         return seen._replace(scene=weak) if seen.number in doubtful else seen
 
     def numbers(frames: list[ShotFrame]) -> list[int]:
-        found = paced_looks(frames, unsure, stride=4, rest=24, halvings=1, close_look_interval_s=4.0, in_order=map)
+        found = sample_adaptively(
+            frames, unsure, stride=4, rest=24, halvings=1, close_look_interval_s=4.0, in_order=map
+        )
         return [seen.number for seen in found]
 
     assert numbers(shot([0] * 97)) == [0, 24, 48, 72, 96], "what nobody looks at is not known"

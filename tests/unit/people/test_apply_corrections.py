@@ -11,11 +11,11 @@ from screenalytics_assets.core.people.apply_corrections import Group, Outcome, R
 from screenalytics_assets.core.people.corrections import (
     Anchor,
     Correction,
+    IdentityReference,
     Ignore,
     Merge,
     Name,
     NotThisPerson,
-    Shown,
     Split,
     TrackPlaces,
     describe,
@@ -42,7 +42,7 @@ VECTORS = dict(zip(NAMES, people([1, 1])[[0, 1] * 3], strict=True))
 PLACES = TrackPlaces(six_tracks())
 
 
-def shown(name: str, *tracks: int) -> Shown:
+def shown(name: str, *tracks: int) -> IdentityReference:
     return PLACES.shown(name, [NAMES[i] for i in tracks])
 
 

@@ -15,11 +15,11 @@ from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import (
     Anchor,
     Corrections,
+    IdentityReference,
     Ignore,
     Merge,
     Name,
     NotThisPerson,
-    Shown,
     Split,
 )
 from tests.unit.storage.store_sites import Folder, InBucket, StoreSite
@@ -28,8 +28,8 @@ EP = "show-s01e02"
 FACE = Anchor(ts_s=1.25, bbox=(0.1, 0.2, 0.3, 0.6))
 
 
-def shown(name: str) -> Shown:
-    return Shown(id=name, tracks=2, faces=(FACE, FACE))
+def shown(name: str) -> IdentityReference:
+    return IdentityReference(id=name, tracks=2, faces=(FACE, FACE))
 
 
 ALL_KINDS = Corrections(
@@ -129,7 +129,7 @@ def test_any_name_and_any_time_survive_the_file(
 ) -> None:
     store = Folder(tmp_path_factory.mktemp("corrections")).store
     anchor = Anchor(ts_s=ts_s, bbox=FACE.bbox)
-    identity = Shown(id="ident_001", faces=(anchor,))
+    identity = IdentityReference(id="ident_001", faces=(anchor,))
     kept = Corrections(ep_id=EP, corrections=(Name(number=1, identity=identity, name=name, person_id="x"),))
     write_corrections(store, kept)
     assert read_corrections(store, EP) == kept

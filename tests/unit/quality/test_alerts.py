@@ -9,16 +9,18 @@ import pytest
 from resources.alerts.outbox import BUSY_S, Envelope, Outbox, SinkError
 from resources.alerts.sinks import AppriseSink, JsonLinesSink, configured_sinks, deliver_all, ui_url
 from screenalytics_assets.core.common.errors import ConfigurationError
-from screenalytics_assets.core.quality.alert_state import Finding, Level, Message, News, message_of_run
+from screenalytics_assets.core.quality.alert_state import AlertEvent, Level, Message, StateChange, message_of_run
 
 EP = "show-s01e01"
 
 
-def finding(level: Level, at: float, *, state: str = "70", subject: str = "track_metrics/clusters") -> Finding:
-    return Finding(EP, subject, level, f"clusters is {state}", state, at, value=70.0, advice="do this", docs="docs#x")
+def finding(level: Level, at: float, *, state: str = "70", subject: str = "track_metrics/clusters") -> AlertEvent:
+    return AlertEvent(
+        EP, subject, level, f"clusters is {state}", state, at, value=70.0, advice="do this", docs="docs#x"
+    )
 
 
-def compose(news: Sequence[News]) -> Message:
+def compose(news: Sequence[StateChange]) -> Message:
     return message_of_run(news, run_id="0123456789", run_link="http://ui/runs/0123456789")
 
 
@@ -45,7 +47,7 @@ class Kept:
         self.keys.append(envelope.key)
 
 
-def report(outbox: Outbox, run: int, *findings: Finding) -> Message | None:
+def report(outbox: Outbox, run: int, *findings: AlertEvent) -> Message | None:
     return outbox.report(f"run:{run}", findings, compose)
 
 
@@ -93,7 +95,7 @@ def test_a_run_is_one_message_the_worst_first_with_advice_and_links(outbox: Outb
 
 
 def test_what_goes_wrong_while_a_message_is_made_leaves_the_breach_untold(outbox: Outbox) -> None:
-    def broken(news: Sequence[News]) -> Message:
+    def broken(news: Sequence[StateChange]) -> Message:
         raise ValueError(str(news))
 
     with pytest.raises(ValueError, match="clusters"):

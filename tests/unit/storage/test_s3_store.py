@@ -12,7 +12,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.storage.bucket import MULTIPART_BYTES, Bucket
 from resources.storage.file_cache import FileCache
 from resources.storage.s3_store import S3ArtifactStore, cache_limit_bytes
-from screenalytics_assets.artifact import RETRIES, RETRY_DELAY_S, told_at_once, user_errors
+from screenalytics_assets.artifact import RETRIES, RETRY_DELAY_S, retries_disabled, translate_errors
 from screenalytics_assets.core.common.errors import (
     ArtifactError,
     ConfigurationError,
@@ -201,10 +201,10 @@ def test_an_endpoint_that_is_away_is_unavailable(bucket: BucketPlace, monkeypatc
 
 
 def test_only_a_store_that_does_not_answer_is_worth_a_retry_of_the_step() -> None:
-    with pytest.raises(dg.RetryRequested) as asked, user_errors():
+    with pytest.raises(dg.RetryRequested) as asked, translate_errors():
         raise UnavailableError("busy")
     assert (asked.value.max_retries, asked.value.seconds_to_wait) == (RETRIES, RETRY_DELAY_S)
-    with pytest.raises(dg.Failure, match="refused") as failure, user_errors():
+    with pytest.raises(dg.Failure, match="refused") as failure, translate_errors():
         raise StorageError("refused")
     assert failure.value.allow_retries is False
 
@@ -212,9 +212,9 @@ def test_only_a_store_that_does_not_answer_is_worth_a_retry_of_the_step() -> Non
 @pytest.mark.parametrize("error", [UnavailableError("busy"), DatabaseAwayError("busy"), ConnectionError("busy")])
 def test_who_waits_before_a_terminal_is_told_at_once(error: Exception) -> None:
     expected = type(error) if isinstance(error, OSError) else dg.Failure
-    with pytest.raises(expected, match="busy"), told_at_once(), user_errors():
+    with pytest.raises(expected, match="busy"), retries_disabled(), translate_errors():
         raise error
-    with pytest.raises(dg.RetryRequested), user_errors():
+    with pytest.raises(dg.RetryRequested), translate_errors():
         raise error
 
 

@@ -1,6 +1,6 @@
 """Names when only half of the cast is enrolled: every half of a show's facebank, on published labelled episodes.
 
-    python -m tests.benchmarks.half_cast TRUTH_DIR
+    python -m tests.benchmarks.partial_enrolment TRUTH_DIR
 
 The episodes of the folder's truth files, their facebank and its database are those below the data root. Tracks are
 compared with the photos in the database, of which each half takes its own; `group_clusters` names, and
@@ -116,7 +116,7 @@ def summary(halves: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
 
 def main() -> None:
     """Print the figures of all halves as one, and those halves that give somebody a name who is not enrolled."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.half_cast", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.partial_enrolment", description=__doc__)
     parser.add_argument("truth_dir", type=Path)
     truths = read_truths(parser.parse_args().truth_dir)
     run, store, vectors = SettingsResource().load(), ArtifactStoreResource().store(), VectorDatabaseResource()
