@@ -1,1 +1,1 @@
-"""What every stage uses: errors, geometry, intervals, table schemas, file layout, episode ids."""
+"""What every stage uses: errors, geometry, vectors, intervals, table schemas, file layout, episode ids."""

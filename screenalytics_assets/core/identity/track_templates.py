@@ -5,6 +5,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.common.vectors import unit_rows
 
 TRIMMED_FRACTION = 0.25
 """Part of a track's faces that is left out, rounded down: nothing below four faces.
@@ -12,17 +13,6 @@ TRIMMED_FRACTION = 0.25
 A trimmed mean withstands as large a part of wrong values as it leaves out (its breakdown point: Huber, Robust
 Statistics, 1981). A quarter also leaves enough of the poses and expressions that faces of other tracks may resemble.
 """
-
-
-def row_lengths(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The length of each row of (N, D), without a second copy of the vectors."""
-    return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)))
-
-
-def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows scaled to length 1; (N, D) float32 in and out."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
 
 
 def pool_tracks(faces: pa.Table, vectors: NDArray[np.float32]) -> tuple[list[str], NDArray[np.float32]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.arrow import boxes_of, column_of, landmarks_of
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
-from screenalytics_assets.core.identity.track_templates import row_lengths
+from screenalytics_assets.core.common.vectors import row_norms
 
 _SHOWN = 3
 
@@ -94,7 +94,7 @@ def vector_breaches(vectors: NDArray[np.float32], rows: int, name: str = "faces.
     """One vector of length 1 for each row."""
     if vectors.shape != (rows, EMBEDDING_DIMENSION):
         return [f"{name}: shape {vectors.shape}, expected ({rows}, {EMBEDDING_DIMENSION})"]
-    lengths = row_lengths(vectors)
+    lengths = row_norms(vectors)
     wrong = ~(np.abs(lengths - 1) <= EMBEDDING_NORM_TOLERANCE)
     return _rows(name, f"length not 1 ± {EMBEDDING_NORM_TOLERANCE}", wrong)
 

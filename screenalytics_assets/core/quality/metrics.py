@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.common.arrow import boxes_of, column_of
 from screenalytics_assets.core.common.geometry import iou_matrix
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
-from screenalytics_assets.core.identity.track_templates import row_lengths
+from screenalytics_assets.core.common.vectors import row_norms
 
 SHORT_TRACK_S = 1.0
 """A track that lasts less is a short one."""
@@ -105,7 +105,7 @@ def face_stats(
         max_crops_per_track: The limit that they were chosen by.
     """
     per_track = faces["track_id"].value_counts().field("counts").to_numpy()
-    lengths = row_lengths(vectors)
+    lengths = row_norms(vectors)
     return {
         "blank_crops_written": blank_written,
         "max_faces_per_track": int(per_track.max(initial=0)),

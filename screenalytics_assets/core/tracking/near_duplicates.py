@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
-from screenalytics_assets.core.identity.track_templates import unit_rows
+from screenalytics_assets.core.common.vectors import unit_rows
 
 REDUCTION = 4
 """The gray picture of a face is so many times smaller than its crop; a JPEG file is read at that size at once."""

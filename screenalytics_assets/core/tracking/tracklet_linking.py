@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
-from screenalytics_assets.core.identity.track_templates import unit_rows
+from screenalytics_assets.core.common.vectors import unit_rows
 
 
 def rejoin(

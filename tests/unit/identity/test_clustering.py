@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering
 
+from screenalytics_assets.core.common.vectors import unit_rows
 from screenalytics_assets.core.identity.clustering import (
     LOW_SIMILARITY,
     SINGLE_FACE,
@@ -19,7 +20,6 @@ from screenalytics_assets.core.identity.clustering import (
     cluster_tracks,
     similarity_to_rest,
 )
-from screenalytics_assets.core.identity.track_templates import unit_rows
 from tests.unit.builders import at_cosine, people
 
 

@@ -4,8 +4,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.common.vectors import unit_rows
 from screenalytics_assets.core.identity.constrained_linkage import ROUNDING, linked_groups, required_similarity
-from screenalytics_assets.core.identity.track_templates import unit_rows
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,11 @@
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.identity.track_templates import least_similar, pool_tracks, row_lengths, unit_rows
+from screenalytics_assets.core.identity.track_templates import least_similar, pool_tracks
 from tests.unit.builders import faces_table, people
-
-
-def test_rows_are_scaled_to_length_one() -> None:
-    rows = unit_rows(np.array([[3, 4], [0, 0.001], [1e-10, 0]], np.float32))
-    np.testing.assert_allclose(rows, np.array([[0.6, 0.8], [0, 1], [1, 0]]), rtol=1e-6)
-    assert rows.dtype == np.float32
-
-
-def test_a_row_of_zeros_stays_what_it_is() -> None:
-    assert unit_rows(np.zeros((1, 4), np.float32)).tolist() == [[0, 0, 0, 0]]
-
-
-def test_lengths_of_rows_are_exact_and_of_what_is_no_number_none() -> None:
-    lengths = row_lengths(np.array([[3, 4], [0, 0], [np.nan, 1]], np.float32))
-    np.testing.assert_array_equal(lengths, [5, 0, np.nan])
-
-
-def test_lengths_of_rows_take_no_copy_of_an_hours_vectors() -> None:
-    vectors = np.ones((20_000, 512), np.float32)
-    tracemalloc.start()
-    row_lengths(vectors)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < vectors.nbytes / 20
 
 
 def test_a_single_face_stands_for_its_track() -> None:
