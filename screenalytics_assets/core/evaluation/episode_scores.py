@@ -184,7 +184,6 @@ def score_episode(
     Raises:
         TruthError: The analysed frames go past the end of the truth: it belongs to another video.
         ArtifactError: A detection is in two tracks, or a track in two identities.
-        MissingPackageError: `trackeval` is not installed.
     """
     frames = np.unique(column_of(analysed_frames, "frame_idx"))
     if len(frames) and frames[-1] >= truth.frames:

@@ -11,7 +11,7 @@ from screenalytics_assets.core.common.arrow import boxes_of, column_of
 from screenalytics_assets.core.common.geometry import clamp_boxes
 from screenalytics_assets.core.common.intervals import Intervals, intervals_of, merged, time_with_at_least, total_s
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
-from screenalytics_assets.core.evaluation.mot_scores import Boxes, MotScores, mot_sequence, score_sequence
+from screenalytics_assets.core.evaluation.mot_scores import Boxes, MotScores, score_mot
 from screenalytics_assets.core.evaluation.screen_time_scores import Clock, ScreenTimeScores, score_screen_time
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.core.evaluation.truth_matching import IGNORED, MIN_VISIBLE, Matching
@@ -139,12 +139,10 @@ class MatchedDetections:
             self.truth.boxes_px[self.required].astype(np.float32), self.truth.width, self.truth.height
         )
         held = found_ids != NO_ID
-        return score_sequence(
-            mot_sequence(
-                self.frames,
-                Boxes(self._frame_of_face(self.required), truth_ids, faces_px),
-                Boxes(self.found.frame_idx[held], found_ids[held], self.found.boxes_px[held]),
-            )
+        return score_mot(
+            self.frames,
+            Boxes(self._frame_of_face(self.required), truth_ids, faces_px),
+            Boxes(self.found.frame_idx[held], found_ids[held], self.found.boxes_px[held]),
         )
 
     def _frame_of_face(self, faces: NDArray[np.int64]) -> NDArray[np.int64]:

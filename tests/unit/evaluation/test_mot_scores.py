@@ -1,7 +1,6 @@
 """HOTA, IDF1, switches and screen time on episodes small enough to count by hand."""
 
 import math
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screenalytics_assets.core.common.errors import MissingPackageError
-from screenalytics_assets.core.evaluation.mot_scores import Boxes, mot_sequence, score_sequence
+from screenalytics_assets.core.evaluation.mot_scores import Boxes, score_mot
 from tests.unit.evaluation.test_episode_scores import FPS, Episode, episodes, perfect, presences, score, slot, together
 
 MOT_FIGURES = [
@@ -176,9 +174,7 @@ def test_other_numbers_for_the_same_ids_change_nothing(rows: list[list[tuple[int
     boxes = np.array([slot(int(i)) for i in place], np.float32).reshape(-1, 4)
 
     def scored(truth_ids: np.ndarray, found_ids: np.ndarray) -> tuple[float, ...]:
-        return score_sequence(
-            mot_sequence(frames, Boxes(frame_idx, truth_ids, boxes), Boxes(frame_idx, found_ids, boxes))
-        )
+        return score_mot(frames, Boxes(frame_idx, truth_ids, boxes), Boxes(frame_idx, found_ids, boxes))
 
     assert scored(90 - 7 * truth, found * 5 + 2) == pytest.approx(scored(truth, found), nan_ok=True)
 
@@ -187,9 +183,3 @@ def test_where_nobody_is_and_nobody_is_found_there_is_nothing_to_measure() -> No
     scores = score(Episode(frames=2, faces=[])).to_dict()
     for name in ("track_hota", "track_idf1", "identity_idf1", "character_recall", "screen_time_error_max"):
         assert scores[name] is None
-
-
-def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "trackeval.metrics", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'screenalytics\[evaluate\]'"):
-        score(together(1))
