@@ -5,17 +5,20 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import file_path
 from screenalytics_assets.core.config.keys import digest_of
+from screenalytics_assets.core.documents.document import Document
 
+_Model = TypeVar("_Model", bound=BaseModel)
 _JSONL_ROWS = 64
 """Rows that are Python objects at a time; a track may hold hundreds of boxes."""
 
@@ -107,6 +110,19 @@ class Artifact(ABC):
         """A JSON file."""
         return json.loads(self.path(name).read_text(encoding="utf-8"))
 
+    def document(self, name: str, kind: type[_Model]) -> _Model:
+        """A JSON file as its type.
+
+        Raises:
+            ArtifactError: A key is missing, unknown, or has an unexpected value; the message names file and key.
+        """
+        try:
+            return kind.model_validate_json(self.path(name).read_bytes(), strict=True)
+        except ValidationError as error:
+            problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()[:3])
+            state = f"is not the {kind.__name__} document that was expected: {'; '.join(problems)}"
+            raise damaged(self.manifest, self.location(name), state) from error
+
     def array(self, name: str) -> NDArray[np.float32]:
         """A NumPy file of numbers."""
         return np.load(self.path(name), allow_pickle=False)
@@ -161,6 +177,10 @@ class StagedArtifact:
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         self.path(name).write_text(text + "\n", encoding="utf-8")
 
+    def write_document(self, name: str, document: Document) -> None:
+        """A typed document as JSON."""
+        self.write_json(name, document.to_dict())
+
     def write_array(self, name: str, array: NDArray[np.float32]) -> None:
         """An array of numbers as a NumPy file."""
         np.save(self.path(name), array, allow_pickle=False)
@@ -182,6 +202,14 @@ class StagedArtifact:
             sha256=checksum_of(path),
             rows=len(members) if path.is_dir() else self._rows.get(relative),
         )
+
+
+def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
+    """The error about a file that is not as its manifest says."""
+    return ArtifactError(
+        f"{manifest.asset} of {manifest.ep_id} is damaged: {location} {state}; "
+        f"run: screenalytics run --ep-id {manifest.ep_id} --select {manifest.asset} --force"
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
-from resources.storage.artifacts import Artifact, Manifest, PublishedFile, StagedArtifact, files_below
+from resources.storage.artifacts import Artifact, Manifest, PublishedFile, StagedArtifact, damaged, files_below
 from resources.storage.bucket import Bucket, NoObjectError, StoredObject
 from resources.storage.file_cache import CachedFile, FileCache
-from resources.storage.store import ArtifactStore, damaged, stale_paths
+from resources.storage.store import ArtifactStore, stale_paths
 from resources.system.paths import cache_dir
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, StorageError
 from screenalytics_assets.core.common.layout import ARTIFACTS, manifest_path, object_key

@@ -22,11 +22,11 @@ from resources.storage.artifacts import (
     PublishedFile,
     StagedArtifact,
     checksum_of,
+    damaged,
     files_below,
     sha256_of,
 )
 from resources.system.file_lock import locked
-from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import manifest_path
 from screenalytics_assets.core.config.keys import digest_of
 
@@ -265,14 +265,6 @@ class LocalArtifactStore(ArtifactStore):
     def _folders_of(self, ep_id: str) -> list[Path]:
         # Each folder of the contract has one folder an episode, and so has .staging, where artifacts are written.
         return sorted(path for path in self.root.glob(f"*/{ep_id}") if path.is_dir())
-
-
-def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
-    """The error about a file that is not as its manifest says."""
-    return ArtifactError(
-        f"{manifest.asset} of {manifest.ep_id} is damaged: {location} {state}; "
-        f"run: screenalytics run --ep-id {manifest.ep_id} --select {manifest.asset} --force"
-    )
 
 
 def stale_paths(previous: Manifest | None, manifest: Manifest) -> list[str]:

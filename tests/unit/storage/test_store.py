@@ -17,6 +17,7 @@ import pytest
 from resources.storage.store import ArtifactStore, checksum_of
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 from screenalytics_assets.core.common.layout import crop_path, crops_dir, file_path, manifest_path, video_dir
+from screenalytics_assets.core.documents.identities import TrackIds
 from tests.unit.builders import EP_ID, Seen, detections_table, faces_table, people, shots_table, tracks_table
 from tests.unit.storage.store_sites import (
     ASSET,
@@ -127,6 +128,32 @@ def test_tables_keep_schema_and_rows_and_their_twin_has_the_same(
 def test_a_number_that_json_does_not_know_is_refused(store: ArtifactStore) -> None:
     with store.staging(ASSET, EP_ID) as staged, pytest.raises(ValueError, match="JSON"):
         staged.write_json("note.json", {"note": float("nan")})
+
+
+def test_a_document_is_read_as_what_was_written(store: ArtifactStore) -> None:
+    document = TrackIds(track_ids=("track-00001", "track-00002"))
+    with store.staging(ASSET, EP_ID) as staged:
+        staged.write_document("track_ids.json", document)
+        publish_nothing_but(store, staged)
+    artifact = store.open(ASSET, EP_ID)
+    assert artifact is not None
+    assert artifact.document("track_ids.json", TrackIds) == document
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [({"track_ids": ["a", 2]}, r"track_ids\.1: .*string"), ({"tracks": []}, "track_ids: Field required")],
+)
+def test_a_malformed_document_is_named_with_the_key_and_what_to_do(
+    content: dict[str, Any], problem: str, store: ArtifactStore
+) -> None:
+    with store.staging(ASSET, EP_ID) as staged:
+        staged.write_json("track_ids.json", content)
+        publish_nothing_but(store, staged)
+    artifact = store.open(ASSET, EP_ID)
+    assert artifact is not None
+    with pytest.raises(ArtifactError, match=rf"track_ids\.json is not the TrackIds .*{problem}.*--select {ASSET}"):
+        artifact.document("track_ids.json", TrackIds)
 
 
 def test_pickled_arrays_are_neither_written_nor_read(store: ArtifactStore) -> None:

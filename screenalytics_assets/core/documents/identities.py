@@ -1,0 +1,125 @@
+"""``identities.json``, ``clusters.json`` and ``track_ids.json``: which tracks are one person."""
+
+from typing import Any, Literal
+
+from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.documents.document import Document
+
+
+class ClusterStats(Document):
+    """Figures of a clustering.
+
+    Attributes:
+        clusters: Number of identities.
+        tracks: Number of tracks of the episode, assigned or not.
+        singleton_count: Identities with one track.
+        singleton_fraction: Their share of the identities.
+        largest_cluster_size: Tracks of the largest identity.
+        largest_cluster_fraction: Their share of the assigned tracks.
+        outlier_count: Clusters and tracks that fit nowhere else.
+        low_cohesion_count: Identities whose tracks are not very similar.
+        cannot_link_pairs: Pairs of tracks that cannot be one person because they overlap in time.
+        blocked_merges: Merges that such pairs prevented.
+        named: Identities with a name; only after the people were resolved.
+    """
+
+    clusters: int
+    tracks: int
+    singleton_count: int
+    singleton_fraction: float
+    largest_cluster_size: int
+    largest_cluster_fraction: float
+    outlier_count: int
+    low_cohesion_count: int
+    cannot_link_pairs: int
+    blocked_merges: int
+    named: int | None = None
+
+
+class Identity(Document):
+    """Tracks that are one person. The keys from ``person_id`` on are there only after the people were resolved.
+
+    Attributes:
+        identity_id: ``ident_001``; the same person keeps it when the identities are computed again.
+        track_ids: Its tracks, ascending.
+        outlier: Whether it fits nowhere else.
+        low_cohesion: Whether its tracks are not very similar.
+        cohesion_score: Mean cosine similarity between its tracks.
+        min_identity_sim: Lowest mean similarity of one of its tracks to the others.
+        num_faces: Number of accepted faces.
+        representative_face_id: Its best face.
+        reason: Why it is an outlier.
+        person_id: The person, or null.
+        name: The person's name, or null.
+        name_similarity: Mean similarity to the person's photos, or null.
+        name_margin: Lead over the second best person, or null.
+        named_by: Where the name comes from, or null.
+    """
+
+    identity_id: str
+    track_ids: tuple[str, ...]
+    outlier: bool
+    low_cohesion: bool
+    cohesion_score: float
+    min_identity_sim: float
+    num_faces: int
+    representative_face_id: str
+    reason: str | None = None
+    person_id: str | None = None
+    name: str | None = None
+    name_similarity: float | None = None
+    name_margin: float | None = None
+    named_by: Literal["facebank", "correction"] | None = None
+
+    @property
+    def label(self) -> str:
+        """The person's name, or the id of an identity without one."""
+        return self.name or self.identity_id
+
+
+class UnassignedTrack(Document):
+    """A track that is in no identity, and why."""
+
+    track_id: str
+    reason: str
+
+
+class Identities(Document):
+    """All tracks of an episode: each is in one identity or unassigned with a reason.
+
+    Attributes:
+        ep_id: The episode.
+        config: The `ClusteringSettings` as they were when the document was made.
+        stats: Its figures.
+        last_identity_number: The highest number that an identity of this episode ever had; none is used twice.
+        identities: The identities, in the order in which they first appear.
+        unassigned: The other tracks, by id.
+    """
+
+    ep_id: str
+    config: dict[str, Any]
+    stats: ClusterStats
+    last_identity_number: int
+    identities: tuple[Identity, ...]
+    unassigned: tuple[UnassignedTrack, ...]
+
+    @property
+    def settings(self) -> ClusteringSettings:
+        """The configuration that the document was made with."""
+        return ClusteringSettings.model_validate(self.config)
+
+    @property
+    def tracks_of(self) -> dict[str, tuple[str, ...]]:
+        """The tracks of each identity, by its id."""
+        return {identity.identity_id: identity.track_ids for identity in self.identities}
+
+    @property
+    def identity_of(self) -> dict[str, Identity]:
+        """The identity of each assigned track, by the id of the track."""
+        return {track_id: identity for identity in self.identities for track_id in identity.track_ids}
+
+
+class TrackIds(Document):
+    """The tracks of the rows of ``tracks.npy``."""
+
+    track_ids: tuple[str, ...]
