@@ -17,7 +17,7 @@ from resources.models.model_packs import PACK_FILE, ModelPack, sha256_of
 from resources.models.onnx_model import parse_model, prepare_model
 from resources.models.onnx_session import create_session
 from screenalytics_assets.core.common.errors import ModelPackError
-from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
 
 _FIRST_OPSET_WITH_SCALES_PER_CHANNEL = 13
 _CLOSE_LOOK_EVERY = 8

@@ -6,7 +6,7 @@ from resources.storage.store import ArtifactStore
 from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.checks.episode_check import comparison_check, integrity_check
 from screenalytics_assets.core.common import schemas
-from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.identity.identities import apart
 from screenalytics_assets.core.quality import integrity as core
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from resources.storage.artifacts import Artifact
-from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.identity.identities import apart
 from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.people.review_candidates import Limits, Tracks, decided_by, merge_doubts, split_doubts

@@ -13,7 +13,7 @@ from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import crop_sheet_path
-from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.embedding.quality_filter import Criterion, criteria_of
 from screenalytics_assets.core.quality.crop_review import Candidate, CropReview, Spread, review_crops
 from screenalytics_assets.reports.pictures.crop_sheet import CropCell, SheetSection, check_sheet_path, draw_sheet

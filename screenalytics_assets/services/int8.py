@@ -22,7 +22,7 @@ from resources.storage.store import LocalArtifactStore
 from resources.storage.video_decoder import probe_video, read_frames
 from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.core.common.errors import ConfigurationError, ModelPackError
-from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.evaluation.agreement import (
     FaceAgreement,
     IdentityAgreement,

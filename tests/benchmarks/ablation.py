@@ -29,7 +29,7 @@ from resources.storage.crop_file import decode_jpeg, decode_reduced_gray
 from resources.storage.video_decoder import probe_video, read_frames
 from resources.system.paths import config_dir
 from screenalytics_assets.core.common import schemas
-from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.config.thresholds import fill_from_models, thresholds_of
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces

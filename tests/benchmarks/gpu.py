@@ -35,7 +35,7 @@ from resources.storage.video_decoder import probe_video, read_frames
 from resources.system.paths import config_dir
 from screenalytics_assets.core.common.errors import ScreenalyticsError
 from screenalytics_assets.core.common.geometry import iou_matrix
-from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.config.providers import Cuda, Device
 from screenalytics_assets.core.detection.alignment import aligned_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces

@@ -9,7 +9,7 @@ import pytest
 from resources.storage.store import LocalArtifactStore
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
-from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.detection import frame_analysis as look
 from tests.ml.conftest import EP_ID
 from tests.ml.stage_runs import copy_of, published, run_asset

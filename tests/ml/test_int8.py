@@ -10,7 +10,7 @@ from onnx import TensorProto, load_from_string
 from resources.models.int8_detector import detector_inputs, quantise_detector, write_int8_pack
 from resources.models.model_packs import ModelPack, load_pack
 from screenalytics_assets.core.common.errors import ConfigurationError, ModelPackError
-from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.evaluation.agreement import compare_faces
 from screenalytics_assets.services import int8
 from tests.ml.test_detectors import detector_of

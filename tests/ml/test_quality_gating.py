@@ -6,7 +6,7 @@ import pytest
 from resources.configuration.run_settings import resolve_settings
 from resources.storage.store import LocalArtifactStore
 from screenalytics_assets.core.common.arrow import column_of
-from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.detection.pose import head_pose_deg
 from screenalytics_assets.core.detection.quality import quality_score
 from screenalytics_assets.core.embedding.quality_filter import rejection_reasons

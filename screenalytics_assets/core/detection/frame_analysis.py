@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.geometry import clamp_boxes
-from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.detection.adaptive_sampling import Scene, scene_of
 from screenalytics_assets.core.detection.alignment import aligned_crop, embedding_crop
 from screenalytics_assets.core.detection.detection_table import Place

@@ -8,12 +8,11 @@ import pyarrow as pa
 
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import table_of
-from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings, ShotSettings
 from screenalytics_assets.core.detection.adaptive_sampling import SHORT_S, InOrder, sample_adaptively
 from screenalytics_assets.core.detection.detection_table import DetectionRows
 from screenalytics_assets.core.detection.frame_analysis import Candidate, Detector, Look, look_at
 from screenalytics_assets.core.detection.hysteresis import continued_faces
-from screenalytics_assets.core.video.shot_detection import ShotSettings
 from screenalytics_assets.core.video.shot_stream import Frame, ShotFrame, frames_with_shots
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.document import Document
 
 

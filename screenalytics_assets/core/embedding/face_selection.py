@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import column_of, table_of
 from screenalytics_assets.core.common.layout import crop_path
-from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.embedding.crop_sampling import cap_episode, quality_ranks, sample_track
 from screenalytics_assets.core.embedding.quality_filter import (
     ACCEPTED,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.embedding.face_selection import VOLUME_CAP
 
 

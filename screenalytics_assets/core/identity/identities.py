@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.arrow import column_of
-from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.config.thresholds import Thresholds
 from screenalytics_assets.core.identity.cannot_link import TrackPair, cannot_link_pairs
 from screenalytics_assets.core.identity.clustering import Cluster, Tracks, blocked_merges, cluster_tracks

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.config.keys import FacebankSettings, FacesSettings
+from screenalytics_assets.core.config.people_keys import FacebankSettings, FacesSettings
 from screenalytics_assets.core.detection.alignment import aligned_crop, embedding_crop
 from screenalytics_assets.core.detection.detection_table import DetectionRows, Place
 from screenalytics_assets.core.detection.face_boxes import FrameFaces

@@ -23,6 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.config.detection_keys import ShotSettings
+
 SMALL_WIDTH, SMALL_HEIGHT = 64, 36
 
 _BLUR_SIGMA_PX = 4.0
@@ -36,45 +38,6 @@ _MAX_SHIFT_X, _MAX_SHIFT_Y = 4, 3
 _MIN_NEIGHBOURS = 3
 _GUARD = 1
 """Boundaries on each side of a cut that do not count as its neighbours: a cut may blend into one frame."""
-
-
-@dataclass(frozen=True)
-class ShotSettings:
-    """When a change of the picture is a cut.
-
-    Attributes:
-        cut_threshold: least distance (see `structure_distance`) across a cut. Unrelated pictures have about
-            64·36 / (π·4²) ≈ 45 independent patches, so their correlation scatters by 1/√45 = 0.15 around 0,
-            and the best of some ten independent shifts lies near 0.25: distance 0.75 ± 0.1. Three and a
-            half deviations below that, to leave room for two views of one room.
-        cut_ratio: how many times larger than the changes around it. Under steady motion all are alike (1),
-            and even where a pan sets in abruptly its own side has the same level.
-        context_s: how far the changes around it reach to each side, never fewer than three of them:
-            animation holds each picture for up to three frames. It is also the look-ahead.
-        flash_max_s: longest disturbance after which the same picture returns and the shot goes on. Photo
-            flashes light one to three frames; 3 frames at 24 fps.
-        min_shot_s: boundaries closer than this are one transition (a frame blended by a rate conversion, a
-            torn frame), kept where the change is largest. Two frames at 24 fps and more are honoured as a
-            shot: a missed cut mixes two people in one track, a false one costs a track that is joined later.
-    """
-
-    cut_threshold: float = 0.4
-    cut_ratio: float = 2.0
-    context_s: float = 0.2
-    flash_max_s: float = 0.126
-    min_shot_s: float = 0.08
-
-    def __post_init__(self) -> None:
-        if not 0 < self.cut_threshold < 1 or self.cut_ratio < 1:
-            raise ValueError(
-                f"cut_threshold must be between 0 and 1 and cut_ratio at least 1, got {self.cut_threshold} "
-                f"and {self.cut_ratio}"
-            )
-        if not 0 <= self.min_shot_s <= self.context_s or not 0 <= self.flash_max_s <= self.context_s:
-            raise ValueError(
-                f"min_shot_s ({self.min_shot_s}) and flash_max_s ({self.flash_max_s}) must lie between 0 and "
-                f"context_s ({self.context_s}), which is how far the detector looks"
-            )
 
 
 def structure(small_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.video.shot_detection import SMALL_HEIGHT, SMALL_WIDTH, ShotDetector, ShotSettings
+from screenalytics_assets.core.config.detection_keys import ShotSettings
+from screenalytics_assets.core.video.shot_detection import SMALL_HEIGHT, SMALL_WIDTH, ShotDetector
 
 
 class Frame(Protocol):

@@ -15,7 +15,7 @@ from resources.storage.crop_file import CropWriter
 from resources.storage.store import LocalArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError
-from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.embedding.face_selection import select_faces
 from tests.unit.builders import EP_ID, Seen, detections_table, tracks_table
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.config.keys import DetectionSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.detection import detection_table as detection_rows
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.detection.scan import Harvest, harvest

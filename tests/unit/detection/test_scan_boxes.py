@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.arrow import boxes_of, landmarks_of
-from screenalytics_assets.core.config.keys import DetectionSettings, FacesSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.detection.scan import Harvest, harvest
 from screenalytics_assets.core.embedding.face_selection import select_faces

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.document import Document
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screenalytics_assets.core.common import schemas
-from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.embedding.face_selection import VOLUME_CAP, Selection, select_faces
 from screenalytics_assets.core.embedding.quality_filter import StricterLimits
 from tests.unit.builders import EP_ID, Seen, detections_table, tracks_table

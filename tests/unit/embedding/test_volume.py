@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screenalytics_assets.core.config.keys import FacesSettings
+from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.embedding.crop_sampling import cap_episode
 from screenalytics_assets.core.embedding.face_selection import Selection, select_faces
 from screenalytics_assets.core.embedding.volume import fitting_crops_per_track, volume_warning

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.config.thresholds import Thresholds
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.clustering import LOW_SIMILARITY, SINGLE_FACE, SMALL_CLUSTER

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.common.schemas import CROPS_DEBUG
-from screenalytics_assets.core.config.keys import ClusteringSettings
+from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.identities import NO_ACCEPTED_FACE, identify
 from screenalytics_assets.core.identity.remap import (

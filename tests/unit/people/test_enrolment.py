@@ -9,7 +9,7 @@ from resources.models.photo_faces import decode_photo
 from resources.photos import PhotoLibraryResource
 from screenalytics_assets.assets.show.facebank import people_of
 from screenalytics_assets.core.common.errors import FacebankError
-from screenalytics_assets.core.config.keys import FacebankSettings, FacesSettings
+from screenalytics_assets.core.config.people_keys import FacebankSettings, FacesSettings
 from screenalytics_assets.core.detection.alignment import ARCFACE_TEMPLATE_112
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.people.enrolment import (

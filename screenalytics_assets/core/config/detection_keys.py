@@ -1,0 +1,178 @@
+"""The keys of shot and face detection and of tracking."""
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from screenalytics_assets.core.config.section import Section
+
+
+@dataclass(frozen=True)
+class ShotSettings:
+    """When a change of the picture is a cut.
+
+    Attributes:
+        cut_threshold: minimum distance (see `structure_distance`) across a cut. Unrelated pictures have about
+            64·36 / (π·4²) ≈ 45 independent patches, so their correlation scatters by 1/√45 = 0.15 around 0,
+            and the best of some ten independent shifts lies near 0.25: distance 0.75 ± 0.1. Three and a
+            half deviations below that, to leave room for two views of one room.
+        cut_ratio: how many times larger than the changes around it. Under steady motion all are alike (1),
+            and even where a pan sets in abruptly its own side has the same level.
+        context_s: how far the changes around it reach to each side, never fewer than three of them:
+            animation holds each picture for up to three frames. It is also the look-ahead.
+        flash_max_s: longest disturbance after which the same picture returns and the shot goes on. Photo
+            flashes light one to three frames; 3 frames at 24 fps.
+        min_shot_s: boundaries closer than this are one transition (a frame blended by a rate conversion, a
+            torn frame), kept where the change is largest. Two frames at 24 fps and more are honoured as a
+            shot: a missed cut mixes two people in one track, a false one costs a track that is joined later.
+    """
+
+    cut_threshold: float = 0.4
+    cut_ratio: float = 2.0
+    context_s: float = 0.2
+    flash_max_s: float = 0.126
+    min_shot_s: float = 0.08
+
+    def __post_init__(self) -> None:
+        if not 0 < self.cut_threshold < 1 or self.cut_ratio < 1:
+            raise ValueError(
+                f"cut_threshold must be between 0 and 1 and cut_ratio at least 1, got {self.cut_threshold} "
+                f"and {self.cut_ratio}"
+            )
+        if not 0 <= self.min_shot_s <= self.context_s or not 0 <= self.flash_max_s <= self.context_s:
+            raise ValueError(
+                f"min_shot_s ({self.min_shot_s}) and flash_max_s ({self.flash_max_s}) must lie between 0 and "
+                f"context_s ({self.context_s}), which is how far the detector looks"
+            )
+
+
+_SHOTS = ShotSettings()
+
+
+class DetectionSettings(Section):
+    """Shot cuts, face detection and the face crops that are kept (``detection.yaml``)."""
+
+    frame_stride: int = Field(
+        3,
+        ge=1,
+        description="Where something changes, analyse every n-th frame of a shot. The first frame is always analysed.",
+    )
+    detection_fps_limit: float = Field(
+        10.0, gt=0, description="Upper limit of analysed frames a second; it overrides a smaller frame_stride."
+    )
+    still_interval_s: float = Field(
+        1.0,
+        ge=0,
+        description="Longest time between analysed frames where nothing changes; 0 is off (frame_stride everywhere).",
+    )
+    every_frame: bool = Field(
+        False,
+        description="Decode every frame. If false, the decoder skips frames that no other frame refers to.",
+    )
+    detector_input_px: int = Field(
+        640, ge=160, le=4096, description="Longer side of the picture given to the detector, in pixels."
+    )
+    closeup_input_px: int = Field(
+        256,
+        ge=0,
+        le=1024,
+        description="Longer side of the picture of a second, coarse pass for faces that fill the frame; 0 is off.",
+    )
+    close_look_scale: float = Field(
+        1.5, ge=1, le=4, description="Enlargement of the detector's picture in a high-resolution pass; 1 is off."
+    )
+    close_look_interval_s: float = Field(
+        4.0,
+        gt=0,
+        description="Time between high-resolution passes; the first analysed frame of a shot always gets one.",
+    )
+    confidence_th: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Minimum score of a strong box, which is a face by itself; null takes the detector's own.",
+    )
+    weak_confidence_fraction: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Minimum score of a weak box, confirmed by strong ones, as a fraction of confidence_th; 1 is off.",
+    )
+    nms_iou: float = Field(
+        0.4, gt=0, le=1, description="Non-maximum suppression: boxes with a larger overlap (IoU) are one face."
+    )
+    min_box_px: float = Field(
+        12.0, ge=2, description="Boxes with a shorter side below this, in pixels, are refused as degenerate."
+    )
+    thumb_size: int = Field(
+        160,
+        ge=112,
+        le=512,
+        multiple_of=2,
+        description="Side of the stored aligned crop, in pixels; its central 112 px are embedded.",
+    )
+    jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored crops.")
+    cut_threshold: float = Field(
+        _SHOTS.cut_threshold, gt=0, lt=1, description="Minimum distance between two pictures across a cut."
+    )
+    cut_ratio: float = Field(
+        _SHOTS.cut_ratio, ge=1, description="Minimum ratio of the distance across a cut to the distances around it."
+    )
+    flash_max_s: float = Field(
+        _SHOTS.flash_max_s,
+        ge=0,
+        le=_SHOTS.context_s,
+        description="If the picture returns within this time, it was a flash and not a cut.",
+    )
+    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, le=_SHOTS.context_s, description="Shortest shot.")
+
+
+class TrackingSettings(Section):
+    """Tracking of faces within a shot (``tracking.yaml``)."""
+
+    track_thresh: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Minimum score of a detection that starts a track; null takes the detector's own.",
+    )
+    match_thresh: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="Minimum overlap (IoU) of a detection with the predicted box of a track. Higher is stricter.",
+    )
+    track_buffer_s: float = Field(0.6, ge=0, description="A track without a detection for longer than this ends.")
+    gate_enabled: bool = Field(
+        True, description="Split tracks where the face changes, and link tracks of the same face."
+    )
+    gate_interval_s: float = Field(
+        0.5,
+        gt=0,
+        description="The best crop in each interval of a track is embedded, and all crops where the face may change.",
+    )
+    gate_still_s: float = Field(
+        2.0, ge=0, description="A near-duplicate of an embedded crop is not embedded for this long; 0 embeds every one."
+    )
+    gate_hard_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="A detection less similar to its track is another face; null takes the embedder's own.",
+    )
+    gate_soft_sim: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Less similar is ambiguous, more similar the same face; null takes the embedder's own.",
+    )
+    gate_streak: int = Field(3, ge=2, description="This many ambiguous embedded detections in a row are another face.")
+    gate_iou: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Consecutive boxes with less overlap (IoU) are one face only if their crops are similar.",
+    )
+    rejoin_gap_s: float = Field(
+        2.0, ge=0, description="Longest gap between two tracks of the same face in a shot that are linked to one."
+    )
