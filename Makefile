@@ -5,13 +5,14 @@ STAMP  := $(VENV)/.installed
 GPU    ?= 0
 PORT   ?= 3000
 ROUNDS ?= 3
+BASE   ?= main
 
-.PHONY: setup demo ui test lint docs bench clean
+.PHONY: setup demo ui check test lint docs bench clean
 .DEFAULT_GOAL := setup
 
 # Installs the packages into .venv and fetches the open model pack. GPU=1 replaces onnxruntime by onnxruntime-gpu:
-# both own the same files, and insightface asks for the former, so the swap comes last. Where Python may not keep what
-# it compiled (PYTHONDONTWRITEBYTECODE), each start would compile our modules again, 0.4 s.
+# both own the same files, and insightface depends on onnxruntime, so the swap comes last. Our modules are compiled here
+# because with PYTHONDONTWRITEBYTECODE set, each start would compile them again (0.4 s).
 setup: $(STAMP)
 	@$(BIN)/python -m compileall -q screenalytics_assets resources
 	@$(BIN)/screenalytics models pull open
@@ -26,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[postgres,dev]"
 	@touch $(STAMP)
 
-# Renders two short episodes from sample photographs, runs the graph on them, prints who was found.
+# Renders two short episodes from sample photographs, runs the graph on them and prints who was found.
 demo: setup
 	$(BIN)/screenalytics demo
 
@@ -37,22 +38,34 @@ ui: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# Writes the pages of docs/ that are made from the code.
+# The inner loop: linter, import rules, types, and the unit tests nearest to what differs from BASE. Under a minute,
+# but for the tests of the embedded PostgreSQL server.
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	@tests=$$($(BIN)/python -m tests.changed --base $(BASE)) && \
+	if [ -n "$$tests" ]; then $(BIN)/pytest -q -n 2 $$tests; else echo "no unit test is near to what changed"; fi
+
+# Writes the pages and pictures of docs/ that are generated from the code.
 docs: setup
 	$(BIN)/python -m screenalytics_assets.docs_generator.pages
 
-# Two processes, a file in one of them; the browser tests by themselves, since they wait for a daemon and a page.
+# Two processes, each test file in one of them. The browser tests run alone because they wait for a daemon and a page.
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/ml tests/orchestration
 	$(BIN)/pytest tests/e2e
 
-# The plain pipeline, ours and the floor, taking turns; then ours over the length of the video and the faces in a
-# frame. Without VIDEO on the demo's footage, without MODEL_DIR (an SCRFD and an ArcFace file) with the pack open.
+# Compares the plain pipeline, ours and the floor in alternating rounds, then measures ours by video length and by
+# faces per frame. Defaults: the demo's footage instead of VIDEO, the open pack instead of MODEL_DIR (a folder with an
+# SCRFD and an ArcFace file).
 bench: setup
 	$(BIN)/python -m tests.benchmarks.compare $(if $(VIDEO),"$(VIDEO)") $(if $(MODEL_DIR),--model-dir "$(MODEL_DIR)") --rounds $(ROUNDS)
 	$(BIN)/python -m tests.benchmarks.scaling --minutes 1 3 10 --faces 1 2 3 5 10 $(if $(MODEL_DIR),--model-dir "$(MODEL_DIR)")
 
 clean:
-	rm -rf $(VENV) .dagster_home data .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .dagster_home data .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
