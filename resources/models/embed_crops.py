@@ -13,7 +13,7 @@ from resources.storage.crop_file import decode_jpeg, decode_reduced_gray, read_c
 from resources.storage.store import StagedArtifact
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import embedding_crop
-from screenalytics_assets.core.tracking.near_duplicates import PICTURE_PX, face_picture
+from screenalytics_assets.core.tracking.near_duplicates import PATCH_PX, face_patch
 
 if TYPE_CHECKING:
     from resources.models.embedder import FaceEmbedder
@@ -82,17 +82,17 @@ def embed_detections(
     return vectors
 
 
-def face_pictures(detection_ids: Sequence[str], crop_file: Path) -> NDArray[np.uint8]:
-    """The pictures by which looks at a face are compared, of detections with or without a crop.
+def face_patches(detection_ids: Sequence[str], crop_file: Path) -> NDArray[np.uint8]:
+    """The patches by which near-duplicate crops are found.
 
     Returns:
-        (N, 20, 20), row i for id i; black without a crop.
+        (N, 20, 20), row i for id i; zeros for a detection without a crop.
     """
     row_of = {detection_id: row for row, detection_id in enumerate(detection_ids)}
-    pictures = np.zeros((len(detection_ids), PICTURE_PX, PICTURE_PX), np.uint8)
+    patches = np.zeros((len(detection_ids), PATCH_PX, PATCH_PX), np.uint8)
     for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
-        pictures[row_of[detection_id]] = face_picture(decode_reduced_gray(jpeg))
-    return pictures
+        patches[row_of[detection_id]] = face_patch(decode_reduced_gray(jpeg))
+    return patches
 
 
 def _embed_in_batches(

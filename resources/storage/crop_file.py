@@ -70,7 +70,7 @@ def read_crops(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes
 
 
 def decode_reduced_gray(jpeg: bytes) -> NDArray[np.uint8]:
-    """A stored crop as (H, W) gray, 1 / `REDUCTION` of its size, which takes a fraction of the time of `decode_jpeg`.
+    """A stored crop as (H, W) gray, a quarter of its size; much faster than `decode_jpeg`.
 
     Raises:
         ArtifactError: The bytes are no picture.

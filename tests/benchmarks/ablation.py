@@ -40,10 +40,10 @@ from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, s
 from screenalytics_assets.core.identity.identities import identify
 from screenalytics_assets.core.identity.track_templates import pool_tracks
 from screenalytics_assets.core.screen_time.episode import Sightings, link_similarities, screen_time
-from screenalytics_assets.core.tracking.appearance_split import GateLimits
+from screenalytics_assets.core.tracking.appearance_split import SplitLimits
 from screenalytics_assets.core.tracking.bytetrack import track_faces
-from screenalytics_assets.core.tracking.near_duplicates import PICTURE_PX, face_picture
-from screenalytics_assets.core.tracking.split_and_link import GatedTracks, gate_tracks, no_embeddings
+from screenalytics_assets.core.tracking.near_duplicates import PATCH_PX, face_patch
+from screenalytics_assets.core.tracking.split_and_link import SplitTracks, no_split_embeddings, split_and_link
 from screenalytics_assets.services.scoring import read_truth
 
 _CORE = "screenalytics_assets.core"
@@ -56,6 +56,10 @@ class Variant:
     name: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
     replaced: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _not_extended(tracker_ids: NDArray[np.int64], *_args: object) -> NDArray[np.int64]:
+    return tracker_ids
 
 
 def _own_group_each(times_s: Sequence[object], *_args: object, **_limits: object) -> NDArray[np.int64]:
@@ -72,14 +76,14 @@ def _same_quality(faces: pa.Table, vectors: NDArray[np.float32]) -> tuple[list[s
 
 VARIANTS = (
     Variant("all of them"),
-    Variant("no backward extension", replaced={f"{_CORE}.track._extend_backwards": lambda *_args: None}),
-    Variant("no gate", {"gate_enabled": False}),
-    Variant("gate without hard limit", {"gate_hard_sim": -0.999}),
-    Variant("gate without either limit", {"gate_hard_sim": -0.999, "gate_streak": 1_000_000}),
-    Variant("gate without streak", {"gate_streak": 1_000_000}),
-    Variant("gate without split at jumps", {"gate_iou": 0.0}),
-    Variant("no rejoining", replaced={f"{_CORE}.gated_tracks.rejoin": _own_group_each}),
-    Variant("no trimming", replaced={f"{_CORE}.pooling.TRIMMED_FRACTION": 0.0}),
+    Variant("no backward extension", replaced={f"{_CORE}.tracking.bytetrack._extended_backwards": _not_extended}),
+    Variant("no appearance split", {"gate_enabled": False}),
+    Variant("split without hard limit", {"gate_hard_sim": -0.999}),
+    Variant("split without either limit", {"gate_hard_sim": -0.999, "gate_streak": 1_000_000}),
+    Variant("split without streak", {"gate_streak": 1_000_000}),
+    Variant("split without jumps", {"gate_iou": 0.0}),
+    Variant("no linking of tracklets", replaced={f"{_CORE}.tracking.tracklet_linking.link_tracklets": _own_group_each}),
+    Variant("no trimming", replaced={f"{_CORE}.identity.track_templates.TRIMMED_FRACTION": 0.0}),
     Variant("no quality weights", replaced={f"{__name__}.pool_tracks": _same_quality}),
     Variant("plain average linkage", {"tight_thresh": -0.999}),
     Variant("no cannot-link", {"cannot_link_enabled": False}),
@@ -193,40 +197,42 @@ class Bench:
             track_buffer_s=tracking.track_buffer_s,
         )
         embed = self._embed(pictures.crops)
-        gated = GatedTracks(followed.tracks, *no_embeddings())
+        split = SplitTracks(followed.tracks, *no_split_embeddings())
         if tracking.gate_enabled:
             ids = found.detections["detection_id"].to_pylist()
             has_crop = np.array([i in pictures.crops for i in ids])
             reasons = rejection_reasons(
                 found.detections, has_crop, settings.faces, min_confidence=thresholds.min_confidence
             )
-            gated = gate_tracks(
+            split = split_and_link(
                 followed.tracks,
                 found.detections,
                 np.asarray(reasons == ACCEPTED),
                 embed,
-                GateLimits(thresholds.gate_hard_sim, thresholds.gate_soft_sim, tracking.gate_streak, tracking.gate_iou),
+                SplitLimits(
+                    thresholds.gate_hard_sim, thresholds.gate_soft_sim, tracking.gate_streak, tracking.gate_iou
+                ),
                 interval_s=tracking.gate_interval_s,
-                rejoin_gap_s=tracking.rejoin_gap_s,
+                max_gap_s=tracking.rejoin_gap_s,
                 model_digest=self._embedder.digest,
-                pictures=_face_pictures(ids, pictures.crops),
-                still_s=tracking.gate_still_s,
+                patches=_face_patches(ids, pictures.crops),
+                max_duplicate_s=tracking.gate_still_s,
             )
         chosen = select_faces(
-            gated.tracks,
+            split.tracks,
             found.detections,
             pa.chunked_array([list(pictures.crops)], pa.string()),
             settings.faces,
             min_confidence=thresholds.min_confidence,
             model_digest=self._embedder.digest,
-            embedded=gated.embedded["detection_id"].to_pylist(),
+            embedded=split.embedded["detection_id"].to_pylist(),
         )
         track_ids, vectors = pool_tracks(chosen.faces, embed(chosen.faces["detection_id"].to_pylist()))
-        document = identify(video.stem, gated.tracks, chosen.faces, track_ids, vectors, settings.clustering, thresholds)
+        document = identify(video.stem, split.tracks, chosen.faces, track_ids, vectors, settings.clustering, thresholds)
         seconds = screen_time(
             video.stem,
             document,
-            Sightings(gated.tracks, found.analysed_frames, found.shots),
+            Sightings(split.tracks, found.analysed_frames, found.shots),
             link_similarities(document, track_ids, vectors),
             settings.screen_time,
             duration_s=pictures.duration_s,
@@ -234,7 +240,7 @@ class Bench:
         )
         truth = read_truth(video.with_suffix(".truth.json"))
         return score_episode(
-            truth, found.analysed_frames, found.shots, found.detections, gated.tracks, document, seconds
+            truth, found.analysed_frames, found.shots, found.detections, split.tracks, document, seconds
         )
 
     def _embed(self, crops: Mapping[str, bytes]) -> Callable[[Sequence[str]], NDArray[np.float32]]:
@@ -250,12 +256,12 @@ class Bench:
         return embed
 
 
-def _face_pictures(ids: Sequence[str], crops: Mapping[str, bytes]) -> NDArray[np.uint8]:
-    pictures = np.zeros((len(ids), PICTURE_PX, PICTURE_PX), np.uint8)
-    for picture, detection_id in zip(pictures, ids, strict=True):
+def _face_patches(ids: Sequence[str], crops: Mapping[str, bytes]) -> NDArray[np.uint8]:
+    patches = np.zeros((len(ids), PATCH_PX, PATCH_PX), np.uint8)
+    for patch_of_id, detection_id in zip(patches, ids, strict=True):
         if detection_id in crops:
-            picture[:] = face_picture(decode_reduced_gray(crops[detection_id]))
-    return pictures
+            patch_of_id[:] = face_patch(decode_reduced_gray(crops[detection_id]))
+    return patches
 
 
 COLUMNS: Mapping[str, Callable[[EpisodeScores], str]] = {

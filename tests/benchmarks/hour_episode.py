@@ -44,9 +44,9 @@ from screenalytics_assets.core.detection.frame_analysis import crop_jpeg
 from screenalytics_assets.core.embedding.face_selection import select_faces
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_document
-from screenalytics_assets.core.tracking.appearance_split import GateLimits
+from screenalytics_assets.core.tracking.appearance_split import SplitLimits
 from screenalytics_assets.core.tracking.bytetrack import track_faces
-from screenalytics_assets.core.tracking.split_and_link import gate_tracks
+from screenalytics_assets.core.tracking.split_and_link import split_and_link
 from screenalytics_assets.core.video.probe import VideoProbe
 from screenalytics_assets.services.demo import GROUP_FACES
 
@@ -313,19 +313,19 @@ def _tracks(hour: Hour, inputs: Mapping[str, Artifact], output: StagedArtifact, 
     )
     faces, limit = run.resolved.settings.faces, run.thresholds.min_confidence
     reasons = rejection_reasons(detections, np.ones(detections.num_rows, bool), faces, min_confidence=limit)
-    found = gate_tracks(
+    found = split_and_link(
         followed.tracks,
         detections,
         np.asarray(reasons == ACCEPTED),
         lambda ids: hour.vectors[[row_of(detection_id) for detection_id in ids]],
-        GateLimits(
+        SplitLimits(
             hard_sim=run.thresholds.gate_hard_sim,
             soft_sim=run.thresholds.gate_soft_sim,
             streak=tracking.gate_streak,
-            iou=tracking.gate_iou,
+            min_iou=tracking.gate_iou,
         ),
         interval_s=tracking.gate_interval_s,
-        rejoin_gap_s=tracking.rejoin_gap_s,
+        max_gap_s=tracking.rejoin_gap_s,
         model_digest=run.pack.embedder.file.sha256,
     )
     output.write_table("tracks", found.tracks)

@@ -12,14 +12,14 @@ from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.errors import ArtifactError
-from screenalytics_assets.core.tracking.appearance_split import GateLimits
+from screenalytics_assets.core.tracking.appearance_split import SplitLimits
 from screenalytics_assets.core.tracking.resplit import (
     Resplit,
     Vectors,
     cut_counts,
     known_vectors,
-    nothing_cut,
     resplit_tracks,
+    unsplit,
 )
 from screenalytics_assets.metadata import table
 from screenalytics_assets.partitions import EPISODES
@@ -76,7 +76,7 @@ def split_tracks(
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         tracks = inputs["tracks"].table("tracks.parquet")
         output = outputs["split_tracks"]
-        found = _split(tracks, inputs, run) if enabled else nothing_cut(tracks)
+        found = _split(tracks, inputs, run) if enabled else unsplit(tracks)
         output.write_table("tracks", found.tracks)
         output.write_table("cuts", found.cuts)
         for name in ("untracked", "gate"):
@@ -108,12 +108,12 @@ def _split(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings) -
         tracks,
         inputs["detections"].table("detections.parquet"),
         known,
-        GateLimits(
+        SplitLimits(
             hard_sim=run.thresholds.gate_hard_sim,
             soft_sim=run.thresholds.gate_soft_sim,
             streak=tracking.gate_streak,
-            iou=tracking.gate_iou,
+            min_iou=tracking.gate_iou,
         ),
         interval_s=tracking.gate_interval_s,
-        rejoin_gap_s=tracking.rejoin_gap_s,
+        max_gap_s=tracking.rejoin_gap_s,
     )

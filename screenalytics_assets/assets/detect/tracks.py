@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
-from resources.models.embed_crops import embed_detections, face_pictures
+from resources.models.embed_crops import embed_detections, face_patches
 from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import SettingsResource
@@ -20,8 +20,8 @@ from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
-from screenalytics_assets.core.tracking.appearance_split import GateLimits
-from screenalytics_assets.core.tracking.split_and_link import GatedTracks, gate_tracks, no_embeddings
+from screenalytics_assets.core.tracking.appearance_split import SplitLimits
+from screenalytics_assets.core.tracking.split_and_link import SplitTracks, no_split_embeddings, split_and_link
 from screenalytics_assets.partitions import EPISODES
 
 
@@ -91,7 +91,7 @@ def tracks(
             match_thresh=tracking.match_thresh,
             track_buffer_s=tracking.track_buffer_s,
         )
-        found = GatedTracks(followed.tracks, *no_embeddings())
+        found = SplitTracks(followed.tracks, *no_split_embeddings())
         if tracking.gate_enabled:
             found = _gated(
                 followed.tracks, inputs, run, lambda crops: progress.task("tracks", crops, "crops", context.log.info)
@@ -123,7 +123,7 @@ def _gate_config(run: RunSettings) -> dict[str, Any]:
     return {**faces, "min_confidence": run.thresholds.min_confidence, "embedder": run.pack.embedder.file.sha256}
 
 
-def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, task: Task) -> GatedTracks:
+def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, task: Task) -> SplitTracks:
     settings = run.resolved.settings
     detections = inputs["detections"].table("detections.parquet")
     crop_file = inputs["face_crops"].path("face_crops.parquet")
@@ -136,20 +136,20 @@ def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, t
             return embed_detections(detection_ids, crop_file, embedder, on_face=embedding.advance)
 
     reasons = rejection_reasons(detections, has_crop, settings.faces, min_confidence=run.thresholds.min_confidence)
-    return gate_tracks(
+    return split_and_link(
         tracks,
         detections,
         np.asarray(reasons == ACCEPTED),
         embed,
-        GateLimits(
+        SplitLimits(
             hard_sim=run.thresholds.gate_hard_sim,
             soft_sim=run.thresholds.gate_soft_sim,
             streak=settings.tracking.gate_streak,
-            iou=settings.tracking.gate_iou,
+            min_iou=settings.tracking.gate_iou,
         ),
         interval_s=settings.tracking.gate_interval_s,
-        rejoin_gap_s=settings.tracking.rejoin_gap_s,
+        max_gap_s=settings.tracking.rejoin_gap_s,
         model_digest=embedder.digest,
-        pictures=face_pictures(detections["detection_id"].to_pylist(), crop_file),
-        still_s=settings.tracking.gate_still_s,
+        patches=face_patches(detections["detection_id"].to_pylist(), crop_file),
+        max_duplicate_s=settings.tracking.gate_still_s,
     )

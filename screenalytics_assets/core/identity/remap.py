@@ -18,7 +18,7 @@ from screenalytics_assets.core.identity.identities import (
     faces_of_tracks,
     identity_entry,
 )
-from screenalytics_assets.core.tracking.resplit import track_of_detection
+from screenalytics_assets.core.tracking.track_table import track_ids_by_detection
 
 SEEN_TOGETHER = "seen_together"
 """Reason of a track that is seen together with the identity that most of its detections were in."""
@@ -91,9 +91,9 @@ def carry_identities(
 
 def origins(earlier_tracks: pa.Table, tracks: pa.Table) -> dict[str, Counter[str]]:
     """For each track how many of its detections were in which earlier track, those that come first first."""
-    earlier = track_of_detection(earlier_tracks)
+    earlier = track_ids_by_detection(earlier_tracks)
     found: dict[str, Counter[str]] = {}
-    for detection_id, track_id in track_of_detection(tracks).items():
+    for detection_id, track_id in track_ids_by_detection(tracks).items():
         found.setdefault(track_id, Counter())[earlier[detection_id]] += 1
     return found
 
@@ -126,7 +126,7 @@ def _reason(came_from: Counter[str], reason_of_track: Mapping[str, str]) -> str:
 
 
 def _retracked(rows: pa.Table, tracks: pa.Table) -> pa.Table:
-    track_of = track_of_detection(tracks)
+    track_of = track_ids_by_detection(tracks)
     ids = [track_of.get(detection_id) for detection_id in rows["detection_id"].to_pylist()]
     place = rows.schema.get_field_index("track_id")
     return rows.set_column(place, rows.schema.field(place), pa.array(ids, pa.string()))

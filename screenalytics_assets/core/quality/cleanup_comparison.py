@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from screenalytics_assets.core.identity.remap import origins
 from screenalytics_assets.core.quality.metrics import detect_track_metrics
-from screenalytics_assets.core.tracking.resplit import cut_counts, track_of_detection
-from screenalytics_assets.core.tracking.track_table import tracks_table
+from screenalytics_assets.core.tracking.resplit import cut_counts
+from screenalytics_assets.core.tracking.track_table import track_ids_by_detection, tracks_table
 
 COMPARED = (
     "tracks_per_minute",
@@ -180,7 +180,7 @@ def _hidden(
 
 def _divided_tracks(before: pa.Table, after: pa.Table, detections: pa.Table, cuts: pa.Table) -> pa.Table:
     """The tracks before, cut where the cleanup says that it cut them, and nothing joined."""
-    old, new = track_of_detection(before), track_of_detection(after)
+    old, new = track_ids_by_detection(before), track_ids_by_detection(after)
     ordered = detections.sort_by([("frame_idx", "ascending"), ("detection_id", "ascending")])
     ids = ordered["detection_id"].to_pylist()
     cut_off = {(cut["track_id"], cut["new_track_id"]) for cut in cuts.to_pylist()}

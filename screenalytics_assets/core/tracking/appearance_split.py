@@ -1,54 +1,57 @@
-"""Which detections of a track show one face: the appearance gate.
+"""Appearance split: which detections of a track show one face.
 
-A motion tracker follows a place, not a person: when another face appears there without a cut, or two faces cross, it
-goes on. Here each embedded detection of a track is compared with a prototype of the face so far. The whole track is
-known, so that one bad moment is told from another face by what follows: a face that returns was not replaced, and
-crops that resemble nothing, not even each other, are nobody.
+A motion tracker follows a place, not a person: when another face appears in the same place without a cut, or two faces
+cross, the track continues. So each embedded detection of a track is compared with a prototype of the face so far. The
+whole track is known, which separates a bad crop from another face: after a bad crop the same face returns, and bad
+crops resemble nothing, not even each other.
 """
 
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Reason = Literal["hard", "streak", "iou"]
+from screenalytics_assets.core.common.geometry import paired_iou
+
+SplitReason = Literal["hard", "streak", "iou"]
 
 _HARD_COUNT = 2
-"""So many embedded detections in a row below the hard limit are another face: one may be a bad crop, and to be one
-face they must resemble each other, which takes two."""
+"""Consecutive embedded detections below the hard limit that make another face. One may be a bad crop; two can be
+checked against each other."""
 
 _PROTOTYPE_DECAY = 0.8
-"""What an earlier vector counts against the next one: about the last five make the prototype (1 / (1 - 0.8)), so
-that it keeps up with a head that turns, and one doubtful crop does not carry it away."""
+"""Factor on the prototype whenever a vector is added. About the last five vectors count (1 / (1 - 0.8)): the prototype
+follows a head that turns, and one doubtful crop does not change it much."""
 
-_LOST_STEPS = 1.5
-"""A step in time longer than so many usual ones of a track means that the face was not found in between."""
+_GAP_STEPS = 1.5
+"""A time step longer than this many median steps of the track is a gap: the face was not detected in between."""
 
 
-class GateLimits(NamedTuple):
+class SplitLimits(NamedTuple):
     """When a track shows another face.
 
     Attributes:
         hard_sim: Cosine similarity to the prototype below which a detection shows another face.
-        soft_sim: Below it, a detection is doubtful; from it on, two vectors are one face.
-        streak: So many doubtful embedded detections in a row are another face.
-        iou: Consecutive boxes that overlap less need an appearance that vouches for them.
+        soft_sim: Below it a detection is doubtful; two vectors at or above it show one face.
+        streak: This many consecutive doubtful embedded detections are another face.
+        min_iou: Where consecutive boxes overlap less, the vectors before and after must agree.
     """
 
     hard_sim: float
     soft_sim: float
     streak: int
-    iou: float
+    min_iou: float
 
 
 class Observations(NamedTuple):
-    """The detections of one track in time, N of them, E of them embedded.
+    """The N detections of one track in time order, E of them embedded.
 
     Attributes:
         boxes: (N, 4), any unit.
         embedded: (E,) positions of the embedded detections, ascending.
-        vectors: (E, D) of unit norm, row i for ``embedded[i]``.
-        quality: (E,) more than 0; what each vector counts in a mean.
+        vectors: (E, D) unit rows, row i for ``embedded[i]``.
+        quality: (E,) positive weights of the vectors.
     """
 
     boxes: NDArray[np.float32]
@@ -57,230 +60,238 @@ class Observations(NamedTuple):
     quality: NDArray[np.float32]
 
 
-class Piece(NamedTuple):
+class Tracklet(NamedTuple):
     """Detections of a track that show one face; they need not be consecutive.
 
     Attributes:
-        positions: Of the detections in the track, ascending.
-        embedded: Those of them that are embedded, as rows of the vectors.
-        reason: Why it does not belong to what was before; None for what the track began with.
-        host: Index of the piece that gets it back unless another track of the shot shows this face; None where
-            enough detections agree that it is a face of its own.
+        positions: Positions of its detections in the track, ascending.
+        reason: Why it was split off; None for the tracklet that the track begins with.
+        parent: Index of the tracklet to which it returns unless it is linked to another track; None where enough
+            detections agree that it is another face.
     """
 
     positions: NDArray[np.int64]
-    embedded: NDArray[np.int64]
-    reason: Reason | None
-    host: int | None
+    reason: SplitReason | None
+    parent: int | None
 
 
 def sample_observations(
     ts_s: NDArray[np.float64],
     boxes: NDArray[np.float32],
     quality: NDArray[np.float32],
-    trusted: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
     *,
     interval_s: float,
     min_iou: float,
 ) -> NDArray[np.int64]:
-    """Which detections of a track to embed first.
+    """Choose the detections of a track that are embedded first.
 
     Args:
         ts_s: (N,) times in seconds, ascending.
         boxes: (N, 4), any unit.
         quality: (N,) quality scores.
-        trusted: (N,) whether a vector of the detection would mean something.
-        interval_s: The best of each stretch of this length is taken.
-        min_iou: Where consecutive boxes overlap less, the detections on both sides are taken, and also where the
-            face was lost for a while.
+        usable: (N,) whether the crop is good enough to be embedded.
+        interval_s: The best detection of each interval of this length is chosen.
+        min_iou: Where consecutive boxes overlap less, and where the face was not detected for a while, the detections
+            before and after are chosen too.
 
     Returns:
-        Positions, ascending, all trusted; the first and the last trusted one always.
+        Positions of usable detections, ascending; the first and the last usable one are always among them.
     """
-    rows = np.flatnonzero(trusted)
+    rows = np.flatnonzero(usable)
     if not len(rows):
         return rows
-    stretch = ((ts_s[rows] - ts_s[0]) / interval_s).astype(np.int64)
+    interval = ((ts_s[rows] - ts_s[0]) / interval_s).astype(np.int64)
     best_first = np.argsort(-quality[rows], kind="stable")
-    _, first_of_stretch = np.unique(stretch[best_first], return_index=True)
-    steps_s = np.diff(ts_s)
-    lost = np.flatnonzero(steps_s > _LOST_STEPS * np.median(steps_s)) + 1 if len(steps_s) else steps_s.astype(np.int64)
-    risky = np.searchsorted(rows, np.concatenate([box_jumps(boxes, min_iou), lost]))
-    beside = np.concatenate([risky - 1, risky])
-    chosen = np.concatenate([[0, len(rows) - 1], best_first[first_of_stretch], beside])
+    _, first_of_interval = np.unique(interval[best_first], return_index=True)
+    after = np.searchsorted(rows, np.concatenate([box_jumps(boxes, min_iou), _time_gaps(ts_s)]))
+    chosen = np.concatenate([[0, len(rows) - 1], best_first[first_of_interval], after - 1, after])
     return np.asarray(np.unique(rows[np.clip(chosen, 0, len(rows) - 1)]))
 
 
-def around_unlike(
-    seen: Observations, trusted: NDArray[np.bool_], stand_in: NDArray[np.int64], soft_sim: float
+def sample_around_changes(
+    track: Observations, usable: NDArray[np.bool_], representative: NDArray[np.int64], soft_sim: float
 ) -> NDArray[np.int64]:
-    """The trusted detections between embedded neighbours that do not resemble each other, and those they stand for.
+    """Choose the detections to embed next: those between embedded neighbours that differ, and their near-duplicates.
 
     Args:
-        seen: What is embedded so far.
-        trusted: (N,) whether a vector of the detection would mean something.
-        stand_in: (N,) for each detection the position of the one that stands for it.
-        soft_sim: Below this similarity, neighbours do not resemble each other.
+        track: The track with what is embedded so far.
+        usable: (N,) whether the crop is good enough to be embedded.
+        representative: (N,) position of the representative of each detection.
+        soft_sim: Neighbours with a lower similarity differ.
 
     Returns:
-        Positions, ascending.
+        Positions of usable detections that are not embedded yet, ascending.
     """
-    unlike = np.flatnonzero(np.einsum("ij,ij->i", seen.vectors[:-1], seen.vectors[1:]) < soft_sim)
-    wanted = np.isin(stand_in, seen.embedded[np.union1d(unlike, unlike + 1)])
-    for i in unlike.tolist():
-        wanted[seen.embedded[i] : seen.embedded[i + 1] + 1] = True
-    wanted[seen.embedded] = False
-    return np.flatnonzero(wanted & trusted)
+    differing = np.flatnonzero(np.einsum("ij,ij->i", track.vectors[:-1], track.vectors[1:]) < soft_sim)
+    wanted = np.isin(representative, track.embedded[np.union1d(differing, differing + 1)])
+    for i in differing.tolist():
+        wanted[track.embedded[i] : track.embedded[i + 1] + 1] = True
+    wanted[track.embedded] = False
+    return np.flatnonzero(wanted & usable)
 
 
-def find_pieces(seen: Observations, limits: GateLimits) -> list[Piece]:
-    """Divide the detections of a track by whose face they show.
+def split_track(track: Observations, limits: SplitLimits) -> list[Tracklet]:
+    """Divide the detections of a track by the face that they show.
 
-    A detection is doubtful when it resembles the prototype of the face so far by less than the soft limit. Doubtful
-    ones in a row that resemble each other are another face from the ``streak``-th on, or from the second on if they
-    are below the hard limit. A moment below the hard limit from which the face returns is set apart with a host.
-    Detections without a vector go with their embedded neighbours, between two faces divided where consecutive boxes
-    overlap least. Last, boxes that jump divide a piece unless the appearance before and after agrees.
+    A detection is doubtful when its similarity to the prototype of the current face is below the soft limit.
+    Consecutive doubtful detections that resemble each other are another face from the ``streak``-th on, or from the
+    second on if they are below the hard limit. Detections below the hard limit after which the face returns become a
+    tracklet with a parent. Detections without a vector follow their embedded neighbours; between two faces the track
+    is divided where consecutive boxes overlap least. Finally a jump of the box divides a tracklet unless the vectors
+    before and after agree.
 
     Args:
-        seen: At least one detection.
+        track: At least one detection.
         limits: When a track shows another face.
 
     Returns:
-        Every detection in one piece, the pieces in the order in which they were found.
+        Tracklets in the order in which they were found; each detection is in exactly one.
     """
-    faces = _Faces()
-    of_embedded = _label_embedded(seen, limits, faces)
-    labels = _spread(seen, of_embedded)
-    _divide_at_jumps(seen, limits, labels, faces)
-    pieces = []
-    for label, (reason, host) in enumerate(zip(faces.reasons, faces.hosts, strict=True)):
-        embedded = np.flatnonzero(labels[seen.embedded] == label)
-        pieces.append(Piece(np.flatnonzero(labels == label), embedded, reason, host))
-    return pieces
+    scan = _FaceScan(track, limits)
+    labels, origins = _split_at_jumps(track, limits, _spread_labels(track, scan.labels), scan.origins)
+    return [Tracklet(np.flatnonzero(labels == label), *origin) for label, origin in enumerate(origins)]
 
 
-class _Faces:
-    """The faces found in a track, by their labels."""
+class _Origin(NamedTuple):
+    """Reason and parent of a tracklet."""
 
-    def __init__(self) -> None:
-        self.reasons: list[Reason | None] = [None]
-        self.hosts: list[int | None] = [None]
-
-    def add(self, reason: Reason, host: int | None = None) -> int:
-        self.reasons.append(reason)
-        self.hosts.append(host)
-        return len(self.reasons) - 1
+    reason: SplitReason | None = None
+    parent: int | None = None
 
 
-def _label_embedded(seen: Observations, limits: GateLimits, faces: _Faces) -> NDArray[np.int64]:
-    vectors, weighted = seen.vectors, seen.vectors * seen.quality[:, None]
-    labels = np.zeros(len(vectors), np.int64)
-    current, trusted = 0, 0
-    prototype = np.zeros(vectors.shape[1])
-    doubtful: list[int] = []
-    similarity: list[float] = []
-    for row, vector in enumerate(vectors):
-        likeness = cosine(prototype, vector) if trusted else 1.0
-        if likeness >= limits.soft_sim:
-            _set_apart(labels, doubtful, similarity, current, limits, faces)
-            labels[row] = current
-            prototype = _PROTOTYPE_DECAY * prototype + weighted[row]
-            trusted += 1
-            doubtful, similarity = [], []
-            continue
-        doubtful.append(row)
-        similarity.append(likeness)
-        reason, count = _verdict(vectors[doubtful], similarity, limits)
-        if reason is None:
-            continue
-        newcomer = weighted[doubtful[-count:]].sum(axis=0)
-        nearer = [cosine(newcomer, vectors[i]) > cosine(prototype, vectors[i]) for i in doubtful]
-        first = nearer.index(True)
-        new = faces.add(reason)
-        if trusted < _HARD_COUNT and faces.hosts[current] is None:
-            faces.hosts[current] = new
-        _set_apart(labels, doubtful[:first], similarity[:first], current, limits, faces)
-        current, own = new, doubtful[first:]
-        labels[own] = current
-        prototype = np.zeros_like(prototype)
-        for i in own:
-            prototype = _PROTOTYPE_DECAY * prototype + weighted[i]
-        trusted, doubtful, similarity = len(own), [], []
-    _set_apart(labels, doubtful, similarity, current, limits, faces)
-    return labels
+class _FaceScan:
+    """One pass over the embedded detections of a track that labels each with its tracklet.
+
+    A detection that resembles the prototype joins the current tracklet. Doubtful ones are pending until a later
+    detection shows whether the face has changed or returns.
+
+    Attributes:
+        labels: (E,) index of the tracklet of each embedded detection.
+        origins: Reason and parent of each tracklet.
+    """
+
+    def __init__(self, track: Observations, limits: SplitLimits) -> None:
+        self.labels = np.zeros(len(track.vectors), np.int64)
+        self.origins = [_Origin()]
+        self._limits = limits
+        self._vectors = track.vectors
+        self._weighted = track.vectors * track.quality[:, None]
+        self._begin(0)
+        for row in range(len(track.vectors)):
+            self._add(row)
+        self._settle_pending(len(self._pending))
+
+    def _begin(self, label: int) -> None:
+        self._current = label
+        self._prototype = np.zeros(self._vectors.shape[1])
+        self._size = 0
+        self._pending: list[int] = []
+        self._pending_similarity: list[float] = []
+
+    def _add(self, row: int) -> None:
+        similarity = cosine(self._prototype, self._vectors[row]) if self._size else 1.0
+        if similarity >= self._limits.soft_sim:
+            self._settle_pending(len(self._pending))
+            self._join(row)
+            return
+        self._pending.append(row)
+        self._pending_similarity.append(similarity)
+        if self._is_other_face(_HARD_COUNT, self._limits.hard_sim):
+            self._change_face("hard", _HARD_COUNT)
+        elif self._is_other_face(self._limits.streak, self._limits.soft_sim):
+            self._change_face("streak", self._limits.streak)
+
+    def _join(self, row: int) -> None:
+        self.labels[row] = self._current
+        self._prototype = _PROTOTYPE_DECAY * self._prototype + self._weighted[row]
+        self._size += 1
+
+    def _is_other_face(self, count: int, limit: float) -> bool:
+        """Whether the last ``count`` pending detections are all below the limit and resemble each other."""
+        if len(self._pending) < count or max(self._pending_similarity[-count:]) >= limit:
+            return False
+        vectors = self._vectors[self._pending[-count:]]
+        mutual = (vectors @ vectors.T)[~np.eye(count, dtype=bool)]
+        return bool(mutual.mean() >= self._limits.soft_sim)
+
+    def _change_face(self, reason: SplitReason, count: int) -> None:
+        """Begin a tracklet with the pending detections from the first that is nearer to the new face on."""
+        new_face = self._weighted[self._pending[-count:]].sum(axis=0)
+        vectors = self._vectors[self._pending]
+        first = [cosine(new_face, own) > cosine(self._prototype, own) for own in vectors].index(True)
+        members = self._pending[first:]
+        label = self._new_label(_Origin(reason))
+        if self._size < _HARD_COUNT and self.origins[self._current].parent is None:
+            self.origins[self._current] = self.origins[self._current]._replace(parent=label)
+        self._settle_pending(first)
+        self._begin(label)
+        for row in members:
+            self._join(row)
+
+    def _settle_pending(self, count: int) -> None:
+        """Add the first pending detections to the current tracklet, or to its child if all are below the hard limit."""
+        rows, similarity = self._pending[:count], self._pending_similarity[:count]
+        self._pending, self._pending_similarity = [], []
+        if rows and max(similarity) < self._limits.hard_sim:
+            parent = self.origins[self._current].parent
+            self.labels[rows] = self._new_label(_Origin("hard", self._current if parent is None else parent))
+        else:
+            self.labels[rows] = self._current
+
+    def _new_label(self, origin: _Origin) -> int:
+        self.origins.append(origin)
+        return len(self.origins) - 1
 
 
-def _verdict(
-    vectors: NDArray[np.float32], similarity: list[float], limits: GateLimits
-) -> tuple[Reason, int] | tuple[None, int]:
-    """Whether the last of the doubtful detections are another face, and how many of them say so."""
-    rules: tuple[tuple[Reason, int, float], ...] = (
-        ("hard", _HARD_COUNT, limits.hard_sim),
-        ("streak", limits.streak, limits.soft_sim),
-    )
-    for reason, count, limit in rules:
-        if len(similarity) >= count and max(similarity[-count:]) < limit:
-            alike = vectors[-count:] @ vectors[-count:].T
-            if count == 1 or alike[~np.eye(count, dtype=bool)].mean() >= limits.soft_sim:
-                return reason, count
-    return None, 0
+def _spread_labels(track: Observations, labels_of_embedded: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) labels of all detections; between two embedded ones the label changes where boxes overlap least."""
+    if not len(labels_of_embedded):
+        return np.zeros(len(track.boxes), np.int64)
+    overlap = _step_iou(track.boxes)
+    starts = [before + 1 + int(np.argmin(overlap[before:after])) for before, after in pairwise(track.embedded.tolist())]
+    return np.repeat(labels_of_embedded, np.diff([0, *starts, len(track.boxes)]))
 
 
-def _set_apart(
-    labels: NDArray[np.int64],
-    doubtful: list[int],
-    similarity: list[float],
-    current: int,
-    limits: GateLimits,
-    faces: _Faces,
-) -> None:
-    host = faces.hosts[current]
-    is_other = bool(doubtful) and max(similarity) < limits.hard_sim
-    labels[doubtful] = faces.add("hard", current if host is None else host) if is_other else current
-
-
-def _spread(seen: Observations, of_embedded: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The label of every detection from those of the embedded ones."""
-    if not len(of_embedded):
-        return np.zeros(len(seen.boxes), np.int64)
-    steps = _step_iou(seen.boxes)
-    starts = [0]
-    for i in np.flatnonzero(np.diff(seen.embedded) > 0).tolist():
-        before, after = int(seen.embedded[i]), int(seen.embedded[i + 1])
-        starts.append(before + 1 + int(np.argmin(steps[before:after])))
-    return np.repeat(of_embedded, np.diff([*starts, len(seen.boxes)]))
-
-
-def _divide_at_jumps(seen: Observations, limits: GateLimits, labels: NDArray[np.int64], faces: _Faces) -> None:
-    for jump in box_jumps(seen.boxes, limits.iou).tolist():
+def _split_at_jumps(
+    track: Observations, limits: SplitLimits, labels: NDArray[np.int64], origins: list[_Origin]
+) -> tuple[NDArray[np.int64], list[_Origin]]:
+    """Labels and origins with tracklets divided where the box jumps and the vectors before and after disagree."""
+    labels, origins = labels.copy(), list(origins)
+    for jump in box_jumps(track.boxes, limits.min_iou).tolist():
         label = labels[jump]
         if labels[jump - 1] != label:
             continue
-        own = labels[seen.embedded] == label
-        before = np.flatnonzero(own & (seen.embedded < jump))[-limits.streak :]
-        after = np.flatnonzero(own & (seen.embedded >= jump))[: limits.streak]
-        sides = [seen.quality[rows] @ seen.vectors[rows] for rows in (before, after)]
-        if cosine(*sides) < limits.soft_sim:
+        own = labels[track.embedded] == label
+        before = np.flatnonzero(own & (track.embedded < jump))[-limits.streak :]
+        after = np.flatnonzero(own & (track.embedded >= jump))[: limits.streak]
+        sums = [track.quality[rows] @ track.vectors[rows] for rows in (before, after)]
+        if cosine(*sums) < limits.soft_sim:
             later = np.arange(len(labels)) >= jump
-            labels[later & (labels == label)] = faces.add("iou")
+            labels[later & (labels == label)] = len(origins)
+            origins.append(_Origin("iou"))
+    return labels, origins
 
 
 def box_jumps(boxes: NDArray[np.float32], min_iou: float) -> NDArray[np.int64]:
-    """Positions whose box overlaps the one before by less."""
+    """Positions of boxes whose IoU with the previous box is below ``min_iou``."""
     return np.asarray(np.flatnonzero(_step_iou(boxes) < min_iou) + 1)
 
 
 def _step_iou(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N - 1,) intersection over union of each box and the next."""
-    first, second = boxes[:-1].astype(np.float64), boxes[1:].astype(np.float64)
-    sides = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
-    intersection = np.clip(sides, 0, None).prod(axis=1)
-    union = sum((side[:, 2:] - side[:, :2]).prod(axis=1) for side in (first, second)) - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    """(N - 1,) IoU of each box with the next."""
+    return paired_iou(boxes[:-1], boxes[1:])
+
+
+def _time_gaps(ts_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions after a time without a detection."""
+    steps_s = np.diff(ts_s)
+    if not len(steps_s):
+        return np.empty(0, np.int64)
+    return np.flatnonzero(steps_s > _GAP_STEPS * np.median(steps_s)) + 1
 
 
 def cosine(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Cosine of the angle between two vectors; 0 where one of them is zero."""
+    """Cosine similarity of two vectors; 0 where one of them is zero."""
     lengths = float(np.linalg.norm(first) * np.linalg.norm(second))
     return float(first @ second) / lengths if lengths else 0.0

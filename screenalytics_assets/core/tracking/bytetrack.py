@@ -1,12 +1,12 @@
-"""Detections followed through a shot: ByteTrack (Zhang et al., ECCV 2022), timed in seconds.
+"""Faces tracked through a shot: ByteTrack (Zhang et al., ECCV 2022) with buffers in seconds.
 
-The association is roboflow's ``trackers`` (Apache-2.0). Three things are different. A track begins with its
-first detection, not with the second one, so that no detection is lost. The tracker is made anew at each cut,
-since no motion model holds across one. And since the whole shot is known, a track is also followed backwards
-from where it began: ByteTrack lets a weak detection continue a track, and time has no direction for that.
+The association is roboflow's ``trackers`` (Apache-2.0), with three differences. A track begins with its first
+detection, not with the second, so that no detection is lost. Each shot has a new tracker, since no motion model holds
+across a cut. And since the whole shot is known, weak detections also extend a track backwards from its first
+detection, as ByteTrack lets them continue it forwards.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +24,10 @@ from screenalytics_assets.core.common.geometry import iou_matrix
 from screenalytics_assets.core.tracking.track_table import tracks_table
 
 _REFERENCE_FPS = 30.0
-"""``trackers`` counts its lost-track buffer in frames of 30 a second; its motion model takes steps of them."""
+"""``trackers`` counts its buffer of lost tracks, and the steps of its motion model, in frames at this rate."""
 
 LOW_CONFIDENCE = "low_confidence"
-"""Reason of a detection that starts no track and continues none."""
+"""Reason of a detection that is in no track."""
 
 
 class Tracking(NamedTuple):
@@ -37,10 +37,17 @@ class Tracking(NamedTuple):
     untracked: pa.Table
 
 
-class _ByteTrack(ByteTrackTracker):
-    """ByteTrack whose tracks have their id from the first detection on and last for seconds."""
+class _Frame(NamedTuple):
+    """An analysed frame: its time in seconds and the rows of its detections."""
 
-    # Not for the library's registry of trackers and its tuning.
+    ts_s: float
+    rows: NDArray[np.int64]
+
+
+class _ByteTrack(ByteTrackTracker):
+    """ByteTrack whose tracks have an id from the first detection on, and a buffer in seconds."""
+
+    # Keeps the class out of the registry and the parameter search of the library.
     tracker_id = None  # type: ignore[assignment]
     search_space = None  # type: ignore[assignment]
 
@@ -92,77 +99,83 @@ def track_faces(
     """Link the detections of each shot into tracks.
 
     Args:
-        analysed_frames: The frames that the detector has seen, with or without faces.
-        detections: The faces found in them.
+        analysed_frames: The frames that were analysed, with or without faces, in any order.
+        detections: The faces found in them, in any order.
         frame_size_px: Width and height; the motion model's noise is in pixels.
         track_thresh: Detections with at least this score start tracks and are matched first.
         match_thresh: Least IoU between a detection and the box that a track predicts, in both passes.
-        track_buffer_s: A track that frames were analysed without for longer has ended.
+        track_buffer_s: A track ends when no detection continues it for longer than this.
 
     Returns:
-        Tracks in the order in which they begin; the order of the rows that are given changes nothing.
+        Tracks in the order in which they begin.
     """
     detections = detections.sort_by([("frame_idx", "ascending"), ("detection_id", "ascending")])
     boxes_px = boxes_of(detections["bbox"]) * np.array(frame_size_px * 2, np.float32)
     confidence = column_of(detections, "confidence")
+    shots = _frames_by_shot(analysed_frames, detections)
     tracker_ids = np.full(detections.num_rows, -1, np.int64)
     next_id = 0
-    for shot_frames in _by_shot(analysed_frames, detections):
+    for frames in shots:
         tracker = _ByteTrack(track_thresh=track_thresh, match_thresh=match_thresh, track_buffer_s=track_buffer_s)
-        for ts_s, rows in shot_frames:
-            seen = sv.Detections(xyxy=boxes_px[rows], confidence=confidence[rows], data={"row": np.asarray(rows)})
-            followed = tracker.update(seen, timestamp=ts_s)
-            if followed.tracker_id is None or not len(followed):
+        for ts_s, rows in frames:
+            found = sv.Detections(xyxy=boxes_px[rows], confidence=confidence[rows], data={"row": rows})
+            tracked = tracker.update(found, timestamp=ts_s)
+            if tracked.tracker_id is None or not len(tracked):
                 continue
-            found = followed.tracker_id >= 0
-            tracker_ids[followed.data["row"][found]] = followed.tracker_id[found] + next_id
-        _extend_backwards(tracker_ids, shot_frames, boxes_px, match_thresh, track_buffer_s)
+            has_id = tracked.tracker_id >= 0
+            tracker_ids[tracked.data["row"][has_id]] = tracked.tracker_id[has_id] + next_id
         next_id = max(next_id, int(tracker_ids.max(initial=-1)) + 1)
+    tracker_ids = _extended_backwards(tracker_ids, shots, boxes_px, match_thresh, track_buffer_s)
     return Tracking(tracks_table(detections, tracker_ids), _untracked_table(detections, tracker_ids))
 
 
-def _extend_backwards(
+def _extended_backwards(
     tracker_ids: NDArray[np.int64],
-    shot_frames: list[tuple[float, NDArray[np.int64]]],
+    shots: Sequence[Sequence[_Frame]],
     boxes_px: NDArray[np.float32],
     match_thresh: float,
     track_buffer_s: float,
-) -> None:
-    """Give detections in no track to the track that begins right after them in the same place."""
-    begun: dict[int, tuple[float, int]] = {}
-    for ts_s, rows in reversed(shot_frames):
-        free = rows[tracker_ids[rows] < 0]
-        present = set(tracker_ids[rows].tolist())
-        heads = {
-            track: row
-            for track, (head_s, row) in begun.items()
-            if head_s - ts_s <= track_buffer_s and track not in present
-        }
-        if heads and len(free):
-            overlap = iou_matrix(boxes_px[list(heads.values())], boxes_px[free])
-            for head, candidate in zip(*linear_sum_assignment(overlap, maximize=True), strict=True):
-                if overlap[head, candidate] >= match_thresh:
-                    tracker_ids[free[candidate]] = list(heads)[head]
-        begun |= {int(tracker_ids[row]): (ts_s, int(row)) for row in rows if tracker_ids[row] >= 0}
+) -> NDArray[np.int64]:
+    """Track ids in which detections without a track join the track that begins after them in the same place."""
+    extended = tracker_ids.copy()
+    for frames in shots:
+        first_of_track: dict[int, tuple[float, int]] = {}
+        for ts_s, rows in reversed(frames):
+            free = rows[extended[rows] < 0]
+            present = set(extended[rows].tolist())
+            heads = {
+                track: row
+                for track, (first_s, row) in first_of_track.items()
+                if first_s - ts_s <= track_buffer_s and track not in present
+            }
+            if heads and len(free):
+                overlap = iou_matrix(boxes_px[list(heads.values())], boxes_px[free])
+                for head, candidate in zip(*linear_sum_assignment(overlap, maximize=True), strict=True):
+                    if overlap[head, candidate] >= match_thresh:
+                        extended[free[candidate]] = list(heads)[head]
+            first_of_track |= {int(extended[row]): (ts_s, int(row)) for row in rows if extended[row] >= 0}
+    return extended
 
 
-def _by_shot(analysed_frames: pa.Table, detections: pa.Table) -> Iterator[list[tuple[float, NDArray[np.int64]]]]:
+def _frames_by_shot(analysed_frames: pa.Table, detections: pa.Table) -> list[list[_Frame]]:
+    """The analysed frames of each shot in time; ``detections`` are sorted by frame."""
     frame_idx = column_of(detections, "frame_idx")
     frames = analysed_frames.sort_by("frame_idx")
     starts = np.searchsorted(frame_idx, column_of(frames, "frame_idx"), side="left")
     ends = np.searchsorted(frame_idx, column_of(frames, "frame_idx"), side="right")
-    shots = column_of(frames, "shot_idx")
-    times_s = column_of(frames, "ts_s")
-    for shot in np.unique(shots):
-        yield [(float(times_s[i]), np.arange(starts[i], ends[i])) for i in np.flatnonzero(shots == shot)]
+    shots, times_s = column_of(frames, "shot_idx"), column_of(frames, "ts_s")
+    return [
+        [_Frame(float(times_s[i]), np.arange(starts[i], ends[i])) for i in np.flatnonzero(shots == shot)]
+        for shot in np.unique(shots)
+    ]
 
 
 def _untracked_table(detections: pa.Table, tracker_ids: NDArray[np.int64]) -> pa.Table:
-    left = detections.filter(pa.array(tracker_ids < 0))
+    untracked = detections.filter(pa.array(tracker_ids < 0))
     return table_of(
         schemas.UNTRACKED,
         {
-            **{name: left[name] for name in ("ep_id", "detection_id", "frame_idx", "ts_s")},
-            "reason": [LOW_CONFIDENCE] * left.num_rows,
+            **{name: untracked[name] for name in ("ep_id", "detection_id", "frame_idx", "ts_s")},
+            "reason": [LOW_CONFIDENCE] * untracked.num_rows,
         },
     )

@@ -1,4 +1,4 @@
-"""Tracks of two people, found and cut afterwards from the vectors that there are already."""
+"""The appearance split once more, over tracks of an earlier run, with the vectors that already exist."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,29 +9,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.common.arrow import column_of, table_of
+from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.common.schemas import CUTS
-from screenalytics_assets.core.tracking.appearance_split import GateLimits
-from screenalytics_assets.core.tracking.split_and_link import Cut, gate_tracks
+from screenalytics_assets.core.tracking.appearance_split import SplitLimits
+from screenalytics_assets.core.tracking.split_and_link import Cut, split_and_link
+from screenalytics_assets.core.tracking.track_table import track_ids_by_detection
 
 Vectors = Mapping[str, NDArray[np.float32]]
-"""Vectors of unit norm by detection id, all of one embedder."""
+"""Unit vectors by detection id, all of one embedder."""
 
 
 def known_vectors(rows: pa.Table, vectors: NDArray[np.float32], model_digest: str) -> dict[str, NDArray[np.float32]]:
-    """The vectors that an embedder has made, by detection id.
+    """The vectors of one embedder, by detection id.
 
     Args:
-        rows: detection_id and model_digest; row i is about vector i.
+        rows: Table with ``detection_id`` and ``model_digest``; row i describes vector i.
         vectors: (N, 512) float32.
-        model_digest: The embedder.
+        model_digest: Digest of the embedder.
     """
-    made_by = zip(rows["detection_id"].to_pylist(), rows["model_digest"].to_pylist(), strict=True)
-    return {detection_id: vectors[row] for row, (detection_id, digest) in enumerate(made_by) if digest == model_digest}
+    digests = zip(rows["detection_id"].to_pylist(), rows["model_digest"].to_pylist(), strict=True)
+    return {detection_id: vectors[row] for row, (detection_id, digest) in enumerate(digests) if digest == model_digest}
 
 
 class Resplit(NamedTuple):
-    """Tracks, and the cuts that made them, rows of the cuts table."""
+    """Tracks, and where they were divided, in the declared schemas."""
 
     tracks: pa.Table
     cuts: pa.Table
@@ -41,67 +42,60 @@ def resplit_tracks(
     tracks: pa.Table,
     detections: pa.Table,
     known: Vectors,
-    limits: GateLimits,
+    limits: SplitLimits,
     *,
     interval_s: float,
-    rejoin_gap_s: float,
+    max_gap_s: float,
 ) -> Resplit:
-    """The appearance gate over tracks that exist, with nothing newly embedded.
+    """Split and link existing tracks without embedding anything.
 
     Args:
-        tracks: Tracks, gated or not.
+        tracks: Tracks before or after an appearance split.
         detections: The detections of the episode.
-        known: The vectors that the gate may compare.
+        known: The vectors to compare.
         limits: When a track shows another face.
-        interval_s: The best of each such stretch is compared, and all where the face changes.
-        rejoin_gap_s: Pieces of one face at most this far apart in time are one track.
+        interval_s: As for `split_and_link`.
+        max_gap_s: As for `split_and_link`.
 
     Returns:
-        The same detections in tracks. A track that begins where one began before keeps its id and the reason of its
-        beginning, so that what is in order stays as it is; further pieces have numbers that no track had.
+        Tracks of the same detections. A track that begins with the same detection as an earlier one keeps its id and
+        its split reason, so correct tracks do not change; new tracks have numbers that no track had.
     """
     if not tracks.num_rows:
-        return nothing_cut(tracks)
+        return unsplit(tracks)
     has_vector = pc.is_in(detections["detection_id"], value_set=pa.array(list(known), pa.string())).to_numpy()
 
     def recall(detection_ids: Sequence[str]) -> NDArray[np.float32]:
         return np.stack([known[detection_id] for detection_id in detection_ids])
 
-    gated = gate_tracks(
+    split = split_and_link(
         tracks,
         detections,
         has_vector,
         recall,
         limits,
         interval_s=interval_s,
-        rejoin_gap_s=rejoin_gap_s,
+        max_gap_s=max_gap_s,
         model_digest="",
     )
-    found = _with_earlier_ids(gated.tracks, tracks)
-    return Resplit(found, _cuts_table(gated.cuts, tracks, found, detections))
+    found = _with_earlier_ids(split.tracks, tracks)
+    return Resplit(found, _cuts_table(split.cuts, tracks, found, detections))
 
 
-def nothing_cut(tracks: pa.Table) -> Resplit:
-    """Tracks as they are."""
+def unsplit(tracks: pa.Table) -> Resplit:
+    """The same tracks and no cuts."""
     columns: dict[str, list[str]] = {name: [] for name in CUTS.names}
     return Resplit(tracks, table_of(CUTS, columns))
 
 
 def cut_counts(cuts: pa.Table) -> dict[str, int]:
-    """Number of cuts by reason, ``hard``, ``streak`` and ``iou``, and in ``total``."""
+    """Number of cuts by reason (``hard``, ``streak``, ``iou``) and in ``total``."""
     reasons = Counter(cuts["reason"].to_pylist())
     return {**{reason: reasons[reason] for reason in ("hard", "streak", "iou")}, "total": cuts.num_rows}
 
 
-def track_of_detection(tracks: pa.Table) -> dict[str, str]:
-    """The track of each detection that is in one."""
-    boxes = tracks["boxes"].combine_chunks()
-    track_ids = np.repeat(column_of(tracks, "track_id"), boxes.value_lengths().to_numpy()).tolist()
-    return dict(zip(boxes.flatten().field("detection_id").to_pylist(), track_ids, strict=True))
-
-
 def _cuts_table(cuts: Sequence[Cut], before: pa.Table, after: pa.Table, detections: pa.Table) -> pa.Table:
-    old, new = track_of_detection(before), track_of_detection(after)
+    old, new = track_ids_by_detection(before), track_ids_by_detection(after)
     ts_s = dict(zip(detections["detection_id"].to_pylist(), detections["ts_s"].to_pylist(), strict=True))
     ids = [cut.detection_id for cut in cuts]
     return table_of(
@@ -118,17 +112,18 @@ def _cuts_table(cuts: Sequence[Cut], before: pa.Table, after: pa.Table, detectio
 
 
 def _with_earlier_ids(found: pa.Table, earlier: pa.Table) -> pa.Table:
+    """Tracks with the id and reason of the earlier track that begins with the same detection, or a new id."""
     ids_and_reasons = zip(earlier["track_id"].to_pylist(), earlier["split_reason"].to_pylist(), strict=True)
-    began = dict(zip(_first_detections(earlier), ids_and_reasons, strict=True))
-    number = max(int(track_id.rpartition("-")[2]) for track_id, _ in began.values())
+    known = dict(zip(_first_detections(earlier), ids_and_reasons, strict=True))
+    number = max(int(track_id.rpartition("-")[2]) for track_id, _ in known.values())
     ids, reasons = [], []
     for first, reason in zip(_first_detections(found), found["split_reason"].to_pylist(), strict=True):
-        known = began.get(first)
-        if known is None:
+        if first not in known:
             number += 1
-            known = (f"track-{number:05d}", reason)
-        ids.append(known[0])
-        reasons.append(known[1])
+            known[first] = (f"track-{number:05d}", reason)
+        track_id, split_reason = known[first]
+        ids.append(track_id)
+        reasons.append(split_reason)
     for name, values in (("track_id", ids), ("split_reason", reasons)):
         column = found.schema.get_field_index(name)
         found = found.set_column(column, found.schema.field(name), pa.array(values, pa.string()))

@@ -1,4 +1,4 @@
-"""The tracks of an episode after the appearance gate: divided where the face changes, joined where it is the same."""
+"""Tracks after the appearance split: divided where the face changes, linked where it is the same."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,34 +11,37 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import boxes_of, column_of, table_of
 from screenalytics_assets.core.tracking.appearance_split import (
-    GateLimits,
     Observations,
-    Piece,
-    Reason,
-    around_unlike,
+    SplitLimits,
+    SplitReason,
     box_jumps,
-    find_pieces,
+    sample_around_changes,
     sample_observations,
+    split_track,
 )
-from screenalytics_assets.core.tracking.near_duplicates import stand_ins
+from screenalytics_assets.core.tracking.near_duplicates import representatives
 from screenalytics_assets.core.tracking.track_table import tracks_table
-from screenalytics_assets.core.tracking.tracklet_linking import rejoin
+from screenalytics_assets.core.tracking.tracklet_linking import ShotTracklet, link_shot
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-"""From detection ids to (N, 512) float32 of unit norm, row i for id i."""
+"""From detection ids to (N, 512) float32 unit rows, row i for id i."""
 
 
 class Cut(NamedTuple):
-    """Where a track was divided: the first detection that shows another face than the track before, and why."""
+    """Where a track was divided: the first detection that shows another face, and why."""
 
     detection_id: str
-    reason: Reason
+    reason: SplitReason
 
 
-class GatedTracks(NamedTuple):
-    """Tracks, the detections that were embedded for them, each once, and where tracks were divided.
+class SplitTracks(NamedTuple):
+    """Tracks after the split, what was embedded for it, and where tracks were divided.
 
-    Row i of the table is vector i.
+    Attributes:
+        tracks: Rows of the tracks table.
+        embedded: Rows of the table of split embeddings, each detection once.
+        vectors: (N, 512) float32, row i for row i of ``embedded``.
+        cuts: By track, then in time.
     """
 
     tracks: pa.Table
@@ -47,238 +50,211 @@ class GatedTracks(NamedTuple):
     cuts: tuple[Cut, ...] = ()
 
 
-def gate_tracks(
+def split_and_link(
     tracks: pa.Table,
     detections: pa.Table,
-    trusted: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
     embed: Embed,
-    limits: GateLimits,
+    limits: SplitLimits,
     *,
     interval_s: float,
-    rejoin_gap_s: float,
+    max_gap_s: float,
     model_digest: str,
-    pictures: NDArray[np.uint8] | None = None,
-    still_s: float = 0.0,
-) -> GatedTracks:
-    """Divide tracks that show several people, and join the pieces of a shot that show one.
+    patches: NDArray[np.uint8] | None = None,
+    max_duplicate_s: float = 0.0,
+) -> SplitTracks:
+    """Divide tracks that show several people, and link the tracklets of a shot that show one.
 
     Args:
-        tracks: Tracks as motion alone gives them.
+        tracks: Tracks from motion alone.
         detections: The detections of the episode, in any order.
-        trusted: (N,) for each detection, whether it has a crop that is good enough to mean something.
-        embed: Makes vectors; never asked twice for a detection.
+        usable: (N,) whether each detection has a crop that is good enough to be embedded.
+        embed: Computes vectors; called at most once for a detection.
         limits: When a track shows another face.
-        interval_s: The best trusted detection of each stretch of this length is embedded, or one whose picture is the
-            same, and around changes all.
-        rejoin_gap_s: Pieces of one face at most this far apart in time are one track.
+        interval_s: The best usable detection of each interval of this length is embedded, or its representative, and
+            all usable detections around a change.
+        max_gap_s: Tracklets of one face at most this far apart in time are linked.
         model_digest: Digest of the embedder.
-        pictures: (N, 20, 20) for each detection its `face_picture`; without them none stands for another one.
-        still_s: One detection stands for others at most this long.
+        patches: (N, 20, 20) the `face_patch` of each detection; without them there are no near-duplicates.
+        max_duplicate_s: Longest time that one crop represents its near-duplicates.
 
     Returns:
-        The same detections in tracks; a track that begins at a split says why.
+        Tracks of the same detections; a track that begins at a split has a reason.
     """
     order = pc.sort_indices(detections, [("frame_idx", "ascending"), ("detection_id", "ascending")]).to_numpy()
-    gate = _Gate(detections.take(order), trusted[order], embed)
-    if pictures is not None:
-        gate.find_still(tracks, pictures[order], limits.iou, still_s)
-    members = gate.members(tracks)
-    gate.embed_rows([gate.sampled(rows, interval_s, limits.iou) for rows in members])
-    gate.embed_rows([gate.refined(rows, limits.soft_sim) for rows in members])
-    labels = np.full(detections.num_rows, -1, np.int64)
+    faces = _Faces(detections.take(order), usable[order], embed)
+    members = _rows_of_tracks(tracks, faces.table)
+    representative = np.arange(len(faces.ids))
+    if patches is not None:
+        representative = _representatives(faces, members, patches[order], limits.min_iou, max_duplicate_s)
+    _embed_samples(faces, members, representative, limits, interval_s)
+    labels = np.full(len(faces.ids), -1, np.int64)
     reasons: dict[int, str | None] = {}
+    cuts: list[Cut] = []
     shots = column_of(tracks, "shot_idx")
     for shot in np.unique(shots):
-        in_shot = [members[i] for i in np.flatnonzero(shots == shot)]
-        gate.label_shot(in_shot, limits, interval_s, rejoin_gap_s, labels, reasons)
-    return GatedTracks(
-        tracks_table(gate.detections, labels, reasons),
-        gate.embedded_table(model_digest),
-        gate.vectors_by_row(),
-        tuple(gate.cuts),
+        tracklets = _split_shot(faces, [members[i] for i in np.flatnonzero(shots == shot)], limits)
+        sums = np.stack([faces.weighted_sum(tracklet.rows) for tracklet in tracklets])
+        groups = link_shot(tracklets, sums, min_sim=limits.soft_sim, max_gap_s=max_gap_s, interval_s=interval_s)
+        cuts += _cuts_of_shot(faces.ids, tracklets, groups)
+        for track in _merge_groups(tracklets, groups):
+            reasons[len(reasons)] = track.reason
+            labels[track.rows] = len(reasons) - 1
+    return SplitTracks(
+        tracks_table(faces.table, labels, reasons), faces.embedded_table(model_digest), faces.vectors(), tuple(cuts)
     )
 
 
-def no_embeddings() -> tuple[pa.Table, NDArray[np.float32]]:
-    """What is published as embedded where the gate is off: nothing."""
+def no_split_embeddings() -> tuple[pa.Table, NDArray[np.float32]]:
+    """Empty table and vectors, which are published where the appearance split is switched off."""
     columns: dict[str, list[str]] = {name: [] for name in schemas.GATE.names}
     return table_of(schemas.GATE, columns), np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32)
 
 
-class _Gate:
-    """The detections of an episode by frame, and the vectors of those that were embedded so far."""
+class _Faces:
+    """The detections of an episode in frame order, and the vectors of those embedded so far.
 
-    def __init__(self, detections: pa.Table, trusted: NDArray[np.bool_], embed: Embed) -> None:
-        self.detections = detections
-        self._trusted = trusted
+    Rows below are rows of ``table``.
+    """
+
+    def __init__(self, table: pa.Table, usable: NDArray[np.bool_], embed: Embed) -> None:
+        self.table = table
+        self.usable = usable
+        self.ids: list[str] = table["detection_id"].to_pylist()
+        self.ts_s = column_of(table, "ts_s")
+        self.boxes = boxes_of(table["bbox"])
+        self.quality = np.maximum(column_of(table, "quality_score"), np.finfo(np.float32).eps)
         self._embed = embed
-        self._ids: list[str] = detections["detection_id"].to_pylist()
-        self._ts_s = column_of(detections, "ts_s")
-        self._boxes = boxes_of(detections["bbox"])
-        self._quality = np.maximum(column_of(detections, "quality_score"), np.finfo(np.float32).eps)
         self._vectors = np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32)
-        self._vector_of_row = np.full(len(self._ids), -1, np.int64)
-        self._stand_in = np.arange(len(self._ids))
-        self.cuts: list[Cut] = []
+        self._vector_of_row = np.full(len(self.ids), -1, np.int64)
 
-    def members(self, tracks: pa.Table) -> list[NDArray[np.int64]]:
-        """The rows of each track's detections, in time."""
-        boxes = tracks["boxes"].combine_chunks()
-        ids = boxes.flatten().field("detection_id")
-        rows = pc.index_in(ids, value_set=self.detections["detection_id"].combine_chunks()).to_numpy()
-        parts = np.split(rows.astype(np.int64), np.cumsum(boxes.value_lengths().to_numpy()))
-        return [np.sort(part) for part in parts[:-1]]
-
-    def find_still(self, tracks: pa.Table, pictures: NDArray[np.uint8], min_iou: float, still_s: float) -> None:
-        """Find the detections that another one of their track stands for, because it shows the same."""
-        for rows in self.members(tracks):
-            own = rows[self._trusted[rows]]
-            jumps = np.searchsorted(own, rows[box_jumps(self._boxes[rows], min_iou)])
-            times_s, quality = self._ts_s[own], self._quality[own]
-            self._stand_in[own] = own[stand_ins(times_s, quality, pictures[own], jumps, still_s=still_s)]
-
-    def sampled(self, rows: NDArray[np.int64], interval_s: float, min_iou: float) -> NDArray[np.int64]:
-        """The rows of a track to embed first."""
-        chosen = sample_observations(
-            self._ts_s[rows],
-            self._boxes[rows],
-            self._quality[rows],
-            self._trusted[rows],
-            interval_s=interval_s,
-            min_iou=min_iou,
-        )
-        return self._stand_in[rows[chosen]]
-
-    def refined(self, rows: NDArray[np.int64], soft_sim: float) -> NDArray[np.int64]:
-        """The rows of a track to embed because the face around them changes."""
-        stand_in = np.searchsorted(rows, self._stand_in[rows])
-        return np.asarray(rows[around_unlike(self._observations(rows), self._trusted[rows], stand_in, soft_sim)])
-
-    def embed_rows(self, parts: Sequence[NDArray[np.int64]]) -> None:
-        """Embed detections that are not yet."""
+    def embed(self, parts: Sequence[NDArray[np.int64]]) -> None:
+        """Embed the rows that have no vector yet."""
         rows = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
         rows = rows[self._vector_of_row[rows] < 0]
         if len(rows):
             self._vector_of_row[rows] = len(self._vectors) + np.arange(len(rows))
-            self._vectors = np.concatenate([self._vectors, self._embed([self._ids[row] for row in rows])])
+            self._vectors = np.concatenate([self._vectors, self._embed([self.ids[row] for row in rows])])
 
-    def label_shot(
-        self,
-        tracks: Sequence[NDArray[np.int64]],
-        limits: GateLimits,
-        interval_s: float,
-        rejoin_gap_s: float,
-        labels: NDArray[np.int64],
-        reasons: dict[int, str | None],
-    ) -> None:
-        """Write the new tracks of a shot into the labels, and why they begin."""
-        pieces: list[Piece] = []
-        rows_of_piece: list[NDArray[np.int64]] = []
-        track_of_piece: list[int] = []
-        for track, rows in enumerate(tracks):
-            first = len(pieces)
-            for piece in find_pieces(self._observations(rows), limits):
-                pieces.append(piece._replace(host=None if piece.host is None else first + piece.host))
-                rows_of_piece.append(rows[piece.positions])
-                track_of_piece.append(track)
-        times_s = [self._ts_s[rows] for rows in rows_of_piece]
-        sums = np.stack([self._sum(rows) for rows in rows_of_piece])
-        groups = rejoin(times_s, sums, min_sim=limits.soft_sim, max_gap_s=rejoin_gap_s)
-        hosts = _hosts(pieces, times_s, track_of_piece, groups, interval_s)
-        _return_to_hosts(hosts, times_s, groups)
-        self._note_cuts(pieces, rows_of_piece, track_of_piece, groups)
-        offset = int(labels.max(initial=-1)) + 1
-        begins: dict[int, int] = {}
-        for piece, rows, group in zip(pieces, rows_of_piece, groups.tolist(), strict=True):
-            labels[rows] = offset + group
-            if rows[0] <= begins.get(offset + group, rows[0]):
-                begins[offset + group] = int(rows[0])
-                reasons[offset + group] = piece.reason
+    def observations(self, rows: NDArray[np.int64]) -> Observations:
+        """The detections of one track or tracklet."""
+        embedded = np.flatnonzero(self._vector_of_row[rows] >= 0)
+        vectors = self._vectors[self._vector_of_row[rows[embedded]]]
+        return Observations(self.boxes[rows], embedded, vectors, self.quality[rows[embedded]])
 
-    def _note_cuts(
-        self,
-        pieces: Sequence[Piece],
-        rows_of_piece: Sequence[NDArray[np.int64]],
-        track_of_piece: Sequence[int],
-        groups: NDArray[np.int64],
-    ) -> None:
-        seen: set[tuple[int, int]] = set()
-        in_time = sorted(range(len(pieces)), key=lambda i: (track_of_piece[i], int(rows_of_piece[i][0])))
-        for i in in_time:
-            reason, face = pieces[i].reason, (track_of_piece[i], int(groups[i]))
-            if reason is not None and face not in seen:
-                self.cuts.append(Cut(self._ids[rows_of_piece[i][0]], reason))
-            seen.add(face)
+    def weighted_sum(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(512,) quality-weighted sum of the vectors; zeros where there is none."""
+        observed = self.observations(rows)
+        return np.asarray(observed.quality @ observed.vectors, np.float32)
 
     def embedded_table(self, model_digest: str) -> pa.Table:
-        """The embedded detections, by frame."""
+        """The embedded detections."""
         rows = self._embedded_rows()
-        return table_of(
-            schemas.GATE,
-            {
-                "ep_id": self.detections["ep_id"].take(rows),
-                "detection_id": [self._ids[row] for row in rows],
-                "model_digest": [model_digest] * len(rows),
-            },
-        )
+        columns = {
+            "ep_id": self.table["ep_id"].take(rows),
+            "detection_id": [self.ids[row] for row in rows],
+            "model_digest": [model_digest] * len(rows),
+        }
+        return table_of(schemas.GATE, columns)
 
-    def vectors_by_row(self) -> NDArray[np.float32]:
-        """The vectors in the order of the table."""
+    def vectors(self) -> NDArray[np.float32]:
+        """The vectors in the order of `embedded_table`."""
         return self._vectors[self._vector_of_row[self._embedded_rows()]]
 
     def _embedded_rows(self) -> NDArray[np.int64]:
         return np.asarray(np.flatnonzero(self._vector_of_row >= 0))
 
-    def _observations(self, rows: NDArray[np.int64]) -> Observations:
-        embedded = np.flatnonzero(self._vector_of_row[rows] >= 0)
-        return Observations(
-            self._boxes[rows],
-            embedded,
-            self._vectors[self._vector_of_row[rows[embedded]]],
-            self._quality[rows[embedded]],
-        )
 
-    def _sum(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        seen = self._observations(rows)
-        return np.asarray(seen.quality @ seen.vectors, np.float32)
+def _rows_of_tracks(tracks: pa.Table, detections: pa.Table) -> list[NDArray[np.int64]]:
+    """For each track the rows of its detections, ascending."""
+    boxes = tracks["boxes"].combine_chunks()
+    ids = boxes.flatten().field("detection_id")
+    rows = pc.index_in(ids, value_set=detections["detection_id"].combine_chunks()).to_numpy()
+    parts = np.split(rows.astype(np.int64), np.cumsum(boxes.value_lengths().to_numpy()))
+    return [np.sort(part) for part in parts[:-1]]
 
 
-def _hosts(
-    pieces: Sequence[Piece],
-    times_s: Sequence[NDArray[np.float64]],
-    track_of_piece: Sequence[int],
-    groups: NDArray[np.int64],
+def _representatives(
+    faces: _Faces,
+    members: Sequence[NDArray[np.int64]],
+    patches: NDArray[np.uint8],
+    min_iou: float,
+    max_duplicate_s: float,
+) -> NDArray[np.int64]:
+    """(N,) row of the representative of each detection."""
+    found = np.arange(len(faces.ids))
+    for rows in members:
+        own = rows[faces.usable[rows]]
+        jumps = np.searchsorted(own, rows[box_jumps(faces.boxes[rows], min_iou)])
+        times_s, quality = faces.ts_s[own], faces.quality[own]
+        found[own] = own[representatives(times_s, quality, patches[own], jumps, max_duplicate_s=max_duplicate_s)]
+    return found
+
+
+def _embed_samples(
+    faces: _Faces,
+    members: Sequence[NDArray[np.int64]],
+    representative: NDArray[np.int64],
+    limits: SplitLimits,
     interval_s: float,
-) -> list[int | None]:
-    """For each piece the one that gets it back if nobody else shows the face.
-
-    Where a face returns within the interval at which it is looked at, the moment between was one look, however many
-    detections it has.
-    """
-    hosts = [piece.host for piece in pieces]
-    tracks = np.asarray(track_of_piece)
-    start_s = np.array([times[0] for times in times_s])
-    end_s = np.array([times[-1] for times in times_s])
-    for index in range(len(pieces)):
-        before = np.flatnonzero((tracks == tracks[index]) & (end_s < start_s[index]))
-        after = np.flatnonzero((tracks == tracks[index]) & (start_s > end_s[index]))
-        if hosts[index] is None and len(before) and len(after) and end_s[index] - start_s[index] < interval_s:
-            previous, following = before[np.argmax(end_s[before])], after[np.argmin(start_s[after])]
-            hosts[index] = int(previous) if groups[previous] == groups[following] else None
-    return hosts
-
-
-def _return_to_hosts(
-    hosts: Sequence[int | None], times_s: Sequence[NDArray[np.float64]], groups: NDArray[np.int64]
 ) -> None:
-    """Give what nobody else has claimed back to the track it was in, unless that one has others in its frames."""
-    alone = (np.bincount(groups, minlength=len(groups)) == 1)[groups]
-    for index in np.flatnonzero(alone).tolist():
-        host = hosts[index]
-        while host is not None and alone[host] and hosts[host] is not None:
-            host = hosts[host]
-        if host is None:
-            continue
-        taken = np.concatenate([times_s[i] for i in np.flatnonzero(groups == groups[host]).tolist()])
-        if not np.isin(times_s[index], taken).any():
-            groups[index] = groups[host]
+    """Embed some detections of each track, then more where the face changes."""
+    samples = [
+        sample_observations(
+            faces.ts_s[rows],
+            faces.boxes[rows],
+            faces.quality[rows],
+            faces.usable[rows],
+            interval_s=interval_s,
+            min_iou=limits.min_iou,
+        )
+        for rows in members
+    ]
+    faces.embed([representative[rows[chosen]] for rows, chosen in zip(members, samples, strict=True)])
+    around_changes = []
+    for rows in members:
+        own = np.searchsorted(rows, representative[rows])
+        chosen = sample_around_changes(faces.observations(rows), faces.usable[rows], own, limits.soft_sim)
+        around_changes.append(rows[chosen])
+    faces.embed(around_changes)
+
+
+def _split_shot(faces: _Faces, members: Sequence[NDArray[np.int64]], limits: SplitLimits) -> list[ShotTracklet]:
+    """The tracklets of a shot, track by track."""
+    found: list[ShotTracklet] = []
+    for track, track_rows in enumerate(members):
+        first = len(found)
+        for tracklet in split_track(faces.observations(track_rows), limits):
+            rows = track_rows[tracklet.positions]
+            parent = None if tracklet.parent is None else first + tracklet.parent
+            found.append(ShotTracklet(track, rows, faces.ts_s[rows], tracklet.reason, parent))
+    return found
+
+
+class _NewTrack(NamedTuple):
+    """Rows of the detections of a track, and the reason of its first tracklet."""
+
+    rows: NDArray[np.int64]
+    reason: SplitReason | None
+
+
+def _merge_groups(tracklets: Sequence[ShotTracklet], groups: NDArray[np.int64]) -> list[_NewTrack]:
+    found = []
+    for group in np.unique(groups).tolist():
+        own = [tracklets[i] for i in np.flatnonzero(groups == group).tolist()]
+        first = min(own, key=lambda tracklet: int(tracklet.rows[0]))
+        found.append(_NewTrack(np.concatenate([tracklet.rows for tracklet in own]), first.reason))
+    return found
+
+
+def _cuts_of_shot(ids: Sequence[str], tracklets: Sequence[ShotTracklet], groups: NDArray[np.int64]) -> list[Cut]:
+    """The first detection of each other face of a track; a face that returns is no second cut."""
+    cuts = []
+    known: set[tuple[int, int]] = set()
+    for tracklet, group in sorted(
+        zip(tracklets, groups.tolist(), strict=True), key=lambda pair: (pair[0].track, int(pair[0].rows[0]))
+    ):
+        if tracklet.reason is not None and (tracklet.track, group) not in known:
+            cuts.append(Cut(ids[tracklet.rows[0]], tracklet.reason))
+        known.add((tracklet.track, group))
+    return cuts

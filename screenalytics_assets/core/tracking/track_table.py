@@ -1,4 +1,4 @@
-"""The tracks table, out of the detections and the track that each of them is in."""
+"""The tracks table: made from the track of each detection, and read back."""
 
 from collections.abc import Mapping
 
@@ -13,15 +13,15 @@ from screenalytics_assets.core.common.arrow import column_of, table_of
 def tracks_table(
     detections: pa.Table, tracker_ids: NDArray[np.int64], split_reasons: Mapping[int, str | None] | None = None
 ) -> pa.Table:
-    """The tracks table of detections that were given to trackers.
+    """The tracks table of an episode.
 
     Args:
         detections: Rows of the detections table, by frame.
         tracker_ids: (N,) number of the track of each detection, below 0 for none.
-        split_reasons: By these numbers, for tracks that begin at a split.
+        split_reasons: Reason of each track that begins at a split, by its number.
 
     Returns:
-        Tracks in the order in which they begin.
+        Tracks in the order in which they begin, numbered in this order.
     """
     reasons = split_reasons or {}
     frame_idx, ts_s = column_of(detections, "frame_idx"), column_of(detections, "ts_s")
@@ -46,6 +46,13 @@ def tracks_table(
             "boxes": _boxes_column(detections, members),
         },
     )
+
+
+def track_ids_by_detection(tracks: pa.Table) -> dict[str, str]:
+    """The id of the track of each detection that is in one."""
+    boxes = tracks["boxes"].combine_chunks()
+    track_ids = np.repeat(column_of(tracks, "track_id"), boxes.value_lengths().to_numpy()).tolist()
+    return dict(zip(boxes.flatten().field("detection_id").to_pylist(), track_ids, strict=True))
 
 
 def _boxes_column(detections: pa.Table, members: list[NDArray[np.int64]]) -> pa.Array:

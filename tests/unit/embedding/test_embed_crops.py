@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.models.embed_crops import embed_crops, embed_detections, face_pictures
+from resources.models.embed_crops import embed_crops, embed_detections, face_patches
 from resources.storage.crop_file import CropWriter
 from resources.storage.store import LocalArtifactStore
 from tests.unit.builders import EP_ID, faces_table
@@ -118,7 +118,7 @@ def test_the_vectors_of_detections_stand_in_the_order_asked_for(crop_file: Path)
     assert embed_detections([], crop_file, CountingEmbedder(), on_face=lambda: None).shape == (0, 512)
 
 
-def test_the_pictures_of_faces_come_in_the_order_of_the_ids_and_are_black_without_a_crop(crop_file: Path) -> None:
-    pictures = face_pictures(["det-000101", "det-000999", "det-000003"], crop_file)
-    assert pictures.shape == (3, 20, 20)
-    assert [np.unique(picture).tolist() for picture in pictures] == [[100], [0], [2]]
+def test_patches_are_in_the_order_of_the_ids_and_zero_without_a_crop(crop_file: Path) -> None:
+    patches = face_patches(["det-000101", "det-000999", "det-000003"], crop_file)
+    assert patches.shape == (3, 20, 20)
+    assert [np.unique(patch).tolist() for patch in patches] == [[100], [0], [2]]

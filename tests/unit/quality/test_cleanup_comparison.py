@@ -14,7 +14,7 @@ from screenalytics_assets.core.quality.cleanup_comparison import (
     identity_changes,
     verdict,
 )
-from screenalytics_assets.core.tracking.resplit import nothing_cut
+from screenalytics_assets.core.tracking.resplit import unsplit
 from tests.unit.builders import EP_ID, Seen, detections_table, shots_table, track_id, tracks_table
 from tests.unit.quality.test_metrics import ELSEWHERE, HERE, untracked_table
 
@@ -172,7 +172,7 @@ def test_an_episode_without_tracks_has_a_report() -> None:
         empty,
         empty,
         Footage(detections_table([]), untracked_table(0), shots_table([(0, 300)]), 12.0, 0.2),
-        nothing_cut(empty.tracks).cuts,
+        unsplit(empty.tracks).cuts,
         actions=[],
         runtime_s=0.0,
         grouping=NO_GROUPING,

@@ -13,10 +13,10 @@ from screenalytics_assets.core.tracking.resplit import (
     Resplit,
     cut_counts,
     known_vectors,
-    nothing_cut,
     resplit_tracks,
-    track_of_detection,
+    unsplit,
 )
+from screenalytics_assets.core.tracking.track_table import track_ids_by_detection
 from tests.unit.builders import detections_table, faces_table, people, track_id, tracks_table
 from tests.unit.tracking.test_split_and_link import LIMITS, Footage
 
@@ -39,7 +39,7 @@ def resplit(
         known_of(footage, every=every) if known is None else known,
         LIMITS,
         interval_s=0.5,
-        rejoin_gap_s=2.0,
+        max_gap_s=2.0,
     )
 
 
@@ -66,17 +66,17 @@ def test_with_few_vectors_the_cut_is_between_the_two_that_differ() -> None:
     assert cut_counts(found.cuts) == {"hard": 1, "streak": 0, "iou": 0, "total": 1}
 
 
-def test_a_part_of_the_tracks_keeps_its_ids_as_well() -> None:
+def test_some_of_the_tracks_keep_their_ids_without_the_others() -> None:
     footage = Footage([(0, [0] * 20), (30, [1] * 20 + [2] * 20), (120, [3] * 30)], shots=[0, 1, 2])
     tracks = tracks_table(footage.tracks)
     for part in (tracks.slice(1), pa.concat_tables([tracks.slice(1, 1), tracks.slice(2)])):
         found = resplit_tracks(
-            part, footage.detections, known_of(footage), LIMITS, interval_s=0.5, rejoin_gap_s=2.0
+            part, footage.detections, known_of(footage), LIMITS, interval_s=0.5, max_gap_s=2.0
         ).tracks
         assert ids(found) == [track_id(1), track_id(3), track_id(2)]
 
 
-def test_tracks_in_order_keep_their_ids_and_pieces_have_numbers_that_no_track_had() -> None:
+def test_correct_tracks_keep_their_ids_and_new_tracks_have_numbers_that_no_track_had() -> None:
     footage = Footage([(0, [0] * 20 + [1] * 20), (30, [2] * 30), (120, [3] * 20 + [4] * 20)], shots=[0, 0, 1])
     found = resplit(footage)
     assert dict(zip(ids(found.tracks), footage.seen_in(found.tracks), strict=True)) == {
@@ -88,7 +88,7 @@ def test_tracks_in_order_keep_their_ids_and_pieces_have_numbers_that_no_track_ha
     }
 
 
-def test_tracks_that_hold_one_person_each_stay_as_they_are_with_their_reasons() -> None:
+def test_tracks_of_one_person_keep_their_ids_and_reasons() -> None:
     footage = Footage([(0, [0] * 30), (90, [1] * 12)])
     found = resplit(footage, reasons={1: "streak"})
     before = tracks_table(footage.tracks, split_reasons={1: "streak"})
@@ -96,10 +96,10 @@ def test_tracks_that_hold_one_person_each_stay_as_they_are_with_their_reasons() 
     assert found.cuts.num_rows == 0
 
 
-def test_what_was_gated_is_not_changed_by_gating_it_again() -> None:
+def test_a_second_split_changes_nothing() -> None:
     footage = Footage([(0, [0] * 20 + [1] * 20), (0, [1] * 20 + [0] * 20), (200, [2] * 9 + [3] * 2 + [2] * 9)])
-    once = footage.gated().tracks
-    again = resplit_tracks(once, footage.detections, known_of(footage), LIMITS, interval_s=0.5, rejoin_gap_s=2.0)
+    once = footage.split().tracks
+    again = resplit_tracks(once, footage.detections, known_of(footage), LIMITS, interval_s=0.5, max_gap_s=2.0)
     assert again.tracks.equals(once)
     assert again.cuts.num_rows == 0
 
@@ -131,25 +131,25 @@ def test_without_vectors_nothing_is_cut() -> None:
 
 def test_an_episode_without_tracks_has_none_afterwards() -> None:
     empty = tracks_table([])
-    found = resplit_tracks(empty, detections_table([]), {}, LIMITS, interval_s=0.5, rejoin_gap_s=2.0)
-    assert found.tracks.equals(nothing_cut(empty).tracks)
+    found = resplit_tracks(empty, detections_table([]), {}, LIMITS, interval_s=0.5, max_gap_s=2.0)
+    assert found.tracks.equals(unsplit(empty).tracks)
     assert cut_counts(found.cuts)["total"] == 0
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=12), min_size=1, max_size=4), st.integers(1, 3))
 @settings(max_examples=40)
-def test_no_detection_is_lost_or_doubled_and_no_id_stands_twice(who: Sequence[Sequence[int]], every: int) -> None:
+def test_no_detection_is_lost_or_duplicated_and_ids_are_unique(who: Sequence[Sequence[int]], every: int) -> None:
     footage = Footage([(40 * i, [p for p in people_seen for _ in range(3)]) for i, people_seen in enumerate(who)])
     found = resplit(footage, every=every)
     before = tracks_table(footage.tracks)
-    assert set(track_of_detection(found.tracks)) == set(track_of_detection(before))
+    assert set(track_ids_by_detection(found.tracks)) == set(track_ids_by_detection(before))
     assert found.tracks["boxes"].combine_chunks().flatten().field("detection_id").value_counts().field(
         "counts"
     ).to_pylist() == [1] * len(footage.who)
     assert integrity.unique_breaches("tracks", ids(found.tracks)) == []
 
 
-def test_only_vectors_of_the_same_model_are_known() -> None:
+def test_only_vectors_of_the_given_model_are_known() -> None:
     faces = faces_table([0, 0, 1], [0.9, 0.8, 0.7])
     place = faces.schema.get_field_index("model_digest")
     faces = faces.set_column(place, faces.schema.field(place), pa.array(["a", "b", "a"]))

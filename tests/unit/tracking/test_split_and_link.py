@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.quality import integrity
-from screenalytics_assets.core.tracking.appearance_split import GateLimits
-from screenalytics_assets.core.tracking.split_and_link import GatedTracks, gate_tracks, no_embeddings
+from screenalytics_assets.core.tracking.appearance_split import SplitLimits
+from screenalytics_assets.core.tracking.split_and_link import SplitTracks, no_split_embeddings, split_and_link
 from tests.unit.builders import Box, Seen, detections_table, people, tracks_table
 
-LIMITS = GateLimits(hard_sim=0.2, soft_sim=0.38, streak=3, iou=0.1)
+LIMITS = SplitLimits(hard_sim=0.2, soft_sim=0.38, streak=3, min_iou=0.1)
 LEFT: Box = (0.1, 0.3, 0.2, 0.5)
 RIGHT: Box = (0.7, 0.3, 0.8, 0.5)
 BAD = -1
 
 
 class Footage:
-    """Tracks by who is really seen in each detection, every third frame; -1 is a crop that resembles nobody."""
+    """Tracks given by the person in each detection, every third frame; -1 is a crop that resembles nobody."""
 
     def __init__(self, tracks: Sequence[tuple[int, Sequence[int]]], *, shots: Sequence[int] = ()) -> None:
         boxes = [(LEFT, RIGHT)[i % 2] for i in range(len(tracks))]
@@ -51,36 +51,36 @@ class Footage:
         self.asked += detection_ids
         return self.vectors[[int(i.removeprefix("det-")) - 1 for i in detection_ids]]
 
-    def gated(
+    def split(
         self,
         *,
-        limits: GateLimits = LIMITS,
+        limits: SplitLimits = LIMITS,
         interval_s: float = 0.5,
-        rejoin_gap_s: float = 2.0,
-        trusted: bool = True,
-        still_s: float | None = None,
-    ) -> GatedTracks:
-        return gate_tracks(
+        max_gap_s: float = 2.0,
+        usable: bool = True,
+        max_duplicate_s: float | None = None,
+    ) -> SplitTracks:
+        return split_and_link(
             tracks_table(self.tracks),
             self.detections,
-            np.full(len(self.who), trusted),
+            np.full(len(self.who), usable),
             self.embed,
             limits,
             interval_s=interval_s,
-            rejoin_gap_s=rejoin_gap_s,
+            max_gap_s=max_gap_s,
             model_digest="digest",
-            pictures=None if still_s is None else self.pictures,
-            still_s=still_s or 0.0,
+            patches=None if max_duplicate_s is None else self.patches,
+            max_duplicate_s=max_duplicate_s or 0.0,
         )
 
     @property
-    def pictures(self) -> NDArray[np.uint8]:
-        """A still of each person; whoever resembles nobody looks different each time."""
-        stills = np.random.default_rng(1).integers(0, 256, (8 + len(self.who), 20, 20), dtype=np.uint8)
-        return stills[[person if person >= 0 else 8 + i for i, person in enumerate(self.who)]]
+    def patches(self) -> NDArray[np.uint8]:
+        """One patch of each person; bad crops all differ."""
+        patches = np.random.default_rng(1).integers(0, 256, (8 + len(self.who), 20, 20), dtype=np.uint8)
+        return patches[[person if person >= 0 else 8 + i for i, person in enumerate(self.who)]]
 
     def seen_in(self, tracks: pa.Table) -> list[list[int]]:
-        """Who is seen in each track, in time, one after the other."""
+        """The people in each track in time order."""
         found = []
         for boxes in tracks["boxes"].to_pylist():
             who = [self.who[int(box["detection_id"].removeprefix("det-")) - 1] for box in boxes]
@@ -88,132 +88,132 @@ class Footage:
         return found
 
 
-def test_a_track_of_one_person_stays_as_it_is() -> None:
+def test_a_track_of_one_person_does_not_change() -> None:
     footage = Footage([(0, [0] * 30), (30, [1] * 12)])
-    gated = footage.gated()
+    split = footage.split()
     expected = tracks_table(footage.tracks)
-    assert gated.tracks.drop_columns(["mean_confidence"]).equals(expected.drop_columns(["mean_confidence"]))
-    np.testing.assert_allclose(gated.tracks["mean_confidence"], expected["mean_confidence"], rtol=1e-5)
+    assert split.tracks.drop_columns(["mean_confidence"]).equals(expected.drop_columns(["mean_confidence"]))
+    np.testing.assert_allclose(split.tracks["mean_confidence"], expected["mean_confidence"], rtol=1e-5)
 
 
-def test_another_face_in_the_same_place_begins_a_track_that_says_why() -> None:
-    gated = Footage([(0, [0] * 12 + [1] * 12)]).gated()
-    assert gated.tracks["track_id"].to_pylist() == ["track-00001", "track-00002"]
-    assert gated.tracks["split_reason"].to_pylist() == [None, "hard"]
-    assert gated.tracks["start_frame"].to_pylist() == [0, 36]
-    assert gated.tracks["num_detections"].to_pylist() == [12, 12]
+def test_another_face_in_the_same_place_begins_a_track_with_a_split_reason() -> None:
+    split = Footage([(0, [0] * 12 + [1] * 12)]).split()
+    assert split.tracks["track_id"].to_pylist() == ["track-00001", "track-00002"]
+    assert split.tracks["split_reason"].to_pylist() == [None, "hard"]
+    assert split.tracks["start_frame"].to_pylist() == [0, 36]
+    assert split.tracks["num_detections"].to_pylist() == [12, 12]
 
 
 def test_ids_are_in_the_order_in_which_tracks_begin_also_after_a_split() -> None:
     footage = Footage([(0, [0] * 12 + [1] * 12), (30, [2] * 12)])
-    tracks = footage.gated().tracks
+    tracks = footage.split().tracks
     assert footage.seen_in(tracks) == [[0], [2], [1]]
     assert tracks["start_frame"].to_pylist() == [0, 30, 36]
     assert tracks["split_reason"].to_pylist() == [None, None, "hard"]
 
 
-def test_two_faces_that_swap_their_tracks_get_them_back() -> None:
+def test_two_faces_that_swap_tracks_are_one_track_each() -> None:
     footage = Footage([(0, [0] * 12 + [1] * 12), (0, [1] * 12 + [0] * 12)])
-    tracks = footage.gated().tracks
+    tracks = footage.split().tracks
     assert footage.seen_in(tracks) == [[0], [1]]
     assert tracks["num_detections"].to_pylist() == [24, 24]
     assert tracks["split_reason"].to_pylist() == [None, None]
 
 
-def test_a_face_that_returns_after_another_one_is_one_track_and_the_other_one_too() -> None:
+def test_a_face_that_returns_after_another_is_one_track_and_so_is_the_other() -> None:
     footage = Footage([(0, [0] * 12 + [1] * 8 + [0] * 12)])
-    tracks = footage.gated().tracks
+    tracks = footage.split().tracks
     assert footage.seen_in(tracks) == [[0], [1]]
     assert tracks["num_detections"].to_pylist() == [24, 8]
-    assert footage.seen_in(footage.gated(rejoin_gap_s=0.5).tracks) == [[0], [1], [0]]
+    assert footage.seen_in(footage.split(max_gap_s=0.5).tracks) == [[0], [1], [0]]
 
 
-def test_a_track_that_ended_and_the_one_in_which_the_face_appears_again_are_one() -> None:
+def test_a_track_that_ended_is_linked_to_one_in_which_the_face_reappears() -> None:
     footage = Footage([(0, [0] * 8), (42, [0] * 8), (66, [1] * 8)])
-    assert footage.seen_in(footage.gated().tracks) == [[0], [1]]
-    assert footage.seen_in(footage.gated(rejoin_gap_s=0.2).tracks) == [[0], [0], [1]]
+    assert footage.seen_in(footage.split().tracks) == [[0], [1]]
+    assert footage.seen_in(footage.split(max_gap_s=0.2).tracks) == [[0], [0], [1]]
 
 
-def test_tracks_of_two_shots_are_never_joined() -> None:
+def test_tracks_of_two_shots_are_never_linked() -> None:
     footage = Footage([(0, [0] * 8), (24, [0] * 8)], shots=[0, 1])
-    assert footage.gated().tracks.num_rows == 2
+    assert footage.split().tracks.num_rows == 2
 
 
-def test_a_moment_that_another_track_of_the_shot_claims_goes_there() -> None:
+def test_a_short_tracklet_is_linked_to_another_track_that_shows_its_face() -> None:
     footage = Footage([(0, [0] * 12 + [1] + [0] * 12), (0, [1] * 11)])
-    tracks = footage.gated(interval_s=0.1).tracks
+    tracks = footage.split(interval_s=0.1).tracks
     assert footage.seen_in(tracks) == [[0], [1]]
     assert tracks["num_detections"].to_pylist() == [24, 12]
 
 
-def test_a_moment_that_nobody_claims_stays_in_its_track() -> None:
+def test_a_short_tracklet_that_is_linked_to_no_track_returns_to_its_parent() -> None:
     for moment in ([1], [BAD], [BAD, BAD, BAD], [1, 1]):
         footage = Footage([(0, [0] * 12 + moment + [0] * 12)])
-        assert footage.gated(interval_s=0.3).tracks.num_rows == 1, moment
+        assert footage.split(interval_s=0.3).tracks.num_rows == 1, moment
 
 
-def test_a_moment_does_not_go_back_to_a_track_that_has_another_detection_in_its_frame() -> None:
+def test_a_tracklet_does_not_return_to_a_parent_with_a_detection_in_the_same_frame() -> None:
     footage = Footage([(0, [0] * 12 + [BAD]), (36, [0] * 12)])
-    tracks = footage.gated().tracks
+    tracks = footage.split().tracks
     assert footage.seen_in(tracks) == [[0], [BAD]]
     assert tracks["num_detections"].to_pylist() == [24, 1]
 
 
 def test_a_face_longer_than_the_interval_is_a_track_of_its_own() -> None:
     footage = Footage([(0, [0] * 12 + [1] * 6 + [0] * 12)])
-    assert footage.gated(interval_s=0.5).tracks.num_rows == 2
+    assert footage.split(interval_s=0.5).tracks.num_rows == 2
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_without_a_crop_that_means_something_nothing_is_embedded_and_nothing_changes(trusted: bool) -> None:
+@pytest.mark.parametrize("usable", [True, False])
+def test_without_a_usable_crop_nothing_is_embedded_and_nothing_changes(usable: bool) -> None:
     footage = Footage([(0, [0] * 12 + [1] * 12)])
-    gated = footage.gated(trusted=trusted)
-    assert (gated.tracks.num_rows, bool(footage.asked)) == ((2, True) if trusted else (1, False))
-    assert gated.embedded.num_rows == len(gated.vectors) == len(footage.asked)
+    split = footage.split(usable=usable)
+    assert (split.tracks.num_rows, bool(footage.asked)) == ((2, True) if usable else (1, False))
+    assert split.embedded.num_rows == len(split.vectors) == len(footage.asked)
 
 
 def test_each_embedded_detection_has_its_row_and_was_embedded_once() -> None:
     footage = Footage([(0, [0] * 20 + [1] * 20), (0, [1] * 20 + [2] * 20)])
-    gated = footage.gated()
-    ids = gated.embedded["detection_id"].to_pylist()
+    split = footage.split()
+    ids = split.embedded["detection_id"].to_pylist()
     assert sorted(footage.asked) == sorted(ids) == sorted(set(ids))
-    np.testing.assert_array_equal(gated.vectors, footage.vectors[[int(i.removeprefix("det-")) - 1 for i in ids]])
-    assert set(gated.embedded["model_digest"].to_pylist()) == {"digest"}
-    assert integrity.schema_breaches("gate", gated.embedded, schemas.GATE) == []
-    assert integrity.vector_breaches(gated.vectors, gated.embedded.num_rows) == []
+    np.testing.assert_array_equal(split.vectors, footage.vectors[[int(i.removeprefix("det-")) - 1 for i in ids]])
+    assert set(split.embedded["model_digest"].to_pylist()) == {"digest"}
+    assert integrity.schema_breaches("gate", split.embedded, schemas.GATE) == []
+    assert integrity.vector_breaches(split.vectors, split.embedded.num_rows) == []
 
 
-def test_a_face_whose_picture_stays_the_same_is_embedded_only_now_and_then() -> None:
+def test_of_near_duplicates_only_the_representatives_are_embedded() -> None:
     asked = []
-    for still_s in (None, 0.0, 1.0, 2.0):
+    for max_duplicate_s in (None, 0.0, 1.0, 2.0):
         footage = Footage([(0, [0] * 160)])
-        assert footage.gated(still_s=still_s).tracks.num_rows == 1
+        assert footage.split(max_duplicate_s=max_duplicate_s).tracks.num_rows == 1
         asked.append(len(footage.asked))
     assert asked[0] == asked[1] == pytest.approx(2 * 20, abs=3)
     assert asked[2:] == [20, 10]
 
 
 @pytest.mark.parametrize("newcomers", range(2, 20))
-def test_another_face_in_a_still_picture_is_found_at_the_very_detection_however_late_it_comes(newcomers: int) -> None:
+def test_near_duplicates_do_not_move_a_split_by_a_single_detection(newcomers: int) -> None:
     footage = Footage([(0, [0] * 40 + [1] * newcomers)])
-    tracks = footage.gated(still_s=2.0).tracks
+    tracks = footage.split(max_duplicate_s=2.0).tracks
     assert footage.seen_in(tracks) == [[0], [1]]
     assert tracks["num_detections"].to_pylist() == [40, newcomers]
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.integers(5, 25)), min_size=1, max_size=5))
 @settings(max_examples=60)
-def test_who_is_in_a_track_does_not_depend_on_stand_ins(stays: list[tuple[int, int]]) -> None:
+def test_tracks_do_not_depend_on_near_duplicates(stays: list[tuple[int, int]]) -> None:
     who = [person for person, count in stays for _ in range(count)]
-    plain, still = (Footage([(0, who)]).gated(still_s=still_s).tracks for still_s in (0.0, 2.0))
-    assert still.drop_columns(["mean_confidence"]).equals(plain.drop_columns(["mean_confidence"]))
+    plain, fewer = (Footage([(0, who)]).split(max_duplicate_s=limit_s).tracks for limit_s in (0.0, 2.0))
+    assert fewer.drop_columns(["mean_confidence"]).equals(plain.drop_columns(["mean_confidence"]))
 
 
-def test_the_interval_says_how_many_detections_are_embedded() -> None:
+def test_a_longer_interval_embeds_fewer_detections() -> None:
     counts = []
     for interval_s in (0.25, 0.5, 1.0):
         footage = Footage([(0, [0] * 80)])
-        footage.gated(interval_s=interval_s)
+        footage.split(interval_s=interval_s)
         counts.append(len(footage.asked))
     assert counts == sorted(counts, reverse=True)
     assert counts[1] == pytest.approx(2 * 10, abs=3)
@@ -232,37 +232,37 @@ def test_every_detection_stays_in_one_track_and_the_order_of_the_rows_changes_no
     spans: list[tuple[int, list[int]]], random: Random
 ) -> None:
     footage = Footage([(3 * start, who) for start, who in spans])
-    gated = footage.gated()
+    split = footage.split()
     order = list(range(len(footage.who)))
     random.shuffle(order)
     tracks = tracks_table(footage.tracks)
-    shuffled = gate_tracks(
+    shuffled = split_and_link(
         tracks.take(pa.array(sorted(range(tracks.num_rows), key=lambda _: random.random()), pa.int64())),
         footage.detections.take(pa.array(order, pa.int64())),
         np.ones(len(order), np.bool_),
         footage.embed,
         LIMITS,
         interval_s=0.5,
-        rejoin_gap_s=2.0,
+        max_gap_s=2.0,
         model_digest="digest",
     )
-    assert shuffled.tracks.equals(gated.tracks)
-    assert shuffled.embedded.equals(gated.embedded)
-    members = [box["detection_id"] for boxes in gated.tracks["boxes"].to_pylist() for box in boxes]
+    assert shuffled.tracks.equals(split.tracks)
+    assert shuffled.embedded.equals(split.embedded)
+    members = [box["detection_id"] for boxes in split.tracks["boxes"].to_pylist() for box in boxes]
     assert sorted(members) == [f"det-{i + 1:06d}" for i in range(len(footage.who))]
-    for boxes in gated.tracks["boxes"].to_pylist():
+    for boxes in split.tracks["boxes"].to_pylist():
         frames = [box["frame_idx"] for box in boxes]
         assert frames == sorted(set(frames))
-    assert integrity.schema_breaches("tracks", gated.tracks, schemas.TRACKS) == []
+    assert integrity.schema_breaches("tracks", split.tracks, schemas.TRACKS) == []
 
 
 def test_no_tracks_give_no_tracks() -> None:
-    gated = Footage([]).gated()
-    assert (gated.tracks.num_rows, gated.embedded.num_rows, gated.vectors.shape) == (0, 0, (0, 512))
+    split = Footage([]).split()
+    assert (split.tracks.num_rows, split.embedded.num_rows, split.vectors.shape) == (0, 0, (0, 512))
 
 
-def test_without_the_gate_the_tables_are_there_and_empty() -> None:
-    embedded, vectors = no_embeddings()
+def test_without_the_split_the_table_and_the_vectors_are_empty() -> None:
+    embedded, vectors = no_split_embeddings()
     assert embedded.num_rows == 0
     assert integrity.schema_breaches("gate", embedded, schemas.GATE) == []
     assert integrity.vector_breaches(vectors, 0) == []

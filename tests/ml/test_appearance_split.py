@@ -1,4 +1,4 @@
-"""The gate on vectors of real crops: the people of a photograph as if each was followed through a shot."""
+"""The appearance split on vectors of real crops: the people of a photograph as if each was tracked through a shot."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from resources.models.detector import load_detector
 from resources.models.embedder import FaceEmbedder, load_embedder
 from resources.models.model_packs import ModelPack
 from screenalytics_assets.core.detection.alignment import aligned_crop, embedding_crop
-from screenalytics_assets.core.tracking.appearance_split import GateLimits, Observations, find_pieces
-from screenalytics_assets.core.tracking.near_duplicates import face_picture, stand_ins
-from screenalytics_assets.core.tracking.split_and_link import gate_tracks
+from screenalytics_assets.core.tracking.appearance_split import Observations, SplitLimits, split_track
+from screenalytics_assets.core.tracking.near_duplicates import face_patch, representatives
+from screenalytics_assets.core.tracking.split_and_link import split_and_link
 from tests.unit.builders import Seen, detections_table, tracks_table
 
 PEOPLE = 6
@@ -22,11 +22,11 @@ Crops = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def limits(open_pack: ModelPack) -> GateLimits:
+def limits(open_pack: ModelPack) -> SplitLimits:
     entry = open_pack.embedder.entry
     assert entry.gate_hard_sim is not None
     assert entry.gate_soft_sim is not None
-    return GateLimits(entry.gate_hard_sim, entry.gate_soft_sim, streak=3, iou=0.1)
+    return SplitLimits(entry.gate_hard_sim, entry.gate_soft_sim, streak=3, min_iou=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +55,11 @@ def views(crops: Crops, open_pack: ModelPack) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def pictures(crops: Crops) -> NDArray[np.uint8]:
-    """(6, 10, 20, 20): the pictures by which looks are compared."""
+def patches(crops: Crops) -> NDArray[np.uint8]:
+    """(6, 10, 20, 20): the patches by which crops are compared."""
     gray = [cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY) for crop in crops]
     reduced = [cv2.resize(crop, None, fx=1 / 4, fy=1 / 4, interpolation=cv2.INTER_AREA) for crop in gray]
-    return np.stack([face_picture(np.asarray(crop, np.uint8)) for crop in reduced]).reshape(PEOPLE, VIEWS, 20, 20)
+    return np.stack([face_patch(np.asarray(crop, np.uint8)) for crop in reduced]).reshape(PEOPLE, VIEWS, 20, 20)
 
 
 def track(vectors: Sequence[NDArray[np.float32]]) -> Observations:
@@ -68,36 +68,36 @@ def track(vectors: Sequence[NDArray[np.float32]]) -> Observations:
     return Observations(boxes, np.arange(len(rows)), rows, np.ones(len(rows), np.float32))
 
 
-def test_a_person_under_ever_worse_light_is_one_piece(views: NDArray[np.float32], limits: GateLimits) -> None:
+def test_a_person_in_fading_light_is_one_tracklet(views: NDArray[np.float32], limits: SplitLimits) -> None:
     for person in range(PEOPLE):
-        assert len(find_pieces(track([views[person]]), limits)) == 1
-        assert len(find_pieces(track([views[person, ::-1]]), limits)) == 1
+        assert len(split_track(track([views[person]]), limits)) == 1
+        assert len(split_track(track([views[person, ::-1]]), limits)) == 1
 
 
-def test_any_two_people_in_one_track_are_divided_at_the_very_detection(
-    views: NDArray[np.float32], limits: GateLimits
+def test_any_two_people_in_one_track_are_split_at_the_first_detection_of_the_second(
+    views: NDArray[np.float32], limits: SplitLimits
 ) -> None:
     for first in range(PEOPLE):
         for second in range(PEOPLE):
             if first != second:
-                pieces = find_pieces(track([views[first], views[second]]), limits)
-                assert [len(piece.positions) for piece in pieces] == [VIEWS, VIEWS], (first, second)
+                tracklets = split_track(track([views[first], views[second]]), limits)
+                assert [len(tracklet.positions) for tracklet in tracklets] == [VIEWS, VIEWS], (first, second)
 
 
-def test_a_look_at_one_person_never_stands_for_another(pictures: NDArray[np.uint8]) -> None:
+def test_a_crop_of_one_person_never_represents_another(patches: NDArray[np.uint8]) -> None:
     for first in range(PEOPLE):
         for second in range(PEOPLE):
-            shown = np.concatenate([pictures[first], pictures[second]])
+            shown = np.concatenate([patches[first], patches[second]])
             ts_s, quality, none = np.arange(len(shown)) / 8, np.ones(len(shown), np.float32), np.empty(0, np.int64)
-            found = stand_ins(ts_s, quality, shown, none, still_s=9.0)
+            found = representatives(ts_s, quality, shown, none, max_duplicate_s=9.0)
             if first != second:
                 assert not set(found[:VIEWS]) & set(found[VIEWS:]), (first, second)
-                # Twenty looks, each person in a quarter of them at a time.
+                # Twenty crops; a representative stands for a quarter of the track at most.
                 assert len(set(found)) == 4
 
 
-def test_two_people_are_divided_at_the_very_detection_also_where_looks_stand_for_others(
-    views: NDArray[np.float32], pictures: NDArray[np.uint8], limits: GateLimits
+def test_near_duplicates_do_not_move_the_split_between_two_people(
+    views: NDArray[np.float32], patches: NDArray[np.uint8], limits: SplitLimits
 ) -> None:
     for first in range(PEOPLE):
         for second in range(PEOPLE):
@@ -113,18 +113,18 @@ def test_two_people_are_divided_at_the_very_detection_also_where_looks_stand_for
                 asked += ids
                 return vectors[[int(i.removeprefix("det-")) - 1 for i in ids]]
 
-            gated = gate_tracks(
+            split = split_and_link(
                 tracks_table([seen]),
                 detections_table(seen),
                 np.ones(48, np.bool_),
                 embed,
                 limits,
                 interval_s=0.5,
-                rejoin_gap_s=2.0,
+                max_gap_s=2.0,
                 model_digest="digest",
-                pictures=np.concatenate([pictures[first][which], pictures[second][which]]),
-                still_s=2.0,
+                patches=np.concatenate([patches[first][which], patches[second][which]]),
+                max_duplicate_s=2.0,
             )
-            lengths = gated.tracks["num_detections"].to_pylist()
+            lengths = split.tracks["num_detections"].to_pylist()
             assert lengths == ([48] if first == second else [24, 24]), (first, second)
             assert first != second or len(asked) <= 5
