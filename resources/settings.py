@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from resources.configuration.run_settings import RunSettings, declared_thresholds, resolve_settings
-from resources.models.model_packs import load_pack
+from resources.models.packs import load_pack
 from resources.system.paths import config_dir
 from screenalytics_assets.core.config.layers import Resolved
 from screenalytics_assets.core.config.thresholds import fill_from_models, thresholds_of

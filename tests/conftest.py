@@ -11,8 +11,8 @@ import hypothesis
 import pytest
 import yaml
 
-from resources.models.model_packs import ModelPack, load_pack
-from resources.models.model_pull import pull_pack
+from resources.models.packs import ModelPack, load_pack
+from resources.models.pull import pull_pack
 from resources.system.paths import config_dir, project_dir
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.evaluation.truth import TruthDocument

@@ -1,4 +1,4 @@
-"""A card where there is none: what would run on CUDA runs on the CPU, and says that it runs on CUDA."""
+"""Stands in for a GPU: what would run on CUDA runs on the CPU, and reports CUDA as its provider."""
 
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -6,15 +6,14 @@ from weakref import WeakValueDictionary
 import onnxruntime
 import pytest
 
-from resources.models import cuda_session, onnx_session
+from resources.models import onnx_session
 from screenalytics_assets.core.config.providers import CPU, CUDA
 
 
 class Asked(NamedTuple):
-    """What ONNX Runtime was asked to run on CUDA."""
+    """The options of a session on CUDA."""
 
     options: dict[str, str]
-    model_bytes: bytes
 
 
 class _OnTheCard:
@@ -29,7 +28,7 @@ class _OnTheCard:
 
 
 def stand_in_for_cuda(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
-    """Install it; returns the list to which each session that is made on CUDA is added."""
+    """Install it; returns the list to which each new session on CUDA is added."""
     asked: list[Asked] = []
     on_providers = onnx_session._session_on
 
@@ -38,12 +37,11 @@ def stand_in_for_cuda(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
         if providers == [CPU]:
             return session
         assert providers[0][0] == CUDA
-        asked.append(Asked(providers[0][1], model_bytes))
+        asked.append(Asked(providers[0][1]))
         return _OnTheCard(session)
 
     monkeypatch.setattr(onnx_session, "_sessions", WeakValueDictionary())
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
     monkeypatch.setattr(onnx_session, "_preload_cuda", lambda: None)
     monkeypatch.setattr(onnx_session, "_session_on", session_on)
-    monkeypatch.setattr(cuda_session, "_DEVICES", {CUDA: "cpu"})
     return asked

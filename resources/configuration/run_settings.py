@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.system.paths import config_dir
 from resources.system.yaml_text import load_yaml
 from screenalytics_assets.core.common.errors import ConfigurationError

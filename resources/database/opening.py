@@ -58,6 +58,6 @@ def _make_database() -> None:
     try:
         from resources.database.embedded_postgres import EmbeddedPostgres
 
-        EmbeddedPostgres(embedded_database_dir()).make()
+        EmbeddedPostgres(embedded_database_dir()).initialise()
     except (DatabaseError, MissingPackageError) as error:
         logging.getLogger(__name__).info("the database was not made ahead: %s", error)

@@ -8,27 +8,21 @@ import numpy as np
 from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
-from resources.models.cuda_session import detector_session
-from resources.models.model_packs import DetectorSpec, ModelPack
 from resources.models.onnx_session import create_session, threads_of_a_call
+from resources.models.packs import DetectorSpec, ModelPack
 from screenalytics_assets.core.common.errors import ModelPackError
-from screenalytics_assets.core.config.providers import Cuda, Device
+from screenalytics_assets.core.config.providers import Device
 from screenalytics_assets.core.detection.centerface import decode_centerface, suppress_overlaps
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 
 INPUT_MULTIPLE_PX = 32
-"""The coarsest step of both nets: sides of their input are multiples of it."""
-
-
+"""The largest stride of both nets: the sides of their input are multiples of it."""
 CLOSE_UP_SHARE = 0.4
-"""Of the frame's shorter side: a face that is higher is a close-up, the size from which SCRFD misses faces."""
-
-
-_AS_IT_IS = Cuda()
+"""Share of the frame's shorter side. A higher face is a close-up: from this size on, SCRFD misses faces."""
 
 
 class FaceDetector(Protocol):
-    """Finds the faces of a frame; several threads may call it at the same time."""
+    """Finds the faces of a frame; safe to call from several threads."""
 
     @property
     def digest(self) -> str:
@@ -39,11 +33,11 @@ class FaceDetector(Protocol):
         """The ONNX Runtime provider that runs it, for example ``CPUExecutionProvider``."""
 
     def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
-        """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
+        """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
 
 
 def input_size(frame_width_px: int, frame_height_px: int, long_side_px: int) -> tuple[int, int]:
-    """Width and height of the net's input: the frame's aspect, each side up to the next multiple of 32.
+    """Width and height of the net's input: the frame's aspect ratio, each side rounded up to a multiple of 32.
 
     1280×720 at 640 is fed as 640×384: the same faces as 640×640 for 0.6 of the work.
     """
@@ -56,34 +50,28 @@ def input_size(frame_width_px: int, frame_height_px: int, long_side_px: int) -> 
 
 
 class InputSizes(NamedTuple):
-    """Longer sides of the pictures that a net sees, in pixels, the largest first.
+    """Longer sides of the net's input in pixels, one for each pass over a frame.
 
     Attributes:
-        usual: In most frames.
-        close: In those that are looked at closely.
+        standard: For most frames.
+        high_resolution: For frames that are analysed closely.
     """
 
-    usual: tuple[int, ...]
-    close: tuple[int, ...]
+    standard: tuple[int, ...]
+    high_resolution: tuple[int, ...]
 
-    def of(self, closely: bool) -> tuple[int, ...]:
-        """Those of a frame."""
-        return self.close if closely else self.usual
-
-
-def input_sizes(input_px: int, closeup_input_px: int, close_look_scale: float) -> InputSizes:
-    """The sizes that the settings ask for; see ``load_detector``."""
-    closeup = (closeup_input_px,) if closeup_input_px else ()
-    return InputSizes((input_px, *closeup), (round(close_look_scale * input_px), *closeup))
+    def of_pass(self, closely: bool) -> tuple[int, ...]:
+        """The sizes for a frame."""
+        return self.high_resolution if closely else self.standard
 
 
 class CenterFaceDetector:
-    """CenterFace: RGB 0 to 255, four maps out.
+    """CenterFace: RGB from 0 to 255 in, four maps out.
 
-    It finds faces that fill the frame, but places their landmarks badly: on photographs enlarged until a face
-    was as high as the frame, vectors of its crops had a cosine of 0.91 to those of the small face, with a
-    second pass at 256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So it takes the close-up pass too, in frames
-    where the first one has seen a close-up.
+    It finds faces that fill the frame, but their landmarks are inaccurate. On photographs enlarged until a face was as
+    high as the frame, the cosine between the vectors of this face and of the small one was 0.91, with a second pass at
+    256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So frames in which the first pass finds a close-up get the
+    close-up pass too.
     """
 
     def __init__(self, digest: str, session: Any, inputs: InputSizes, nms_iou: float) -> None:  # noqa: ANN401
@@ -104,8 +92,8 @@ class CenterFaceDetector:
         return str(self._session.get_providers()[0])
 
     def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
-        """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
-        first, *coarser = self._inputs.of(closely)
+        """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
+        first, *coarser = self._inputs.of_pass(closely)
         passes = [self._candidates(frame_bgr, first, confidence_th)]
         heights_px = passes[0].boxes_px[:, 3] - passes[0].boxes_px[:, 1]
         if heights_px.max(initial=0.0) >= CLOSE_UP_SHARE * min(frame_bgr.shape[:2]):
@@ -131,7 +119,7 @@ class CenterFaceDetector:
 class ScrfdDetector:
     """SCRFD through InsightFace.
 
-    At 640 px it misses faces that fill over 40 % of the frame; the close-up pass finds them.
+    At 640 px it misses faces that fill more than 40 % of the frame; the close-up pass finds them.
     """
 
     def __init__(self, digest: str, net: SCRFD, inputs: InputSizes) -> None:
@@ -150,9 +138,9 @@ class ScrfdDetector:
         return str(self._net.session.get_providers()[0])
 
     def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
-        """The faces that score at least ``confidence_th``, by falling score, in pixels of the frame."""
+        """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
         height, width = frame_bgr.shape[:2]
-        sizes = [input_size(width, height, long_side_px) for long_side_px in self._inputs.of(closely)]
+        sizes = [input_size(width, height, long_side_px) for long_side_px in self._inputs.of_pass(closely)]
         boxes, landmarks = self._net.detect(frame_bgr, input_size=sizes, det_thresh=confidence_th)
         return FrameFaces(boxes[:, :4].astype(np.float32), boxes[:, 4].astype(np.float32), landmarks.astype(np.float32))
 
@@ -167,61 +155,47 @@ def load_detector(
     nms_iou: float,
     close_look_scale: float = 1.0,
     overlapping: int = 1,
-    cuda: Cuda = _AS_IT_IS,
+    cuda_memory_gb: float = 0.0,
 ) -> FaceDetector:
-    """Load a pack's detector, its file checked.
+    """Load the detector of a pack after verifying its file.
 
     Args:
         pack: The pack.
         device: Where it runs.
-        threads: Threads on the CPU; 0 takes what the quota allows.
-        input_px: Longer side of the picture that the net sees.
-        closeup_input_px: Longer side in the second, coarse pass for faces that fill the frame; 0 is none.
-        nms_iou: Boxes that overlap more are one face.
-        close_look_scale: How many times as large the picture is in a frame that is looked at closely.
-        overlapping: How many threads call ``detect`` at the same time; on the CPU each call gets its part of the
-            threads, on CUDA calls become batches of at most that many pictures.
-        cuda: How it runs on CUDA.
+        threads: CPU threads; 0 takes what the quota allows.
+        input_px: Longer side of the net's input.
+        closeup_input_px: Longer side in the second, coarse pass for faces that fill the frame; 0 switches it off.
+        nms_iou: Boxes with a higher IoU are one face.
+        close_look_scale: Factor on ``input_px`` in frames that are analysed closely.
+        overlapping: How many threads call ``detect`` at the same time; they share the CPU threads.
+        cuda_memory_gb: On CUDA, the most GPU memory that the model takes; 0 is no limit.
 
     Raises:
         ModelPackError: The file is missing, altered, or no such detector.
-        DeviceError: CUDA was asked for and is not there.
+        DeviceError: CUDA was asked for and is not available.
     """
     spec = pack.detector
-    sizes = input_sizes(input_px, closeup_input_px, close_look_scale)
+    is_centerface = spec.entry.kind == "centerface"
+    closeup = (closeup_input_px,) if closeup_input_px else ()
+    sizes = InputSizes((input_px, *closeup), (round(close_look_scale * input_px), *closeup))
     model_bytes = spec.file.read_verified()
     try:
         session = create_session(
             model_bytes,
             device=device,
             threads=threads_of_a_call(threads, overlapping),
-            free_axes=free_axes(spec),
-            cuda=cuda._replace(free_batch=overlapping > 1),
+            free_axes=(0, 2, 3) if is_centerface else (),  # the public file is fixed at 32×32 pixels
+            cuda_memory_gb=cuda_memory_gb,
         )
     except ModelPackError as error:
         raise ModelPackError(f"{spec.file.path}: {error}") from error
     _check_form(spec, session)
-    return detector_on(detector_session(session, overlapping, _anchors(session)), spec, sizes, nms_iou)
-
-
-def free_axes(spec: DetectorSpec) -> tuple[int, ...]:
-    """Axes of the input that a file fixes and that take any size: the public CenterFace has 32x32 pictures."""
-    return (0, 2, 3) if spec.entry.kind == "centerface" else ()
-
-
-def detector_on(session: Any, spec: DetectorSpec, sizes: InputSizes, nms_iou: float) -> FaceDetector:  # noqa: ANN401
-    """A detector that runs its net with this session, whose form was checked."""
-    if spec.entry.kind == "centerface":
+    if is_centerface:
         return CenterFaceDetector(spec.file.sha256, session, sizes, nms_iou)
-    # Without a path InsightFace keeps to this session; with one it would read the file again, unchecked.
+    # With a session InsightFace does not open the file again, which would then be unverified.
     net = SCRFD(session=session)
     net.nms_thresh = nms_iou
     return ScrfdDetector(spec.file.sha256, net, sizes)
-
-
-def _anchors(session: Any) -> int:  # noqa: ANN401
-    # SCRFD has two boxes a cell where it has three steps (9 outputs), one where it has five.
-    return 2 if len(session.get_outputs()) == 9 else 1
 
 
 def _check_form(spec: DetectorSpec, session: Any) -> None:  # noqa: ANN401

@@ -7,25 +7,23 @@ import numpy as np
 from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 from numpy.typing import NDArray
 
-from resources.models.cuda_session import BoundSession
-from resources.models.model_packs import EmbedderSpec, ModelPack
-from resources.models.onnx_session import create_session, threads_of_a_call
+from resources.models.onnx_session import create_session
+from resources.models.packs import EmbedderSpec, ModelPack
 from screenalytics_assets.core.common.errors import ModelPackError
-from screenalytics_assets.core.config.providers import CUDA, Cuda, Device
+from screenalytics_assets.core.config.providers import CUDA, Device
 
 CROP_PX = 112
 """Side of the aligned crop of every ArcFace model."""
 BATCH_SIZE = 8
 """On 2 CPU threads MobileFaceNet takes 3.8 ms a face in batches of 8, 5.4 ms one by one."""
 CUDA_BATCH_SIZE = 64
-"""On a card a batch is what fills it."""
-_AS_IT_IS = Cuda()
+"""A GPU needs larger batches to be busy. Not measured on one."""
 
 
 class FaceEmbedder(Protocol):
-    """Turns aligned face crops into vectors whose dot product says how alike two faces are.
+    """Turns aligned face crops into vectors; their dot product is the similarity of two faces.
 
-    Several threads may call it at the same time.
+    Safe to call from several threads.
     """
 
     @property
@@ -62,7 +60,7 @@ class ArcFaceEmbedder:
 
         Raises:
             ValueError: The crops have another shape or type.
-            ModelPackError: The net gave a vector that has no direction.
+            ModelPackError: The net gave a zero or non-finite vector.
         """
         if crops_bgr.shape[1:] != (CROP_PX, CROP_PX, 3) or crops_bgr.dtype != np.uint8:
             raise ValueError(f"expected (N, 112, 112, 3) uint8, found {crops_bgr.shape} {crops_bgr.dtype}")
@@ -73,12 +71,12 @@ class ArcFaceEmbedder:
         return _unit(np.concatenate(batches), self._spec)
 
     def _run(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-        # Nets exported for one crop return a batch as (1, N·dimension), its vectors one after the other.
+        # Nets that were exported for a single crop return a batch as (1, N·dimension).
         output: NDArray[np.float32] = self._net.get_feat(list(crops_bgr))
         return output.reshape(len(crops_bgr), -1)
 
     def check_form(self) -> None:
-        """Run two crops once, together and alone.
+        """Embed two crops, together and one by one.
 
         Raises:
             ModelPackError: The vectors have another dimension, or depend on what else is in the batch.
@@ -91,7 +89,7 @@ class ArcFaceEmbedder:
             raise ModelPackError(
                 f"{self._spec.file.path} gives vectors of {together.shape[1]} numbers; expected {dimension}"
             )
-        # A net that mixes the crops of a batch is off in the first digit, sums in another order in the last.
+        # A net that mixes the crops of a batch differs in the first digit; another order of summation, in the last.
         if not np.allclose(_unit(together, self._spec), _unit(alone, self._spec), atol=1e-3):
             raise ModelPackError(
                 f"{self._spec.file.path} gives other vectors in a batch than one by one; "
@@ -99,34 +97,29 @@ class ArcFaceEmbedder:
             )
 
 
-def load_embedder(
-    pack: ModelPack, *, device: Device, threads: int, overlapping: int = 1, cuda: Cuda = _AS_IT_IS
-) -> FaceEmbedder:
-    """Load a pack's embedder, its file checked.
+def load_embedder(pack: ModelPack, *, device: Device, threads: int, cuda_memory_gb: float = 0.0) -> FaceEmbedder:
+    """Load the embedder of a pack after verifying its file.
 
     Args:
         pack: The pack.
         device: Where it runs.
-        threads: Threads on the CPU; 0 takes what the quota allows.
-        overlapping: How many threads call ``embed`` at the same time; each call gets its part of the CPU threads.
-        cuda: How it runs on CUDA.
+        threads: CPU threads; 0 takes what the quota allows.
+        cuda_memory_gb: On CUDA, the most GPU memory that the model takes; 0 is no limit.
 
     Raises:
         ModelPackError: The file is missing, altered, or no such embedder.
-        DeviceError: CUDA was asked for and is not there.
+        DeviceError: CUDA was asked for and is not available.
     """
     spec = pack.embedder
     model_bytes = spec.file.read_verified()
     try:
         session = create_session(
-            model_bytes, device=device, threads=threads_of_a_call(threads, overlapping), free_axes=(0,), cuda=cuda
+            model_bytes, device=device, threads=threads, free_axes=(0,), cuda_memory_gb=cuda_memory_gb
         )
     except ModelPackError as error:
         raise ModelPackError(f"{spec.file.path}: {error}") from error
     _check_input(spec, session)
-    if session.get_providers()[0] == CUDA:
-        session = BoundSession(session)
-    # InsightFace looks into the file for the operations that say how its input is scaled.
+    # From the operations in the file InsightFace finds out how the input is scaled.
     net = ArcFaceONNX(model_file=io.BytesIO(model_bytes), session=session)
     if spec.entry.input_mean is not None:
         net.input_mean = spec.entry.input_mean

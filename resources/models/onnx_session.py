@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: where they run, on how many threads, and one of a kind per process."""
+"""ONNX Runtime sessions: the provider, the number of threads, and one shared session per model in a process."""
 
 import hashlib
 import logging
@@ -22,12 +22,10 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     RuntimeException,
 )
 
-from resources.models.onnx_model import in_half_precision, prepare_model
+from resources.models.onnx_model import prepare_model
 from screenalytics_assets.core.common.errors import DeviceError, ModelPackError
-from screenalytics_assets.core.config.providers import CPU, CUDA, Cuda, Device
+from screenalytics_assets.core.config.providers import CPU, CUDA, Device
 
-CUDA_BATCH = 8
-"""Pictures that a detector gets at once on a card; 8 frames of 1080p as BGR are 50 MB. Not measured on one."""
 _RUNTIME_ERRORS = (
     EPFail,
     Fail,
@@ -42,15 +40,13 @@ _RUNTIME_ERRORS = (
 
 _log = logging.getLogger(__name__)
 
-
-_ANY_CUDA = Cuda()
-# Weak, so that a stage that is over does not keep its model and the model's work space in memory.
-_sessions: WeakValueDictionary[tuple[str, Device, int, tuple[int, ...], Cuda], Any] = WeakValueDictionary()
+# Weak, so that a model and its workspace leave memory with the stage that used them.
+_sessions: WeakValueDictionary[tuple[str, Device, int, tuple[int, ...], float], Any] = WeakValueDictionary()
 _sessions_lock = threading.Lock()
 
 
 def cpu_quota(cgroup_root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
-    """CPUs that the control groups of this process may use, the least of its group and all above it.
+    """The CPU quota of this process: the smallest of its control group and the groups above it.
 
     Reads ``cpu.max`` (version 2) and ``cpu.cfs_quota_us`` / ``cpu.cfs_period_us`` (version 1).
 
@@ -88,57 +84,52 @@ def _group_quota(group: Path) -> float | None:
 
 
 def default_threads() -> int:
-    """Threads that can run at once: the CPUs of this process's affinity, within its quota, at least 1."""
+    """The CPUs that this process may use: its affinity, limited by its quota, at least 1."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota()
     return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
 
 
 def threads_of_a_call(threads: int, overlapping: int) -> int:
-    """Threads on the CPU for each of several calls that overlap, at least 1; ``threads`` 0 is ``default_threads()``.
+    """CPU threads for each of several concurrent calls, at least 1; ``threads`` 0 means ``default_threads()``.
 
-    Two calls on a thread each take less CPU than one call after the other on two threads: CenterFace 46 against 62 ms.
+    Two concurrent calls with one thread each take less CPU time than two calls in turn with two threads: 46 against
+    62 ms for CenterFace.
     """
     return max(1, (threads or default_threads()) // overlapping)
 
 
-def calls_at_once(device: Device, threads: int) -> int:
-    """How many looks to take at the same time: one on each thread of the CPU, as many as make a batch on CUDA.
-
-    Args:
-        device: Where the detector is to run.
-        threads: Threads on the CPU; 0 takes ``default_threads()``.
-    """
-    own = threads or default_threads()
-    return max(own, CUDA_BATCH) if device != "cpu" and CUDA in onnxruntime.get_available_providers() else own
-
-
 def create_session(
-    model_bytes: bytes, *, device: Device, threads: int, free_axes: tuple[int, ...] = (), cuda: Cuda = _ANY_CUDA
+    model_bytes: bytes,
+    *,
+    device: Device,
+    threads: int,
+    free_axes: tuple[int, ...] = (),
+    cuda_memory_gb: float = 0.0,
 ) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    """An ``onnxruntime.InferenceSession`` on these bytes; the same one for all who use it at a time.
+    """An ``onnxruntime.InferenceSession`` for these bytes; callers with the same arguments share one.
 
     Args:
-        model_bytes: An ONNX model, whole.
-        device: ``cuda`` or nothing, ``cpu``, or ``auto``: CUDA where it really runs, else the CPU.
-        threads: Threads on the CPU; 0 takes ``default_threads()``.
-        free_axes: Axes of the input whose fixed size in the file is to be any size.
-        cuda: How it runs on CUDA.
+        model_bytes: A whole ONNX model.
+        device: ``cuda`` or an error, ``cpu``, or ``auto``: CUDA if it starts, otherwise the CPU.
+        threads: CPU threads; 0 means ``default_threads()``.
+        free_axes: Axes of the input to make dynamic; the file gives them a fixed size.
+        cuda_memory_gb: On CUDA, the most GPU memory that the session's arena takes; 0 is no limit.
 
     Raises:
-        ModelPackError: The bytes are no ONNX model that ONNX Runtime can run.
-        DeviceError: ``cuda`` was asked for and is not there.
+        ModelPackError: The bytes are not an ONNX model that ONNX Runtime can run.
+        DeviceError: ``cuda`` was asked for and is not available.
     """
-    key = (hashlib.sha256(model_bytes).hexdigest(), device, threads or default_threads(), free_axes, cuda)
+    key = (hashlib.sha256(model_bytes).hexdigest(), device, threads or default_threads(), free_axes, cuda_memory_gb)
     with _sessions_lock:
         session = _sessions.get(key)
         if session is None:
-            session = _sessions[key] = _new_session(model_bytes, device, key[2], free_axes, cuda)
+            prepared = prepare_model(model_bytes, free_axes=free_axes)
+            session = _sessions[key] = _new_session(prepared, device, key[2], cuda_memory_gb)
         return session
 
 
-def _new_session(model_bytes: bytes, device: Device, threads: int, free_axes: tuple[int, ...], cuda: Cuda) -> Any:  # noqa: ANN401
-    prepared = prepare_model(model_bytes, free_axes=free_axes)
+def _new_session(prepared: bytes, device: Device, threads: int, cuda_memory_gb: float) -> Any:  # noqa: ANN401
     has_cuda = CUDA in onnxruntime.get_available_providers()
     if device == "cuda" and not has_cuda:
         raise DeviceError(_cuda_advice(f"this build of ONNX Runtime has no {CUDA}"))
@@ -146,7 +137,7 @@ def _new_session(model_bytes: bytes, device: Device, threads: int, free_axes: tu
         return _session_on([CPU], prepared, threads)
     _preload_cuda()
     try:
-        session = _session_on([(CUDA, cuda_options(cuda)), CPU], _for_cuda(prepared, cuda), threads)
+        session = _session_on([(CUDA, _cuda_options(cuda_memory_gb)), CPU], prepared, threads)
         reason = f"ONNX Runtime turned to {session.get_providers()[0]}"
     except ModelPackError as error:
         session, reason = _session_on([CPU], prepared, threads), str(error.__cause__)
@@ -158,33 +149,27 @@ def _new_session(model_bytes: bytes, device: Device, threads: int, free_axes: tu
     return session
 
 
-def _for_cuda(model_bytes: bytes, cuda: Cuda) -> bytes:
-    freed = prepare_model(model_bytes, free_axes=(0,)) if cuda.free_batch else model_bytes
-    return in_half_precision(freed) if cuda.fp16 else freed
-
-
-def cuda_options(cuda: Cuda) -> dict[str, str]:
-    """Options of the CUDA provider."""
+def _cuda_options(memory_gb: float) -> dict[str, str]:
     options = {
-        # The other choice times every algorithm for every new shape, and shapes change with the size of the batch.
+        # The default times every algorithm for each new input shape, and the last batch has a shape of its own.
         "cudnn_conv_algo_search": "HEURISTIC",
         "arena_extend_strategy": "kSameAsRequested",
-        # TF32 has the 10 bits of FP16: only who asks for the one gets the other.
-        "use_tf32": str(int(cuda.fp16)),
+        # TF32 rounds to 10 bits: vectors would differ from those of the CPU.
+        "use_tf32": "0",
     }
-    if cuda.memory_gb:
-        options["gpu_mem_limit"] = str(int(cuda.memory_gb * 1024**3))
+    if memory_gb:
+        options["gpu_mem_limit"] = str(int(memory_gb * 1024**3))
     return options
 
 
 def _session_on(providers: list[Any], model_bytes: bytes, threads: int) -> Any:  # noqa: ANN401
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Warnings about unused initializers in published files are of no use to who runs them.
+    # Published files have unused initializers; the user of a file cannot do anything about the warnings.
     options.log_severity_level = 3
-    # Threads that spin while they wait eat the quota of a shared CPU.
+    # Spinning threads use up the quota of a shared CPU.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A plan of the memory for each size of picture: 60 MB more for CenterFace, and no faster.
+    # A memory plan for each input size: 60 MB more for CenterFace, and no faster.
     options.enable_mem_pattern = False
     try:
         return onnxruntime.InferenceSession(model_bytes, options, providers=providers, enable_fallback=0)

@@ -1,20 +1,21 @@
-"""Copies of remote files on this machine: whole files only, the longest unused one goes when there is no room."""
+"""Copies of remote files on this machine: whole files only, the least recently used evicted first."""
 
-import fcntl
 import os
-import tempfile
+import uuid
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
+from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
+from filelock import FileLock, Timeout
+
 from resources.storage.artifacts import sha256_of
-from resources.system.file_lock import locked, open_locked
+from resources.system.locks import file_lock, locked
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 
 _PART = ".part"
-_LOCK = ".evicting.lock"
 
 
 class _Kept(NamedTuple):
@@ -24,69 +25,81 @@ class _Kept(NamedTuple):
 
 
 class CachedFile:
-    """A file of the cache; it is not removed as long as this object lives, in whichever process."""
+    """A file of the cache. It is not evicted, by whichever process, while this object lives."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, mark: FileLock) -> None:
         self.path = path
-        self._release = weakref.finalize(self, os.close, descriptor)
+        self.release = weakref.finalize(self, _remove_mark, mark)
 
 
 class FileCache:
-    """Files by name below one folder, with a limit for all of them together; any number of processes may use it.
+    """Files by name in one folder, with a limit on their total size; any number of processes may use it.
 
-    A shared lock on a file says that it is in use; a killed process gives its locks back. Only where what is in
-    use at once is larger than the limit, the folder grows beyond it.
+    Each use of a file has a mark beside the folder: a lock that ends with the process of the user. When the files in
+    use alone are larger than the limit, the folder grows beyond it.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
+        self._marks = folder.with_name(f"{folder.name}.in-use")
         self._limit_bytes = limit_bytes
         self._verified: set[tuple[str, int]] = set()
 
     def fetch(self, name: str, *, size: int, sha256: str | None, download: Callable[[Path], None]) -> CachedFile:
-        """A file by its name, downloaded where it is not here.
+        """A file by its name, downloaded if it is not in the cache.
 
         Args:
-            name: Under which the cache keeps it; the same name always means the same content.
+            name: The cache's name for it; the same name always means the same content.
             size: In bytes.
-            sha256: Of the content, in hexadecimal, where it is known.
+            sha256: Of the content, in hexadecimal, if known.
             download: Writes the content into a file.
 
         Raises:
-            ArtifactError: What was downloaded, twice, has another size or checksum.
+            ArtifactError: The download has another size or checksum, twice in a row.
             StorageError: The file alone is larger than the cache may be, or the disk is full.
         """
-        return self._present(name, size, sha256) or self._downloaded(name, size, sha256, download)
+        with self._locked():
+            present = self._present(name)
+        if present is not None and self._is_valid(present, size, sha256):
+            return present
+        return self._downloaded(name, size, sha256, download)
 
     def adopt(self, path: Path, name: str) -> None:
-        """Take a file of this machine in, by moving it, unless it is there; for what was just uploaded."""
+        """Move a local file into the cache, unless it is there already; for a file that was just uploaded."""
         size = path.stat().st_size
         if size > self._limit_bytes:
             return
-        with self._room_for(size):
+        with self._locked():
+            self._make_room(size)
             target = self._folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 path.replace(target)
                 self._verified.add((name, target.stat().st_ino))
 
-    def _present(self, name: str, size: int, sha256: str | None) -> CachedFile | None:
+    def _present(self, name: str) -> CachedFile | None:
         path = self._folder / name
+        return self._in_use(path) if path.exists() else None
+
+    def _in_use(self, path: Path) -> CachedFile:
+        """Mark a file as in use; under the lock, so that it is not evicted in between."""
+        self._marks.mkdir(parents=True, exist_ok=True)
+        mark = file_lock(self._marks / f"{uuid.uuid4().hex}.{path.name}")
+        mark.acquire(blocking=False)
+        return CachedFile(path, mark)
+
+    def _is_valid(self, found: CachedFile, size: int, sha256: str | None) -> bool:
+        """Whether a file in the cache is undamaged; a damaged one is removed. Each file is verified once a process."""
         try:
-            descriptor = open_locked(path, fcntl.LOCK_SH, os.O_RDONLY)
-        except FileNotFoundError:
-            return None
-        if descriptor is None:
-            return None
-        found = CachedFile(path, descriptor)
-        identity = (name, os.fstat(descriptor).st_ino)
-        if identity not in self._verified:
-            if path.stat().st_size != size or (sha256 is not None and sha256_of(path) != sha256):
-                path.unlink(missing_ok=True)
-                return None
-            self._verified.add(identity)
-        os.utime(path)
-        return found
+            identity = (found.path.name, found.path.stat().st_ino)
+            if identity not in self._verified:
+                if found.path.stat().st_size != size or (sha256 is not None and sha256_of(found.path) != sha256):
+                    found.path.unlink(missing_ok=True)
+                    return False
+                self._verified.add(identity)
+            os.utime(found.path)
+        except FileNotFoundError:  # another process found it damaged a moment ago
+            return False
+        return True
 
     def _downloaded(self, name: str, size: int, sha256: str | None, download: Callable[[Path], None]) -> CachedFile:
         if size > self._limit_bytes:
@@ -94,67 +107,75 @@ class FileCache:
                 f"{name}: {size / 1e9:.1f} GB do not fit the cache of {self._limit_bytes / 1e9:.1f} GB "
                 f"at {self._folder}: raise SCREENALYTICS_S3_CACHE_GB"
             )
-        with self._room_for(size):
-            target = self._folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(suffix=_PART, dir=self._folder)
-            part = CachedFile(Path(temporary), descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        target = self._folder / name
+        part = self._new_part(size)
         try:
-            self._download_verified(name, part.path, size, sha256, download)
-            with self._room_for(0):
-                # A file in use is never replaced: its readers hold that very file.
-                present = self._present(name, size, sha256)
-                if present is not None:
+            _download_verified(name, part.path, size, sha256, download)
+            with self._locked():
+                self._make_room(0)
+                # A file in use is never replaced: its users hold that very file.
+                present = self._present(name)
+                if present is not None and self._is_valid(present, size, sha256):
                     return present
                 part.path.replace(target)
+                self._verified.add((name, target.stat().st_ino))
+                return self._in_use(target)
         except OSError as error:
             raise StorageError(f"{self._folder}: {name} cannot be written: {error.strerror}: make room") from error
         finally:
             part.path.unlink(missing_ok=True)
-        part.path = target
-        self._verified.add((name, os.fstat(descriptor).st_ino))
-        return part
+            part.release()
 
-    def _download_verified(
-        self, name: str, part: Path, size: int, sha256: str | None, download: Callable[[Path], None]
-    ) -> None:
-        # What a broken connection has damaged comes whole the second time; what is damaged there does not.
-        for _ in range(2):
-            download(part)
-            found = part.stat().st_size
-            if found == size and (sha256 is None or sha256_of(part) == sha256):
-                return
-        problem = f"{found} bytes instead of {size}" if found != size else f"another SHA-256 than {sha256}"
-        raise ArtifactError(f"{name} was downloaded with {problem}")
+    def _new_part(self, size: int) -> CachedFile:
+        """An empty file to download into, with room for the content."""
+        with self._locked():
+            self._make_room(size)
+            path = self._folder / f"{uuid.uuid4().hex}{_PART}"
+            path.touch()
+            return self._in_use(path)
 
-    @contextmanager
-    def _room_for(self, size: int) -> Iterator[None]:
-        """Remove what was not used for the longest time until ``size`` more bytes fit; nobody else does meanwhile."""
-        with locked(self._folder / _LOCK):
-            files = sorted(self._files(), key=lambda file: (file.path.suffix != _PART, file.used_ns))
-            room = self._limit_bytes - size - sum(file.bytes for file in files)
-            for file in files:
-                # A part that nobody holds was left behind by a process that died.
-                if (room < 0 or file.path.suffix == _PART) and _remove_unused(file.path):
-                    room += file.bytes
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self._marks / "cache.lock", f"tidying the cache {self._folder}")
+
+    def _make_room(self, size: int) -> None:
+        """Evict the least recently used files until ``size`` more bytes fit."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        files = sorted(self._files(), key=lambda file: (file.path.suffix != _PART, file.used_ns))
+        room = self._limit_bytes - size - sum(file.bytes for file in files)
+        for file in files:
+            # A part without a user was left behind by a killed process.
+            if (room < 0 or file.path.suffix == _PART) and not self._is_in_use(file.path.name):
+                file.path.unlink()
+                room += file.bytes
+
+    def _is_in_use(self, name: str) -> bool:
+        for path in self._marks.glob(f"{'?' * 32}.{escape(name)}"):
+            mark = file_lock(path)
+            try:
+                mark.acquire(blocking=False)
+            except Timeout:
+                return True
+            _remove_mark(mark)  # of a killed process
+        return False
 
     def _files(self) -> Iterator[_Kept]:
-        for path in self._folder.rglob("*"):
+        for path in self._folder.iterdir():
             with suppress(FileNotFoundError):
-                if path.is_file() and path.name != _LOCK:
-                    stat = path.stat()
-                    yield _Kept(path, stat.st_size, stat.st_mtime_ns)
+                stat = path.stat()
+                yield _Kept(path, stat.st_size, stat.st_mtime_ns)
 
 
-def _remove_unused(path: Path) -> bool:
-    try:
-        descriptor = open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB, os.O_RDONLY)
-    except (BlockingIOError, FileNotFoundError):
-        return False
-    if descriptor is None:
-        return False
-    path.unlink()
-    os.close(descriptor)
-    return True
+def _remove_mark(mark: FileLock) -> None:
+    Path(mark.lock_file).unlink(missing_ok=True)
+    mark.release()
+
+
+def _download_verified(name: str, part: Path, size: int, sha256: str | None, download: Callable[[Path], None]) -> None:
+    # A second attempt helps against a broken connection, not against an object that is damaged at its source.
+    for _ in range(2):
+        download(part)
+        found = part.stat().st_size
+        if found == size and (sha256 is None or sha256_of(part) == sha256):
+            return
+    problem = f"{found} bytes instead of {size}" if found != size else f"another SHA-256 than {sha256}"
+    raise ArtifactError(f"{name} was downloaded with {problem}")

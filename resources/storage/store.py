@@ -26,7 +26,7 @@ from resources.storage.artifacts import (
     files_below,
     sha256_of,
 )
-from resources.system.file_lock import locked
+from resources.system.locks import locked
 from screenalytics_assets.core.common.layout import manifest_path
 from screenalytics_assets.core.config.keys import digest_of
 
@@ -217,7 +217,8 @@ class LocalArtifactStore(ArtifactStore):
 
     def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
         place = self.root / manifest_path(staged.asset, staged.ep_id)
-        with locked(self._workspace / staged.ep_id / f"{staged.asset}.lock"):
+        lock = self._workspace / staged.ep_id / f"{staged.asset}.lock"
+        with locked(lock, f"publishing {staged.asset} of {staged.ep_id}"):
             previous = self.manifest(staged.asset, staged.ep_id)
             for stale in stale_paths(previous, manifest):
                 _remove(self.root / stale)

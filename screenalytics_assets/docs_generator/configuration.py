@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from resources.configuration.run_settings import ENV_PREFIX, read_profiles
-from resources.models.model_registry import EmbedderEntry, Registry, load_registry
+from resources.models.registry import EmbedderEntry, Registry, load_registry
 from resources.system.paths import project_dir
 from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, flatten
 from screenalytics_assets.core.config.thresholds import Thresholds

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.storage.artifacts import Artifact, Manifest
 from resources.storage.crop_file import read_crops
 from screenalytics_assets.core.common.arrow import column_of

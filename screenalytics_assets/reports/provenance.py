@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 from resources.configuration.run_settings import declared_thresholds
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.storage.artifacts import Manifest
 from screenalytics_assets.core.config.keys import Settings, digest_of, flatten, section_of_key
 

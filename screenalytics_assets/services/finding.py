@@ -7,7 +7,7 @@ from typing import Any
 
 from resources.configuration.run_settings import RunSettings
 from resources.database.opening import open_database
-from resources.models.photo_faces import PhotoFaces
+from resources.models.photo_analysis import PhotoAnalyser
 from resources.storage.crop_file import read_crops
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import FacebankError
@@ -64,8 +64,8 @@ def find_photo(path: Path, run: RunSettings, store: ArtifactStore, *, show: str 
     """
     if not path.is_file():
         raise FacebankError(f"{path}: no such file")
-    faces = PhotoFaces(run)
-    photo = faces.look(path.name, "", path.read_bytes())
+    faces = PhotoAnalyser(run)
+    photo = faces.analyse(path.name, "", path.read_bytes())
     if photo.crop is None:
         raise FacebankError(f"{path}: {photo.reason.replace('_', ' ')}; give a photo of one face")
     with open_database() as database:

@@ -24,7 +24,7 @@ from rich.console import Console
 from resources.configuration.run_settings import RunSettings, declared_thresholds, resolve_settings
 from resources.models.detector import FaceDetector, load_detector
 from resources.models.embedder import FaceEmbedder, load_embedder
-from resources.models.model_packs import ModelPack, load_pack
+from resources.models.packs import ModelPack, load_pack
 from resources.storage.crop_file import decode_jpeg, decode_reduced_gray
 from resources.storage.video_decoder import probe_video, read_frames
 from resources.system.paths import config_dir

@@ -29,7 +29,7 @@ from insightface.utils.face_align import norm_crop
 from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering
 
-from resources.models.model_packs import load_pack
+from resources.models.packs import load_pack
 from resources.system.paths import config_dir
 from screenalytics_assets.core.detection.centerface import decode_centerface, suppress_overlaps
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode

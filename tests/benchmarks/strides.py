@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from resources.models.model_packs import load_pack
+from resources.models.packs import load_pack
 from resources.system.paths import config_dir
 from tests.benchmarks.ablation import Bench, Variant
 from tests.benchmarks.labelled import print_table

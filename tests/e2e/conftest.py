@@ -17,7 +17,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.partitions import EPISODES_NAME

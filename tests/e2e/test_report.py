@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.reports.page import render_page

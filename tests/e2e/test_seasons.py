@@ -20,7 +20,7 @@ from dagster._core.execution.backfill import BulkActionStatus
 from playwright.sync_api import expect
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.storage.store import sha256_of
 from resources.system.paths import project_dir
 from resources.videos import VideoLibraryResource

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.models.model_packs import ModelPack, load_pack
+from resources.models.packs import ModelPack, load_pack
 from resources.storage.store import LocalArtifactStore
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.services.instance import open_instance

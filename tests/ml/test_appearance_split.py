@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from resources.models.detector import load_detector
 from resources.models.embedder import FaceEmbedder, load_embedder
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from screenalytics_assets.core.detection.alignment import aligned_crop, embedding_crop
 from screenalytics_assets.core.tracking.appearance_split import Observations, SplitLimits, split_track
 from screenalytics_assets.core.tracking.near_duplicates import face_patch, representatives

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from resources.models.detector import FaceDetector, input_size, load_detector
-from resources.models.model_packs import ModelPack, load_pack
+from resources.models.packs import ModelPack, load_pack
 from screenalytics_assets.core.common.errors import DeviceError, ModelPackError
 from screenalytics_assets.core.common.geometry import iou_matrix
 from screenalytics_assets.core.config.providers import CPU

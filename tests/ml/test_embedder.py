@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from resources.models.detector import load_detector
 from resources.models.embedder import FaceEmbedder, load_embedder
-from resources.models.model_packs import ModelPack, load_pack
+from resources.models.packs import ModelPack, load_pack
 from screenalytics_assets.core.common.errors import ModelPackError
 from screenalytics_assets.core.config.providers import CPU
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.models.model_packs import ModelPack
-from resources.models.photo_faces import PhotoFaces
+from resources.models.packs import ModelPack
+from resources.models.photo_analysis import PhotoAnalyser
 from resources.settings import SettingsResource
 from screenalytics_assets.core.people.enrolment import compared
 from tests.unit.people import test_resolve_people as test_grouping
@@ -17,9 +17,9 @@ from tests.unit.people import test_resolve_people as test_grouping
 Picture = NDArray[np.uint8]
 
 
-def run_with(**keys: Any) -> tuple[PhotoFaces, float]:
+def run_with(**keys: Any) -> tuple[PhotoAnalyser, float]:
     run = SettingsResource(overrides=keys).load()
-    return PhotoFaces(run), run.thresholds.min_photo_sim
+    return PhotoAnalyser(run), run.thresholds.min_photo_sim
 
 
 def jpeg(picture: Picture) -> bytes:
@@ -61,7 +61,7 @@ def test_a_key_decides_about_a_photo(
 ) -> None:
     assert open_pack.name == "open"
     content = jpeg(view(group_photo))
-    found = [run_with(**{key: value})[0].look("photo", "person", content) for value in (first, second)]
+    found = [run_with(**{key: value})[0].analyse("photo", "person", content) for value in (first, second)]
     assert [finding.reason for finding in found] == reasons
 
 
@@ -75,8 +75,8 @@ def test_min_photo_sim_decides_whether_a_photo_resembles_somebody_else(
         faces, min_photo_sim = run_with(min_photo_sim=value)
         darker = np.asarray(cv2.convertScaleAbs(portrait(group_photo), alpha=0.6), np.uint8)
         findings = [
-            faces.look("1", "first", jpeg(portrait(group_photo))),
-            faces.look("2", "second", jpeg(darker)),
+            faces.analyse("1", "first", jpeg(portrait(group_photo))),
+            faces.analyse("2", "second", jpeg(darker)),
         ]
         judged = compared(findings, faces.embed(findings), min_photo_sim=min_photo_sim)
         reasons.append([finding.reason for finding in judged])

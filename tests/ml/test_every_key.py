@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from resources.models.detector import load_detector
 from resources.models.embedder import load_embedder
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.storage.store import LocalArtifactStore
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.common.arrow import boxes_of, column_of
@@ -396,15 +396,14 @@ def test_cpu_threads_is_how_many_the_runtime_gets(
     assert threads == [1, 3]
 
 
-def test_cuda_fp16_and_cuda_memory_gb_are_what_a_card_is_asked_for(
+def test_cuda_memory_gb_is_the_memory_limit_of_a_session_on_cuda(
     talk: LocalArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = stand_in_for_cuda(monkeypatch)
     store = copy_of(talk, tmp_path / "data")
     run_asset("faces", store, EP_ID, device="cuda", max_crops_per_track=1)
-    run_asset("faces", store, EP_ID, device="cuda", max_crops_per_track=2, cuda_fp16=True, cuda_memory_gb=2)
+    run_asset("faces", store, EP_ID, device="cuda", max_crops_per_track=2, cuda_memory_gb=2)
     plain, chosen = asked
-    assert len(chosen.model_bytes) < 0.6 * len(plain.model_bytes)
     assert (plain.options.get("gpu_mem_limit"), chosen.options["gpu_mem_limit"]) == (None, str(2 * 1024**3))
     assert published(store, "faces", EP_ID).manifest.metrics["provider"] == CUDA
 
@@ -414,8 +413,7 @@ SHOWN_BY_THEMSELVES = {
     "model_dir": test_model_dir_brings_its_own_weights_and_thresholds,
     "device": test_device_cuda_is_an_error_where_there_is_none_and_auto_takes_the_cpu,
     "cpu_threads": test_cpu_threads_is_how_many_the_runtime_gets,
-    "cuda_fp16": test_cuda_fp16_and_cuda_memory_gb_are_what_a_card_is_asked_for,
-    "cuda_memory_gb": test_cuda_fp16_and_cuda_memory_gb_are_what_a_card_is_asked_for,
+    "cuda_memory_gb": test_cuda_memory_gb_is_the_memory_limit_of_a_session_on_cuda,
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.settings import SettingsResource
 from resources.system.paths import project_dir
 from screenalytics_assets.core.config.keys import section_of_key

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.benchmarks.ablation import Bench
 from tests.benchmarks.strides import person_seconds

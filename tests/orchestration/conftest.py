@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from tests.orchestration.command_line import Cli
 
 

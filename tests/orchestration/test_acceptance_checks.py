@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from resources.configuration.acceptance_limits import load_acceptance
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.system.paths import config_dir
 from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS, JUDGED
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError

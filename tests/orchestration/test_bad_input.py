@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.orchestration.command_line import Cli, Outcome
 from tests.video_fixtures import numbered_pictures, truncate, write_sound, write_video

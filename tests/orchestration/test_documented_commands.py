@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from screenalytics_assets.core.common.layout import crops_dir, file_path
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.evaluation.truth import TruthDocument
@@ -32,7 +32,6 @@ NOT_RUN = {
     r"dagster instance concurrency set gpu 2": "Dagster's own",
     r".*device=cuda": "needs a GPU",
     r"\.venv/bin/(pytest tests/gpu|python -m tests\.benchmarks\.gpu .*)": "needs a GPU",
-    r"screenalytics models int8 .*": "two whole runs: tests/ml/test_int8.py",
     r"SCREENALYTICS_MODEL_DIR=DIR .*": "needs the pack of the line before",
 }
 """What is not run here, as regular expressions, and why. Everything else is."""

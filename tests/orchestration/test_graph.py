@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.storage.store import LocalArtifactStore, sha256_of
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.cli.episode.run import tell

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.database.opening import open_database
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.storage.store import ArtifactStore
 from resources.system.paths import data_root
 from resources.videos import VideoLibraryResource

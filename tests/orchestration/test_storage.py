@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from screenalytics_assets.core.common.layout import object_key
 from screenalytics_assets.services.demo import render_demo_episode
 from tests.object_store import BucketPlace

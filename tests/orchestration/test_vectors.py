@@ -14,7 +14,7 @@ import pytest
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.database.opening import open_database
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.storage.crop_file import decode_jpeg, read_crops
 from resources.storage.store import ArtifactStore
 from resources.videos import VideoLibraryResource

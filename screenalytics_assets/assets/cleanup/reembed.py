@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
+from resources.models.configured import configured_embedder
 from resources.models.embed_crops import embed_crops
-from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
@@ -90,7 +90,7 @@ def reembed(
         crop_file = inputs["face_crops"].path("face_crops.parquet")
         with progress.task("reembed", selection.faces.num_rows, "faces", context.log.info) as task:
             vectors = embed_crops(
-                selection.faces, crop_file, lambda: embedder_of(run), output, known=known, on_face=task.advance
+                selection.faces, crop_file, lambda: configured_embedder(run), output, known=known, on_face=task.advance
             )
         output.write_table("faces", selection.faces)
         output.write_array("faces.npy", vectors)

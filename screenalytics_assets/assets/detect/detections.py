@@ -9,7 +9,7 @@ import numpy as np
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import limits_of
-from resources.models.run_models import calls_at_once, detector_of
+from resources.models.configured import configured_detector, model_threads
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.crop_file import CropWriter, read_crops
@@ -115,8 +115,8 @@ def detections(
         document = inputs["episode_video"].json("video.json")
         probe = VideoProbe.from_dict(document)
         video = videos.find(context.partition_key)
-        at_once = calls_at_once(run)
-        detector = detector_of(run, overlapping=at_once)
+        at_once = model_threads(run)
+        detector = configured_detector(run, overlapping=at_once)
         with (
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
             CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops,

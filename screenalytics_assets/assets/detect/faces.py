@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.models.configured import configured_embedder
 from resources.models.embed_crops import embed_crops
-from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
@@ -73,7 +73,7 @@ def faces(
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         output = outputs["faces"]
         crop_file = inputs["face_crops"].path("face_crops.parquet")
-        embedder = embedder_of(run)
+        embedder = configured_embedder(run)
         known = known_vectors(inputs["tracks"], embedder.digest)
         selection = select_faces(
             inputs["tracks"].table("tracks.parquet"),

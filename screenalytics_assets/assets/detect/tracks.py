@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
+from resources.models.configured import configured_embedder
 from resources.models.embed_crops import embed_detections, face_patches
-from resources.models.run_models import embedder_of
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, StagedArtifact
@@ -129,7 +129,7 @@ def _gated(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings, t
     crop_file = inputs["face_crops"].path("face_crops.parquet")
     cropped_ids = inputs["face_crops"].table("face_crops.parquet", ["detection_id"])["detection_id"]
     has_crop = pc.is_in(detections["detection_id"], value_set=cropped_ids).to_numpy()
-    embedder = embedder_of(run)
+    embedder = configured_embedder(run)
 
     def embed(detection_ids: Sequence[str]) -> NDArray[np.float32]:
         with task(len(detection_ids)) as embedding:

@@ -30,7 +30,7 @@ from screenalytics_assets.partitions import SHOWS
 from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, contact_sheet
 
 if TYPE_CHECKING:
-    from resources.models.photo_faces import PhotoFaces
+    from resources.models.photo_analysis import PhotoAnalyser
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -92,12 +92,12 @@ def people_of(photos: Sequence[Photo]) -> dict[str, Person]:
 
 
 def enrol(
-    photos: Sequence[Photo], faces: "PhotoFaces", min_photo_sim: float
+    photos: Sequence[Photo], faces: "PhotoAnalyser", min_photo_sim: float
 ) -> tuple[list[PhotoFinding], dict[str, Any]]:
     """Look at every photo; returns the findings in their order, and the vectors of the accepted by photo id."""
     people = people_of(photos)
     looked = without_duplicates(
-        [faces.look(photo.photo_id, people[photo.folder].person_id, photo.content) for photo in photos]
+        [faces.analyse(photo.photo_id, people[photo.folder].person_id, photo.content) for photo in photos]
     )
     good = [finding for finding in looked if finding.is_accepted]
     vectors = faces.embed(good)
@@ -161,9 +161,9 @@ def facebank(
         force = settings.force or not is_stored(artifacts.store(), vectors, show)
 
     def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        from resources.models.photo_faces import PhotoFaces  # with ONNX Runtime and InsightFace
+        from resources.models.photo_analysis import PhotoAnalyser  # with ONNX Runtime and InsightFace
 
-        faces = PhotoFaces(run)
+        faces = PhotoAnalyser(run)
         findings, by_id = enrol(found, faces, run.thresholds.min_photo_sim)
         accepted = [finding for finding in findings if finding.is_accepted]
         names = {person.person_id: person.name for person in people.values()}

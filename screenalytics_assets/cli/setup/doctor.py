@@ -165,7 +165,7 @@ def check_models() -> Check:
         from resources.configuration.run_settings import resolve_settings
         from resources.models.detector import load_detector
         from resources.models.embedder import load_embedder
-        from resources.models.model_packs import load_pack
+        from resources.models.packs import load_pack
 
         settings = resolve_settings().settings
         models, detection = settings.models, settings.detection

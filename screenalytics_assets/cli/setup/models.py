@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from resources.models.model_packs import ModelFile, find_pack, load_pack, model_file
-from resources.models.model_pull import pull_pack
-from resources.models.model_registry import Registry, load_registry
+from resources.models.packs import ModelFile, find_pack, load_pack, model_file
+from resources.models.pull import pull_pack
+from resources.models.registry import Registry, load_registry
 from resources.system.paths import config_dir
 
-models_app = typer.Typer(no_args_is_help=True, help="Model packs: list, pull, verify, int8.")
+models_app = typer.Typer(no_args_is_help=True, help="Model packs: list, pull, verify.")
 _console = Console(markup=False, highlight=False, soft_wrap=True)
 
 
@@ -87,36 +87,3 @@ def verify(
             failed |= state != "verified"
     if failed:
         raise typer.Exit(1)
-
-
-@models_app.command()
-def int8(
-    videos: Annotated[list[Path], typer.Argument(help="Videos like those that it will see, to calibrate on.")],
-    check: Annotated[list[Path], typer.Option("--check", help="Another video to compare on; may be repeated.")],
-    output: Annotated[Path, typer.Option("--output", help="The folder of the new pack.")],
-) -> None:
-    """Make a pack whose detector computes in 8 bits; kept only if faces and people stay the same on other videos.
-
-    It is used where `model_dir` (`SCREENALYTICS_MODEL_DIR`) names its folder.
-    """
-    from resources.configuration.run_settings import resolve_settings
-    from screenalytics_assets.services.int8 import Verdict, make_int8_pack
-
-    models = resolve_settings().settings.models
-    folder = Path(models.model_dir) if models.model_dir else None
-    pack = load_pack(models.model_pack, folder, registry_path())
-
-    def tell(verdict: Verdict) -> None:
-        faces, people, found = verdict.faces, verdict.people, ""
-        if people is not None:
-            found = (
-                f"{people.candidate_identities} of {people.identities} people, adjusted Rand index {people.rand:.4f}, "
-            )
-        _console.print(
-            f"{verdict.video.name}: {faces.found:.4f} of {faces.faces} faces found, {faces.right:.4f} of "
-            f"{faces.candidate_faces} right, landmarks {faces.landmark_px:.2f} px off, {found}"
-            f"{verdict.speedup:.2f} times as fast"
-        )
-
-    make_int8_pack(pack, videos, check, output, registry_path(), tell)
-    _console.print(f"kept in {output}")

@@ -39,7 +39,6 @@ class ModelSettings(Section):
         "auto", description="cuda fails without a GPU; auto uses the GPU if there is one."
     )
     cpu_threads: int = Field(0, ge=0, description="Threads of the model runtime; 0 is as many as the CPU quota.")
-    cuda_fp16: bool = Field(False, description="On CUDA, compute in 16-bit floating point instead of 32.")
     cuda_memory_gb: float = Field(0.0, ge=0, description="On CUDA, memory limit of each model, in GB; 0 is no limit.")
 
 

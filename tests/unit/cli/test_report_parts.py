@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from resources.configuration.acceptance_limits import load_acceptance
-from resources.models.model_packs import ModelPack
+from resources.models.packs import ModelPack
 from resources.storage.artifacts import Manifest
 from screenalytics_assets.core.common.intervals import intervals_of
 from screenalytics_assets.core.evaluation.truth import parse_truth

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from resources.configuration.run_settings import REGISTRY_KEYS
-from resources.models.model_registry import load_registry
+from resources.models.registry import load_registry
 from resources.system.paths import project_dir
 from screenalytics_assets.core.config.keys import STAGE_FILES, flatten, section_of_key
 from screenalytics_assets.core.config.layers import Layer, resolve

@@ -18,8 +18,8 @@ from resources.configuration.run_settings import (
     read_yaml,
     resolve_settings,
 )
-from resources.models.model_packs import DetectorSpec, EmbedderSpec, ModelFile, ModelPack
-from resources.models.model_registry import load_registry
+from resources.models.packs import DetectorSpec, EmbedderSpec, ModelFile, ModelPack
+from resources.models.registry import load_registry
 from resources.settings import SettingsResource
 from resources.system.paths import project_dir
 from screenalytics_assets.automation.seasons.season_config import Season
@@ -101,7 +101,6 @@ OTHER_VALUES: dict[str, Any] = {
     "model_dir": "weights",
     "device": "cpu",
     "cpu_threads": 3,
-    "cuda_fp16": True,
     "cuda_memory_gb": 2.5,
     "write_jsonl": False,
 }

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from resources.database import embedded_postgres, vector_database
+from resources.database import postgres_server, vector_database
 from resources.database.embedded_postgres import EmbeddedPostgres
 from resources.database.opening import database_prepared_in_background
 from resources.database.vector_database import VectorDatabase
@@ -205,7 +205,7 @@ def test_files_that_cannot_be_made_ahead_are_told_to_who_asks_for_the_database(
     def broken(*_: Any, **__: Any) -> None:
         raise subprocess.CalledProcessError(1, "initdb")
 
-    monkeypatch.setattr(embedded_postgres._package(), "pgexec", broken)
+    monkeypatch.setattr(postgres_server.server_package(), "pgexec", broken)
     with database_prepared_in_background():
         pass
     assert not (folder / "postgres").exists()
@@ -248,7 +248,7 @@ def test_a_folder_on_the_way_that_another_program_closes_meanwhile_is_opened_aga
     command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a second session of pytest does to the folder of all of them."""
-    package, asked = embedded_postgres._package(), []
+    package, asked = postgres_server.server_package(), []
     pgexec = package.pgexec
 
     def closing(name: str, *arguments: Any, **options: Any) -> Any:
@@ -273,7 +273,7 @@ def test_a_socket_that_a_server_could_not_remove_does_not_keep_the_next_one_from
 def test_what_a_program_of_the_server_said_when_it_failed_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = embedded_postgres._package()
+    package = postgres_server.server_package()
     pgexec = package.pgexec
 
     def closing(*arguments: Any, **options: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from resources.configuration.run_settings import _NOT_SETTINGS, profile_layer
-from resources.models.model_registry import load_registry
+from resources.models.registry import load_registry
 from resources.storage.artifacts import Manifest
 from resources.system.paths import config_dir, project_dir
 from screenalytics_assets.automation.inbox.inbox import InboxSettings

@@ -10,9 +10,9 @@ from onnx import TensorProto, helper
 
 from resources.models import onnx_session
 from resources.models.onnx_model import prepare_model
-from resources.models.onnx_session import calls_at_once, cpu_quota, create_session, default_threads, threads_of_a_call
+from resources.models.onnx_session import cpu_quota, create_session, default_threads, threads_of_a_call
 from screenalytics_assets.core.common.errors import DeviceError, ModelPackError
-from screenalytics_assets.core.config.providers import CPU, CUDA, Device
+from screenalytics_assets.core.config.providers import CPU, CUDA
 
 
 def doubling_model(batch: int = 1) -> bytes:
@@ -66,7 +66,7 @@ def test_a_model_that_is_in_use_is_not_loaded_again() -> None:
     assert create_session(doubling_model(2), device="cpu", threads=2) is not first
 
 
-def test_a_model_that_nobody_uses_any_more_leaves_the_memory() -> None:
+def test_a_model_that_is_no_longer_used_leaves_the_memory() -> None:
     released = weakref.ref(create_session(doubling_model(5), device="cpu", threads=1))
     gc.collect()
     assert released() is None
@@ -156,26 +156,8 @@ def test_threads_follow_the_quota_but_not_beyond_the_cpus(
 
 
 @pytest.mark.parametrize(("threads", "overlapping", "each"), [(6, 1, 6), (6, 2, 3), (3, 2, 1), (2, 8, 1), (0, 2, 2)])
-def test_calls_that_overlap_share_the_threads_and_none_goes_without(
+def test_concurrent_calls_share_the_threads_and_each_has_at_least_one(
     monkeypatch: pytest.MonkeyPatch, threads: int, overlapping: int, each: int
 ) -> None:
     monkeypatch.setattr(onnx_session, "default_threads", lambda: 4)
     assert threads_of_a_call(threads, overlapping) == each
-
-
-@pytest.mark.parametrize(
-    ("device", "providers", "threads", "calls"),
-    [
-        ("auto", [CPU], 0, 4),
-        ("auto", [CPU], 3, 3),
-        ("auto", [CUDA, CPU], 2, 8),
-        ("cuda", [CUDA, CPU], 16, 16),
-        ("cpu", [CUDA, CPU], 2, 2),
-    ],
-)
-def test_looks_overlap_on_each_thread_and_on_cuda_as_many_as_make_a_batch(
-    monkeypatch: pytest.MonkeyPatch, device: Device, providers: list[str], threads: int, calls: int
-) -> None:
-    monkeypatch.setattr(onnx_session, "default_threads", lambda: 4)
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: providers)
-    assert calls_at_once(device, threads) == calls

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.models.photo_faces import decode_photo
+from resources.models.photo_analysis import decode_photo
 from resources.photos import PhotoLibraryResource
 from screenalytics_assets.assets.show.facebank import people_of
 from screenalytics_assets.core.common.errors import FacebankError

@@ -1,4 +1,4 @@
-"""From files of photos to faces and vectors, with the models of a run."""
+"""Finds the face in a photo of a known person, judges it, and embeds it, with the models of a run."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,28 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resources.configuration.run_settings import RunSettings
-from resources.models.run_models import detector_of, embedder_of
+from resources.models.configured import configured_detector, configured_embedder
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.people.enrolment import PhotoFinding, look_at
 
 
-class PhotoFaces:
-    """The detector and the embedder of a run, for photos."""
+class PhotoAnalyser:
+    """The detector and the embedder of a run, applied to photos."""
 
     def __init__(self, run: RunSettings) -> None:
         self._run = run
-        self._detector = detector_of(run)
-        self._embedder = embedder_of(run)
+        self._detector = configured_detector(run)
+        self._embedder = configured_embedder(run)
 
     @property
     def model_digest(self) -> str:
         """SHA-256 of the embedder's weights."""
         return self._embedder.digest
 
-    def look(self, photo_id: str, person_id: str, content: bytes) -> PhotoFinding:
-        """Find, measure and judge the face of a photo."""
+    def analyse(self, photo_id: str, person_id: str, content: bytes) -> PhotoFinding:
+        """Find, measure and judge the face in a photo."""
         settings = self._run.resolved.settings
         return look_at(
             PhotoFinding(photo_id, person_id, hashlib.sha256(content).hexdigest()),
@@ -41,7 +41,7 @@ class PhotoFaces:
         )
 
     def embed(self, findings: Sequence[PhotoFinding]) -> NDArray[np.float32]:
-        """The vectors of photos whose face was found, (N, 512) float32."""
+        """The vectors of the faces that were found, (N, 512) float32."""
         crops = [embedding_crop(finding.crop) for finding in findings if finding.crop is not None]
         if not crops:
             return np.empty((0, EMBEDDING_DIMENSION), np.float32)
@@ -52,7 +52,7 @@ class PhotoFaces:
 
 
 def decode_photo(content: bytes) -> NDArray[np.uint8] | None:
-    """A picture file as (H, W, 3) BGR, turned as its EXIF says; None where it is none."""
+    """An image file as (H, W, 3) BGR, rotated as its EXIF data say; None if it is not an image."""
     if not content:
         return None
     try:

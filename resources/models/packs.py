@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from resources.models.model_registry import (
+from resources.models.registry import (
     DetectorEntry,
     DetectorKind,
     EmbedderEntry,

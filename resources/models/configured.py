@@ -1,24 +1,22 @@
-"""The models of a run, as its settings say; ONNX Runtime and InsightFace are imported by whoever needs one."""
+"""The models of a run, loaded as its settings say. ONNX Runtime and InsightFace are imported only when needed."""
 
 from typing import TYPE_CHECKING
 
 from resources.configuration.run_settings import RunSettings
-from screenalytics_assets.core.config.providers import Cuda
 
 if TYPE_CHECKING:
     from resources.models.detector import FaceDetector
     from resources.models.embedder import FaceEmbedder
 
 
-def calls_at_once(run: RunSettings) -> int:
-    """How many looks the pass takes at the same time."""
-    from resources.models import onnx_session
+def model_threads(run: RunSettings) -> int:
+    """CPU threads of the model runtime."""
+    from resources.models.onnx_session import default_threads
 
-    models = run.resolved.settings.models
-    return onnx_session.calls_at_once(models.device, models.cpu_threads)
+    return run.resolved.settings.models.cpu_threads or default_threads()
 
 
-def detector_of(run: RunSettings, *, overlapping: int = 1) -> "FaceDetector":
+def configured_detector(run: RunSettings, *, overlapping: int = 1) -> "FaceDetector":
     """The detector of the run's pack.
 
     Args:
@@ -26,8 +24,8 @@ def detector_of(run: RunSettings, *, overlapping: int = 1) -> "FaceDetector":
         overlapping: How many threads call it at the same time.
 
     Raises:
-        ModelPackError: The file is missing, altered, or no such detector.
-        DeviceError: CUDA was asked for and is not there.
+        ModelPackError: The file is missing, altered, or not a detector.
+        DeviceError: CUDA was asked for and is not available.
     """
     from resources.models.detector import load_detector
 
@@ -41,20 +39,20 @@ def detector_of(run: RunSettings, *, overlapping: int = 1) -> "FaceDetector":
         nms_iou=detection.nms_iou,
         close_look_scale=detection.close_look_scale,
         overlapping=overlapping,
-        cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb),
+        cuda_memory_gb=models.cuda_memory_gb,
     )
 
 
-def embedder_of(run: RunSettings) -> "FaceEmbedder":
+def configured_embedder(run: RunSettings) -> "FaceEmbedder":
     """The embedder of the run's pack.
 
     Raises:
-        ModelPackError: The file is missing, altered, or no such embedder.
-        DeviceError: CUDA was asked for and is not there.
+        ModelPackError: The file is missing, altered, or not an embedder.
+        DeviceError: CUDA was asked for and is not available.
     """
     from resources.models.embedder import load_embedder
 
     models = run.resolved.settings.models
     return load_embedder(
-        run.pack, device=models.device, threads=models.cpu_threads, cuda=Cuda(models.cuda_fp16, models.cuda_memory_gb)
+        run.pack, device=models.device, threads=models.cpu_threads, cuda_memory_gb=models.cuda_memory_gb
     )

