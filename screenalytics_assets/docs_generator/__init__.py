@@ -1,1 +1,1 @@
-"""The pages of ``docs/`` that are made from the code, so that they cannot say anything else than the code does."""
+"""The pages and pictures of ``docs/`` that are generated from the code."""

@@ -1,4 +1,4 @@
-"""Which pages are made from the code, and writing them: ``python -m screenalytics_assets.docs_generator.pages``."""
+"""The generated files of ``docs/``; ``python -m screenalytics_assets.docs_generator.pages`` writes them."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,18 +8,21 @@ from screenalytics_assets.core.quality.acceptance_matrix import matrix_text
 from screenalytics_assets.docs_generator.artifacts import artifacts_page
 from screenalytics_assets.docs_generator.command_line import command_line_page
 from screenalytics_assets.docs_generator.configuration import configuration_page
+from screenalytics_assets.docs_generator.pictures import asset_graph_svg, layers_svg
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/ACCEPTANCE_MATRIX.md": lambda: matrix_text(load_acceptance()),
+    "docs/images/asset_graph.svg": asset_graph_svg,
+    "docs/images/layers.svg": layers_svg,
     "docs/reference/artifacts_faces_tracks_identities.md": artifacts_page,
     "docs/reference/cli.md": command_line_page,
     "docs/reference/config/pipeline_configs.md": configuration_page,
 }
-"""The pages by their place in the checkout."""
+"""What generates each file, by its path in the checkout."""
 
 
 def write_pages() -> None:
-    """Write every page."""
+    """Write all of them."""
     for place, page in PAGES.items():
         path = project_dir() / place
         path.parent.mkdir(parents=True, exist_ok=True)
