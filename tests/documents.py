@@ -1,4 +1,4 @@
-"""What the documents show: fenced blocks, commands, links, and the words in code."""
+"""What the documents show: fenced blocks, commands, links and headings."""
 
 import re
 import shlex
@@ -14,6 +14,7 @@ PAGES = tuple(
         for path in (
             project_dir() / "README.md",
             project_dir() / "CONTRIBUTING.md",
+            project_dir() / "CHANGELOG.md",
             *project_dir().glob("docs/**/*.md"),
         )
     )

@@ -4,6 +4,7 @@ import ast
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from html import escape
+from itertools import cycle
 from pathlib import Path
 
 from resources.system.paths import project_dir
@@ -13,8 +14,7 @@ Parents = Mapping[str, Set[str]]
 
 _FONT = 'font-family="system-ui, sans-serif"'
 _STROKE = "#44546a"
-_GROUP_COLOURS = {"episode": "#d9e8fb", "cleanup": "#fbe6d0", "facebank": "#e4d9f5", "season": "#d8f0dc"}
-_OTHER_COLOUR = "#eeeeee"
+_COLOURS = ("#fbe6d0", "#d9e8fb", "#e4d9f5", "#d8f0dc", "#f9d9dd", "#fff3c4", "#d5eef0")
 _BOX_WIDTH, _BOX_HEIGHT, _COLUMN, _ROW, _MARGIN = 140, 30, 165, 62, 20
 _LAYER_WIDTH, _LINE = 760, 22
 
@@ -30,7 +30,7 @@ def asset_graph_svg() -> str:
     edges = _without_implied_edges(parents)
     place = _places(edges)
     groups = sorted({node.group_name for node in nodes.values()})
-    colour = {group: _GROUP_COLOURS.get(group, _OTHER_COLOUR) for group in groups}
+    colour = dict(zip(groups, cycle(_COLOURS), strict=False))
     width = max(x for x, _ in place.values()) + _BOX_WIDTH + _MARGIN
     height = max(y for _, y in place.values()) + _BOX_HEIGHT + _MARGIN
     drawn = [
@@ -47,9 +47,9 @@ def layers_svg() -> str:
     layers = {contract["id"]: contract["layers"] for contract in contracts["contracts"] if "layers" in contract}
     package = Path("screenalytics_assets")
     rows = [
-        *_layer_rows(package, (layer for layer in layers["packages"] if layer != "core"), "#d9e8fb"),
-        ("resources/", _first_sentence(Path("resources")), "#fbe6d0"),
-        *_layer_rows(package / "core", layers["core-layers"], "#d8f0dc"),
+        *_layer_rows(package, (layer for layer in layers["packages"] if layer != "core"), _COLOURS[1]),
+        ("resources/", _first_sentence(Path("resources")), _COLOURS[0]),
+        *_layer_rows(package / "core", layers["core-layers"], _COLOURS[3]),
     ]
     drawn = []
     y = _MARGIN
