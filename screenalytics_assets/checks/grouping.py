@@ -7,7 +7,7 @@ from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.checks.episode_check import comparison_check, integrity_check
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
-from screenalytics_assets.core.identity.identities import apart
+from screenalytics_assets.core.identity.identities import cannot_link_constraints
 from screenalytics_assets.core.quality import integrity as core
 
 
@@ -27,7 +27,7 @@ def _group_clusters(store: ArtifactStore, ep_id: str) -> Sequence[str]:
         *core.reason_breaches(document),
         *core.unique_breaches("group_clusters", ids),
         *core.unique_breaches("people", [i["person_id"] for i in identities if i["person_id"] is not None]),
-        *core.together_breaches(document, apart(tracks, settings, exempt)),
+        *core.together_breaches(document, cannot_link_constraints(tracks, settings, exempt)),
         *core.schema_breaches("people_boxes", boxes, schemas.IDENTITY_BOXES),
         *core.partition_breaches("people_boxes", ids, set(boxes["identity_id"].to_pylist())),
         *core.reference_breaches(

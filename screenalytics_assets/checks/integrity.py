@@ -9,7 +9,7 @@ from screenalytics_assets.checks.episode_check import integrity_check
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.layout import crops_dir
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
-from screenalytics_assets.core.identity.identities import apart
+from screenalytics_assets.core.identity.identities import cannot_link_constraints
 from screenalytics_assets.core.quality import integrity as core
 
 
@@ -149,7 +149,9 @@ def identity_breaches(
         *core.partition_breaches("identities", tracks["track_id"].to_pylist(), *core.identity_track_ids(document)),
         *core.reason_breaches(document),
         *core.unique_breaches("identities", ids),
-        *core.together_breaches(document, apart(tracks, ClusteringSettings.model_validate(document["config"]))),
+        *core.together_breaches(
+            document, cannot_link_constraints(tracks, ClusteringSettings.model_validate(document["config"]))
+        ),
         *core.schema_breaches("identity_boxes", boxes, schemas.IDENTITY_BOXES),
         *core.partition_breaches("identity_boxes", ids, set(boxes["identity_id"].to_pylist())),
         *core.reference_breaches("identities", representatives, faces["face_id"].to_pylist()),

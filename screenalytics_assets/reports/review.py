@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
-from screenalytics_assets.core.identity.identities import apart
+from screenalytics_assets.core.identity.identities import cannot_link_constraints
 from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.people.review_candidates import Limits, Tracks, decided_by, merge_doubts, split_doubts
 
@@ -59,7 +59,7 @@ class Review:
         self._identities: list[Mapping[str, Any]] = grouped.json("identities.json")["identities"]
         table = inputs["split_tracks"].table("tracks.parquet")
         exempt = [(a, b) for a, b in grouped.json("grouping.json")["exempt"]]
-        self._seen_together = apart(table, clustering, exempt)
+        self._seen_together = cannot_link_constraints(table, clustering, exempt)
         corrections = Corrections.model_validate(inputs["corrections"].json("corrections.json"))
         self._decided = decided_by(corrections, TrackPlaces(table))
         faces = inputs["reembed"].table("faces.parquet", ["track_id", "detection_id", "quality_rank", "quality_score"])

@@ -37,6 +37,7 @@ from screenalytics_assets.core.detection.scan import Harvest, harvest
 from screenalytics_assets.core.embedding.face_selection import select_faces
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import identify
 from screenalytics_assets.core.identity.track_templates import pool_tracks
 from screenalytics_assets.core.screen_time.episode import Sightings, link_similarities, screen_time
@@ -228,7 +229,8 @@ class Bench:
             embedded=split.embedded["detection_id"].to_pylist(),
         )
         track_ids, vectors = pool_tracks(chosen.faces, embed(chosen.faces["detection_id"].to_pylist()))
-        document = identify(video.stem, split.tracks, chosen.faces, track_ids, vectors, settings.clustering, thresholds)
+        tracks = EpisodeTracks(split.tracks, chosen.faces, track_ids, vectors)
+        document = identify(video.stem, tracks, settings.clustering, thresholds).to_dict()
         seconds = screen_time(
             video.stem,
             document,

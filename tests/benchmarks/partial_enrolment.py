@@ -26,10 +26,13 @@ from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.assets.cleanup.group_clusters import compare, enrolled
 from screenalytics_assets.core.common.episode_ids import show_of
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.evaluation.name_scores import NamedPerson, NameScores, all_names, score_names
 from screenalytics_assets.core.evaluation.truth import Truth
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.people.corrections import Corrections
-from screenalytics_assets.core.people.resolve_people import Facebank, Tracks, group_clusters
+from screenalytics_assets.core.people.naming import Facebank
+from screenalytics_assets.core.people.resolve_people import resolve_people
 from tests.benchmarks.labelled import print_table, read_truths
 
 
@@ -40,8 +43,8 @@ class Episode:
     truth: Truth
     analysed_frames: pa.Table
     detections: pa.Table
-    clusters: Mapping[str, Any]
-    tracks: Tracks
+    clusters: Identities
+    tracks: EpisodeTracks
     facebank: Facebank
     corrections: Corrections
 
@@ -54,9 +57,14 @@ class Episode:
             names={person_id: self.facebank.names[person_id] for person_id in half},
         )
         clustering = run.resolved.settings.clustering
-        grouped = group_clusters(self.clusters, self.tracks, known, self.corrections, clustering, run.thresholds)
+        grouped = resolve_people(self.clusters, self.tracks, known, self.corrections, clustering, run.thresholds)
         scores = score_names(
-            self.truth, self.analysed_frames, self.detections, self.tracks.table, grouped.identities, {"people": []}
+            self.truth,
+            self.analysed_frames,
+            self.detections,
+            self.tracks.table,
+            grouped.identities.to_dict(),
+            {"people": []},
         )
         assert scores is not None
         return scores
@@ -68,10 +76,10 @@ def read_episode(
     """A published episode, its tracks compared with everybody's photos."""
     detections = require_artifact(store, "detections", ep_id)
     recluster = require_artifact(store, "recluster", ep_id)
-    tracks = Tracks(
+    tracks = EpisodeTracks(
         require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
         require_artifact(store, "reembed", ep_id).table("faces.parquet"),
-        recluster.json("track_ids.json")["track_ids"],
+        recluster.document("track_ids.json", TrackIds).track_ids,
         recluster.array("tracks.npy"),
     )
     show = show_of(ep_id)
@@ -82,10 +90,10 @@ def read_episode(
         truth,
         detections.table("analysed_frames.parquet"),
         detections.table("detections.parquet"),
-        recluster.json("clusters.json"),
+        recluster.document("clusters.json", Identities),
         tracks,
         compare(vectors, show, published, run.pack.embedder.file.sha256, tracks),
-        Corrections.model_validate(require_artifact(store, "corrections", ep_id).json("corrections.json")),
+        require_artifact(store, "corrections", ep_id).document("corrections.json", Corrections),
     )
 
 

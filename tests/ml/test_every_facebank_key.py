@@ -12,7 +12,7 @@ from resources.models.packs import ModelPack
 from resources.models.photo_analysis import PhotoAnalyser
 from resources.settings import SettingsResource
 from screenalytics_assets.core.people.enrolment import compared
-from tests.unit.people import test_resolve_people as test_grouping
+from tests.unit.people import test_resolve_people
 
 Picture = NDArray[np.uint8]
 
@@ -88,12 +88,12 @@ def test_a_limit_of_names_decides_whether_an_identity_has_one(
     key: str, open_pack: ModelPack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert open_pack.name == "open"
-    episode = test_grouping.Episode([0, 1, 1], [0, 2, 4])
+    episode = test_resolve_people.Episode([0, 1, 1], [0, 2, 4])
     names = []
     for value in (0.1, 0.999):
         thresholds = SettingsResource(overrides={key: value}).load().thresholds
-        monkeypatch.setattr(test_grouping, "THRESHOLDS", thresholds)
-        names.append([name for name, _ in test_grouping.named(episode.group(facebank=episode.facebank(0, 1)))])
+        monkeypatch.setattr(test_resolve_people, "THRESHOLDS", thresholds)
+        names.append([name for name, _ in test_resolve_people.named(episode.resolve(facebank=episode.facebank(0, 1)))])
     assert names == [["Person 0", "Person 1"], [None, None]]
 
 

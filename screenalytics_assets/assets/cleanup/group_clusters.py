@@ -13,9 +13,13 @@ from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.common.errors import DatabaseError
-from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes, joined_publication
-from screenalytics_assets.core.people import resolve_people as core
+from screenalytics_assets.core.documents.grouping import Grouping
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, combined, identity_boxes
 from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.naming import Facebank
+from screenalytics_assets.core.people.resolve_people import resolve_people
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.pictures.cast import cast_of, cast_sheet
@@ -23,18 +27,21 @@ from screenalytics_assets.reports.pictures.cast import cast_of, cast_sheet
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Who was named and why, a table of the people, their best crops, and what became of each correction."""
-    document, grouping = artifact.json("identities.json"), artifact.json("grouping.json")
+    document = artifact.json("identities.json")
+    grouping = artifact.document("grouping.json", Grouping)
     cast = cast_of(document, inputs["split_tracks"].table("tracks.parquet"), inputs["reembed"].table("faces.parquet"))
     shown = {face for member in cast for face in member.best_faces}
     crops = dict(read_crops(inputs["face_crops"].path("face_crops.parquet"), shown))
     people = [{"name": member.name or "", **member.row()} for member in cast]
-    outcomes = [{**outcome, "remarks": "; ".join(outcome["remarks"])} for outcome in grouping["corrections"]]
-    decisions = [entry for entry in grouping["decisions"] if entry["decision"] not in ("named", "not_compared")]
+    outcomes = [{**outcome.to_dict(), "remarks": "; ".join(outcome.remarks)} for outcome in grouping.corrections]
+    decisions = [entry.to_dict() for entry in grouping.decisions if entry.decision not in ("named", "not_compared")]
     return {
         **document["stats"],
-        **{key: grouping[key] for key in ("centroids", "within_episode", "across_episodes")},
+        "centroids": grouping.centroids,
+        "within_episode": grouping.within_episode,
+        "across_episodes": grouping.across_episodes,
         "corrections": len(outcomes),
-        "corrections_in_doubt": sum(outcome["status"] != "applied" for outcome in outcomes),
+        "corrections_in_doubt": sum(outcome.is_doubtful for outcome in grouping.corrections),
         "people": table(people),
         "decisions": decisions[:_SHOWN],
         "contact_sheet": picture(cast_sheet(cast, crops), "the best crops of each person"),
@@ -50,16 +57,16 @@ STAGE = Stage(
 )
 
 
-def earlier_people(store: ArtifactStore, clusters: Artifact) -> Publication:
+def earlier_people(store: ArtifactStore, clusters: Artifact) -> EarlierIdentities:
     """Who has which id: as in the clusters, and beyond that as this phase published before."""
-    before = clusters.json("clusters.json")
-    published = Publication(clusters.table("identity_boxes.parquet"), before["last_identity_number"])
+    last_number = clusters.document("clusters.json", Identities).last_identity_number
+    published = EarlierIdentities(clusters.table("identity_boxes.parquet"), last_number)
     manifest = store.manifest("group_clusters", clusters.manifest.ep_id)
     own = store.open("group_clusters", clusters.manifest.ep_id) if manifest and store.is_intact(manifest) else None
     if own is None:
         return published
-    last_number = own.json("identities.json")["last_identity_number"]
-    return joined_publication(published, Publication(own.table("people_boxes.parquet"), last_number))
+    last_number = own.document("identities.json", Identities).last_identity_number
+    return combined(published, EarlierIdentities(own.table("people_boxes.parquet"), last_number))
 
 
 @dg.asset(
@@ -99,27 +106,27 @@ def group_clusters(
     clustering = run.resolved.settings.clustering
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        tracks = core.Tracks(
+        tracks = EpisodeTracks(
             inputs["split_tracks"].table("tracks.parquet"),
             inputs["reembed"].table("faces.parquet"),
-            inputs["recluster"].json("track_ids.json")["track_ids"],
+            inputs["recluster"].document("track_ids.json", TrackIds).track_ids,
             inputs["recluster"].array("tracks.npy"),
         )
         known = compare(vectors, show, facebank, digest, tracks) if facebank else None
-        grouped = core.group_clusters(
-            inputs["recluster"].json("clusters.json"),
+        people = resolve_people(
+            inputs["recluster"].document("clusters.json", Identities),
             tracks,
             known,
-            Corrections.model_validate(inputs["corrections"].json("corrections.json")),
+            inputs["corrections"].document("corrections.json", Corrections),
             clustering,
             run.thresholds,
             automatic=enabled,
             earlier=earlier_people(store, inputs["recluster"]),
         )
         output = outputs["group_clusters"]
-        output.write_json("identities.json", grouped.identities)
-        output.write_json("grouping.json", grouped.grouping)
-        tracks_of = {entry["identity_id"]: entry["track_ids"] for entry in grouped.identities["identities"]}
+        output.write_document("identities.json", people.identities)
+        output.write_document("grouping.json", people.grouping)
+        tracks_of = people.identities.tracks_of
         output.write_table("people_boxes", identity_boxes(context.partition_key, tracks_of, tracks.table))
         return {}
 
@@ -147,8 +154,8 @@ def enrolled(store: ArtifactStore, show: str) -> Mapping[str, Any] | None:
 
 
 def compare(
-    vectors: VectorDatabaseResource, show: str, facebank: Mapping[str, Any], model_digest: str, tracks: core.Tracks
-) -> core.Facebank:
+    vectors: VectorDatabaseResource, show: str, facebank: Mapping[str, Any], model_digest: str, tracks: EpisodeTracks
+) -> Facebank:
     """The tracks next to the photos of the facebank.
 
     Raises:
@@ -161,4 +168,4 @@ def compare(
         )
     similarities = database.facebank_similarities(show, model_digest, tracks.track_ids, tracks.vectors)
     names = {person["person_id"]: person["name"] for person in facebank["people"]}
-    return core.Facebank(similarities, names, facebank["version"])
+    return Facebank(similarities, names, facebank["version"])

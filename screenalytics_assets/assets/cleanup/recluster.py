@@ -4,18 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
 from resources.settings import SettingsResource
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
-from screenalytics_assets.core.identity.identities import apart, identify
-from screenalytics_assets.core.identity.remap import carry_identities
-from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes, joined_publication
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.identity.identities import cannot_link_constraints, identify
+from screenalytics_assets.core.identity.remap import remap_identities
+from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, combined, identity_boxes
 from screenalytics_assets.core.identity.track_templates import pool_tracks
 from screenalytics_assets.partitions import EPISODES
 
@@ -41,10 +40,11 @@ STAGE = Stage(
 )
 
 
-def earlier_clusters(store: ArtifactStore, identities: Artifact, log: dg.DagsterLogManager) -> Publication:
+def earlier_clusters(store: ArtifactStore, identities: Artifact, log: dg.DagsterLogManager) -> EarlierIdentities:
     """Who has which id: as in ``identities``, and beyond that as this phase published before."""
-    published = Publication(
-        identities.table("identity_boxes.parquet"), identities.json("identities.json")["last_identity_number"]
+    published = EarlierIdentities(
+        identities.table("identity_boxes.parquet"),
+        identities.document("identities.json", Identities).last_identity_number,
     )
     manifest = store.manifest("recluster", identities.manifest.ep_id)
     if manifest is None:
@@ -53,10 +53,8 @@ def earlier_clusters(store: ArtifactStore, identities: Artifact, log: dg.Dagster
         log.warning(f"the earlier clusters of {manifest.ep_id} are damaged: ids that only they have begin anew")
         return published
     own = store.artifact(manifest)
-    return joined_publication(
-        published,
-        Publication(own.table("identity_boxes.parquet"), own.json("clusters.json")["last_identity_number"]),
-    )
+    last_number = own.document("clusters.json", Identities).last_identity_number
+    return combined(published, EarlierIdentities(own.table("identity_boxes.parquet"), last_number))
 
 
 @dg.asset(
@@ -86,16 +84,13 @@ def recluster(
     )
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        tracks = inputs["split_tracks"].table("tracks.parquet")
         faces = inputs["reembed"].table("faces.parquet")
         track_ids, vectors = pool_tracks(faces, inputs["reembed"].array("faces.npy"))
+        tracks = EpisodeTracks(inputs["split_tracks"].table("tracks.parquet"), faces, track_ids, vectors)
         if enabled:
             document = identify(
                 context.partition_key,
                 tracks,
-                faces,
-                track_ids,
-                vectors,
                 clustering,
                 run.thresholds._replace(
                     cluster_thresh=run.thresholds.recluster_thresh, tight_thresh=run.thresholds.recluster_tight_thresh
@@ -103,13 +98,12 @@ def recluster(
                 earlier=earlier_clusters(artifacts.store(), inputs["identities"], context.log),
             )
         else:
-            document = _pass_through(inputs, run, track_ids, vectors)
+            document = _pass_through(inputs, run, tracks)
         output = outputs["recluster"]
-        output.write_json("clusters.json", document)
-        tracks_of = {identity["identity_id"]: identity["track_ids"] for identity in document["identities"]}
-        output.write_table("identity_boxes", identity_boxes(context.partition_key, tracks_of, tracks))
+        output.write_document("clusters.json", document)
+        output.write_table("identity_boxes", identity_boxes(document.ep_id, document.tracks_of, tracks.table))
         output.write_array("tracks.npy", vectors)
-        output.write_json("track_ids.json", {"track_ids": track_ids})
+        output.write_document("track_ids.json", TrackIds(track_ids=tuple(track_ids)))
         return {}
 
     config = clustering.model_dump() if enabled else {"min_cohesion": clustering.min_cohesion}
@@ -124,22 +118,15 @@ def recluster(
     )
 
 
-def _pass_through(
-    inputs: Mapping[str, Artifact], run: RunSettings, track_ids: list[str], vectors: NDArray[np.float32]
-) -> dict[str, Any]:
-    document: dict[str, Any] = inputs["identities"].json("identities.json")
-    before: pa.Table = inputs["tracks"].table("tracks.parquet")
-    after: pa.Table = inputs["split_tracks"].table("tracks.parquet")
-    faces = inputs["reembed"].table("faces.parquet")
-    if after.equals(before) and faces.equals(inputs["faces"].table("faces.parquet")):
+def _pass_through(inputs: Mapping[str, Artifact], run: RunSettings, tracks: EpisodeTracks) -> Identities:
+    document = inputs["identities"].document("identities.json", Identities)
+    before = inputs["tracks"].table("tracks.parquet")
+    if tracks.table.equals(before) and tracks.faces.equals(inputs["faces"].table("faces.parquet")):
         return document
-    return carry_identities(
+    return remap_identities(
         document,
         before,
-        after,
-        faces,
-        track_ids,
-        vectors,
-        seen_together=apart(after, run.resolved.settings.clustering),
+        tracks,
+        cannot_link=cannot_link_constraints(tracks.table, run.resolved.settings.clustering),
         min_cohesion=run.thresholds.min_cohesion,
     )

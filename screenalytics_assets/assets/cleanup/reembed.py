@@ -20,7 +20,7 @@ from screenalytics_assets.assets.detect.faces import known_vectors as gate_vecto
 from screenalytics_assets.core.common.layout import crops_dir
 from screenalytics_assets.core.embedding.face_selection import select_faces
 from screenalytics_assets.core.embedding.quality_filter import StricterLimits
-from screenalytics_assets.core.identity.remap import carry_faces, carry_rejected
+from screenalytics_assets.core.identity.remap import remap_faces, remap_rejected
 from screenalytics_assets.partitions import EPISODES
 
 
@@ -118,7 +118,7 @@ def _config(run: RunSettings, stricter: StricterLimits) -> dict[str, Any]:
 
 def _pass_through(inputs: Mapping[str, Artifact], output: StagedArtifact) -> Mapping[str, Any]:
     tracks, faces = inputs["split_tracks"].table("tracks.parquet"), inputs["faces"]
-    output.write_table("faces", carry_faces(faces.table("faces.parquet"), tracks))
+    output.write_table("faces", remap_faces(faces.table("faces.parquet"), tracks))
     output.write_array("faces.npy", faces.array("faces.npy"))
-    output.write_table("crops_debug", carry_rejected(faces.table("crops_debug.parquet"), tracks))
+    output.write_table("crops_debug", remap_rejected(faces.table("crops_debug.parquet"), tracks))
     return {"newly_embedded": 0, "vectors_reused": faces.manifest.rows("faces.parquet")}

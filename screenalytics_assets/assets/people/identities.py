@@ -10,8 +10,10 @@ from resources.settings import SettingsResource
 from resources.storage.crop_file import read_crops
 from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import identify
-from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes
+from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, identity_boxes
 from screenalytics_assets.core.identity.track_templates import pool_tracks
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import EPISODES
@@ -43,7 +45,7 @@ STAGE = Stage(
 )
 
 
-def earlier_identities(store: ArtifactStore, ep_id: str, log: dg.DagsterLogManager) -> Publication | None:
+def earlier_identities(store: ArtifactStore, ep_id: str, log: dg.DagsterLogManager) -> EarlierIdentities | None:
     """What was published before of an episode, if it is whole and tells where its identities are in the picture."""
     manifest = store.manifest("identities", ep_id)
     if manifest is None:
@@ -54,9 +56,8 @@ def earlier_identities(store: ArtifactStore, ep_id: str, log: dg.DagsterLogManag
     if not manifest.has("identity_boxes.parquet"):
         return None
     artifact = store.artifact(manifest)
-    return Publication(
-        artifact.table("identity_boxes.parquet"), artifact.json("identities.json")["last_identity_number"]
-    )
+    last_number = artifact.document("identities.json", Identities).last_identity_number
+    return EarlierIdentities(artifact.table("identity_boxes.parquet"), last_number)
 
 
 @dg.asset(
@@ -80,25 +81,21 @@ def identities(
     clustering = run.resolved.settings.clustering
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        tracks = inputs["tracks"].table("tracks.parquet")
         faces = inputs["faces"].table("faces.parquet")
         track_ids, vectors = pool_tracks(faces, inputs["faces"].array("faces.npy"))
+        tracks = EpisodeTracks(inputs["tracks"].table("tracks.parquet"), faces, track_ids, vectors)
         document = identify(
             context.partition_key,
             tracks,
-            faces,
-            track_ids,
-            vectors,
             clustering,
             run.thresholds,
             earlier=earlier_identities(artifacts.store(), context.partition_key, context.log),
         )
         output = outputs["identities"]
-        output.write_json("identities.json", document)
-        tracks_of = {identity["identity_id"]: identity["track_ids"] for identity in document["identities"]}
-        output.write_table("identity_boxes", identity_boxes(context.partition_key, tracks_of, tracks))
+        output.write_document("identities.json", document)
+        output.write_table("identity_boxes", identity_boxes(document.ep_id, document.tracks_of, tracks.table))
         output.write_array("tracks.npy", vectors)
-        output.write_json("track_ids.json", {"track_ids": track_ids})
+        output.write_document("track_ids.json", TrackIds(track_ids=tuple(track_ids)))
         return {}
 
     yield from run_stage(

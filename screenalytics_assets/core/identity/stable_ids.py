@@ -1,8 +1,8 @@
-"""Ids of identities that survive when the identities are computed again.
+"""Ids of identities that stay the same when the identities are computed again.
 
-An identity has no name of its own: which tracks it consists of, and their numbers, change with the stride, a threshold
-or a better model. What stays is where the person is in the picture and when. So each publication keeps a box for about
-every half second of each identity, and the next one gives the ids of the earlier to those that are there again.
+The tracks of an identity, and their numbers, change with the stride, a threshold or a better model. Where a person is
+in the picture at what time does not. So a box for about every half second of each identity is published, and the next
+run gives an identity that is found in the same places the same id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ from screenalytics_assets.core.common.geometry import paired_iou
 from screenalytics_assets.core.common.schemas import IDENTITY_BOXES
 
 SAMPLE_S = 0.5
-"""Time for which one box is kept."""
+"""One box is kept for each such stretch of time."""
 SAME_FACE_IOU = 0.5
-"""Overlap from which two boxes of one moment are one face: the usual match of the detection benchmarks."""
+"""IoU from which two boxes at the same time are one face: the usual match criterion of detection benchmarks."""
 
 
-class Publication(NamedTuple):
-    """Earlier identities of the same episode.
+class EarlierIdentities(NamedTuple):
+    """The identities of the same episode that were published before.
 
     Attributes:
         boxes: Rows of the identity boxes table.
@@ -45,12 +45,14 @@ def identity_id(number: int) -> str:
     return f"ident_{number:03d}"
 
 
-def stable_ids(groups: Sequence[Sequence[str]], tracks: pa.Table, earlier: Publication | None) -> tuple[list[str], int]:
-    """The id of each group of tracks: that of the earlier identity with which it shares most, or else a new one.
+def stable_ids(
+    groups: Sequence[Sequence[str]], tracks: pa.Table, earlier: EarlierIdentities | None
+) -> tuple[list[str], int]:
+    """The id of each group of tracks: that of the earlier identity that it overlaps most, or else a new one.
 
-    Each earlier id goes to one group at most; the pair that shares most is served first. New ids have numbers that no
-    identity of the episode ever had, in the order of the groups, so that the id of one that vanished never means
-    somebody else. The same groups get the same ids again.
+    Each earlier id goes to at most one group; the pair with the largest overlap is assigned first. New ids have numbers
+    that no identity of the episode ever had, in the order of the groups, so that the id of an identity that is gone is
+    never used for another person. The same groups get the same ids again.
 
     Args:
         groups: Track ids of each identity.
@@ -60,32 +62,32 @@ def stable_ids(groups: Sequence[Sequence[str]], tracks: pa.Table, earlier: Publi
     Returns:
         An id for each group, and the highest number ever used.
     """
-    found: dict[int, str] = {}
+    id_of: dict[int, str] = {}
     last_number = 0
     if earlier is not None:
         last_number = earlier.last_number
-        shared = _shared(groups, tracks, earlier.boxes)
-        for _, known, group in sorted((-overlap, known, group) for (group, known), overlap in shared.items()):
-            if group not in found and known not in found.values():
-                found[group] = known
+        overlaps = _overlaps(groups, tracks, earlier.boxes)
+        for _, known, group in sorted((-overlap, known, group) for (group, known), overlap in overlaps.items()):
+            if group not in id_of and known not in id_of.values():
+                id_of[group] = known
     for group in range(len(groups)):
-        if group not in found:
+        if group not in id_of:
             last_number += 1
-            found[group] = identity_id(last_number)
-    return [found[group] for group in range(len(groups))], last_number
+            id_of[group] = identity_id(last_number)
+    return [id_of[group] for group in range(len(groups))], last_number
 
 
-def joined_publication(published: Publication, own: Publication) -> Publication:
-    """What was published of an episode in two places; what the first one says of an id counts."""
-    taken = pa.array(published.boxes["identity_id"].unique().to_pylist(), pa.string())
-    further = own.boxes.filter(pc.invert(pc.is_in(own.boxes["identity_id"], value_set=taken)))
-    return Publication(
-        pa.concat_tables([published.boxes, further]).combine_chunks(), max(published.last_number, own.last_number)
+def combined(first: EarlierIdentities, second: EarlierIdentities) -> EarlierIdentities:
+    """The identities that two assets published of one episode; the first wins where both have an id."""
+    taken = pa.array(first.boxes["identity_id"].unique().to_pylist(), pa.string())
+    further = second.boxes.filter(pc.invert(pc.is_in(second.boxes["identity_id"], value_set=taken)))
+    return EarlierIdentities(
+        pa.concat_tables([first.boxes, further]).combine_chunks(), max(first.last_number, second.last_number)
     )
 
 
 def identity_boxes(ep_id: str, tracks_of: Mapping[str, Sequence[str]], tracks: pa.Table) -> pa.Table:
-    """What the next publication recognises these identities by: the middle box of each half second of each track.
+    """The boxes by which the next run recognises these identities: the middle one of each half second of each track.
 
     Args:
         ep_id: The episode.
@@ -93,13 +95,13 @@ def identity_boxes(ep_id: str, tracks_of: Mapping[str, Sequence[str]], tracks: p
         tracks: Rows of the tracks table.
 
     Returns:
-        Rows of the identity boxes table, in the order of time within each identity.
+        Rows of the identity boxes table, by track and time within each identity.
     """
-    seen = _tracks(tracks)
+    by_id = _tracks(tracks)
     names: list[str] = []
     samples = [_Track(np.empty(0), np.empty((0, 4), np.float32))]
     for name, track_ids in sorted(tracks_of.items()):
-        own = [_sampled(seen[track_id]) for track_id in sorted(track_ids)]
+        own = [_sampled(by_id[track_id]) for track_id in sorted(track_ids)]
         samples += sorted(own, key=lambda track: float(track.ts_s[0]))
         names += [name] * sum(len(track.ts_s) for track in own)
     return table_of(
@@ -113,28 +115,28 @@ def identity_boxes(ep_id: str, tracks_of: Mapping[str, Sequence[str]], tracks: p
     )
 
 
-def _shared(groups: Sequence[Sequence[str]], tracks: pa.Table, boxes: pa.Table) -> dict[tuple[int, str], float]:
-    """The overlaps (IoU) of the boxes of an earlier identity with the faces of a group, added up, where there are any.
+def _overlaps(groups: Sequence[Sequence[str]], tracks: pa.Table, boxes: pa.Table) -> dict[tuple[int, str], float]:
+    """The summed IoU of the boxes of each earlier identity with each group, where it is above 0.
 
-    An identity that is there unchanged overlaps itself wholly, and therefore more than anybody else.
+    An unchanged identity overlaps itself completely, and therefore more than any other.
     """
-    seen = _tracks(tracks)
+    by_id = _tracks(tracks)
     order = np.argsort(column_of(boxes, "ts_s"), kind="stable")
     ts_s, known = column_of(boxes, "ts_s")[order], column_of(boxes, "identity_id")[order]
     sampled = boxes_of(boxes["bbox"])[order]
-    shared: dict[tuple[int, str], float] = {}
+    found: dict[tuple[int, str], float] = {}
     for group, track_ids in enumerate(groups):
-        for track in (seen[track_id] for track_id in track_ids):
+        for track in (by_id[track_id] for track_id in track_ids):
             during = slice(*np.searchsorted(ts_s, [track.ts_s[0], np.nextafter(track.ts_s[-1], np.inf)]))
             overlaps = paired_iou(_boxes_at(track, ts_s[during]), sampled[during])
             for name, overlap in zip(known[during], overlaps.tolist(), strict=True):
                 if overlap >= SAME_FACE_IOU:
-                    shared[group, name] = shared.get((group, name), 0.0) + overlap
-    return shared
+                    found[group, name] = found.get((group, name), 0.0) + overlap
+    return found
 
 
 def _boxes_at(track: _Track, ts_s: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Boxes between those of a track, (N, 4); another stride has its boxes at other times."""
+    """The boxes of a track at these times, (N, 4), interpolated: with another stride the boxes are at other times."""
     return np.column_stack([np.interp(ts_s, track.ts_s, side) for side in track.boxes.T]).astype(np.float32)
 
 

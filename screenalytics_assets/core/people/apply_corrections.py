@@ -1,15 +1,17 @@
-"""Corrections of people carried out on a clustering, whatever its tracks and ids are called by now."""
+"""Corrections applied to a clustering, whatever its tracks and identities are called by now."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.documents.grouping import CorrectionOutcome, CorrectionStatus
 from screenalytics_assets.core.identity.cannot_link import TrackPair
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.people.correction_matching import Remark, find_groups
 from screenalytics_assets.core.people.corrections import (
+    Correction,
     IdentityReference,
     Ignore,
     Merge,
@@ -19,293 +21,229 @@ from screenalytics_assets.core.people.corrections import (
     TrackPlaces,
     describe,
 )
+from screenalytics_assets.core.people.groups import CorrectedName, Group
 
-Status = Literal["applied", "partly", "conflict", "not_found"]
-"""``partly``: carried out, with a reservation. ``conflict``: it contradicts an earlier one, and has its way where it
-can. ``not_found``: what it points to is not there, or scattered; nothing was done. All but the first are reported."""
-
-BELONGS = 0.5
-"""A group is what a correction means if so much of the group, or so many of the correction's faces, are the other's."""
+SEVERITY: Sequence[CorrectionStatus] = get_args(CorrectionStatus)
 
 
-class Given(NamedTuple):
-    """A name that a person gave: who, by which correction, and the tracks that it pointed to."""
-
-    person_id: str
-    name: str
-    number: int
-    tracks: frozenset[str]
-
-
-@dataclass
-class Group:
-    """Tracks that are taken for one person, and what people said of them.
+class CorrectedClusters:
+    """A clustering to which corrections are applied one after the other.
 
     Attributes:
-        clusters: Ids of the clusters that it is made of, for the records.
-        tracks: Its tracks.
-        doubtful: Whether it is an outlier, of low cohesion, or a track that was left unassigned.
-        assigned: Whether it was in an identity.
-        given: The name that a correction gave it.
-        not_people: Who it is not, and by which correction.
-        ignored: Number of the correction by which it is nobody.
+        groups: The groups as they are after the corrections so far.
+        cannot_link: Pairs of tracks that a correction separated, and its number.
     """
 
-    clusters: list[str]
-    tracks: list[str]
-    doubtful: bool = False
-    assigned: bool = True
-    given: Given | None = None
-    not_people: dict[str, int] = field(default_factory=dict)
-    ignored: int | None = None
-
-
-@dataclass
-class Outcome:
-    """What became of a correction."""
-
-    number: int
-    action: str
-    text: str
-    status: Status = "applied"
-    remarks: list[str] = field(default_factory=list)
-
-    def remark(self, status: Status, text: str) -> None:
-        """Something that a person should know; the gravest status stays."""
-        grave: Sequence[Status] = ("applied", "partly", "conflict", "not_found")
-        self.status = max(self.status, status, key=grave.index)
-        self.remarks.append(text)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The outcome as JSON can hold it."""
-        return {
-            "number": self.number,
-            "action": self.action,
-            "correction": self.text,
-            "status": self.status,
-            "remarks": self.remarks,
-        }
-
-
-class Replay:
-    """A clustering on which corrections are carried out one after the other.
-
-    Attributes:
-        groups: The groups as they stand; those that became empty are gone.
-        apart: Pairs of tracks that a split keeps apart, and its number.
-        outcomes: What became of each correction.
-    """
-
-    def __init__(
-        self, groups: Sequence[Group], places: TrackPlaces, vectors: Mapping[str, NDArray[np.float32]]
-    ) -> None:
+    def __init__(self, groups: Iterable[Group], places: TrackPlaces, tracks: EpisodeTracks) -> None:
         """Start from a clustering.
 
         Args:
-            groups: Its groups; they are changed.
+            groups: Its groups; all of their tracks have a vector.
             places: All tracks of the episode.
-            vectors: Of the tracks that have one.
+            tracks: The same tracks with their vectors.
         """
         self.groups = list(groups)
-        self.apart: dict[TrackPair, int] = {}
-        self.outcomes: list[Outcome] = []
+        self.cannot_link: dict[TrackPair, int] = {}
         self._places = places
-        self._vectors = vectors
+        self._tracks = tracks
 
-    def run(self, corrections: Iterable[Merge | Split | Name | NotThisPerson | Ignore]) -> None:
-        """Carry out corrections in their order."""
-        for correction in corrections:
-            outcome = Outcome(correction.number, correction.action, describe(correction))
-            self.outcomes.append(outcome)
-            match correction:
-                case Merge():
-                    self._merge(correction, outcome)
-                case Split():
-                    self._split(correction, outcome)
-                case Name():
-                    self._name(correction, outcome)
-                case NotThisPerson():
-                    for group, _ in self._meant(correction.identity, outcome, whole=False):
-                        self._exclude(group, correction, outcome)
-                case Ignore():
-                    for group, _ in self._meant(correction.identity, outcome, whole=False):
-                        group.ignored = correction.number
-            self.groups = [group for group in self.groups if group.tracks]
+    def apply(self, correction: Correction) -> list[Remark]:
+        """Apply a correction; returns what somebody should know about it, nothing if it could simply be applied."""
+        match correction:
+            case Merge():
+                remarks = self._merge(correction)
+            case Split():
+                remarks = self._split(correction)
+            case Name():
+                remarks = self._name(correction)
+            case NotThisPerson():
+                remarks = self._exclude(correction)
+            case Ignore():
+                groups, remarks = self._take_out(correction.identity, correction.number)
+                for group in groups:
+                    group.ignored_by = correction.number
+        self.groups = [group for group in self.groups if group.tracks]
+        return remarks
 
-    def _merge(self, correction: Merge, outcome: Outcome) -> None:
-        found = [[group for group, _ in self._meant(shown, outcome, whole=True)] for shown in correction.identities]
-        if sum(map(bool, found)) < 2:
-            outcome.remark("not_found", "fewer than two of its identities are there; nothing was merged")
-            return
-        first, *others = list({id(group): group for groups in found for group in groups}.values())
+    def _merge(self, correction: Merge) -> list[Remark]:
+        found = [find_groups(reference, self.groups, self._places) for reference in correction.identities]
+        remarks = [remark for _, found_remarks in found for remark in found_remarks]
+        if sum(bool(matches) for matches, _ in found) < 2:
+            text = "fewer than two of its identities are there; nothing was merged"
+            return [*remarks, Remark("not_found", text)]
+        first, *others = dict.fromkeys(match.group for matches, _ in found for match in matches)
         for other in others:
-            self._reunite([*first.tracks, *other.tracks], outcome)
-            if first.given and other.given and first.given.person_id != other.given.person_id:
-                outcome.remark(
-                    "conflict",
-                    f"correction {first.given.number} names one {first.given.name}, correction {other.given.number} "
-                    f"another {other.given.name}; {first.given.name} is kept",
-                )
-            first.given = first.given or other.given
+            remarks += self._withdraw_splits([*first.tracks, *other.tracks])
+            remarks += _merge_names(first, other)
             first.clusters += [name for name in other.clusters if name not in first.clusters]
             first.tracks += other.tracks
-            first.doubtful &= other.doubtful
-            first.assigned |= other.assigned
-            first.not_people |= other.not_people
-            first.ignored = None if None in (first.ignored, other.ignored) else first.ignored
+            first.is_doubtful &= other.is_doubtful
+            first.is_assigned |= other.is_assigned
+            first.excluded |= other.excluded
+            first.ignored_by = None if None in (first.ignored_by, other.ignored_by) else first.ignored_by
             other.tracks = []
-        if first.given and first.given.person_id in first.not_people:
-            number = first.not_people.pop(first.given.person_id)
-            outcome.remark("conflict", f"one of them is not {first.given.name} by correction {number}")
+        if first.name and first.name.person_id in first.excluded:
+            number = first.excluded.pop(first.name.person_id)
+            remarks.append(Remark("conflict", f"one of them is not {first.name.name} by correction {number}"))
+        return remarks
 
-    def _reunite(self, tracks: Iterable[str], outcome: Outcome) -> None:
-        """Tracks that are one group from now on are not kept apart any more."""
-        together = set(tracks)
-        parted = {pair: number for pair, number in self.apart.items() if together.issuperset(pair)}
-        for number in sorted(set(parted.values())):
-            outcome.remark("conflict", f"takes back correction {number}, which keeps them apart")
-        self.apart = {pair: number for pair, number in self.apart.items() if pair not in parted}
-
-    def _split(self, correction: Split, outcome: Outcome) -> None:
-        stays = {track for track in self._tracks_at(correction.identity) if track is not None}
+    def _split(self, correction: Split) -> list[Remark]:
+        remarks: list[Remark] = []
+        stays = self._tracks_of(correction.identity)
         moved: set[str] = set()
-        for shown in correction.tracks:
-            found = {track for track in self._tracks_at(shown) if track is not None}
+        for reference in correction.tracks:
+            found = self._tracks_of(reference)
             if not found:
-                outcome.remark("partly", f"{shown.id} is not there")
+                remarks.append(Remark("partly", f"{reference.id} is not there"))
             for track in sorted(found & stays):
-                outcome.remark("conflict", f"{shown.id} is part of {track} now, which also holds what stays")
+                text = f"{reference.id} is part of {track} now, which also holds what stays"
+                remarks.append(Remark("conflict", text))
             moved |= found - stays
         moved &= {track for group in self.groups for track in group.tracks}
         if not moved:
-            outcome.remark("not_found", "none of its tracks can be told from what stays; nothing was split")
-            return
-        rest = stays | {
-            track for group in self.groups if stays & set(group.tracks) for track in group.tracks if track not in moved
-        }
-        taken: list[str] = []
-        clusters: list[str] = []
-        for group in self.groups:
+            text = "none of its tracks can be told from what stays; nothing was split"
+            return [*remarks, Remark("not_found", text)]
+        affected = [group for group in self.groups if stays.intersection(group.tracks)]
+        rest = stays | {track for group in affected for track in group.tracks if track not in moved}
+        split_off = Group([], [])
+        for group in affected:
             own = [track for track in group.tracks if track in moved]
-            if own and stays & set(group.tracks):
+            if own:
                 group.tracks = [track for track in group.tracks if track not in moved]
-                taken += own
-                clusters += group.clusters
-        if taken:
-            self._reunite(taken, outcome)
-            self.groups.append(Group(list(dict.fromkeys(clusters)), taken))
-        self.apart |= {_pair(a, b): correction.number for a in moved for b in rest}
+                split_off.tracks += own
+                split_off.clusters += [name for name in group.clusters if name not in split_off.clusters]
+        if split_off.tracks:
+            remarks += self._withdraw_splits(split_off.tracks)
+            self.groups.append(split_off)
+        self._separate(moved, rest, correction.number)
+        return remarks
 
-    def _name(self, correction: Name, outcome: Outcome) -> None:
-        for group, tracks in self._meant(correction.identity, outcome, whole=True):
-            named = group
-            earlier = group.given
+    def _name(self, correction: Name) -> list[Remark]:
+        matches, remarks = find_groups(correction.identity, self.groups, self._places)
+        for group, tracks, _ in matches:
+            named, earlier = group, group.name
             if earlier and earlier.person_id != correction.person_id and not earlier.tracks & tracks:
                 named = self._divide(group, earlier.tracks.intersection(group.tracks), tracks, correction.number)
-                outcome.remark(
-                    "partly", f"its cluster also holds {earlier.name} (correction {earlier.number}): divided"
-                )
-            if correction.person_id in named.not_people:
-                number = named.not_people.pop(correction.person_id)
-                outcome.remark("conflict", f"takes back correction {number}, which says that it is not that person")
-            if named.ignored is not None:
-                outcome.remark("conflict", f"takes back correction {named.ignored}, which ignores it")
-                named.ignored = None
-            named.given = Given(correction.person_id, correction.name, correction.number, frozenset(tracks))
+                text = f"its cluster also holds {earlier.name} (correction {earlier.number}): divided"
+                remarks.append(Remark("partly", text))
+            if correction.person_id in named.excluded:
+                number = named.excluded.pop(correction.person_id)
+                text = f"takes back correction {number}, which says that it is not that person"
+                remarks.append(Remark("conflict", text))
+            if named.ignored_by is not None:
+                remarks.append(Remark("conflict", f"takes back correction {named.ignored_by}, which ignores it"))
+                named.ignored_by = None
+            named.name = CorrectedName(correction.person_id, correction.name, correction.number, tracks)
+        return remarks
 
-    def _exclude(self, group: Group, correction: NotThisPerson, outcome: Outcome) -> None:
-        if group.given and group.given.person_id == correction.person_id:
-            outcome.remark("conflict", f"takes back correction {group.given.number}, which gives it that name")
-            group.given = None
-        group.not_people[correction.person_id] = correction.number
+    def _exclude(self, correction: NotThisPerson) -> list[Remark]:
+        groups, remarks = self._take_out(correction.identity, correction.number)
+        for group in groups:
+            if group.name and group.name.person_id == correction.person_id:
+                text = f"takes back correction {group.name.number}, which gives it that name"
+                remarks.append(Remark("conflict", text))
+                group.name = None
+            group.excluded[correction.person_id] = correction.number
+        return remarks
+
+    def _take_out(self, reference: IdentityReference, number: int) -> tuple[list[Group], list[Remark]]:
+        """The groups that an identity of a correction is now; only its own tracks where a group has far more."""
+        matches, remarks = find_groups(reference, self.groups, self._places)
+        groups = [
+            self._divide_off(match.group, sorted(match.tracks), number) if match.is_part else match.group
+            for match in matches
+        ]
+        return groups, remarks
 
     def _divide(self, group: Group, before: Collection[str], tracks: Collection[str], number: int) -> Group:
-        """Each track to whom it resembles more of the two that people told apart."""
-        ours = self._mean(tracks) - self._mean(before)
+        """Give each track of a group to the more similar of two people; returns the group of the second one.
+
+        Args:
+            group: The group of both.
+            before: Tracks of the first person; they stay.
+            tracks: Tracks of the second person; they are taken out.
+            number: The correction.
+        """
+        towards_second = self._mean(tracks) - self._mean(before)
         taken = [
             track
             for track in group.tracks
-            if track in tracks or (track not in before and float(self._vectors[track] @ ours) > 0)
+            if track in tracks or (track not in before and float(self._tracks.vector_of(track) @ towards_second) > 0)
         ]
-        return self._take(group, taken, number)
+        return self._divide_off(group, taken, number)
 
-    def _take(self, group: Group, taken: Sequence[str], number: int) -> Group:
+    def _divide_off(self, group: Group, taken: Sequence[str], number: int) -> Group:
+        """Make these tracks of a group one of their own."""
         group.tracks = [track for track in group.tracks if track not in taken]
-        self.apart |= {_pair(a, b): number for a in taken for b in group.tracks}
-        new = Group(list(group.clusters), list(taken), group.doubtful, group.assigned, None, dict(group.not_people))
-        self.groups.append(new)
-        return new
+        self._separate(taken, group.tracks, number)
+        divided_off = Group(
+            list(group.clusters), list(taken), group.is_doubtful, group.is_assigned, excluded=dict(group.excluded)
+        )
+        self.groups.append(divided_off)
+        return divided_off
+
+    def _separate(self, tracks: Iterable[str], others: Collection[str], number: int) -> None:
+        self.cannot_link |= {(min(a, b), max(a, b)): number for a in tracks for b in others}
+
+    def _withdraw_splits(self, tracks: Iterable[str]) -> list[Remark]:
+        """Allow tracks that are one group from now on to be linked, even if an earlier correction separated them."""
+        members = set(tracks)
+        withdrawn = {pair: number for pair, number in self.cannot_link.items() if members.issuperset(pair)}
+        self.cannot_link = {pair: number for pair, number in self.cannot_link.items() if pair not in withdrawn}
+        return [
+            Remark("conflict", f"takes back correction {number}, which keeps them apart")
+            for number in sorted(set(withdrawn.values()))
+        ]
 
     def _mean(self, tracks: Iterable[str]) -> NDArray[np.float32]:
-        return np.mean([self._vectors[track] for track in sorted(tracks)], axis=0)
+        return np.mean([self._tracks.vector_of(track) for track in sorted(tracks)], axis=0)
 
-    def _meant(self, shown: IdentityReference, outcome: Outcome, *, whole: bool) -> list[tuple[Group, set[str]]]:
-        """The groups that an identity of a correction is now, and the tracks of each that it points to.
-
-        Args:
-            shown: The identity as it was.
-            outcome: Is told what is missing or elsewhere.
-            whole: Take a group although it has far more tracks than the identity had; otherwise only the tracks that
-                the correction points to, which then are a group of their own.
-        """
-        group_of = {track: group for group in self.groups for track in group.tracks}
-        at = self._tracks_at(shown)
-        found = Counter(track for track in at if track in group_of)
-        faces: dict[int, int] = {}
-        pointed: dict[int, tuple[Group, set[str]]] = {}
-        for track, count in found.items():
-            group = group_of[track]
-            faces[id(group)] = faces.get(id(group), 0) + count
-            pointed.setdefault(id(group), (group, set()))[1].add(track)
-        lost = len(at) - found.total()
-        if lost:
-            status: Status = "partly" if found else "not_found"
-            outcome.remark(status, f"{shown.id}: {lost} of {len(at)} faces are in no identity now")
-        meant = []
-        for key, (group, tracks) in pointed.items():
-            of_group, of_faces = len(tracks) / len(group.tracks), faces[key] / len(at)
-            if max(of_group, of_faces) < BELONGS:
-                outcome.remark("partly", f"{shown.id}: {faces[key]} of {len(at)} faces are in {_label(group)} now")
-                continue
-            if of_group < BELONGS and len(group.tracks) > shown.tracks / BELONGS:
-                outcome.remark("partly", f"{shown.id} had {shown.tracks} tracks, {_label(group)} has more now")
-                if not whole:
-                    group = self._take(group, sorted(tracks), outcome.number)
-            meant.append((group, tracks))
-        if pointed and not meant:
-            outcome.remark("not_found", f"{shown.id} is scattered over other people; nothing was done with it")
-        return meant
-
-    def _tracks_at(self, shown: IdentityReference) -> list[str | None]:
-        return [self._places.track_at(anchor) for anchor in shown.faces]
+    def _tracks_of(self, reference: IdentityReference) -> set[str]:
+        return {track for anchor in reference.faces if (track := self._places.track_at(anchor)) is not None}
 
 
-def tell_namesakes(groups: Sequence[Group], together: NDArray[np.bool_], outcomes: Sequence[Outcome]) -> None:
-    """Remark on corrections that give one name to groups that are two people by what can be seen, or by a split.
+def shared_names(groups: Sequence[Group], cannot_link: NDArray[np.bool_]) -> list[tuple[int, Remark]]:
+    """Remarks on corrections that give one name to groups that cannot be one person.
 
-    They have their way: the word of people counts. Both corrections are told, for either may be the wrong one.
+    The corrections are applied all the same. Both get the remark, as either may be the wrong one.
 
     Args:
-        groups: As they stand when names are given.
-        together: (N, N) groups that are two people.
-        outcomes: Of all corrections.
+        groups: The N groups when names are given.
+        cannot_link: (N, N) groups that cannot be one person.
+
+    Returns:
+        Numbers of the corrections, each with its remark.
     """
-    by_number = {outcome.number: outcome for outcome in outcomes}
-    for first, second in np.argwhere(np.triu(together)).tolist():
-        one, other = groups[first].given, groups[second].given
-        if one is None or other is None or one.person_id != other.person_id:
+    found: list[tuple[int, Remark]] = []
+    for first, second in np.argwhere(np.triu(cannot_link)).tolist():
+        name, other_name = groups[first].name, groups[second].name
+        if name is None or other_name is None or name.person_id != other_name.person_id:
             continue
-        for given, group, rival in ((one, first, second), (other, second, first)):
-            by_number[given.number].remark(
-                "conflict",
-                f"{_label(groups[group])} and {_label(groups[rival])} are both {given.name}, though they are seen "
-                "together or were split",
+        for named, group, rival in ((name, first, second), (other_name, second, first)):
+            text = (
+                f"{groups[group].label} and {groups[rival].label} are both {named.name}, though they are seen "
+                "together or were split"
             )
+            found.append((named.number, Remark("conflict", text)))
+    return found
 
 
-def _pair(a: str, b: str) -> TrackPair:
-    return (a, b) if a < b else (b, a)
+def outcome_of(correction: Correction, remarks: Sequence[Remark]) -> CorrectionOutcome:
+    """What became of a correction; the most severe remark decides the status."""
+    return CorrectionOutcome(
+        number=correction.number,
+        action=correction.action,
+        correction=describe(correction),
+        status=max((remark.status for remark in remarks), default="applied", key=SEVERITY.index),
+        remarks=tuple(remark.text for remark in remarks),
+    )
 
 
-def _label(group: Group) -> str:
-    return "+".join(group.clusters) or group.tracks[0]
+def _merge_names(first: Group, other: Group) -> list[Remark]:
+    """Keep the name of the first group if it has one, and otherwise take the other's."""
+    kept, dropped = first.name, other.name
+    first.name = kept or dropped
+    if not kept or not dropped or kept.person_id == dropped.person_id:
+        return []
+    text = f"correction {kept.number} names one {kept.name}, correction {dropped.number} another {dropped.name}; "
+    return [Remark("conflict", f"{text}{kept.name} is kept")]

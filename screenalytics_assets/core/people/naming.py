@@ -1,57 +1,25 @@
-"""Who a cluster is: its similarity to each person of the facebank, and when that is enough for a name."""
+"""Which person of the facebank a cluster is: similarities to the photos, and when they are enough for a name."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.documents.grouping import NameLimits, NamingReason
 from screenalytics_assets.core.identity.constrained_linkage import ROUNDING, required_similarity
-
-Reason = Literal["named", "below_threshold", "ambiguous", "not_compared", "seen_together", "corrected"]
-"""Why a cluster has its name or none: ``below_threshold`` is who is not in the facebank, as far as can be told;
-``ambiguous`` resembles two people almost equally; ``seen_together`` had a better claimant in the same picture;
-``not_compared`` had no facebank, or naming is off."""
-
-
-class NameLimits(NamedTuple):
-    """When a similarity is a name. All belong to the embedder.
-
-    Attributes:
-        similarity: Least aggregate similarity of many faces to many photos.
-        tight: The same for one face and one photo.
-        margin: Least lead over the second best person; what a doubtful cluster must have more of everything.
-    """
-
-    similarity: float
-    tight: float
-    margin: float
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.people.groups import Group, ResolvedPerson
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether a cluster has a name, with all the figures that decided it.
-
-    Attributes:
-        person_id: The person, or None.
-        reason: Why.
-        best: The most similar person.
-        best_similarity: Mean over that person's photos and the cluster's tracks.
-        second: The second most similar person, None where there is only one.
-        second_similarity: Likewise.
-        margin: Best minus second; None without a second.
-        required_similarity: What ``best_similarity`` had to reach.
-        required_margin: What ``margin`` had to reach.
-        photos: Number of photos of the most similar person.
-        tracks: Number of tracks of the cluster that have a vector.
-        faces: Number of faces behind them.
-        strict: Whether more was asked for because the cluster itself is doubtful.
-    """
+class NameMatch:
+    """Whether a cluster has a name, with the figures that decided it: a `NamingDecision` before they are rounded."""
 
     person_id: str | None
-    reason: Reason
+    reason: NamingReason
     best: str | None
     best_similarity: float | None
     second: str | None
@@ -65,22 +33,37 @@ class Verdict:
     strict: bool
 
     def figures(self) -> dict[str, Any]:
-        """The verdict as JSON can hold it, similarities with four decimals."""
+        """The figures as they are published, similarities with four decimals."""
         return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Facebank:
+    """The enrolled people of the show, compared with the tracks of an episode.
+
+    Attributes:
+        similarities: track_id, person_id, photo_id, similarity.
+        names: The name of each person, by id.
+        version: Changes whenever a photo, a name or a vector does.
+    """
+
+    similarities: pa.Table
+    names: Mapping[str, str]
+    version: str
 
 
 class PersonSimilarities:
     """How similar each track is to each person: the mean over the person's photos.
 
-    The mean, and not the best photo: two photos of 8 actors gave pairs of strangers up to 0.44 where a photo was badly
-    aligned, the mean of two of them at most 0.33; the best of many photos finds such accidents, a mean evens them out.
-    What a mean cannot even out is that two people resemble each other: between the 8 actors it strayed by 0.07 to 0.08
-    whether one pair of photos was compared or four (0.09 for a single pair). Therefore `NameLimits.similarity` stands
-    five times 0.08 above strangers, and more photos bring the limit no lower.
+    The mean, and not the best photo: with two photos of each of 8 actors, pairs of strangers reached 0.44 where a photo
+    was badly aligned, but only 0.33 in the mean of two photos. The best of many photos picks such outliers, a mean
+    evens them out. A mean does not even out that two people look alike: between the 8 actors its spread was
+    0.07 to 0.08 whether one pair of photos was compared or four (0.09 for a single pair). `NameLimits.similarity` is
+    therefore five times 0.08 above strangers, and more photos do not lower the limit.
     """
 
     def __init__(self, similarities: pa.Table) -> None:
-        """Take the similarities as the facebank gives them.
+        """Average the similarities over the photos of each person.
 
         Args:
             similarities: track_id, person_id, photo_id, similarity; a row for each track and photo.
@@ -95,7 +78,7 @@ class PersonSimilarities:
         counts = np.zeros_like(sums)
         np.add.at(sums, (row, column), values)
         np.add.at(counts, (row, column), 1)
-        # A person without a row for a track was not compared with it, and cannot be it.
+        # A person without a row for a track was not compared with it, and cannot match.
         self._means = np.where(counts > 0, sums / np.maximum(counts, 1), -1.0)
         self._row_of = {track_id: i for i, track_id in enumerate(track_ids.tolist())}
         self._photos = {
@@ -117,43 +100,45 @@ class PersonSimilarities:
         return np.average(self._means[rows], axis=0, weights=weights)
 
 
-def judge(
+def match_name(
     similarities: PersonSimilarities | None,
     track_ids: Sequence[str],
-    weights: Mapping[str, float],
-    faces: Mapping[str, int],
+    weights: Sequence[float],
+    num_faces: int,
     limits: NameLimits,
     *,
     strict: bool,
     excluded: Collection[str] = (),
-) -> Verdict:
+) -> NameMatch:
     """Decide whether a cluster is one of the people of the facebank.
 
-    The best person must reach what `required_similarity` asks of as many faces and photos, and lead the second best by
-    the margin. A doubtful cluster (an outlier, one of low cohesion, a track that was left unassigned) may hold two
-    people or none: it must reach both limits with one margin more.
+    The best person must reach what `required_similarity` demands for as many faces and photos, and lead the second best
+    by the margin. A doubtful cluster (an outlier, one of low cohesion, a track that was left unassigned) may hold two
+    people or none: both limits are raised by one margin.
 
     Args:
         similarities: Of all tracks; None without a facebank.
-        track_ids: Tracks of the cluster that have a vector.
+        track_ids: Tracks of the cluster; all of them have a vector.
         weights: Weight of each track.
-        faces: Number of faces of each track.
+        num_faces: Number of faces of the tracks.
         limits: The embedder's limits.
         strict: Whether the cluster is doubtful.
         excluded: People that it is not, by a correction.
     """
-    num_faces = sum(faces[track_id] for track_id in track_ids)
+    not_compared = NameMatch(
+        None, "not_compared", None, None, None, None, None, None, None, 0, len(track_ids), num_faces, strict
+    )
     if similarities is None or not track_ids:
-        return _not_compared(len(track_ids), num_faces, strict=strict)
-    found = similarities.of(track_ids, [weights[track_id] for track_id in track_ids])
+        return not_compared
+    found = similarities.of(track_ids, weights)
     ranked = [i for i in np.lexsort((similarities.people, -found)) if similarities.people[i] not in excluded]
     if not ranked:
-        return _not_compared(len(track_ids), num_faces, strict=strict)
-    best = str(similarities.people[ranked[0]])
-    second = str(similarities.people[ranked[1]]) if len(ranked) > 1 else None
-    second_similarity = float(found[ranked[1]]) if len(ranked) > 1 else None
-    best_similarity = float(found[ranked[0]])
-    margin = None if second_similarity is None else best_similarity - second_similarity
+        return not_compared
+    best, best_similarity = str(similarities.people[ranked[0]]), float(found[ranked[0]])
+    second = second_similarity = margin = None
+    if len(ranked) > 1:
+        second, second_similarity = str(similarities.people[ranked[1]]), float(found[ranked[1]])
+        margin = best_similarity - second_similarity
     extra = limits.margin if strict else 0.0
     required = extra + float(
         required_similarity(
@@ -163,12 +148,12 @@ def judge(
             cluster_thresh=limits.similarity,
         )
     )
-    reason: Reason = "named"
+    reason: NamingReason = "named"
     if best_similarity < required - ROUNDING:
         reason = "below_threshold"
     elif margin is not None and margin < limits.margin + extra - ROUNDING:
         reason = "ambiguous"
-    return Verdict(
+    return NameMatch(
         person_id=best if reason == "named" else None,
         reason=reason,
         best=best,
@@ -185,38 +170,83 @@ def judge(
     )
 
 
-def _not_compared(tracks: int, faces: int, *, strict: bool) -> Verdict:
-    return Verdict(None, "not_compared", None, None, None, None, None, None, None, 0, tracks, faces, strict)
+def one_holder_per_name(
+    matches: Sequence[NameMatch], cannot_link: NDArray[np.bool_], corrected: Collection[int] = ()
+) -> tuple[list[NameMatch], dict[int, int]]:
+    """Refuse a name to clusters that cannot be one person with a better match for the same name.
 
-
-def one_person_each(
-    claims: Mapping[int, Verdict], apart: NDArray[np.bool_], fixed: Collection[int] = ()
-) -> tuple[dict[int, Verdict], dict[int, int]]:
-    """Refuse a name to clusters that are seen together with a better claimant of the same name.
-
-    Claims are served by falling similarity, those that a person decided first. A cluster that is seen together with
-    one that has the name already stays without a name.
+    Names are given by falling similarity, those of corrections first.
 
     Args:
-        claims: The verdict of each cluster, by its number.
-        apart: (N, N) clusters that are two people.
-        fixed: Clusters whose name is a correction.
+        matches: The match of each of N clusters.
+        cannot_link: (N, N) clusters that cannot be one person.
+        corrected: Numbers of the clusters whose name is a correction.
 
     Returns:
-        The verdicts as they stand then, and for each refused cluster the one that has the name.
+        The matches after that, and for each refused cluster the number of the one that has the name.
     """
     order = sorted(
-        (number for number, verdict in claims.items() if verdict.person_id is not None),
-        key=lambda number: (number not in fixed, -(claims[number].best_similarity or 0.0), number),
+        (number for number, match in enumerate(matches) if match.person_id is not None),
+        key=lambda number: (number not in corrected, -(matches[number].best_similarity or 0.0), number),
     )
-    holders: dict[str, list[int]] = {}
-    final, refused = dict(claims), {}
+    holders: dict[str | None, list[int]] = {}
+    final, refused = list(matches), {}
     for number in order:
-        verdict = claims[number]
-        rivals = [other for other in holders.get(str(verdict.person_id), []) if apart[number, other]]
-        if rivals and number not in fixed:
-            final[number] = Verdict(**{**asdict(verdict), "person_id": None, "reason": "seen_together"})
+        match = matches[number]
+        rivals = [other for other in holders.get(match.person_id, []) if cannot_link[number, other]]
+        if rivals and number not in corrected:
+            final[number] = replace(match, person_id=None, reason="seen_together")
             refused[number] = rivals[0]
         else:
-            holders.setdefault(str(verdict.person_id), []).append(number)
+            holders.setdefault(match.person_id, []).append(number)
     return final, refused
+
+
+class Namer:
+    """Compares groups with the facebank, if there is one."""
+
+    def __init__(self, facebank: Facebank | None, tracks: EpisodeTracks, limits: NameLimits) -> None:
+        self.limits = limits
+        self._names = facebank.names if facebank else {}
+        self._similarities = PersonSimilarities(facebank.similarities) if facebank else None
+        self._tracks = tracks
+
+    def match(self, group: Group) -> NameMatch:
+        """Who a group is, by a correction or else by the facebank."""
+        match = match_name(
+            self._similarities,
+            group.tracks,
+            self._weights(group.tracks),
+            self._tracks.num_faces(group.tracks),
+            self.limits,
+            strict=group.is_doubtful,
+            excluded=group.excluded,
+        )
+        return replace(match, person_id=group.name.person_id, reason="corrected") if group.name else match
+
+    def name_fields(self, person: ResolvedPerson) -> dict[str, Any]:
+        """The fields of an `Identity` that say who it is, with the similarity of all its tracks."""
+        if person.person_id is None:
+            return dict.fromkeys(("person_id", "name", "name_similarity", "name_margin", "named_by"))
+        corrected = [group.name.name for group in person.groups if group.name]
+        similarity, margin = self._similarity(person.person_id, person.track_ids)
+        return {
+            "person_id": person.person_id,
+            "name": corrected[-1] if corrected else self._names.get(person.person_id, person.person_id),
+            "name_similarity": similarity,
+            "name_margin": margin,
+            "named_by": "correction" if corrected else "facebank",
+        }
+
+    def _similarity(self, person_id: str, track_ids: Sequence[str]) -> tuple[float | None, float | None]:
+        """Similarity of tracks to a person, and its lead over the next person; None where there is none."""
+        if self._similarities is None or person_id not in self._similarities.people:
+            return None, None
+        found = dict(
+            zip(self._similarities.people, self._similarities.of(track_ids, self._weights(track_ids)), strict=True)
+        )
+        own = found.pop(person_id)
+        return round(float(own), 4), round(float(own - max(found.values())), 4) if found else None
+
+    def _weights(self, track_ids: Sequence[str]) -> list[float]:
+        return [self._tracks.weight_of(track_id) for track_id in track_ids]

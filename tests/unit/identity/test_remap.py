@@ -1,7 +1,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,16 +8,18 @@ import pyarrow as pa
 from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.common.schemas import CROPS_DEBUG
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
+from screenalytics_assets.core.documents.identities import ClusterStats, Identities, Identity, UnassignedTrack
 from screenalytics_assets.core.identity.cannot_link import TrackPair
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import NO_ACCEPTED_FACE, identify
 from screenalytics_assets.core.identity.remap import (
     SEEN_TOGETHER,
-    carry_faces,
-    carry_identities,
-    carry_rejected,
     origins,
+    remap_faces,
+    remap_identities,
+    remap_rejected,
 )
-from screenalytics_assets.core.quality.integrity import partition_breaches, rank_breaches, reason_breaches
+from screenalytics_assets.core.quality.integrity import partition_breaches, rank_breaches
 from tests.unit.builders import EP_ID, LANDMARKS, Seen, faces_table, people, track_id, tracks_table
 from tests.unit.identity.test_identities import THRESHOLDS
 
@@ -36,42 +37,48 @@ def faces_of(sizes: Sequence[int], *, quality: Sequence[float] = (0.8,) * 12) ->
     return faces_table(np.repeat(np.arange(len(sizes)), sizes).tolist(), quality)
 
 
-def carried(
+def remapped(
     before: Sequence[int],
     after: Sequence[int],
     groups: Sequence[Sequence[int]],
     *,
-    together: Sequence[TrackPair] = (),
+    cannot_link: Sequence[TrackPair] = (),
     vectorless: Sequence[str] = (),
     unassigned: Sequence[int] = (),
-) -> dict[str, Any]:
-    """An identities document with these groups of tracks, carried over to other tracks."""
-    entries = [
-        {"identity_id": f"ident_{i + 1:03d}", "track_ids": [track_id(t) for t in group], "outlier": False}
-        for i, group in enumerate(groups)
-    ]
-    document = {
-        "config": ClusteringSettings().model_dump(),
-        "stats": {"clusters": len(groups)},
-        "last_identity_number": 7,
-        "identities": entries,
-        "unassigned": [{"track_id": track_id(t), "reason": "small_cluster"} for t in unassigned],
-    }
+) -> Identities:
+    """An identities document with these groups of tracks, remapped to other tracks."""
+    document = Identities(
+        ep_id=EP_ID,
+        config=ClusteringSettings().model_dump(),
+        stats=ClusterStats.model_validate(dict.fromkeys(list(ClusterStats.model_fields)[:-1], 0)),
+        last_identity_number=7,
+        identities=tuple(
+            Identity(
+                identity_id=f"ident_{i + 1:03d}",
+                track_ids=tuple(track_id(t) for t in group),
+                outlier=False,
+                low_cohesion=False,
+                cohesion_score=1.0,
+                min_identity_sim=1.0,
+                num_faces=1,
+                representative_face_id="face-00001",
+            )
+            for i, group in enumerate(groups)
+        ),
+        unassigned=tuple(UnassignedTrack(track_id=track_id(t), reason="small_cluster") for t in unassigned),
+    )
     names = [track_id(i) for i in range(len(after)) if track_id(i) not in vectorless]
-    return carry_identities(
+    return remap_identities(
         document,
         tracks_of(before),
-        tracks_of(after),
-        faces_of(after),
-        names,
-        people([1] * len(names)),
-        seen_together=together,
+        EpisodeTracks(tracks_of(after), faces_of(after), names, people([1] * len(names))),
+        cannot_link=cannot_link,
         min_cohesion=0.5,
     )
 
 
-def owners(document: dict[str, Any]) -> dict[str, str]:
-    return {track: entry["identity_id"] for entry in document["identities"] for track in entry["track_ids"]}
+def owners(document: Identities) -> dict[str, str]:
+    return {track: identity.identity_id for track, identity in document.identity_of.items()}
 
 
 def test_origins_count_the_detections_of_each_earlier_track_the_first_first() -> None:
@@ -79,9 +86,9 @@ def test_origins_count_the_detections_of_each_earlier_track_the_first_first() ->
     assert found == {track_id(0): Counter({track_id(0): 4, track_id(1): 2}), track_id(1): Counter({track_id(1): 6})}
 
 
-def test_faces_go_with_their_detections_and_are_ranked_anew() -> None:
+def test_faces_go_with_their_detections_and_are_ranked_again() -> None:
     quality = [0.9, 0.5, 0.7, 0.8, 0.6, 0.95, 0.4, 0.3, 0.2, 0.1, 0.15, 0.05]
-    faces = carry_faces(faces_of([12], quality=quality), tracks_of([3, 9]))
+    faces = remap_faces(faces_of([12], quality=quality), tracks_of([3, 9]))
     assert faces["track_id"].to_pylist() == [track_id(0)] * 3 + [track_id(1)] * 9
     assert faces["quality_rank"].to_pylist()[:6] == [1, 3, 2, 2, 3, 1]
     assert rank_breaches(faces) == []
@@ -103,56 +110,45 @@ def test_rejected_candidates_go_with_their_detections_too_and_refused_boxes_stay
             "reason": ["blurry", "degenerate_box"],
         },
     )
-    assert carry_rejected(rejected, tracks_of([3, 9]))["track_id"].to_pylist() == [track_id(1), None]
+    assert remap_rejected(rejected, tracks_of([3, 9]))["track_id"].to_pylist() == [track_id(1), None]
 
 
 def test_faces_of_tracks_that_did_not_change_stay_as_they_are() -> None:
     faces = faces_table([0, 0, 1], [0.9, 0.8, 0.7], ranks=[1, 2, 1])
-    assert carry_faces(faces, tracks_table([SEEN[:2], SEEN[2:3]])).equals(faces)
+    assert remap_faces(faces, tracks_table([SEEN[:2], SEEN[2:3]])).equals(faces)
 
 
-def test_both_pieces_of_a_track_stay_with_its_identity() -> None:
-    document = carried([6, 6], [3, 3, 6], [[0], [1]])
+def test_both_parts_of_a_track_stay_with_its_identity() -> None:
+    document = remapped([6, 6], [3, 3, 6], [[0], [1]])
     assert owners(document) == {track_id(0): "ident_001", track_id(1): "ident_001", track_id(2): "ident_002"}
-    assert document["stats"]["clusters"] == 2
-    assert document["last_identity_number"] == 7
-    assert [entry["num_faces"] for entry in document["identities"]] == [6, 6]
+    assert (document.stats.clusters, document.stats.tracks) == (2, 3)
+    assert document.last_identity_number == 7
+    assert [identity.num_faces for identity in document.identities] == [6, 6]
 
 
 def test_a_joined_track_goes_where_most_of_its_detections_were_and_of_equals_where_it_begins() -> None:
-    assert owners(carried([4, 8], [12], [[0], [1]])) == {track_id(0): "ident_002"}
-    assert owners(carried([6, 6], [12], [[1], [0]])) == {track_id(0): "ident_002"}
+    assert owners(remapped([4, 8], [12], [[0], [1]])) == {track_id(0): "ident_002"}
+    assert owners(remapped([6, 6], [12], [[1], [0]])) == {track_id(0): "ident_002"}
 
 
-def test_who_is_seen_together_is_not_put_into_one_identity() -> None:
-    document = carried([6, 6], [2, 4, 6], [[0], [1]], together=[(track_id(0), track_id(1))])
+def test_tracks_that_cannot_be_linked_are_not_put_into_one_identity() -> None:
+    document = remapped([6, 6], [2, 4, 6], [[0], [1]], cannot_link=[(track_id(0), track_id(1))])
     assert owners(document) == {track_id(1): "ident_001", track_id(2): "ident_002"}
-    assert document["unassigned"] == [{"track_id": track_id(0), "reason": SEEN_TOGETHER}]
+    assert document.unassigned == (UnassignedTrack(track_id=track_id(0), reason=SEEN_TOGETHER),)
 
 
-def test_tracks_without_a_face_and_tracks_of_nobody_are_listed_with_the_reason() -> None:
-    document = carried([6, 6], [3, 3, 6], [[0]], vectorless=[track_id(0)], unassigned=[1])
-    assert document["unassigned"] == [
-        {"track_id": track_id(0), "reason": NO_ACCEPTED_FACE},
-        {"track_id": track_id(2), "reason": "small_cluster"},
-    ]
-    assert reason_breaches(document) == []
+def test_tracks_without_a_face_and_unassigned_tracks_are_listed_with_the_reason() -> None:
+    document = remapped([6, 6], [3, 3, 6], [[0]], vectorless=[track_id(0)], unassigned=[1])
+    assert document.unassigned == (
+        UnassignedTrack(track_id=track_id(0), reason=NO_ACCEPTED_FACE),
+        UnassignedTrack(track_id=track_id(2), reason="small_cluster"),
+    )
     assert partition_breaches("x", [track_id(i) for i in range(3)], owners(document), [track_id(0), track_id(2)]) == []
 
 
-def test_what_identify_says_of_tracks_that_did_not_change_is_said_again() -> None:
+def test_identities_of_tracks_that_did_not_change_stay_the_same() -> None:
     sizes = [3, 3, 3, 3]
-    names = [track_id(i) for i in range(4)]
-    vectors = people([2, 2])
-    document = identify(EP_ID, tracks_of(sizes), faces_of(sizes), names, vectors, ClusteringSettings(), THRESHOLDS)
-    again = carry_identities(
-        document,
-        tracks_of(sizes),
-        tracks_of(sizes),
-        faces_of(sizes),
-        names,
-        vectors,
-        seen_together=[],
-        min_cohesion=THRESHOLDS.min_cohesion,
-    )
-    assert again == document
+    tracks = EpisodeTracks(tracks_of(sizes), faces_of(sizes), [track_id(i) for i in range(4)], people([2, 2]))
+    document = identify(EP_ID, tracks, ClusteringSettings(), THRESHOLDS)
+    found = remap_identities(document, tracks.table, tracks, cannot_link=[], min_cohesion=THRESHOLDS.min_cohesion)
+    assert found == document

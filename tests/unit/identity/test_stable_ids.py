@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screenalytics_assets.core.common.schemas import IDENTITY_BOXES
-from screenalytics_assets.core.identity.stable_ids import Publication, identity_boxes, joined_publication, stable_ids
+from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, combined, identity_boxes, stable_ids
 from tests.unit.builders import EP_ID, FPS, Box, Seen, track_id, tracks_table
 
 LEFT: Box = (0.1, 0.1, 0.3, 0.3)
@@ -24,12 +24,14 @@ def walk(start_s: float, end_s: float, box: Box = LEFT, *, stride: int = 3, spee
     ]
 
 
-def published(groups: Sequence[Sequence[int]], tracks: pa.Table, *, earlier: Publication | None = None) -> Publication:
+def published(
+    groups: Sequence[Sequence[int]], tracks: pa.Table, *, earlier: EarlierIdentities | None = None
+) -> EarlierIdentities:
     ids, last_number = stable_ids(named(groups), tracks, earlier)
-    return Publication(identity_boxes(EP_ID, dict(zip(ids, named(groups), strict=True)), tracks), last_number)
+    return EarlierIdentities(identity_boxes(EP_ID, dict(zip(ids, named(groups), strict=True)), tracks), last_number)
 
 
-def ids_of(groups: Sequence[Sequence[int]], tracks: pa.Table, earlier: Publication | None = None) -> list[str]:
+def ids_of(groups: Sequence[Sequence[int]], tracks: pa.Table, earlier: EarlierIdentities | None = None) -> list[str]:
     return stable_ids(named(groups), tracks, earlier)[0]
 
 
@@ -131,7 +133,7 @@ def test_computing_the_same_again_changes_neither_an_id_nor_a_byte_after_any_his
     history: tuple[pa.Table, list[list[list[int]]]],
 ) -> None:
     tracks, runs = history
-    earlier: Publication | None = None
+    earlier: EarlierIdentities | None = None
     for groups in runs:
         ids, _ = stable_ids(named(groups), tracks, earlier)
         assert len(set(ids)) == len(groups)
@@ -157,7 +159,7 @@ def test_ids_survive_a_change_of_the_stride_in_a_crowd(stride: int) -> None:
 def test_of_two_publications_the_first_counts_and_the_other_adds_the_ids_that_only_it_has() -> None:
     tracks = two_people()
     first = published([[0]], tracks)
-    own = Publication(
+    own = EarlierIdentities(
         pa.concat_tables(
             [
                 identity_boxes(EP_ID, {"ident_001": [track_id(1)]}, tracks),
@@ -166,7 +168,7 @@ def test_of_two_publications_the_first_counts_and_the_other_adds_the_ids_that_on
         ),
         5,
     )
-    joined = joined_publication(first, own)
+    joined = combined(first, own)
     assert joined.last_number == 5
     assert set(joined.boxes["identity_id"].to_pylist()) == {"ident_001", "ident_005"}
     assert ids_of([[1]], tracks, joined) == ["ident_005"]

@@ -1,4 +1,4 @@
-"""Corrections carried out on clusterings that are not the one they were made on."""
+"""Corrections applied to other clusterings than the one they were made on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from screenalytics_assets.core.people.apply_corrections import Group, Outcome, Replay
+from screenalytics_assets.core.documents.grouping import CorrectionOutcome
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.people.apply_corrections import CorrectedClusters, outcome_of
 from screenalytics_assets.core.people.corrections import (
     Anchor,
     Correction,
@@ -21,7 +23,8 @@ from screenalytics_assets.core.people.corrections import (
     describe,
     person_id_of,
 )
-from tests.unit.builders import FPS, Box, Seen, people, track_id, tracks_table
+from screenalytics_assets.core.people.groups import Group
+from tests.unit.builders import FPS, Box, Seen, faces_table, people, track_id, tracks_table
 
 LEFT: Box = (0.1, 0.2, 0.3, 0.6)
 RIGHT: Box = (0.6, 0.2, 0.8, 0.6)
@@ -38,7 +41,7 @@ def six_tracks(*, stride: int = 3) -> pa.Table:
 
 
 NAMES = [track_id(i) for i in range(6)]
-VECTORS = dict(zip(NAMES, people([1, 1])[[0, 1] * 3], strict=True))
+TRACKS = EpisodeTracks(six_tracks(), faces_table([], []), NAMES, people([1, 1])[[0, 1] * 3])
 PLACES = TrackPlaces(six_tracks())
 
 
@@ -46,17 +49,17 @@ def shown(name: str, *tracks: int) -> IdentityReference:
     return PLACES.shown(name, [NAMES[i] for i in tracks])
 
 
-def replay(
+def apply(
     groups: Sequence[Sequence[int]], *corrections: Correction, tracks: pa.Table | None = None
-) -> tuple[list[Group], list[Outcome], Replay]:
-    """Carry out corrections on groups of track numbers, called a, b, c, ..."""
-    state = Replay(
+) -> tuple[list[Group], list[CorrectionOutcome], CorrectedClusters]:
+    """Apply corrections to groups of track numbers, called a, b, c, ..."""
+    corrected = CorrectedClusters(
         [Group(["abcdef"[i]], [NAMES[t] for t in group]) for i, group in enumerate(groups)],
         TrackPlaces(tracks or six_tracks()),
-        VECTORS,
+        TRACKS,
     )
-    state.run(corrections)
-    return state.groups, state.outcomes, state
+    outcomes = [outcome_of(correction, corrected.apply(correction)) for correction in corrections]
+    return corrected.groups, outcomes, corrected
 
 
 def members(groups: Sequence[Group]) -> list[list[int]]:
@@ -69,7 +72,7 @@ def test_a_face_is_found_in_the_track_that_is_there_whatever_the_stride() -> Non
         assert {places.track_at(anchor) for anchor in shown("x", i).faces} == {NAMES[i]}
 
 
-def test_a_face_where_nobody_is_at_that_time_is_in_no_track() -> None:
+def test_a_face_where_no_track_is_at_that_time_is_not_found() -> None:
     assert PLACES.track_at(Anchor(ts_s=1.0, bbox=(0.35, 0.2, 0.55, 0.6))) is None
     assert PLACES.track_at(Anchor(ts_s=30.0, bbox=LEFT)) is None
 
@@ -89,98 +92,98 @@ def test_an_identity_of_many_tracks_is_found_by_its_longest_ones() -> None:
 
 
 def test_a_name_goes_to_every_cluster_that_the_identity_is_now() -> None:
-    groups, (outcome,), _ = replay(
+    groups, (outcome,), _ = apply(
         [[0, 2], [4], [1, 3, 5]],
         Name(number=1, identity=shown("ident_001", 0, 2, 4), name="Jane Doe", person_id="jane-doe"),
     )
-    assert [group.given.person_id if group.given else None for group in groups] == ["jane-doe", "jane-doe", None]
-    assert (outcome.status, outcome.remarks) == ("applied", [])
+    assert [group.name.person_id if group.name else None for group in groups] == ["jane-doe", "jane-doe", None]
+    assert (outcome.status, outcome.remarks) == ("applied", ())
 
 
-def test_a_stray_track_of_the_identity_does_not_take_the_name_to_somebody_else() -> None:
-    groups, (outcome,), _ = replay(
+def test_a_stray_track_of_the_identity_does_not_give_the_name_to_another_cluster() -> None:
+    groups, (outcome,), _ = apply(
         [[0, 2], [1, 3, 5, 4]],
         Name(number=1, identity=shown("ident_001", 0, 2, 4), name="Jane", person_id="jane"),
     )
-    assert [group.given is not None for group in groups] == [True, False]
+    assert [group.name is not None for group in groups] == [True, False]
     assert outcome.status == "partly"
     assert "b" in outcome.remarks[0]
 
 
-def test_two_names_in_one_cluster_divide_it_by_whom_each_track_resembles() -> None:
-    groups, outcomes, state = replay(
+def test_two_names_in_one_cluster_divide_it_by_similarity() -> None:
+    groups, outcomes, corrected = apply(
         [[0, 1, 2, 3, 4, 5]],
         Name(number=1, identity=shown("ident_001", 0), name="Jane", person_id="jane"),
         Name(number=2, identity=shown("ident_002", 1), name="Bob", person_id="bob"),
     )
     assert members(groups) == [[0, 2, 4], [1, 3, 5]]
-    assert {group.given.person_id: members([group])[0] for group in groups if group.given} == {
+    assert {group.name.person_id: members([group])[0] for group in groups if group.name} == {
         "jane": [0, 2, 4],
         "bob": [1, 3, 5],
     }
     assert outcomes[1].status == "partly"
-    assert (NAMES[0], NAMES[1]) in state.apart
+    assert (NAMES[0], NAMES[1]) in corrected.cannot_link
 
 
 def test_a_later_name_of_the_same_faces_replaces_the_earlier_one() -> None:
-    groups, outcomes, _ = replay(
+    groups, outcomes, _ = apply(
         [[0, 2], [1]],
         Name(number=1, identity=shown("ident_001", 0, 2), name="Jane", person_id="jane"),
         Name(number=2, identity=shown("ident_001", 0, 2), name="Janet", person_id="janet"),
     )
-    assert groups[0].given is not None
-    assert groups[0].given.name == "Janet"
+    assert groups[0].name is not None
+    assert groups[0].name.name == "Janet"
     assert [outcome.status for outcome in outcomes] == ["applied", "applied"]
 
 
 def test_merged_identities_are_one_group_and_the_first_keeps_its_name() -> None:
-    groups, outcomes, _ = replay(
+    groups, outcomes, _ = apply(
         [[0, 2], [4], [1, 3, 5]],
         Name(number=1, identity=shown("ident_002", 4), name="Bob", person_id="bob"),
         Name(number=2, identity=shown("ident_001", 0, 2), name="Jane", person_id="jane"),
         Merge(number=3, identities=(shown("ident_001", 0, 2), shown("ident_002", 4))),
     )
     assert members(groups) == [[0, 2, 4], [1, 3, 5]]
-    assert groups[0].given is not None
-    assert groups[0].given.name == "Jane"
+    assert groups[0].name is not None
+    assert groups[0].name.name == "Jane"
     assert outcomes[2].status == "conflict"
     assert "Bob" in outcomes[2].remarks[0]
 
 
 def test_a_merge_of_what_is_one_already_changes_nothing() -> None:
-    groups, (outcome,), _ = replay(
+    groups, (outcome,), _ = apply(
         [[0, 2, 4], [1]], Merge(number=1, identities=(shown("ident_001", 0, 2), shown("ident_002", 4)))
     )
     assert members(groups) == [[0, 2, 4], [1]]
     assert outcome.status == "partly"
-    groups, (outcome,), _ = replay(
+    groups, (outcome,), _ = apply(
         [[0, 2, 4], [1]], Merge(number=1, identities=(shown("ident_001", 0, 2, 4), shown("ident_002", 1)))
     )
     assert members(groups) == [[0, 1, 2, 4]]
     assert outcome.status == "applied"
 
 
-def test_split_tracks_are_a_group_of_their_own_and_kept_apart() -> None:
-    groups, (outcome,), state = replay(
+def test_split_tracks_are_a_group_of_their_own_and_cannot_be_linked() -> None:
+    groups, (outcome,), corrected = apply(
         [[0, 2, 4], [1]], Split(number=1, identity=shown("ident_001", 0, 2), tracks=(shown(NAMES[4], 4),))
     )
     assert members(groups) == [[0, 2], [1], [4]]
     assert outcome.status == "applied"
-    assert state.apart == {(NAMES[0], NAMES[4]): 1, (NAMES[2], NAMES[4]): 1}
+    assert corrected.cannot_link == {(NAMES[0], NAMES[4]): 1, (NAMES[2], NAMES[4]): 1}
 
 
-def test_a_split_holds_where_the_tracks_are_apart_already() -> None:
-    groups, (outcome,), state = replay(
+def test_a_split_holds_where_the_tracks_are_separate_already() -> None:
+    groups, (outcome,), corrected = apply(
         [[0, 2], [4], [1]], Split(number=1, identity=shown("ident_001", 0, 2), tracks=(shown(NAMES[4], 4),))
     )
     assert members(groups) == [[0, 2], [1], [4]]
     assert outcome.status == "applied"
-    assert (NAMES[2], NAMES[4]) in state.apart
+    assert (NAMES[2], NAMES[4]) in corrected.cannot_link
 
 
 def test_what_is_one_track_now_cannot_be_split_and_is_reported() -> None:
     joined = tracks_table([walk(0, 3.5), walk(0, 1.5, RIGHT)])
-    groups, (outcome,), _ = replay(
+    groups, (outcome,), _ = apply(
         [[0], [1]], Split(number=1, identity=shown("ident_001", 0), tracks=(shown(NAMES[2], 2),)), tracks=joined
     )
     assert members(groups) == [[0], [1]]
@@ -189,7 +192,7 @@ def test_what_is_one_track_now_cannot_be_split_and_is_reported() -> None:
 
 
 def test_a_merge_takes_back_the_split_before_it_and_says_so() -> None:
-    groups, outcomes, state = replay(
+    groups, outcomes, corrected = apply(
         [[0, 2, 4]],
         Split(number=1, identity=shown("ident_001", 0, 2), tracks=(shown(NAMES[4], 4),)),
         Merge(number=2, identities=(shown("ident_001", 0, 2), shown("ident_002", 4))),
@@ -197,41 +200,41 @@ def test_a_merge_takes_back_the_split_before_it_and_says_so() -> None:
     assert members(groups) == [[0, 2, 4]]
     assert outcomes[1].status == "conflict"
     assert "correction 1" in outcomes[1].remarks[0]
-    assert state.apart == {}
+    assert corrected.cannot_link == {}
 
 
-def test_who_an_identity_is_not_is_remembered_until_a_later_name_says_otherwise() -> None:
+def test_an_excluded_person_stays_excluded_until_a_later_name_says_otherwise() -> None:
     not_jane = NotThisPerson(number=1, identity=shown("ident_001", 0, 2), person_id="jane")
-    groups, (outcome,), _ = replay([[0, 2], [1]], not_jane)
-    assert groups[0].not_people == {"jane": 1}
+    groups, (outcome,), _ = apply([[0, 2], [1]], not_jane)
+    assert groups[0].excluded == {"jane": 1}
     assert outcome.status == "applied"
-    groups, outcomes, _ = replay(
+    groups, outcomes, _ = apply(
         [[0, 2], [1]],
         not_jane,
         Name(number=2, identity=shown("ident_001", 0, 2), name="Jane", person_id="jane"),
     )
-    assert groups[0].given is not None
-    assert groups[0].not_people == {}
+    assert groups[0].name is not None
+    assert groups[0].excluded == {}
     assert outcomes[1].status == "conflict"
 
 
 def test_not_this_person_takes_back_the_name_before_it() -> None:
-    groups, outcomes, _ = replay(
+    groups, outcomes, _ = apply(
         [[0, 2], [1]],
         Name(number=1, identity=shown("ident_001", 0, 2), name="Jane", person_id="jane"),
         NotThisPerson(number=2, identity=shown("ident_001", 0, 2), person_id="jane"),
     )
-    assert groups[0].given is None
-    assert groups[0].not_people == {"jane": 2}
+    assert groups[0].name is None
+    assert groups[0].excluded == {"jane": 2}
     assert outcomes[1].status == "conflict"
 
 
-def test_what_is_ignored_takes_nobody_else_with_it() -> None:
-    groups, (outcome,), _ = replay([[0, 2, 4], [1]], Ignore(number=1, identity=shown("ident_007", 0)))
-    assert {tuple(members([group])[0]): group.ignored for group in groups} == {(2, 4): None, (1,): None, (0,): 1}
+def test_only_the_tracks_of_the_ignored_identity_are_ignored() -> None:
+    groups, (outcome,), _ = apply([[0, 2, 4], [1]], Ignore(number=1, identity=shown("ident_007", 0)))
+    assert {tuple(members([group])[0]): group.ignored_by for group in groups} == {(2, 4): None, (1,): None, (0,): 1}
     assert outcome.status == "partly"
-    groups, (outcome,), _ = replay([[0, 2, 4], [1]], Ignore(number=1, identity=shown("ident_001", 0, 2, 4)))
-    assert [group.ignored for group in groups] == [1, None]
+    groups, (outcome,), _ = apply([[0, 2, 4], [1]], Ignore(number=1, identity=shown("ident_001", 0, 2, 4)))
+    assert [group.ignored_by for group in groups] == [1, None]
     assert outcome.status == "applied"
 
 
@@ -246,13 +249,13 @@ def test_what_is_ignored_takes_nobody_else_with_it() -> None:
     ],
     ids=lambda correction: correction.action,
 )
-def test_what_is_not_there_any_more_is_reported_and_changes_nothing(correction: Correction) -> None:
+def test_an_identity_that_is_gone_is_reported_and_changes_nothing(correction: Correction) -> None:
     without = tracks_table([walk(0, 1.5), walk(0, 1.5, RIGHT)])
-    groups, (outcome,), _ = replay([[0], [1]], correction, tracks=without)
+    groups, (outcome,), _ = apply([[0], [1]], correction, tracks=without)
     assert members(groups) == [[0], [1]]
     assert outcome.status == "not_found"
     assert outcome.remarks
-    assert outcome.to_dict()["correction"] == describe(correction)
+    assert outcome.correction == describe(correction)
 
 
 def test_no_track_is_lost_or_doubled_by_any_sequence_of_corrections() -> None:
@@ -270,11 +273,11 @@ def test_no_track_is_lost_or_doubled_by_any_sequence_of_corrections() -> None:
                 Ignore(number=number, identity=one),
             ]
             corrections.append(choices[rng.integers(5)])
-        groups, outcomes, state = replay([[0, 2], [1, 3, 4], [5]], *corrections)
+        groups, outcomes, corrected = apply([[0, 2], [1, 3, 4], [5]], *corrections)
         assert sorted(track for group in groups for track in group.tracks) == NAMES
         assert len(outcomes) == 5
         group_of = {track: i for i, group in enumerate(groups) for track in group.tracks}
-        for a, b in state.apart:
+        for a, b in corrected.cannot_link:
             assert group_of[a] != group_of[b]
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screenalytics_assets.core.people.naming import NameLimits, PersonSimilarities, Verdict, judge, one_person_each
+from screenalytics_assets.core.documents.grouping import NameLimits
+from screenalytics_assets.core.people.naming import NameMatch, PersonSimilarities, match_name, one_holder_per_name
 
 LIMITS = NameLimits(similarity=0.42, tight=0.47, margin=0.10)
 FACES = {"t1": 16, "t2": 16, "t3": 1}
@@ -37,28 +38,29 @@ def decide(
     *,
     strict: bool = False,
     excluded: tuple[str, ...] = (),
-) -> Verdict:
-    return judge(compared(rows), tracks, WEIGHTS, FACES, LIMITS, strict=strict, excluded=excluded)
+) -> NameMatch:
+    weights, faces = [WEIGHTS[track] for track in tracks], sum(FACES[track] for track in tracks)
+    return match_name(compared(rows), tracks, weights, faces, LIMITS, strict=strict, excluded=excluded)
 
 
 def test_a_cluster_that_resembles_one_person_has_that_name_with_all_its_figures() -> None:
-    verdict = decide({("t1", "ann"): [0.7, 0.6], ("t1", "bob"): [0.1, 0.2]})
-    assert (verdict.person_id, verdict.reason, verdict.second) == ("ann", "named", "bob")
-    assert verdict.best_similarity == pytest.approx(0.65)
-    assert verdict.second_similarity == pytest.approx(0.15)
-    assert verdict.margin == pytest.approx(0.5)
-    assert (verdict.photos, verdict.tracks, verdict.faces) == (2, 1, 16)
-    assert verdict.required_similarity == pytest.approx(0.42 + 0.05 / np.sqrt(32))
+    match = decide({("t1", "ann"): [0.7, 0.6], ("t1", "bob"): [0.1, 0.2]})
+    assert (match.person_id, match.reason, match.second) == ("ann", "named", "bob")
+    assert match.best_similarity == pytest.approx(0.65)
+    assert match.second_similarity == pytest.approx(0.15)
+    assert match.margin == pytest.approx(0.5)
+    assert (match.photos, match.tracks, match.faces) == (2, 1, 16)
+    assert match.required_similarity == pytest.approx(0.42 + 0.05 / np.sqrt(32))
 
 
-def test_who_resembles_nobody_enough_stays_unknown() -> None:
-    verdict = decide({("t1", "ann"): [0.41, 0.41], ("t1", "bob"): [0.0, 0.0]})
-    assert (verdict.person_id, verdict.reason, verdict.best) == (None, "below_threshold", "ann")
+def test_a_cluster_that_is_not_similar_enough_to_anyone_has_no_name() -> None:
+    match = decide({("t1", "ann"): [0.41, 0.41], ("t1", "bob"): [0.0, 0.0]})
+    assert (match.person_id, match.reason, match.best) == (None, "below_threshold", "ann")
 
 
-def test_who_resembles_two_people_alike_is_neither() -> None:
-    verdict = decide({("t1", "ann"): [0.6, 0.6], ("t1", "bob"): [0.55, 0.51]})
-    assert (verdict.person_id, verdict.reason) == (None, "ambiguous")
+def test_a_cluster_that_is_equally_similar_to_two_people_is_ambiguous() -> None:
+    match = decide({("t1", "ann"): [0.6, 0.6], ("t1", "bob"): [0.55, 0.51]})
+    assert (match.person_id, match.reason) == (None, "ambiguous")
 
 
 def test_one_photo_that_happens_to_fit_is_not_enough() -> None:
@@ -80,37 +82,34 @@ def test_a_doubtful_cluster_needs_one_margin_more_of_both() -> None:
 
 
 def test_tracks_count_by_their_weight() -> None:
-    verdict = decide({("t1", "ann"): [0.8], ("t2", "ann"): [0.0]}, ("t1", "t2"))
-    assert verdict.best_similarity == pytest.approx(0.8 * 12 / 16)
+    match = decide({("t1", "ann"): [0.8], ("t2", "ann"): [0.0]}, ("t1", "t2"))
+    assert match.best_similarity == pytest.approx(0.8 * 12 / 16)
 
 
-def test_who_it_is_not_is_left_out_of_first_and_second_place() -> None:
+def test_people_whom_a_correction_excludes_are_not_considered() -> None:
     rows = {("t1", "ann"): [0.7], ("t1", "bob"): [0.65], ("t1", "cid"): [0.1]}
     assert decide(rows).reason == "ambiguous"
-    verdict = decide(rows, excluded=("ann",))
-    assert (verdict.person_id, verdict.second) == ("bob", "cid")
+    match = decide(rows, excluded=("ann",))
+    assert (match.person_id, match.second) == ("bob", "cid")
     assert decide({("t1", "ann"): [0.7]}, excluded=("ann",)).reason == "not_compared"
 
 
-def test_a_person_that_a_track_was_not_compared_with_cannot_be_it() -> None:
+def test_a_track_cannot_match_a_person_that_it_was_not_compared_with() -> None:
     assert decide({("t1", "ann"): [0.9], ("t2", "bob"): [0.9]}).person_id == "ann"
 
 
 def test_without_a_facebank_nobody_has_a_name() -> None:
-    verdict = judge(None, ["t1"], WEIGHTS, FACES, LIMITS, strict=False)
-    assert (verdict.person_id, verdict.reason, verdict.faces) == (None, "not_compared", 16)
-    assert judge(compared({}), [], WEIGHTS, FACES, LIMITS, strict=False).reason == "not_compared"
+    match = match_name(None, ["t1"], [12.0], 16, LIMITS, strict=False)
+    assert (match.person_id, match.reason, match.faces) == (None, "not_compared", 16)
+    assert match_name(compared({}), [], [], 0, LIMITS, strict=False).reason == "not_compared"
 
 
-def claims(*similarities: float | None) -> dict[int, Verdict]:
-    """Clusters 0, 1, ... that all resemble ann by so much; None does not."""
-    return {
-        i: decide({("t1", "ann"): [value if value is not None else 0.0, value if value is not None else 0.0]})
-        for i, value in enumerate(similarities)
-    }
+def matches(*similarities: float | None) -> list[NameMatch]:
+    """Clusters with these similarities to ann; None is not similar."""
+    return [decide({("t1", "ann"): [value or 0.0, value or 0.0]}) for value in similarities]
 
 
-def apart(size: int, *pairs: tuple[int, int]) -> np.ndarray:
+def cannot_link(size: int, *pairs: tuple[int, int]) -> np.ndarray:
     matrix = np.zeros((size, size), bool)
     for a, b in pairs:
         matrix[a, b] = matrix[b, a] = True
@@ -118,21 +117,21 @@ def apart(size: int, *pairs: tuple[int, int]) -> np.ndarray:
 
 
 def test_of_two_clusters_seen_together_the_more_similar_one_keeps_the_name() -> None:
-    verdicts, refused = one_person_each(claims(0.6, 0.7), apart(2, (0, 1)))
-    assert (verdicts[0].person_id, verdicts[0].reason) == (None, "seen_together")
-    assert verdicts[1].person_id == "ann"
+    found, refused = one_holder_per_name(matches(0.6, 0.7), cannot_link(2, (0, 1)))
+    assert (found[0].person_id, found[0].reason) == (None, "seen_together")
+    assert found[1].person_id == "ann"
     assert refused == {0: 1}
 
 
 def test_clusters_that_are_not_seen_together_may_have_one_name() -> None:
-    verdicts, refused = one_person_each(claims(0.6, 0.7, 0.65), apart(3))
-    assert [verdict.person_id for verdict in verdicts.values()] == ["ann"] * 3
+    found, refused = one_holder_per_name(matches(0.6, 0.7, 0.65), cannot_link(3))
+    assert [match.person_id for match in found] == ["ann"] * 3
     assert refused == {}
 
 
-def test_a_name_that_a_person_gave_wins_over_a_more_similar_cluster() -> None:
-    verdicts, refused = one_person_each(claims(0.6, 0.7), apart(2, (0, 1)), fixed=[0])
-    assert verdicts[0].person_id == "ann"
+def test_a_corrected_name_wins_over_a_more_similar_cluster() -> None:
+    found, refused = one_holder_per_name(matches(0.6, 0.7), cannot_link(2, (0, 1)), corrected=[0])
+    assert found[0].person_id == "ann"
     assert refused == {1: 0}
 
 
@@ -144,11 +143,11 @@ def test_no_two_clusters_seen_together_ever_share_a_name(
     similarities: list[float | None], pairs: set[tuple[int, int]]
 ) -> None:
     size = len(similarities)
-    together = {pair for pair in pairs if pair[1] < size}
-    before = claims(*similarities)
-    verdicts, refused = one_person_each(before, apart(size, *together))
-    for a, b in together:
-        assert verdicts[a].person_id is None or verdicts[b].person_id is None
+    pairs_inside = {pair for pair in pairs if pair[1] < size}
+    before = matches(*similarities)
+    found, refused = one_holder_per_name(before, cannot_link(size, *pairs_inside))
+    for a, b in pairs_inside:
+        assert found[a].person_id is None or found[b].person_id is None
     for number, holder in refused.items():
-        assert verdicts[holder].person_id == "ann"
+        assert found[holder].person_id == "ann"
         assert (before[holder].best_similarity or 0) >= (before[number].best_similarity or 0)

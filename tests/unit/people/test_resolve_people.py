@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
+from screenalytics_assets.core.documents.identities import Identities, UnassignedTrack
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import identify
 from screenalytics_assets.core.people.corrections import (
     Correction,
@@ -21,8 +23,9 @@ from screenalytics_assets.core.people.corrections import (
     Split,
     TrackPlaces,
 )
-from screenalytics_assets.core.people.resolve_people import Facebank, Grouped, Tracks, group_clusters
-from screenalytics_assets.core.quality.integrity import identity_track_ids, partition_breaches
+from screenalytics_assets.core.people.naming import Facebank
+from screenalytics_assets.core.people.resolve_people import ResolvedPeople, resolve_people
+from screenalytics_assets.core.quality.integrity import partition_breaches
 from tests.unit.builders import EP_ID, Box, Seen, faces_table, people, track_id, tracks_table
 from tests.unit.identity.test_identities import THRESHOLDS
 
@@ -55,14 +58,12 @@ class Episode:
         count = len(who)
         self.faces = faces_table([i // FACES for i in range(count * FACES)], [0.8] * count * FACES)
         self.names = [track_id(i) for i in range(count)]
+        self.tracks = EpisodeTracks(self.table, self.faces, self.names, self.vectors)
 
-    def clusters(self, *, thresh: float = 0.5, outliers_alone: bool = True) -> dict[str, Any]:
+    def clusters(self, *, thresh: float = 0.5, outliers_alone: bool = True) -> Identities:
         return identify(
             EP_ID,
-            self.table,
-            self.faces,
-            self.names,
-            self.vectors,
+            self.tracks,
             ClusteringSettings.model_validate({"outlier_handling": {"treat_as_singletons": outliers_alone}}),
             THRESHOLDS._replace(cluster_thresh=thresh, tight_thresh=thresh),
         )
@@ -78,216 +79,221 @@ class Episode:
         table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
         return Facebank(table, {f"p{person}": f"Person {person}" for person in enrolled}, "version")
 
-    def group(
+    def resolve(
         self,
         *corrections: Correction,
-        clusters: dict[str, Any] | None = None,
+        clusters: Identities | None = None,
         facebank: Facebank | None = None,
         automatic: bool = True,
-    ) -> Grouped:
-        grouped = group_clusters(
+    ) -> ResolvedPeople:
+        resolved = resolve_people(
             clusters or self.clusters(),
-            Tracks(self.table, self.faces, self.names, self.vectors),
+            self.tracks,
             facebank,
             Corrections(ep_id=EP_ID, corrections=corrections),
             ClusteringSettings(),
             THRESHOLDS,
             automatic=automatic,
         )
-        assert not partition_breaches("identities", self.names, *identity_track_ids(grouped.identities))
-        return grouped
+        unassigned = [track.track_id for track in resolved.identities.unassigned]
+        assert not partition_breaches("identities", self.names, resolved.identities.identity_of, unassigned)
+        return resolved
 
     def shown(self, name: str, *tracks: int) -> Any:
         return TrackPlaces(self.table).shown(name, [self.names[i] for i in tracks])
 
 
-def named(grouped: Grouped) -> list[tuple[str | None, list[int]]]:
+def named(resolved: ResolvedPeople) -> list[tuple[str | None, list[int]]]:
     """Name and track numbers of each identity."""
     return [
-        (identity["name"], [int(track.removeprefix("track-")) - 1 for track in identity["track_ids"]])
-        for identity in grouped.identities["identities"]
+        (identity.name, [int(track.removeprefix("track-")) - 1 for track in identity.track_ids])
+        for identity in resolved.identities.identities
     ]
 
 
-def decisions(grouped: Grouped, decision: str) -> list[dict[str, Any]]:
-    return [entry for entry in grouped.grouping["decisions"] if entry["decision"] == decision]
+def decisions(resolved: ResolvedPeople, decision: str) -> list[Any]:
+    return [entry for entry in resolved.grouping.decisions if entry.decision == decision]
+
+
+def with_first(clusters: Identities, **changes: object) -> Identities:
+    """The clusters with the first one changed."""
+    first, *others = clusters.identities
+    return clusters.model_copy(update={"identities": (first.model_copy(update=changes), *others)})
 
 
 TWO = Episode([0, 1, 0, 1, 0, 1], [0, 0, 2, 2, 4, 4])
 
 
 def test_people_of_the_facebank_are_named_and_others_stay_unknown() -> None:
-    grouped = TWO.group(facebank=TWO.facebank(0))
-    assert named(grouped) == [("Person 0", [0, 2, 4]), (None, [1, 3, 5])]
-    first, second = grouped.identities["identities"]
-    assert (first["person_id"], first["named_by"], first["name_margin"]) == ("p0", "facebank", None)
-    assert first["name_similarity"] > 0.9
-    assert (second["person_id"], second["name_similarity"]) == (None, None)
-    (unknown,) = decisions(grouped, "below_threshold")
-    assert (unknown["clusters"], unknown["identity_id"], unknown["best"]) == (["ident_002"], "ident_002", "p0")
-    assert grouped.grouping["across_episodes"] == 1
-    assert grouped.identities["stats"]["named"] == 1
+    resolved = TWO.resolve(facebank=TWO.facebank(0))
+    assert named(resolved) == [("Person 0", [0, 2, 4]), (None, [1, 3, 5])]
+    first, second = resolved.identities.identities
+    assert (first.person_id, first.named_by, first.name_margin) == ("p0", "facebank", None)
+    assert first.name_similarity is not None
+    assert first.name_similarity > 0.9
+    assert (second.person_id, second.name_similarity) == (None, None)
+    (unknown,) = decisions(resolved, "below_threshold")
+    assert (unknown.clusters, unknown.identity_id, unknown.best) == (("ident_002",), "ident_002", "p0")
+    assert resolved.grouping.across_episodes == 1
+    assert resolved.identities.stats.named == 1
 
 
 def test_clusters_of_one_person_become_one_identity_that_keeps_the_id_of_the_first() -> None:
-    grouped = TWO.group(clusters=TWO.clusters(thresh=0.999), facebank=TWO.facebank(0, 1))
-    assert named(grouped) == [("Person 0", [0, 2, 4]), ("Person 1", [1, 3, 5])]
-    assert [identity["identity_id"] for identity in grouped.identities["identities"]] == ["ident_001", "ident_002"]
-    assert grouped.grouping["centroids"] == 6
+    resolved = TWO.resolve(clusters=TWO.clusters(thresh=0.999), facebank=TWO.facebank(0, 1))
+    assert named(resolved) == [("Person 0", [0, 2, 4]), ("Person 1", [1, 3, 5])]
+    assert [identity.identity_id for identity in resolved.identities.identities] == ["ident_001", "ident_002"]
+    assert resolved.grouping.centroids == 6
 
 
-def test_related_clusters_are_merged_without_a_facebank_and_the_evidence_is_recorded() -> None:
-    grouped = TWO.group(clusters=TWO.clusters(thresh=0.999))
-    assert named(grouped) == [(None, [0, 2, 4]), (None, [1, 3, 5])]
-    merges = decisions(grouped, "merged")
-    assert grouped.grouping["within_episode"] == len(merges) == 4
-    assert all(merge["similarity"] >= merge["required_similarity"] for merge in merges)
-    assert all(merge["rival_similarity"] < 0.1 for merge in merges)
-    assert grouped.grouping["facebank"] is None
+def test_similar_clusters_are_merged_without_a_facebank_and_the_evidence_is_recorded() -> None:
+    resolved = TWO.resolve(clusters=TWO.clusters(thresh=0.999))
+    assert named(resolved) == [(None, [0, 2, 4]), (None, [1, 3, 5])]
+    merges = decisions(resolved, "merged")
+    assert resolved.grouping.within_episode == len(merges) == 4
+    assert all(merge.similarity >= merge.required_similarity for merge in merges)
+    assert all(merge.rival_similarity < 0.1 for merge in merges)
+    assert resolved.grouping.facebank is None
 
 
-def test_two_people_who_resemble_each_other_are_not_merged_where_the_facebank_tells_them_apart() -> None:
+def test_two_people_who_look_alike_are_not_merged_where_the_facebank_distinguishes_them() -> None:
     vectors = np.zeros((2, 512), np.float32)
     vectors[0, 0] = 1
     vectors[1, :2] = 0.5, np.sqrt(0.75)
     alike = Episode([0, 1], [0, 2], vectors)
     clusters = alike.clusters(thresh=0.9)
-    assert named(alike.group(clusters=clusters)) == [(None, [0, 1])]
-    grouped = alike.group(clusters=clusters, facebank=alike.facebank(0, 1))
-    assert named(grouped) == [("Person 0", [0]), ("Person 1", [1])]
+    assert named(alike.resolve(clusters=clusters)) == [(None, [0, 1])]
+    resolved = alike.resolve(clusters=clusters, facebank=alike.facebank(0, 1))
+    assert named(resolved) == [("Person 0", [0]), ("Person 1", [1])]
     not_the_first = NotThisPerson(number=1, identity=alike.shown("ident_002", 1), person_id="p0")
-    grouped = alike.group(not_the_first, clusters=clusters, facebank=alike.facebank(0))
-    assert named(grouped) == [("Person 0", [0]), (None, [1])]
+    resolved = alike.resolve(not_the_first, clusters=clusters, facebank=alike.facebank(0))
+    assert named(resolved) == [("Person 0", [0]), (None, [1])]
 
 
 def test_switched_off_the_clusters_pass_through() -> None:
     clusters = TWO.clusters(thresh=0.999)
-    grouped = TWO.group(clusters=clusters, facebank=TWO.facebank(0, 1), automatic=False)
-    extra = {"person_id", "name", "name_similarity", "name_margin", "named_by"}
-    passed = [
-        {key: value for key, value in identity.items() if key not in extra}
-        for identity in grouped.identities["identities"]
-    ]
-    assert passed == clusters["identities"]
-    assert grouped.identities["unassigned"] == clusters["unassigned"]
-    assert {key: grouped.identities["stats"][key] for key in clusters["stats"]} == clusters["stats"]
+    resolved = TWO.resolve(clusters=clusters, facebank=TWO.facebank(0, 1), automatic=False)
+    no_name = dict.fromkeys(("person_id", "name", "name_similarity", "name_margin", "named_by"))
+    passed = [identity.to_dict() for identity in resolved.identities.identities]
+    assert passed == [{**identity.to_dict(), **no_name} for identity in clusters.identities]
+    assert resolved.identities.unassigned == clusters.unassigned
+    assert resolved.identities.stats.to_dict() == {**clusters.stats.to_dict(), "named": 0}
 
 
 def test_of_two_clusters_seen_together_that_look_like_one_person_only_one_has_the_name() -> None:
     twins = Episode([0, 0, 0, 0], [0, 0, 2, 2])
-    grouped = twins.group(facebank=twins.facebank(0))
-    assert sorted(name or "" for name, _ in named(grouped)) == ["", "Person 0"]
-    (refused,) = decisions(grouped, "seen_together")
-    holder = next(i for i in grouped.identities["identities"] if i["name"])
-    assert refused["seen_together_with"] == holder["identity_id"]
-    assert refused["best_similarity"] <= holder["name_similarity"]
+    resolved = twins.resolve(facebank=twins.facebank(0))
+    assert sorted(name or "" for name, _ in named(resolved)) == ["", "Person 0"]
+    (refused,) = decisions(resolved, "seen_together")
+    holder = next(identity for identity in resolved.identities.identities if identity.name)
+    assert refused.seen_together_with == holder.identity_id
+    assert refused.best_similarity <= holder.name_similarity
 
 
 def test_a_track_that_was_left_unassigned_is_named_if_it_is_clear_enough() -> None:
     clear = Episode([0, 1, 1], [0, 2, 4])
     clusters = clear.clusters()
-    first = clusters["identities"].pop(0)
-    clusters["unassigned"] = [{"track_id": track, "reason": "small_cluster"} for track in first["track_ids"]]
-    grouped = clear.group(clusters=clusters, facebank=clear.facebank(0, 1))
-    assert named(grouped) == [("Person 0", [0]), ("Person 1", [1, 2])]
-    grouped = clear.group(clusters=clusters, facebank=clear.facebank(1))
-    assert named(grouped) == [("Person 1", [1, 2])]
-    assert grouped.identities["unassigned"] == clusters["unassigned"]
+    first, *others = clusters.identities
+    left_out = tuple(UnassignedTrack(track_id=track, reason="small_cluster") for track in first.track_ids)
+    clusters = clusters.model_copy(update={"identities": tuple(others), "unassigned": left_out})
+    resolved = clear.resolve(clusters=clusters, facebank=clear.facebank(0, 1))
+    assert named(resolved) == [("Person 0", [0]), ("Person 1", [1, 2])]
+    resolved = clear.resolve(clusters=clusters, facebank=clear.facebank(1))
+    assert named(resolved) == [("Person 1", [1, 2])]
+    assert resolved.identities.unassigned == clusters.unassigned
 
 
-def test_an_outlier_needs_more_than_a_cluster_and_is_none_any_more_once_it_has_a_name() -> None:
+def test_an_outlier_needs_more_similarity_than_a_cluster_and_is_no_outlier_with_a_name() -> None:
     vectors = people([1, 2], spread=0.0)
     vectors[0] = 0
     vectors[0, [0, 300]] = 0.52, np.sqrt(1 - 0.52**2)
     alone = Episode([0, 1, 1], [0, 2, 4], vectors)
     clusters = alone.clusters()
-    assert named(alone.group(clusters=clusters, facebank=alone.facebank(0)))[0] == ("Person 0", [0])
-    clusters["identities"][0] |= {"outlier": True, "reason": "low_identity_similarity"}
-    grouped = alone.group(clusters=clusters, facebank=alone.facebank(0))
-    assert named(grouped)[0] == (None, [0])
-    assert grouped.identities["identities"][0]["reason"] == "low_identity_similarity"
+    assert named(alone.resolve(clusters=clusters, facebank=alone.facebank(0)))[0] == ("Person 0", [0])
+    clusters = with_first(clusters, outlier=True, reason="low_identity_similarity")
+    resolved = alone.resolve(clusters=clusters, facebank=alone.facebank(0))
+    assert named(resolved)[0] == (None, [0])
+    assert resolved.identities.identities[0].reason == "low_identity_similarity"
     vectors[0, [0, 300]] = 0.8, 0.6
     closer = Episode([0, 1, 1], [0, 2, 4], vectors)
-    first = closer.group(clusters=clusters, facebank=closer.facebank(0)).identities["identities"][0]
-    assert (first["name"], first["outlier"]) == ("Person 0", False)
-    assert "reason" not in first
+    first = closer.resolve(clusters=clusters, facebank=closer.facebank(0)).identities.identities[0]
+    assert (first.name, first.outlier) == ("Person 0", False)
+    assert "reason" not in first.to_dict()
 
 
-def test_a_name_that_a_person_gave_wins_over_the_facebank() -> None:
-    grouped = TWO.group(
+def test_a_corrected_name_wins_over_the_facebank() -> None:
+    resolved = TWO.resolve(
         Name(number=1, identity=TWO.shown("ident_001", 0, 2, 4), name="Jane Doe", person_id="jane-doe"),
         facebank=TWO.facebank(0, 1),
     )
-    assert named(grouped) == [("Jane Doe", [0, 2, 4]), ("Person 1", [1, 3, 5])]
-    first = grouped.identities["identities"][0]
-    assert (first["person_id"], first["named_by"], first["name_similarity"]) == ("jane-doe", "correction", None)
-    (entry,) = decisions(grouped, "corrected")
-    assert (entry["correction"], entry["best"]) == (1, "p0")
+    assert named(resolved) == [("Jane Doe", [0, 2, 4]), ("Person 1", [1, 3, 5])]
+    first = resolved.identities.identities[0]
+    assert (first.person_id, first.named_by, first.name_similarity) == ("jane-doe", "correction", None)
+    (entry,) = decisions(resolved, "corrected")
+    assert (entry.correction, entry.best) == (1, "p0")
 
 
-def test_who_a_person_says_it_is_not_is_not_named_so_again() -> None:
-    grouped = TWO.group(
+def test_a_name_that_a_correction_excludes_is_not_given_again() -> None:
+    resolved = TWO.resolve(
         NotThisPerson(number=1, identity=TWO.shown("ident_001", 0, 2, 4), person_id="p0"),
         facebank=TWO.facebank(0, 1),
         clusters=TWO.clusters(thresh=0.999),
     )
-    assert sorted(named(grouped), key=lambda entry: entry[1]) == [(None, [0, 2, 4]), ("Person 1", [1, 3, 5])]
+    assert sorted(named(resolved), key=lambda entry: entry[1]) == [(None, [0, 2, 4]), ("Person 1", [1, 3, 5])]
 
 
-def test_what_was_split_is_not_put_together_again_by_resemblance() -> None:
+def test_split_tracks_are_not_merged_again_by_similarity() -> None:
     split = Split(number=1, identity=TWO.shown("ident_001", 0, 2), tracks=(TWO.shown(TWO.names[4], 4),))
-    assert named(TWO.group(split)) == [(None, [0, 2]), (None, [1, 3, 5]), (None, [4])]
-    by_name = TWO.group(split, facebank=TWO.facebank(0))
+    assert named(TWO.resolve(split)) == [(None, [0, 2]), (None, [1, 3, 5]), (None, [4])]
+    by_name = TWO.resolve(split, facebank=TWO.facebank(0))
     assert sorted(name or "" for name, _ in named(by_name)) == ["", "", "Person 0"]
     assert len(decisions(by_name, "seen_together")) == 1
 
 
-def test_what_was_merged_is_one_person_even_if_seen_together_and_that_is_told() -> None:
+def test_merged_identities_are_one_person_even_if_seen_together_and_the_pairs_are_listed_as_exempt() -> None:
     merge = Merge(number=1, identities=(TWO.shown("ident_001", 0, 2, 4), TWO.shown("ident_002", 1, 3, 5)))
-    grouped = TWO.group(merge)
-    assert named(grouped) == [(None, [0, 1, 2, 3, 4, 5])]
-    assert grouped.grouping["exempt"] == [
-        ["track-00001", "track-00002"],
-        ["track-00003", "track-00004"],
-        [
-            "track-00005",
-            "track-00006",
-        ],
-    ]
-    assert grouped.grouping["corrections"][0]["status"] == "applied"
-    assert TWO.group().grouping["exempt"] == []
+    resolved = TWO.resolve(merge)
+    assert named(resolved) == [(None, [0, 1, 2, 3, 4, 5])]
+    assert resolved.grouping.exempt == (
+        ("track-00001", "track-00002"),
+        ("track-00003", "track-00004"),
+        ("track-00005", "track-00006"),
+    )
+    assert resolved.grouping.corrections[0].status == "applied"
+    assert TWO.resolve().grouping.exempt == ()
 
 
-def test_what_is_ignored_is_unassigned_with_that_reason() -> None:
-    grouped = TWO.group(Ignore(number=1, identity=TWO.shown("ident_002", 1, 3, 5)))
-    assert named(grouped) == [(None, [0, 2, 4])]
-    assert grouped.identities["unassigned"] == [{"track_id": TWO.names[i], "reason": "ignored"} for i in (1, 3, 5)]
+def test_ignored_tracks_are_unassigned_with_that_reason() -> None:
+    resolved = TWO.resolve(Ignore(number=1, identity=TWO.shown("ident_002", 1, 3, 5)))
+    assert named(resolved) == [(None, [0, 2, 4])]
+    assert resolved.identities.unassigned == tuple(
+        UnassignedTrack(track_id=TWO.names[i], reason="ignored") for i in (1, 3, 5)
+    )
 
 
 def test_the_same_person_named_twice_is_one_identity() -> None:
     three = Episode([0, 1, 2], [0, 2, 4])
-    grouped = three.group(
+    resolved = three.resolve(
         Name(number=1, identity=three.shown("ident_001", 0), name="Jane", person_id="jane"),
         Name(number=2, identity=three.shown("ident_003", 2), name="Jane", person_id="jane"),
     )
-    assert named(grouped) == [("Jane", [0, 2]), (None, [1])]
+    assert named(resolved) == [("Jane", [0, 2]), (None, [1])]
 
 
-def test_one_name_for_two_who_are_seen_together_is_given_and_told_as_a_conflict_of_both_corrections() -> None:
+def test_one_name_for_two_who_are_seen_together_is_given_and_reported_as_a_conflict_of_both_corrections() -> None:
     jane = [
         Name(number=1, identity=TWO.shown("ident_001", 0, 2, 4), name="Jane", person_id="jane"),
         Name(number=2, identity=TWO.shown("ident_002", 1, 3, 5), name="Jane", person_id="jane"),
     ]
-    grouped = TWO.group(*jane)
-    assert named(grouped) == [("Jane", [0, 1, 2, 3, 4, 5])]
-    assert len(grouped.grouping["exempt"]) == 3
-    told = grouped.grouping["corrections"]
-    assert [outcome["status"] for outcome in told] == ["conflict", "conflict"]
-    assert told[1]["remarks"] == [
+    resolved = TWO.resolve(*jane)
+    assert named(resolved) == [("Jane", [0, 1, 2, 3, 4, 5])]
+    assert len(resolved.grouping.exempt) == 3
+    outcomes = resolved.grouping.corrections
+    assert [outcome.status for outcome in outcomes] == ["conflict", "conflict"]
+    assert outcomes[1].remarks == (
         "ident_002 and ident_001 are both Jane, though they are seen together or were split",
-    ]
+    )
     bob = replace_name(jane[1], "Bob")
-    assert [outcome["status"] for outcome in TWO.group(jane[0], bob).grouping["corrections"]] == ["applied"] * 2
+    assert [outcome.status for outcome in TWO.resolve(jane[0], bob).grouping.corrections] == ["applied"] * 2
 
 
 def replace_name(correction: Name, name: str) -> Name:
@@ -295,23 +301,21 @@ def replace_name(correction: Name, name: str) -> Name:
 
 
 def test_a_low_cohesion_cluster_is_doubtful() -> None:
-    clusters = TWO.clusters()
-    clusters["identities"][0]["low_cohesion"] = True
-    (first, _) = decisions(TWO.group(clusters=clusters, facebank=TWO.facebank(0, 1)), "named")
-    assert first["strict"]
+    clusters = with_first(TWO.clusters(), low_cohesion=True)
+    (first, _) = decisions(TWO.resolve(clusters=clusters, facebank=TWO.facebank(0, 1)), "named")
+    assert first.strict
 
 
 @pytest.mark.parametrize("enrolled", [(), (0,), (0, 1)])
 def test_an_empty_episode_has_nobody(enrolled: Sequence[int]) -> None:
     empty = Episode([0], [0])
-    clusters = empty.clusters() | {"identities": [], "unassigned": []}
-    grouped = group_clusters(
-        clusters,
-        Tracks(empty.table.slice(0, 0), empty.faces.slice(0, 0), [], np.empty((0, 512), np.float32)),
+    resolved = resolve_people(
+        empty.clusters().model_copy(update={"identities": (), "unassigned": ()}),
+        EpisodeTracks(empty.table.slice(0, 0), empty.faces.slice(0, 0), [], np.empty((0, 512), np.float32)),
         TWO.facebank(*enrolled) if enrolled else None,
         Corrections(ep_id=EP_ID),
         ClusteringSettings(),
         THRESHOLDS,
     )
-    assert grouped.identities["identities"] == []
-    assert grouped.grouping["centroids"] == 0
+    assert resolved.identities.identities == ()
+    assert resolved.grouping.centroids == 0

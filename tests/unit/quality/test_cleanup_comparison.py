@@ -5,6 +5,7 @@ import pytest
 
 from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.common.schemas import CUTS
+from screenalytics_assets.core.documents.identities import Identity
 from screenalytics_assets.core.identity.identities import cluster_stats
 from screenalytics_assets.core.quality.cleanup_comparison import (
     COMPARED,
@@ -35,12 +36,26 @@ def state(sizes: Sequence[int], groups: Sequence[Sequence[int]], *, reasons: Map
     for size in sizes:
         tracks.append(SEEN[start : start + size])
         start += size
+    return State(tracks_table(tracks, split_reasons=reasons), 24, identities_of(groups))
+
+
+def identities_of(groups: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """What is read of an identities document with these groups of tracks."""
     identities = [
-        {"identity_id": f"ident_{i + 1:03d}", "track_ids": [track_id(t) for t in group], "low_cohesion": False}
+        Identity(
+            identity_id=f"ident_{i + 1:03d}",
+            track_ids=tuple(track_id(t) for t in group),
+            outlier=False,
+            low_cohesion=False,
+            cohesion_score=1.0,
+            min_identity_sim=1.0,
+            num_faces=1,
+            representative_face_id="face-00001",
+        )
         for i, group in enumerate(groups)
     ]
-    stats = cluster_stats(identities, tracks=len(sizes), outliers=0)
-    return State(tracks_table(tracks, split_reasons=reasons), 24, {"identities": identities, "stats": stats})
+    stats = cluster_stats(identities, [], outliers=0, cannot_link_pairs=0, blocked_merges=0)
+    return {"identities": [identity.to_dict() for identity in identities], "stats": stats.to_dict()}
 
 
 def report(before: State, after: State, cuts: Sequence[tuple[int, int, int]] = ()) -> dict[str, Any]:
@@ -166,7 +181,7 @@ def test_what_was_divided_and_merged_is_told_by_the_identities_ids() -> None:
 
 
 def test_an_episode_without_tracks_has_a_report() -> None:
-    empty = State(tracks_table([]), 0, {"identities": [], "stats": cluster_stats([], tracks=0, outliers=0)})
+    empty = State(tracks_table([]), 0, identities_of([]))
     document = cleanup_document(
         EP_ID,
         empty,

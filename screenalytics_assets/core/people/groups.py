@@ -1,0 +1,62 @@
+"""Tracks that are taken for one person, while the people of an episode are resolved."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class CorrectedName(NamedTuple):
+    """A name that a correction gave.
+
+    Attributes:
+        person_id: The person.
+        name: The person's name.
+        number: The correction.
+        tracks: The tracks that it referred to.
+    """
+
+    person_id: str
+    name: str
+    number: int
+    tracks: frozenset[str]
+
+
+@dataclass(eq=False)
+class Group:
+    """Tracks that are taken for one person, and what corrections say about them.
+
+    Attributes:
+        clusters: Ids of the clusters that it is made of.
+        tracks: Its tracks.
+        is_doubtful: Whether it is an outlier, of low cohesion, or a track that was left unassigned.
+        is_assigned: Whether its tracks were in an identity.
+        name: The name that a correction gave it.
+        excluded: Ids of people that it is not, each with the number of the correction that says so.
+        ignored_by: Number of the correction that says to ignore it.
+    """
+
+    clusters: list[str]
+    tracks: list[str]
+    is_doubtful: bool = False
+    is_assigned: bool = True
+    name: CorrectedName | None = None
+    excluded: dict[str, int] = field(default_factory=dict)
+    ignored_by: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What remarks call it."""
+        return "+".join(self.clusters) or self.tracks[0]
+
+
+class ResolvedPerson(NamedTuple):
+    """Groups that are one person.
+
+    Attributes:
+        person_id: The person, or None.
+        groups: The groups.
+        track_ids: All their tracks, ascending.
+    """
+
+    person_id: str | None
+    groups: list[Group]
+    track_ids: list[str]
