@@ -32,7 +32,9 @@ class FaceDetector(Protocol):
     def provider(self) -> str:
         """The ONNX Runtime provider that runs it, for example ``CPUExecutionProvider``."""
 
-    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
+    def detect(
+        self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
+    ) -> FrameFaces:
         """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
 
 
@@ -54,15 +56,15 @@ class InputSizes(NamedTuple):
 
     Attributes:
         standard: For most frames.
-        high_resolution: For frames that are analysed closely.
+        high_resolution: For high-resolution passes.
     """
 
     standard: tuple[int, ...]
     high_resolution: tuple[int, ...]
 
-    def of_pass(self, closely: bool) -> tuple[int, ...]:
+    def of_pass(self, high_resolution: bool) -> tuple[int, ...]:
         """The sizes for a frame."""
-        return self.high_resolution if closely else self.standard
+        return self.high_resolution if high_resolution else self.standard
 
 
 class CenterFaceDetector:
@@ -91,9 +93,11 @@ class CenterFaceDetector:
         """The ONNX Runtime provider that runs it."""
         return str(self._session.get_providers()[0])
 
-    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
+    def detect(
+        self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
+    ) -> FrameFaces:
         """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
-        first, *coarser = self._inputs.of_pass(closely)
+        first, *coarser = self._inputs.of_pass(high_resolution)
         passes = [self._candidates(frame_bgr, first, confidence_th)]
         heights_px = passes[0].boxes_px[:, 3] - passes[0].boxes_px[:, 1]
         if heights_px.max(initial=0.0) >= CLOSE_UP_SHARE * min(frame_bgr.shape[:2]):
@@ -137,10 +141,12 @@ class ScrfdDetector:
         """The ONNX Runtime provider that runs it."""
         return str(self._net.session.get_providers()[0])
 
-    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
+    def detect(
+        self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
+    ) -> FrameFaces:
         """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
         height, width = frame_bgr.shape[:2]
-        sizes = [input_size(width, height, long_side_px) for long_side_px in self._inputs.of_pass(closely)]
+        sizes = [input_size(width, height, long_side_px) for long_side_px in self._inputs.of_pass(high_resolution)]
         boxes, landmarks = self._net.detect(frame_bgr, input_size=sizes, det_thresh=confidence_th)
         return FrameFaces(boxes[:, :4].astype(np.float32), boxes[:, 4].astype(np.float32), landmarks.astype(np.float32))
 
@@ -166,7 +172,7 @@ def load_detector(
         input_px: Longer side of the net's input.
         closeup_input_px: Longer side in the second, coarse pass for faces that fill the frame; 0 switches it off.
         nms_iou: Boxes with a higher IoU are one face.
-        close_look_scale: Factor on ``input_px`` in frames that are analysed closely.
+        close_look_scale: Factor on ``input_px`` in high-resolution passes.
         overlapping: How many threads call ``detect`` at the same time; they share the CPU threads.
         cuda_memory_gb: On CUDA, the most GPU memory that the model takes; 0 is no limit.
 

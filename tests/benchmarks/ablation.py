@@ -33,7 +33,7 @@ from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.config.thresholds import fill_from_models, thresholds_of
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
-from screenalytics_assets.core.detection.scan import Harvest, harvest
+from screenalytics_assets.core.detection.scan import ScanResult, scan
 from screenalytics_assets.core.embedding.face_selection import select_faces
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
@@ -99,7 +99,7 @@ VARIANTS = (
 class Pictures:
     """What the pass over an episode leaves, and how long the detector worked for it."""
 
-    found: Harvest
+    found: ScanResult
     crops: Mapping[str, bytes]
     frame_size_px: tuple[int, int]
     duration_s: float
@@ -108,22 +108,24 @@ class Pictures:
 
 @dataclass
 class RememberingDetector:
-    """A detector that looks at a picture once for all variants, and counts the time as if it had looked again."""
+    """A detector that runs once on a picture for all variants, and counts its time for each of them."""
 
     detector: FaceDetector
     settings: DetectionSettings
     seen: dict[tuple[object, ...], tuple[float, FrameFaces, float]]
     seconds: float = 0.0
 
-    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
+    def detect(
+        self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
+    ) -> FrameFaces:
         """The faces that score at least ``confidence_th``."""
         picture = hashlib.blake2b(frame_bgr.tobytes(), digest_size=16).digest()
-        scale = self.settings.close_look_scale if closely else 1.0
+        scale = self.settings.close_look_scale if high_resolution else 1.0
         key = picture, scale, self.settings.detector_input_px, self.settings.closeup_input_px, self.settings.nms_iou
         known = self.seen.get(key)
         if known is None or known[0] > confidence_th:
             started = time.perf_counter()
-            faces = self.detector.detect(frame_bgr, confidence_th=confidence_th, closely=closely)
+            faces = self.detector.detect(frame_bgr, confidence_th=confidence_th, high_resolution=high_resolution)
             known = self.seen[key] = confidence_th, faces, time.perf_counter() - started
         _, faces, seconds = known
         self.seconds += seconds
@@ -150,17 +152,17 @@ class Bench:
         with ExitStack() as stack:
             for target, replacement in variant.replaced.items():
                 stack.enter_context(patch(target, replacement))
-            pictures = self._look(video, run)
+            pictures = self._scan(video, run)
             return self._score(video, run, pictures), pictures.detector_s
 
-    def _look(self, video: Path, run: RunSettings) -> Pictures:
+    def _scan(self, video: Path, run: RunSettings) -> Pictures:
         settings = run.resolved.settings.detection
         key = video, settings.model_dump_json()
         if key not in self._pictures:
             probe = probe_video(video)
             crops: dict[str, bytes] = {}
             detector = self._detector(settings)
-            found = harvest(
+            found = scan(
                 video.stem,
                 read_frames(video, probe, every_frame=settings.every_frame),
                 detector,

@@ -50,11 +50,11 @@ T = TypeVar("T")
 Picture = NDArray[np.uint8]
 
 
-class Look(NamedTuple):
-    """A call of the detector: the frame, and whether it is looked at closely."""
+class Call(NamedTuple):
+    """A call of the detector: the frame, and whether it is a high-resolution pass."""
 
     frame_idx: int
-    closely: bool
+    high_resolution: bool
 
 
 class Arrangement(NamedTuple):
@@ -80,38 +80,38 @@ class Clock:
         self.cpu_s += time.process_time() - cpu_s
 
 
-def looks_of(
+def detector_calls(
     frame_idx: NDArray[np.int64],
     ts_s: NDArray[np.float64],
     shot_idx: NDArray[np.int64],
     *,
     close_look_interval_s: float,
     close_looks: int | None = None,
-) -> list[Look]:
+) -> list[Call]:
     """The detector's calls of a run.
 
-    Each analysed frame is one. A run that counted the close ones gives their number, and they are spread evenly over
-    the others: what a call costs is a matter of its input size. Without it, the first of a shot and one each
-    ``close_look_interval_s`` are close.
+    Each analysed frame is one. If the run counted its high-resolution passes, that many are spread evenly over all
+    calls: the cost of a call depends on its input size alone. Otherwise the first of a shot and one each
+    ``close_look_interval_s`` are high-resolution passes.
 
     Args:
         frame_idx: (N,) analysed frames.
         ts_s: (N,) their times.
         shot_idx: (N,) their shots.
-        close_look_interval_s: Least time between two close looks in a shot.
-        close_looks: Close calls that were counted.
+        close_look_interval_s: Least time between two close calls in a shot.
+        close_looks: High-resolution passes that were counted.
     """
     if close_looks is None:
         next_s: dict[int, float] = {}
         calls = []
         for index, at_s, shot in zip(frame_idx.tolist(), ts_s.tolist(), shot_idx.tolist(), strict=True):
-            closely = at_s >= next_s.get(shot, 0.0) - CLOCK_TOLERANCE_S
-            if closely:
+            high_resolution = at_s >= next_s.get(shot, 0.0) - CLOCK_TOLERANCE_S
+            if high_resolution:
                 next_s[shot] = at_s + close_look_interval_s
-            calls.append(Look(index, closely))
+            calls.append(Call(index, high_resolution))
         return calls
     close = set(spread(len(frame_idx), close_looks).tolist())
-    return [Look(index, i in close) for i, index in enumerate(frame_idx.tolist())]
+    return [Call(index, i in close) for i, index in enumerate(frame_idx.tolist())]
 
 
 def spread(length: int, count: int) -> NDArray[np.int64]:
@@ -126,7 +126,7 @@ def net_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
 
 
 def decode(video: Path, run: RunSettings) -> dict[str, Any]:
-    """Decode what the run decodes, on all cores, and look at none of it."""
+    """Decode what the run decodes, on all cores, and analyse none of it."""
     probe, clock, frames = probe_video(video), Clock(), 0
     with clock.running():
         for _ in read_frames(video, probe, every_frame=run.resolved.settings.detection.every_frame):
@@ -168,12 +168,12 @@ def _work_on(items: Sequence[T], arrangement: Arrangement, work: Callable[[T], o
 
 
 def detect(video: Path, store: LocalArtifactStore, ep_id: str, run: RunSettings) -> dict[str, Any]:
-    """The detector on the frames that the run looked at."""
+    """The detector on the frames that the run analysed."""
     settings, models = run.resolved.settings.detection, run.resolved.settings.models
     found = require_artifact(store, "detections", ep_id)
-    looks = _looks(found, settings.close_look_interval_s)
+    calls = _calls(found, settings.close_look_interval_s)
     close_px = round(settings.close_look_scale * settings.detector_input_px)
-    least = settings.weak_confidence_fraction * run.thresholds.confidence_th
+    weak_th = settings.weak_confidence_fraction * run.thresholds.confidence_th
 
     def worker(threads: int) -> Callable[[tuple[Picture, bool]], object]:
         detector = load_detector(
@@ -185,38 +185,38 @@ def detect(video: Path, store: LocalArtifactStore, ep_id: str, run: RunSettings)
             nms_iou=settings.nms_iou,
             close_look_scale=settings.close_look_scale,
         )
-        return lambda look: detector.detect(look[0], confidence_th=least, closely=look[1])
+        return lambda task: detector.detect(task[0], confidence_th=weak_th, high_resolution=task[1])
 
     workers = {arrangement: worker(arrangement.threads) for arrangement in arrangements(default_threads())}
-    pictures = _pictures(video, looks, settings.detector_input_px, close_px)
+    pictures = _pictures(video, calls, settings.detector_input_px, close_px)
     return {
         **timed(_portions(pictures, FRAMES_AT_A_TIME), workers),
-        "close": sum(look.closely for look in looks),
+        "close": sum(call.high_resolution for call in calls),
         "input_px": settings.detector_input_px,
         "close_px": close_px,
         "frames": found.manifest.metrics["decoded_frames"],
     }
 
 
-def _looks(found: Artifact, close_look_interval_s: float) -> list[Look]:
+def _calls(found: Artifact, close_look_interval_s: float) -> list[Call]:
     analysed, metrics = found.table("analysed_frames.parquet"), found.manifest.metrics
     columns = (column_of(analysed, name) for name in ("frame_idx", "ts_s", "shot_idx"))
-    return looks_of(
+    return detector_calls(
         *columns,
         close_look_interval_s=close_look_interval_s,
         close_looks=metrics.get("close_looks"),
     )
 
 
-def _pictures(video: Path, looks: Sequence[Look], usual_px: int, close_px: int) -> Iterator[tuple[Picture, bool]]:
-    closely_at = dict(looks)
+def _pictures(video: Path, calls: Sequence[Call], usual_px: int, close_px: int) -> Iterator[tuple[Picture, bool]]:
+    high_resolution_at = dict(calls)
     with av.open(str(video)) as container:
         container.streams.video[0].thread_type = "AUTO"
         for index, frame in enumerate(container.decode(video=0)):
-            if (closely := closely_at.get(index)) is not None:
-                width, height = net_size(frame.width, frame.height, close_px if closely else usual_px)
+            if (high_resolution := high_resolution_at.get(index)) is not None:
+                width, height = net_size(frame.width, frame.height, close_px if high_resolution else usual_px)
                 small = frame.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
-                yield np.ascontiguousarray(small.to_ndarray(), np.uint8), closely
+                yield np.ascontiguousarray(small.to_ndarray(), np.uint8), high_resolution
 
 
 def embed(store: LocalArtifactStore, ep_id: str, run: RunSettings) -> dict[str, Any]:

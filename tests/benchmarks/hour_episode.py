@@ -38,9 +38,8 @@ from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.common.layout import crops_dir
 from screenalytics_assets.core.config.keys import digest_of
-from screenalytics_assets.core.detection.alignment import ARCFACE_PX, ARCFACE_TEMPLATE_112
-from screenalytics_assets.core.detection.detection_table import DetectionRows, Place
-from screenalytics_assets.core.detection.frame_analysis import crop_jpeg
+from screenalytics_assets.core.detection.alignment import ARCFACE_PX, ARCFACE_TEMPLATE_112, crop_jpeg
+from screenalytics_assets.core.detection.detection_table import BoxLocation, DetectionRows
 from screenalytics_assets.core.embedding.face_selection import select_faces
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_document
@@ -248,7 +247,7 @@ def _accept(
     landmarks = centre_px + (ARCFACE_TEMPLATE_112 - ARCFACE_PX / 2) * (size_px / 90)
     blurred = frame % 24 and rng.random() < _BLURRED
     sharpness = rng.uniform(2, 8) if blurred else rng.uniform(120, 400)
-    place = Place(frame, frame / FPS, shot, box, SIZE_PX)
+    place = BoxLocation(frame, frame / FPS, shot, box, SIZE_PX)
     rows.accept(place, landmarks.astype(np.float32), float(rng.uniform(0.7, 0.95)), float(sharpness))
 
 

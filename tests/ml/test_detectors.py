@@ -41,10 +41,10 @@ def pack(request: pytest.FixtureRequest) -> ModelPack:
     return chosen
 
 
-def test_a_close_look_starts_tracks_of_faces_that_are_too_small_for_the_usual_one(
+def test_a_high_resolution_pass_starts_tracks_of_faces_too_small_for_the_usual_one(
     pack: ModelPack, group_photo: Picture
 ) -> None:
-    """Faces 20 px wide in a frame of 1280 px, which the usual look sees at half its size."""
+    """Faces 20 px wide in a frame of 1280 px, which the usual pass sees at half its size."""
     shrink = np.array([[0.2, 0, 500], [0, 0.2, 300]])
     frame = np.asarray(cv2.warpAffine(group_photo, shrink, (1280, 720), borderValue=(90, 90, 90)), np.uint8)
     faces = (0.2 * FACES_PX + np.array([500, 300, 500, 300])).astype(np.float32)
@@ -53,8 +53,8 @@ def test_a_close_look_starts_tracks_of_faces_that_are_too_small_for_the_usual_on
     )
     track_thresh = pack.thresholds["track_thresh"]
     assert track_thresh is not None
-    looks = [detector.detect(frame, confidence_th=track_thresh, closely=closely) for closely in (False, True)]
-    usual, close = (int((iou_matrix(faces, look.boxes_px).max(axis=1, initial=0) > 0.3).sum()) for look in looks)
+    passes = [detector.detect(frame, confidence_th=track_thresh, high_resolution=high) for high in (False, True)]
+    usual, close = (int((iou_matrix(faces, found.boxes_px).max(axis=1, initial=0) > 0.3).sum()) for found in passes)
     assert close == len(faces) > usual
 
 
@@ -156,7 +156,7 @@ def test_the_same_frame_gives_the_same_faces_to_the_bit(pack: ModelPack, group_p
 
 @pytest.mark.parametrize("overlapping", [1, 8])
 def test_eight_threads_get_what_one_gets(pack: ModelPack, group_photo: Picture, overlapping: int) -> None:
-    """Pictures of several sizes, thresholds and both kinds of looks, so that a call could disturb another."""
+    """Pictures of several sizes, thresholds and both kinds of passes, so that a call could disturb another."""
     detector = load_detector(
         pack,
         device="cpu",
@@ -169,15 +169,17 @@ def test_eight_threads_get_what_one_gets(pack: ModelPack, group_photo: Picture, 
     )
     small = group_photo[:720, :400]
     pictures = [group_photo, group_photo[:, ::-1], 255 - group_photo, small, group_photo // 2, small[::-1]]
-    looks = [(picture, th, closely) for th in (0.1, 0.4) for closely in (False, True) for picture in pictures] * 3
+    tasks = [(picture, th, high) for th in (0.1, 0.4) for high in (False, True) for picture in pictures] * 3
 
-    def look(task: tuple[Picture, float, bool]) -> FrameFaces:
-        picture, confidence_th, closely = task
-        return detector.detect(np.ascontiguousarray(picture), confidence_th=confidence_th, closely=closely)
+    def detect(task: tuple[Picture, float, bool]) -> FrameFaces:
+        picture, confidence_th, high_resolution = task
+        return detector.detect(
+            np.ascontiguousarray(picture), confidence_th=confidence_th, high_resolution=high_resolution
+        )
 
-    alone = [look(task) for task in looks]
+    alone = [detect(task) for task in tasks]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(look, looks))
+        together = list(pool.map(detect, tasks))
     assert len({len(faces) for faces in alone}) > 3
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.boxes_px, other.boxes_px)

@@ -10,7 +10,7 @@ from resources.storage.store import LocalArtifactStore
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
 from screenalytics_assets.core.config.people_keys import FacesSettings
-from screenalytics_assets.core.detection import frame_analysis as look
+from screenalytics_assets.core.detection import frame_analysis
 from tests.ml.conftest import EP_ID
 from tests.ml.stage_runs import copy_of, published, run_asset
 
@@ -72,7 +72,7 @@ def test_blank_crops_are_counted_warned_of_and_never_written(
     talk: LocalArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No detector can be relied on to take empty picture for a face, so every crop is declared blank."""
-    monkeypatch.setattr(look, "is_blank", lambda _crop: True)
+    monkeypatch.setattr(frame_analysis, "is_blank", lambda _crop: True)
     store = copy_of(talk, tmp_path / "data")
     run_asset("detections", store, EP_ID, frame_stride=96)
     crops = published(store, "face_crops", EP_ID)

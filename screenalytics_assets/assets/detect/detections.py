@@ -26,7 +26,7 @@ from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, conta
 _SAMPLES = 64
 
 FRAMES_AHEAD = 16
-"""Frames that are decoded before they are asked for, so that the decoder does not wait for a look."""
+"""Frames that are decoded before they are asked for, so that the decoder does not wait for their analysis."""
 
 
 def describe_detections(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -109,8 +109,8 @@ def detections(
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         # PyAV and SciPy, which no other start of a process needs.
         from resources.storage.video_decoder import read_frames
-        from resources.system.overlap import overlapping, read_ahead
-        from screenalytics_assets.core.detection.scan import effective_stride, harvest, longest_step
+        from resources.system.parallel import parallel_map, prefetch
+        from screenalytics_assets.core.detection.scan import effective_stride, max_step, scan
 
         document = inputs["episode_video"].json("video.json")
         probe = VideoProbe.from_dict(document)
@@ -120,10 +120,10 @@ def detections(
         with (
             progress.task("detections", probe.frame_count, "frames", context.log.info) as task,
             CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops,
-            overlapping(at_once) as in_order,
-            read_ahead(read_frames(video, probe, every_frame=detection.every_frame), FRAMES_AHEAD) as frames,
+            parallel_map(at_once) as ordered_map,
+            prefetch(read_frames(video, probe, every_frame=detection.every_frame), FRAMES_AHEAD) as frames,
         ):
-            found = harvest(
+            found = scan(
                 context.partition_key,
                 frames,
                 detector,
@@ -132,7 +132,7 @@ def detections(
                 fps=probe.fps,
                 keep_crop=crops.add,
                 on_frame=task.advance,
-                in_order=in_order,
+                ordered_map=ordered_map,
             )
         outputs["face_crops"].count_rows("face_crops.parquet", crops.count)
         for stem in ("shots", "analysed_frames", "detections", "refused"):
@@ -147,9 +147,9 @@ def detections(
             "detections": {
                 "decoded_frames": found.frames,
                 "corrupt_frames": found.corrupt_frames,
-                "close_looks": found.close_looks,
+                "close_looks": found.high_resolution_passes,
                 "frame_stride": effective_stride(detection, probe.fps),
-                "longest_step": longest_step(detection, probe.fps),
+                "longest_step": max_step(detection, probe.fps),
                 "provider": detector.provider,
             },
             "face_crops": {"blank_crops": found.blank_crops, **in_metrics(warning)},

@@ -22,7 +22,7 @@ from screenalytics_assets.core.common.episode_ids import parse_show
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.config.keys import digest_of
-from screenalytics_assets.core.detection.frame_analysis import crop_jpeg
+from screenalytics_assets.core.detection.alignment import crop_jpeg
 from screenalytics_assets.core.people.enrolment import PhotoFinding, compared, facebank_document, without_duplicates
 from screenalytics_assets.core.people.person_names import Person, person_of
 from screenalytics_assets.metadata import picture, table

@@ -126,6 +126,15 @@ class DetectionSettings(Section):
     )
     min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, le=_SHOTS.context_s, description="Shortest shot.")
 
+    def shot_settings(self) -> ShotSettings:
+        """The settings of the shot detector."""
+        return ShotSettings(
+            cut_threshold=self.cut_threshold,
+            cut_ratio=self.cut_ratio,
+            flash_max_s=self.flash_max_s,
+            min_shot_s=self.min_shot_s,
+        )
+
 
 class TrackingSettings(Section):
     """Tracking of faces within a shot (``tracking.yaml``)."""

@@ -95,6 +95,18 @@ def embedding_crop(crop_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return crop_bgr[margin_px : margin_px + ARCFACE_PX, margin_px : margin_px + ARCFACE_PX]
 
 
+def crop_jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
+    """The stored form of a crop, (S, S, 3) uint8 BGR."""
+    # 4:4:4, so that the colour planes keep the resolution that the embedder needs.
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    return cv2.imencode(".jpg", crop, options)[1].tobytes()
+
+
 def fraction_inside(landmarks_px: NDArray[np.floating], frame_size_px: tuple[int, int]) -> float:
     """How much of the ArcFace crop of a face lies inside the frame, from 0 to 1; the rest of it is black.
 

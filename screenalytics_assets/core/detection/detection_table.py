@@ -1,4 +1,4 @@
-"""The rows of the detections table while an episode is being looked at."""
+"""The tables of accepted and refused boxes, filled while an episode is scanned."""
 
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ from screenalytics_assets.core.detection.pose import head_pose_deg
 from screenalytics_assets.core.detection.quality import quality_score
 
 
-class Place(NamedTuple):
-    """Where and when a box was seen; pixels of a frame of ``size_px`` (width, height)."""
+class BoxLocation(NamedTuple):
+    """Where and when a box was detected, in pixels of a frame of ``size_px`` (width, height)."""
 
     frame_idx: int
     ts_s: float
@@ -36,16 +36,16 @@ _ROWS_PER_CHUNK = 4096
 
 class _Accepted(NamedTuple):
     detection_id: str
-    place: Place
+    location: BoxLocation
     landmarks_px: NDArray[np.float32]
     confidence: float
     sharpness: float
 
 
 class DetectionRows:
-    """Accepted and refused boxes, in the order in which they were seen.
+    """Accepted and refused boxes, in the order in which they are added.
 
-    What was accepted becomes a table every few thousand rows: as objects they would take ten times the memory.
+    Accepted ones become a table every few thousand rows, since objects take ten times the memory of table rows.
     """
 
     def __init__(self, ep_id: str) -> None:
@@ -53,42 +53,44 @@ class DetectionRows:
         self._chunks: list[pa.Table] = []
         self._count = 0
         self._pending: list[_Accepted] = []
-        self._refused: list[tuple[Place, float, str]] = []
+        self._refused: list[tuple[BoxLocation, float, str]] = []
         self.blank_crops = 0
 
-    def accept(self, place: Place, landmarks_px: NDArray[np.float32], confidence: float, sharpness: float) -> str:
-        """Take a box in; returns its detection id."""
+    def accept(
+        self, location: BoxLocation, landmarks_px: NDArray[np.float32], confidence: float, sharpness: float
+    ) -> str:
+        """Add a detection; returns its id."""
         self._count += 1
         detection_id = f"det-{self._count:06d}"
-        self._pending.append(_Accepted(detection_id, place, landmarks_px, confidence, sharpness))
+        self._pending.append(_Accepted(detection_id, location, landmarks_px, confidence, sharpness))
         if len(self._pending) == _ROWS_PER_CHUNK:
             self._chunks.append(self._table_of_pending())
         return detection_id
 
-    def refuse(self, place: Place, confidence: float, reason: str) -> None:
-        """Note a box that is no usable face."""
-        self._refused.append((place, confidence, reason))
+    def refuse(self, location: BoxLocation, confidence: float, reason: str) -> None:
+        """Add a box that is not a usable face."""
+        self._refused.append((location, confidence, reason))
 
     def detections(self) -> pa.Table:
-        """The accepted boxes with their pose and quality, by frame."""
-        everything = pa.concat_tables([*self._chunks, self._table_of_pending()])
-        return everything.sort_by([("frame_idx", "ascending"), ("detection_id", "ascending")])
+        """The accepted boxes with their pose and quality, sorted by frame."""
+        rows = pa.concat_tables([*self._chunks, self._table_of_pending()])
+        return rows.sort_by([("frame_idx", "ascending"), ("detection_id", "ascending")])
 
     def _table_of_pending(self) -> pa.Table:
         accepted, self._pending = self._pending, []
-        places = [row.place for row in accepted]
+        locations = [row.location for row in accepted]
         landmarks_px = np.array([row.landmarks_px for row in accepted], np.float32).reshape(len(accepted), 5, 2)
-        size_px = places[0].size_px if places else (1, 1)
+        size_px = locations[0].size_px if locations else (1, 1)
         pose = head_pose_deg(landmarks_px, size_px)
-        face_px = np.array([place.face_px() for place in places], np.float32)
+        face_px = np.array([location.face_px() for location in locations], np.float32)
         confidence = np.array([row.confidence for row in accepted], np.float32)
         sharpness = np.array([row.sharpness for row in accepted], np.float32)
         return table_of(
             schemas.DETECTIONS,
             {
-                **self._place_columns(places),
+                **self._location_columns(locations),
                 "detection_id": [row.detection_id for row in accepted],
-                "shot_idx": [place.shot_idx for place in places],
+                "shot_idx": [location.shot_idx for location in locations],
                 "landmarks": (landmarks_px / np.array(size_px)).astype(np.float32),
                 "confidence": confidence,
                 "face_px": face_px,
@@ -104,31 +106,31 @@ class DetectionRows:
         )
 
     def refused(self) -> pa.Table:
-        """The refused boxes, in the schema of ``crops_debug``."""
-        places = [place for place, _, _ in self._refused]
-        nothing = [None] * len(places)
+        """The refused boxes in the schema of ``crops_debug``."""
+        locations = [location for location, _, _ in self._refused]
+        nulls = [None] * len(locations)
         return table_of(
             schemas.CROPS_DEBUG,
             {
-                **self._place_columns(places),
-                "track_id": nothing,
-                "detection_id": nothing,
-                "status": ["refused"] * len(places),
+                **self._location_columns(locations),
+                "track_id": nulls,
+                "detection_id": nulls,
+                "status": ["refused"] * len(locations),
                 "reason": [reason for _, _, reason in self._refused],
                 "confidence": np.array([confidence for _, confidence, _ in self._refused], np.float32),
-                "face_px": np.array([place.face_px() for place in places], np.float32),
-                "sharpness": nothing,
-                "yaw": nothing,
-                "pitch": nothing,
-                "inside_fraction": nothing,
-                "quality_score": nothing,
+                "face_px": np.array([location.face_px() for location in locations], np.float32),
+                "sharpness": nulls,
+                "yaw": nulls,
+                "pitch": nulls,
+                "inside_fraction": nulls,
+                "quality_score": nulls,
             },
         )
 
-    def _place_columns(self, places: list[Place]) -> dict[str, object]:
+    def _location_columns(self, locations: list[BoxLocation]) -> dict[str, object]:
         return {
-            "ep_id": [self._ep_id] * len(places),
-            "frame_idx": [place.frame_idx for place in places],
-            "ts_s": [place.ts_s for place in places],
-            "bbox": np.array([place.bbox() for place in places], np.float32).reshape(-1, 4),
+            "ep_id": [self._ep_id] * len(locations),
+            "frame_idx": [location.frame_idx for location in locations],
+            "ts_s": [location.ts_s for location in locations],
+            "bbox": np.array([location.bbox() for location in locations], np.float32).reshape(-1, 4),
         }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.config.people_keys import FacebankSettings, FacesSettings
 from screenalytics_assets.core.detection.alignment import aligned_crop, embedding_crop
-from screenalytics_assets.core.detection.detection_table import DetectionRows, Place
+from screenalytics_assets.core.detection.detection_table import BoxLocation, DetectionRows
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.detection.quality import is_blank, laplacian_variance
 from screenalytics_assets.core.embedding.quality_filter import rejection_reasons
@@ -157,8 +157,8 @@ def _measure(
         return replace(finding, reason=NO_FACE)  # landmarks that coincide
     face = embedding_crop(crop)
     measured = DetectionRows(finding.photo_id)
-    place = Place(0, 0.0, 0, faces.boxes_px[row], (width, height))
-    measured.accept(place, faces.landmarks_px[row], float(faces.scores[row]), laplacian_variance(face))
+    location = BoxLocation(0, 0.0, 0, faces.boxes_px[row], (width, height))
+    measured.accept(location, faces.landmarks_px[row], float(faces.scores[row]), laplacian_variance(face))
     table = measured.detections()
     limits = gate.model_copy(
         update={

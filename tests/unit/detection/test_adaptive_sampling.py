@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,20 +9,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from resources.system.overlap import overlapping
-from screenalytics_assets.core.detection.adaptive_sampling import (
+from resources.system.parallel import parallel_map
+from screenalytics_assets.core.detection.adaptive_sampling import OrderedMap, sample_adaptively
+from screenalytics_assets.core.detection.frame_comparison import (
     MAX_FACE_CHANGE,
-    PATCH_PX,
-    InOrder,
-    Scene,
+    THUMBNAIL_PX,
+    FaceSnapshot,
     is_unchanged,
-    picture_change,
-    sample_adaptively,
-    scene_of,
+    snapshot_of,
+    thumbnail_distance,
 )
 from screenalytics_assets.core.video.shot_stream import ShotFrame
 
-REST, STRIDE = 9, 3
+MAX_STEP, STRIDE = 9, 3
 FPS = 24
 
 
@@ -43,165 +42,172 @@ class SimulatedFrame:
         raise AssertionError(f"a simulated frame has no picture of {width} by {height}")
 
 
-class SimulatedLook(NamedTuple):
+class SimulatedAnalysis(NamedTuple):
     number: int
     ts_s: float
-    closely: bool
-    scene: Scene
+    high_resolution: bool
+    snapshot: FaceSnapshot
 
 
 def shot(
-    states: Sequence[int], *, start: int = 0, broken: frozenset[int] = frozenset(), bright: frozenset[int] = frozenset()
+    states: Sequence[int],
+    *,
+    start: int = 0,
+    corrupt: Collection[int] = (),
+    bright: Collection[int] = (),
 ) -> list[ShotFrame]:
-    """A shot in which so many faces are there on each frame, and something bright in the corner of some."""
+    """A shot with this many faces in each frame, and something bright in the corner of some frames."""
     found = []
     for i, faces in enumerate(states):
         small_bgr = np.full((36, 64, 3), 60, np.uint8)
         small_bgr[0, 0] = 200 if i in bright else 60
-        found.append(
-            ShotFrame(SimulatedFrame(start + i, i in broken, faces), small_bgr, int(start > 0), i, i == len(states) - 1)
-        )
+        frame = SimulatedFrame(start + i, i in corrupt, faces)
+        found.append(ShotFrame(frame, small_bgr, int(start > 0), i, is_last=i == len(states) - 1))
     return found
 
 
-def scene(boxes_px: list[list[float]], gray: int | NDArray[np.uint8] = 100, *, strong: bool = True) -> Scene:
+def snapshot(boxes_px: list[list[float]], grey: int | NDArray[np.uint8] = 100, *, strong: bool = True) -> FaceSnapshot:
     boxes = np.array(boxes_px, np.float32).reshape(-1, 4)
-    patch = np.broadcast_to(np.asarray(gray, np.uint8), (PATCH_PX, PATCH_PX))
-    return Scene(boxes, np.full(len(boxes), strong), np.repeat(patch[None], len(boxes), axis=0))
+    thumbnail = np.broadcast_to(np.asarray(grey, np.uint8), (THUMBNAIL_PX, THUMBNAIL_PX))
+    return FaceSnapshot(boxes, np.full(len(boxes), strong), np.repeat(thumbnail[None], len(boxes), axis=0))
 
 
-def look(shot_frame: ShotFrame, closely: bool) -> SimulatedLook:
+def analyse(shot_frame: ShotFrame, high_resolution: bool) -> SimulatedAnalysis:
     frame = shot_frame.frame
     assert isinstance(frame, SimulatedFrame)
     assert not frame.is_corrupt
-    faces = scene([[200.0 * i, 0.0, 200.0 * i + 100, 100.0] for i in range(frame.faces)])
-    return SimulatedLook(frame.index, frame.ts_s, closely, faces)
+    faces = snapshot([[200.0 * i, 0.0, 200.0 * i + 100, 100.0] for i in range(frame.faces)])
+    return SimulatedAnalysis(frame.index, frame.ts_s, high_resolution, faces)
 
 
-def paced(
+def sampled(
     frames: list[ShotFrame],
     *,
     stride: int = STRIDE,
-    rest: int = REST,
-    halvings: int = 0,
-    close_s: float = 4.0,
-    in_order: InOrder = map,
-) -> list[SimulatedLook]:
+    max_step: int = MAX_STEP,
+    bisections: int = 0,
+    high_resolution_interval_s: float = 4.0,
+    ordered_map: OrderedMap = map,
+) -> list[SimulatedAnalysis]:
     return list(
         sample_adaptively(
             frames,
-            look,
+            analyse,
             stride=stride,
-            rest=rest,
-            halvings=halvings,
-            close_look_interval_s=close_s,
-            in_order=in_order,
+            max_step=max_step,
+            bisections=bisections,
+            high_resolution_interval_s=high_resolution_interval_s,
+            ordered_map=ordered_map,
         )
     )
 
 
-def looks(frames: list[ShotFrame], *, stride: int = STRIDE, rest: int = REST, halvings: int = 0) -> list[int]:
-    return [found.number for found in paced(frames, stride=stride, rest=rest, halvings=halvings)]
+def analysed(
+    frames: list[ShotFrame], *, stride: int = STRIDE, max_step: int = MAX_STEP, bisections: int = 0
+) -> list[int]:
+    return [found.number for found in sampled(frames, stride=stride, max_step=max_step, bisections=bisections)]
 
 
-def test_where_nothing_changes_few_frames_are_looked_at() -> None:
-    assert looks(shot([1] * 40)) == [0, 9, 18, 27, 36, 39]
+def test_where_nothing_changes_few_frames_are_analysed() -> None:
+    assert analysed(shot([1] * 40)) == [0, 9, 18, 27, 36, 39]
 
 
-def test_around_a_face_that_comes_or_goes_each_frame_of_the_stride_is_looked_at() -> None:
-    assert looks(shot([1] * 20 + [2] * 40)) == [0, 9, 12, 15, 18, 21, 24, 27, 36, 45, 54, 59]
-    assert looks(shot([1] * 20 + [0] * 40)) == [0, 9, 18, 21, 24, 27, 30, 33, 36, 45, 54, 59]
+def test_around_a_face_that_appears_or_disappears_every_frame_of_the_stride_is_analysed() -> None:
+    assert analysed(shot([1] * 20 + [2] * 40)) == [0, 9, 12, 15, 18, 21, 24, 27, 36, 45, 54, 59]
+    assert analysed(shot([1] * 20 + [0] * 40)) == [0, 9, 18, 21, 24, 27, 30, 33, 36, 45, 54, 59]
 
 
-def test_a_long_way_is_halved_and_only_its_changed_half_is_looked_at_densely() -> None:
-    bright = frozenset({30})
-    assert looks(shot([1] * 97, bright=bright), rest=24) == [0, *range(24, 49, 3), 72, 96]
-    assert looks(shot([1] * 97, bright=bright), rest=24, halvings=1) == [0, 24, 27, 30, 33, 36, 48, 72, 96]
-    assert looks(shot([1] * 97, bright=bright), rest=24, halvings=2) == [0, 24, 30, 36, 48, 72, 96]
+def test_a_long_segment_is_bisected_and_only_the_changed_half_is_analysed_densely() -> None:
+    bright = {30}
+    assert analysed(shot([1] * 97, bright=bright), max_step=24) == [0, *range(24, 49, 3), 72, 96]
+    assert analysed(shot([1] * 97, bright=bright), max_step=24, bisections=1) == [0, 24, 27, 30, 33, 36, 48, 72, 96]
+    assert analysed(shot([1] * 97, bright=bright), max_step=24, bisections=2) == [0, 24, 30, 36, 48, 72, 96]
 
 
-def test_where_a_box_too_weak_to_be_sure_of_comes_or_goes_every_frame_is_looked_at() -> None:
-    doubtful = {40, 44}
+def test_where_a_weak_box_appears_or_disappears_every_frame_is_analysed() -> None:
+    weak_at = {40, 44}
 
-    def unsure(shot_frame: ShotFrame, closely: bool) -> SimulatedLook:
-        seen = look(shot_frame, closely)
-        weak = scene([[600.0, 0, 700, 100]], strong=False)
-        return seen._replace(scene=weak) if seen.number in doubtful else seen
+    def with_weak_box(shot_frame: ShotFrame, high_resolution: bool) -> SimulatedAnalysis:
+        seen = analyse(shot_frame, high_resolution)
+        weak = snapshot([[600.0, 0, 700, 100]], strong=False)
+        return seen._replace(snapshot=weak) if seen.number in weak_at else seen
 
     def numbers(frames: list[ShotFrame]) -> list[int]:
         found = sample_adaptively(
-            frames, unsure, stride=4, rest=24, halvings=1, close_look_interval_s=4.0, in_order=map
+            frames, with_weak_box, stride=4, max_step=24, bisections=1, high_resolution_interval_s=4.0, ordered_map=map
         )
         return [seen.number for seen in found]
 
-    assert numbers(shot([0] * 97)) == [0, 24, 48, 72, 96], "what nobody looks at is not known"
-    without = numbers(shot([0] * 97, bright=frozenset({30})))
-    doubtful.add(36)
-    with_doubt = numbers(shot([0] * 97, bright=frozenset({30})))
-    assert not {33, 34, 35, 45, 46, 47} & set(without)
-    assert {33, 34, 35, 45, 46, 47} < set(with_doubt), "where it comes and goes"
-    assert not {37, 38, 39, 41, 42, 43} & set(with_doubt), "not where it stays"
+    assert numbers(shot([0] * 97)) == [0, 24, 48, 72, 96], "a frame that is not analysed has no effect"
+    before = numbers(shot([0] * 97, bright={30}))
+    weak_at.add(36)
+    after = numbers(shot([0] * 97, bright={30}))
+    assert not {33, 34, 35, 45, 46, 47} & set(before)
+    assert {33, 34, 35, 45, 46, 47} < set(after), "where it appears and disappears"
+    assert not {37, 38, 39, 41, 42, 43} & set(after), "not where it stays"
 
 
-def test_looks_are_as_many_where_the_decoder_leaves_frames_out() -> None:
+def test_as_many_frames_are_analysed_when_the_decoder_skips_some() -> None:
     frames = shot([1] * 97)
     every_second = [frame for frame in frames if frame.frame.index % 2 == 0]
-    assert looks(every_second, rest=3) == [*(i + i % 2 for i in range(0, 96, 3)), 96]
-    assert looks(every_second, rest=9) == [*(i + i % 2 for i in range(0, 96, 9)), 96]
+    assert analysed(every_second, max_step=3) == [*(i + i % 2 for i in range(0, 96, 3)), 96]
+    assert analysed(every_second, max_step=9) == [*(i + i % 2 for i in range(0, 96, 9)), 96]
 
 
-def test_with_rest_equal_to_stride_every_frame_of_the_stride_is_looked_at() -> None:
-    assert looks(shot([1] * 20), rest=STRIDE) == [*range(0, 20, 3), 19]
+def test_with_max_step_equal_to_stride_every_frame_of_the_stride_is_analysed() -> None:
+    assert analysed(shot([1] * 20), max_step=STRIDE) == [*range(0, 20, 3), 19]
 
 
-def test_looks_of_two_shots_are_not_compared() -> None:
+def test_frames_of_two_shots_are_not_compared() -> None:
     frames = [*shot([1] * 10), *shot([2] * 10, start=10)]
-    assert looks(frames) == [0, 9, 10, 19]
+    assert analysed(frames) == [0, 9, 10, 19]
 
 
-def test_an_unusable_frame_is_passed_over_for_the_next() -> None:
-    assert looks(shot([1] * 20, broken=frozenset({0, 1, 10}))) == [2, 11, 19]
-    assert looks(shot([1] * 4, broken=frozenset(range(4)))) == []
+def test_a_corrupt_frame_is_replaced_by_the_next() -> None:
+    assert analysed(shot([1] * 20, corrupt={0, 1, 10})) == [2, 11, 19]
+    assert analysed(shot([1] * 4, corrupt=range(4))) == []
 
 
-def test_a_face_that_moves_on_or_grows_is_another_place() -> None:
-    here = scene([[0, 0, 100, 100]])
-    assert is_unchanged(here, scene([[20, 0, 120, 100]]), gap_s=0.5)
-    assert not is_unchanged(here, scene([[60, 0, 160, 100]]), gap_s=0.5)
-    assert not is_unchanged(here, scene([[0, 0, 200, 200]]), gap_s=0.5)
+def test_a_face_that_moves_or_grows_is_a_change() -> None:
+    here = snapshot([[0, 0, 100, 100]])
+    assert is_unchanged(here, snapshot([[20, 0, 120, 100]]), gap_s=0.5)
+    assert not is_unchanged(here, snapshot([[60, 0, 160, 100]]), gap_s=0.5)
+    assert not is_unchanged(here, snapshot([[0, 0, 200, 200]]), gap_s=0.5)
 
 
 def test_another_face_in_the_same_place_is_a_change() -> None:
-    light = np.zeros((PATCH_PX, PATCH_PX), np.uint8)
+    light = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
     light[:8] = 220
-    assert not is_unchanged(scene([[0, 0, 100, 100]], light), scene([[0, 0, 100, 100]], light[::-1]), gap_s=0.5)
-    assert is_unchanged(scene([[0, 0, 100, 100]], light), scene([[0, 0, 100, 100]], light - light // 12), gap_s=0.5)
+    assert not is_unchanged(snapshot([[0, 0, 100, 100]], light), snapshot([[0, 0, 100, 100]], light[::-1]), gap_s=0.5)
+    assert is_unchanged(
+        snapshot([[0, 0, 100, 100]], light), snapshot([[0, 0, 100, 100]], light - light // 12), gap_s=0.5
+    )
 
 
 @given(arrays(np.uint8, (2, 3, 8, 8)), st.integers(0, 60))
-def test_the_change_of_a_picture_is_none_to_itself_the_same_both_ways_and_at_most_one(
+def test_thumbnail_distance_is_zero_to_itself_symmetric_and_at_most_one(
     pictures: NDArray[np.uint8], brighter: int
 ) -> None:
     before, after = pictures
-    change = picture_change(before, after)
+    change = thumbnail_distance(before, after)
     assert ((change >= 0) & (change <= 1)).all()
-    assert np.allclose(change, picture_change(after, before), atol=1e-5)
-    assert np.allclose(picture_change(before, before), 0)
-    assert np.allclose(picture_change(before // 4, before // 4 + np.uint8(brighter)), 0, atol=1e-5)
+    assert np.allclose(change, thumbnail_distance(after, before), atol=1e-5)
+    assert np.allclose(thumbnail_distance(before, before), 0)
+    assert np.allclose(thumbnail_distance(before // 4, before // 4 + np.uint8(brighter)), 0, atol=1e-5)
 
 
-def test_half_the_light_changes_a_picture_less_than_another_face_does() -> None:
+def test_half_the_light_changes_a_thumbnail_less_than_another_face_does() -> None:
     rng = np.random.default_rng(3)
-    faces = rng.integers(20, 220, (2, 1, PATCH_PX, PATCH_PX), dtype=np.uint8)
-    assert picture_change(faces[0], faces[0] // 2)[0] < 0.05
-    assert picture_change(*faces)[0] > 2 * MAX_FACE_CHANGE
+    faces = rng.integers(20, 220, (2, 1, THUMBNAIL_PX, THUMBNAIL_PX), dtype=np.uint8)
+    assert thumbnail_distance(faces[0], faces[0] // 2)[0] < 0.05
+    assert thumbnail_distance(*faces)[0] > 2 * MAX_FACE_CHANGE
     dim = faces // 12
-    assert picture_change(*dim)[0] > MAX_FACE_CHANGE, "two faces in the dark are two faces"
+    assert thumbnail_distance(*dim)[0] > MAX_FACE_CHANGE, "two faces in the dark are two faces"
 
 
 def test_the_order_of_the_faces_changes_nothing() -> None:
     boxes = [[0.0, 0, 100, 100], [300.0, 0, 400, 100], [600.0, 0, 700, 100]]
-    assert is_unchanged(scene(boxes), scene(boxes[::-1]), gap_s=0.5)
+    assert is_unchanged(snapshot(boxes), snapshot(boxes[::-1]), gap_s=0.5)
 
 
 @given(
@@ -210,66 +216,69 @@ def test_the_order_of_the_faces_changes_nothing() -> None:
     st.integers(1, 8),
     st.integers(0, 2),
 )
-def test_whatever_lasts_as_long_as_the_rest_is_seen_and_its_ends_are_known_to_the_stride(
-    pieces: list[tuple[int, int]], stride: int, steps: int, halvings: int
+def test_a_face_visible_for_the_max_step_is_seen_and_its_ends_are_known_to_the_stride(
+    pieces: list[tuple[int, int]], stride: int, steps: int, bisections: int
 ) -> None:
     states = [faces for faces, length in pieces for _ in range(length)]
-    rest = stride * steps
-    found = looks(shot(states), stride=stride, rest=rest, halvings=halvings)
+    max_step = stride * steps
+    found = [a.number for a in sampled(shot(states), stride=stride, max_step=max_step, bisections=bisections)]
     assert found == sorted(set(found))
     assert (found[0], found[-1]) == (0, len(states) - 1)
-    assert max(np.diff(found), default=0) <= rest
+    assert max(np.diff(found), default=0) <= max_step
     for before, after in pairwise(found):
         assert states[before] == states[after] or after - before < 2 * stride
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.sets(st.integers(0, 59)), st.integers(0, 2))
-def test_no_frame_is_looked_at_twice_and_none_that_is_broken(
-    states: list[int], broken: set[int], halvings: int
-) -> None:
-    frames = shot(states, broken=frozenset(broken))
-    found = looks(frames, halvings=halvings)
+def test_no_frame_is_analysed_twice_and_no_corrupt_one(states: list[int], corrupt: set[int], bisections: int) -> None:
+    frames = shot(states, corrupt=corrupt)
+    found = analysed(frames, bisections=bisections)
     assert len(found) == len(set(found))
-    assert not set(found) & broken
+    assert not set(found) & corrupt
     assert found == sorted(found)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 4), st.integers(1, 8), st.integers(0, 2))
-def test_looks_are_the_same_when_several_are_taken_at_once(
-    states: list[int], stride: int, steps: int, halvings: int
+def test_the_same_frames_are_analysed_when_several_are_analysed_at_once(
+    states: list[int], stride: int, steps: int, bisections: int
 ) -> None:
     frames = [*shot(states), *shot(states[::-1], start=len(states))]
-    with overlapping(3) as in_order:
-        at_once = paced(frames, stride=stride, rest=stride * steps, halvings=halvings, in_order=in_order)
-    one_by_one = paced(frames, stride=stride, rest=stride * steps, halvings=halvings)
-    assert [(found.number, found.closely) for found in at_once] == [
-        (found.number, found.closely) for found in one_by_one
+    with parallel_map(3) as ordered_map:
+        parallel = sampled(
+            frames, stride=stride, max_step=stride * steps, bisections=bisections, ordered_map=ordered_map
+        )
+    sequential = sampled(frames, stride=stride, max_step=stride * steps, bisections=bisections)
+    assert [(a.number, a.high_resolution) for a in parallel] == [(a.number, a.high_resolution) for a in sequential]
+
+
+def test_high_resolution_passes_are_the_first_of_a_shot_and_one_each_interval() -> None:
+    frames = [*shot([1] * 60), *shot([1] * 20, start=60)]
+    assert [found.number for found in sampled(frames, high_resolution_interval_s=1.0) if found.high_resolution] == [
+        0,
+        24,
+        48,
+        60,
     ]
 
 
-def test_close_looks_are_the_first_of_a_shot_and_one_each_interval() -> None:
-    frames = [*shot([1] * 60), *shot([1] * 20, start=60)]
-    assert [found.number for found in paced(frames, close_s=1.0) if found.closely] == [0, 24, 48, 60]
-
-
-def test_a_box_too_weak_to_be_a_face_explains_one_that_fades_and_alone_may_be_one() -> None:
+def test_a_weak_box_matches_a_strong_one_but_two_weak_boxes_are_a_change() -> None:
     box = [[0.0, 0, 100, 100]]
-    assert is_unchanged(scene(box), scene(box, strong=False), gap_s=0.5)
-    assert is_unchanged(scene(box, strong=False), scene(box), gap_s=0.5)
-    assert not is_unchanged(scene(box, strong=False), scene(box, strong=False), gap_s=0.5)
-    assert not is_unchanged(scene([]), scene(box, strong=False), gap_s=0.5)
-    assert not is_unchanged(scene(box), scene([]), gap_s=0.5)
+    assert is_unchanged(snapshot(box), snapshot(box, strong=False), gap_s=0.5)
+    assert is_unchanged(snapshot(box, strong=False), snapshot(box), gap_s=0.5)
+    assert not is_unchanged(snapshot(box, strong=False), snapshot(box, strong=False), gap_s=0.5)
+    assert not is_unchanged(snapshot([]), snapshot(box, strong=False), gap_s=0.5)
+    assert not is_unchanged(snapshot(box), snapshot([]), gap_s=0.5)
 
 
-def test_a_scene_holds_the_gray_picture_of_each_face() -> None:
+def test_a_snapshot_holds_the_thumbnail_of_each_face() -> None:
     picture = np.zeros((90, 160, 3), np.uint8)
     picture[10:50, 20:60] = 200
     boxes = np.array([[20, 10, 60, 50], [100, 10, 140, 50], [159.9, 89.9, 160, 90]], np.float32)
-    found = scene_of(picture, boxes, np.array([True, True, False]))
-    assert found.patches.mean((1, 2)).tolist() == [200, 0, 0]
+    found = snapshot_of(picture, boxes, np.array([True, True, False]))
+    assert found.thumbnails.mean((1, 2)).tolist() == [200, 0, 0]
     assert found.strong.tolist() == [True, True, False]
 
 
-def test_what_only_the_frames_between_two_looks_show_is_looked_at() -> None:
-    assert looks(shot([1] * 19, bright=frozenset({5, 6}))) == [0, 3, 6, 9, 18]
-    assert looks(shot([1] * 19, bright=frozenset(range(3, 19)))) == [0, 9, 18]
+def test_a_transient_between_two_analysed_frames_is_analysed() -> None:
+    assert analysed(shot([1] * 19, bright={5, 6})) == [0, 3, 6, 9, 18]
+    assert analysed(shot([1] * 19, bright=range(3, 19))) == [0, 9, 18]

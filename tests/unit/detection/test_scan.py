@@ -1,4 +1,4 @@
-"""The pass over the frames, with a detector that sees what a test says."""
+"""The scan, with a detector that finds what the test says."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.config.detection_keys import DetectionSettings
-from screenalytics_assets.core.detection import detection_table as detection_rows
+from screenalytics_assets.core.detection import detection_table
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
-from screenalytics_assets.core.detection.scan import Harvest, harvest
+from screenalytics_assets.core.detection.scan import ScanResult, scan
 
 FPS = 24.0
 TEMPLATE = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
@@ -46,29 +46,31 @@ class Frame:
 
 @dataclass
 class Script:
-    """Finds what the script has for a frame, and remembers how it was asked."""
+    """Finds the faces of the script, and records the calls."""
 
     faces: Mapping[int, Faces] = field(default_factory=dict)
-    asked: dict[int, bool] = field(default_factory=dict)
+    calls: dict[int, bool] = field(default_factory=dict)
 
-    def detect(self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, closely: bool = False) -> FrameFaces:
+    def detect(
+        self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
+    ) -> FrameFaces:
         index = int(frame_bgr[0, 0, 0])
-        self.asked[index] = closely
+        self.calls[index] = high_resolution
         seen = [(x, score) for x, score in self.faces.get(index, []) if score >= confidence_th]
         boxes = np.array([[x, 100, x + 100, 200] for x, _ in seen], np.float32).reshape(-1, 4)
         points = boxes[:, None, :2] + 100 * TEMPLATE
         return FrameFaces(boxes, np.array([score for _, score in seen], np.float32), points.astype(np.float32))
 
 
-def looked_at(
+def scanned(
     frames: list[Frame],
     script: Script,
     crops: dict[str, bytes] | None = None,
     on_frame: Callable[[int], None] = lambda _: None,
     **settings: float,
-) -> Harvest:
+) -> ScanResult:
     kept: dict[str, bytes] = {} if crops is None else crops
-    return harvest(
+    return scan(
         "show-s01e02",
         frames,
         script,
@@ -80,27 +82,27 @@ def looked_at(
     )
 
 
-def test_the_first_frame_of_a_shot_gets_a_close_look_and_then_one_each_interval() -> None:
+def test_the_first_frame_of_a_shot_gets_a_high_resolution_pass_and_then_one_each_interval() -> None:
     script = Script()
     frames = [Frame(i, scene=int(i >= 40)) for i in range(90)]
-    found = looked_at(frames, script, close_look_interval_s=1.0)
+    found = scanned(frames, script, close_look_interval_s=1.0)
     assert found.shots["start_frame"].to_pylist() == [0, 40]
-    assert [index for index, closely in sorted(script.asked.items()) if closely] == [0, 24, 40, 64, 88]
-    assert len(script.asked) > 30
+    assert [index for index, high in sorted(script.calls.items()) if high] == [0, 24, 40, 64, 88]
+    assert len(script.calls) > 30
 
 
-def test_close_looks_come_at_the_same_times_whatever_the_stride() -> None:
+def test_high_resolution_passes_come_at_the_same_times_whatever_the_stride() -> None:
     frames = [Frame(i) for i in range(100)]
     for stride in (1, 2, 4):
         script = Script()
-        looked_at(frames, script, frame_stride=stride, detection_fps_limit=24, close_look_interval_s=2.0)
-        assert [index for index, closely in sorted(script.asked.items()) if closely] == [0, 48, 96]
+        scanned(frames, script, frame_stride=stride, detection_fps_limit=24, close_look_interval_s=2.0)
+        assert [index for index, high in sorted(script.calls.items()) if high] == [0, 48, 96]
 
 
-def test_a_weak_box_becomes_a_detection_where_it_continues_a_face_with_a_crop_of_its_own() -> None:
+def test_a_confirmed_weak_box_becomes_a_detection_with_a_crop() -> None:
     crops: dict[str, bytes] = {}
     script = Script({0: [(100, 0.3)], 3: [(110, 0.9)], 6: [(120, 0.3), (400, 0.3)], 9: [(130, 0.1)]})
-    found = looked_at([Frame(i) for i in range(12)], script, crops)
+    found = scanned([Frame(i) for i in range(12)], script, crops)
     assert sorted(found.detections["frame_idx"].to_pylist()) == [0, 3, 6]
     assert sorted(crops) == sorted(found.detections["detection_id"].to_pylist())
     assert found.refused.num_rows == 0
@@ -108,38 +110,38 @@ def test_a_weak_box_becomes_a_detection_where_it_continues_a_face_with_a_crop_of
 
 def test_weak_boxes_can_be_switched_off() -> None:
     script = Script({0: [(100, 0.3)], 3: [(110, 0.9)]})
-    found = looked_at([Frame(i) for i in range(12)], script, weak_confidence_fraction=1.0)
+    found = scanned([Frame(i) for i in range(12)], script, weak_confidence_fraction=1.0)
     assert found.detections["frame_idx"].to_pylist() == [3]
 
 
-def test_a_face_is_not_continued_across_a_cut() -> None:
+def test_a_weak_box_is_not_confirmed_across_a_cut() -> None:
     script = Script({39: [(100, 0.9)], 40: [(100, 0.3)], 43: [(100, 0.3)]})
-    found = looked_at([Frame(i, scene=int(i >= 40)) for i in range(60)], script)
+    found = scanned([Frame(i, scene=int(i >= 40)) for i in range(60)], script)
     assert found.detections["frame_idx"].to_pylist() == [39]
 
 
 def test_detections_are_in_the_order_of_their_frames() -> None:
     script = Script({0: [(100, 0.3)], 3: [(110, 0.9)], 6: [(120, 0.9)]})
-    found = looked_at([Frame(i) for i in range(12)], script)
+    found = scanned([Frame(i) for i in range(12)], script)
     assert found.detections["frame_idx"].to_pylist() == [0, 3, 6]
 
 
-def test_a_second_box_on_a_face_is_left_out() -> None:
+def test_a_second_box_on_a_face_is_dropped() -> None:
     script = Script({0: [(100, 0.9), (130, 0.41)], 3: [(100, 0.9), (230, 0.41)]})
-    found = looked_at([Frame(i) for i in range(6)], script)
+    found = scanned([Frame(i) for i in range(6)], script)
     assert found.detections["frame_idx"].to_pylist() == [0, 3, 3]
 
 
-def test_where_nothing_changes_few_frames_are_looked_at_and_the_faces_are_on_screen_all_the_same() -> None:
+def test_where_nothing_changes_few_frames_are_analysed() -> None:
     script = Script({i: [(100, 0.9)] for i in range(60)})
-    found = looked_at([Frame(i) for i in range(60)], script, still_interval_s=0.5)
+    found = scanned([Frame(i) for i in range(60)], script, still_interval_s=0.5)
     assert found.analysed_frames["frame_idx"].to_pylist() == [0, 12, 24, 36, 48, 59]
     assert found.detections.num_rows == 6
 
 
-def test_where_a_face_comes_and_goes_looks_are_as_dense_as_the_stride() -> None:
+def test_where_a_face_appears_and_disappears_the_stride_is_analysed() -> None:
     script = Script({i: [(100, 0.9)] for i in range(20, 40)})
-    found = looked_at([Frame(i) for i in range(60)], script, still_interval_s=0.5)
+    found = scanned([Frame(i) for i in range(60)], script, still_interval_s=0.5)
     seen = found.detections["frame_idx"].to_pylist()
     assert (seen[0], seen[-1]) == (21, 39)
     assert {18, 21, 39, 42} <= set(found.analysed_frames["frame_idx"].to_pylist())
@@ -148,23 +150,23 @@ def test_where_a_face_comes_and_goes_looks_are_as_dense_as_the_stride() -> None:
 def test_many_faces_leave_one_table_in_the_order_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     script = Script({i: [(100, 0.9), (300, 0.3 if i % 2 else 0.9)] for i in range(60)})
     frames = [Frame(i) for i in range(60)]
-    at_once = looked_at(frames, script, frame_stride=1, detection_fps_limit=24.0)
-    monkeypatch.setattr(detection_rows, "_ROWS_PER_CHUNK", 7)
-    in_chunks = looked_at(frames, script, frame_stride=1, detection_fps_limit=24.0)
+    at_once = scanned(frames, script, frame_stride=1, detection_fps_limit=24.0)
+    monkeypatch.setattr(detection_table, "_ROWS_PER_CHUNK", 7)
+    in_chunks = scanned(frames, script, frame_stride=1, detection_fps_limit=24.0)
     assert in_chunks.detections.num_rows == 120
     assert in_chunks.detections.combine_chunks() == at_once.detections.combine_chunks()
 
 
-def test_a_shot_lasts_until_the_next_one_also_where_frames_are_left_out() -> None:
+def test_a_shot_lasts_until_the_next_one_even_if_frames_are_skipped() -> None:
     frames = [Frame(i, scene=int(i >= 41)) for i in range(90) if i % 2 == 0]
-    found = looked_at(frames, Script())
+    found = scanned(frames, Script())
     assert found.shots["start_frame"].to_pylist() == [0, 42]
     assert found.shots["end_frame"].to_pylist() == [41, 88]
     assert found.shots["end_s"].to_pylist()[0] == found.shots["start_s"].to_pylist()[1] == 42 / FPS
 
 
-def test_frames_that_are_left_out_count_as_passed() -> None:
+def test_skipped_frames_count_as_progress() -> None:
     passed: list[int] = []
-    found = looked_at([Frame(i) for i in (0, 1, 3, 5, 9)], Script(), on_frame=passed.append)
+    found = scanned([Frame(i) for i in (0, 1, 3, 5, 9)], Script(), on_frame=passed.append)
     assert passed == [1, 1, 2, 2, 4]
     assert found.frames == 5

@@ -1,4 +1,4 @@
-"""The one pass over the frames, with a detector that says what the test wants; and what comes of its boxes."""
+"""What becomes of the boxes of a scan, with a detector that finds what the test says."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from screenalytics_assets.core.common.arrow import boxes_of, landmarks_of
 from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
-from screenalytics_assets.core.detection.scan import Harvest, harvest
+from screenalytics_assets.core.detection.scan import ScanResult, scan
 from screenalytics_assets.core.embedding.face_selection import select_faces
 from screenalytics_assets.core.tracking.bytetrack import track_faces
 
@@ -51,7 +51,7 @@ class Still:
         return np.asarray(cv2.resize(self.picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-class Says:
+class FixedDetector:
     """A detector that reports the same boxes in every frame."""
 
     def __init__(self, boxes_px: Sequence[Sequence[float]], landmarks_px: NDArray[np.float32] | None = None) -> None:
@@ -61,20 +61,20 @@ class Says:
             landmarks = boxes[:, None, :2] + WITHIN_BOX * sides if landmarks_px is None else landmarks_px
         self._faces = FrameFaces(boxes, np.full(len(boxes), 0.9, np.float32), landmarks.astype(np.float32))
 
-    def detect(self, frame_bgr: Picture, *, confidence_th: float, closely: bool = False) -> FrameFaces:  # noqa: ARG002
+    def detect(self, frame_bgr: Picture, *, confidence_th: float, high_resolution: bool = False) -> FrameFaces:  # noqa: ARG002
         assert frame_bgr.shape == (HEIGHT, WIDTH, 3)
         assert confidence_th <= 0.5
         return self._faces
 
 
-def harvested(detector: Says, *, picture: Picture = TEXTURE, frames: int = 9) -> tuple[Harvest, list[str]]:
+def scanned(detector: FixedDetector, *, picture: Picture = TEXTURE, frames: int = 9) -> tuple[ScanResult, list[str]]:
     crops: list[str] = []
 
     def keep(detection_id: str, jpeg: bytes) -> None:
         assert jpeg.startswith(b"\xff\xd8")
         crops.append(detection_id)
 
-    found = harvest(
+    found = scan(
         EP_ID,
         [Still(i, picture) for i in range(frames)],
         detector,
@@ -87,8 +87,8 @@ def harvested(detector: Says, *, picture: Picture = TEXTURE, frames: int = 9) ->
     return found, crops
 
 
-def embedded(found: Harvest, crops: list[str], **keys: object) -> tuple[pa.Table, pa.Table]:
-    """The faces that would be embedded, and the rejected ones, from the pure stages after the pass."""
+def embedded(found: ScanResult, crops: list[str], **keys: object) -> tuple[pa.Table, pa.Table]:
+    """The faces that would be embedded, and the rejected ones, from the stages after the scan."""
     tracking = track_faces(
         found.analysed_frames,
         found.detections,
@@ -109,14 +109,14 @@ def embedded(found: Harvest, crops: list[str], **keys: object) -> tuple[pa.Table
 
 
 def test_a_face_is_detected_once_a_frame_with_its_crop() -> None:
-    found, crops = harvested(Says([(100, 40, 180, 140)]))
+    found, crops = scanned(FixedDetector([(100, 40, 180, 140)]))
     assert found.detections.num_rows == found.analysed_frames.num_rows == len(crops) == 9
     assert found.refused.num_rows == found.blank_crops == 0
     np.testing.assert_allclose(boxes_of(found.detections["bbox"])[0], [100 / 320, 40 / 180, 180 / 320, 140 / 180])
 
 
 def test_a_box_that_reaches_outside_the_frame_is_cut_off_at_its_edges() -> None:
-    found, _ = harvested(Says([(-30, -20, 60, 90), (280, 120, 400, 260)]), frames=1)
+    found, _ = scanned(FixedDetector([(-30, -20, 60, 90), (280, 120, 400, 260)]), frames=1)
     assert boxes_of(found.detections["bbox"]).tolist() == [
         pytest.approx([0, 0, 60 / 320, 0.5]),
         pytest.approx([280 / 320, 120 / 180, 1, 1]),
@@ -140,7 +140,7 @@ def test_a_box_that_reaches_outside_the_frame_is_cut_off_at_its_edges() -> None:
 )
 def test_a_degenerate_box_is_refused_with_the_reason_and_has_no_crop(box: tuple[float, ...]) -> None:
     landmarks = WITHIN_BOX[None] * 80 + 60
-    found, crops = harvested(Says([box], landmarks), frames=1)
+    found, crops = scanned(FixedDetector([box], landmarks), frames=1)
     assert found.detections.num_rows == len(crops) == 0
     (row,) = found.refused.to_pylist()
     assert (row["status"], row["reason"], row["frame_idx"]) == ("refused", "degenerate_box", 0)
@@ -150,13 +150,13 @@ def test_a_degenerate_box_is_refused_with_the_reason_and_has_no_crop(box: tuple[
 
 @pytest.mark.parametrize("landmarks", [np.full((1, 5, 2), 50.0), np.full((1, 5, 2), np.nan)], ids=["coincide", "nan"])
 def test_a_box_whose_landmarks_make_no_face_is_refused(landmarks: NDArray[np.float64]) -> None:
-    found, crops = harvested(Says([(100, 40, 180, 140)], landmarks.astype(np.float32)), frames=1)
+    found, crops = scanned(FixedDetector([(100, 40, 180, 140)], landmarks.astype(np.float32)), frames=1)
     assert found.refused["reason"].to_pylist() == ["degenerate_box"]
     assert found.detections.num_rows == len(crops) == 0
 
 
 def test_grey_crops_are_counted_never_written_and_never_embedded() -> None:
-    found, crops = harvested(Says([(100, 40, 180, 140)]), picture=GREY)
+    found, crops = scanned(FixedDetector([(100, 40, 180, 140)]), picture=GREY)
     assert (found.detections.num_rows, found.blank_crops, crops) == (9, 9, [])
     faces, rejected = embedded(found, crops, min_sharpness=0)
     assert faces.num_rows == 0
@@ -165,15 +165,15 @@ def test_grey_crops_are_counted_never_written_and_never_embedded() -> None:
 
 def test_a_crop_from_outside_the_picture_is_blank() -> None:
     beyond = np.array([[-200, -200], [-160, -200], [-180, -180], [-195, -165], [-165, -165]], np.float32)
-    found, crops = harvested(Says([(100, 40, 180, 140)], beyond[None]), frames=1)
+    found, crops = scanned(FixedDetector([(100, 40, 180, 140)], beyond[None]), frames=1)
     assert (found.blank_crops, crops) == (1, [])
 
 
 def analysed(frames: list[Still], **keys: object) -> list[int]:
-    found = harvest(
+    found = scan(
         EP_ID,
         frames,
-        Says([]),
+        FixedDetector([]),
         DetectionSettings.model_validate({"still_interval_s": 0.0, **keys}),
         confidence_th=0.5,
         fps=FPS,
@@ -184,7 +184,7 @@ def analysed(frames: list[Still], **keys: object) -> list[int]:
     return frame_idx
 
 
-def test_the_first_and_the_last_frame_of_each_shot_are_always_looked_at() -> None:
+def test_the_first_and_the_last_frame_of_each_shot_are_always_analysed() -> None:
     frames = [Still(i, TEXTURE if i < 20 else OTHER_TEXTURE) for i in range(40)]
     assert analysed(frames, frame_stride=1000) == [0, 19, 20, 39]
     assert analysed(frames, frame_stride=8) == [0, 8, 16, 19, 20, 28, 36, 39]
@@ -196,7 +196,7 @@ def test_the_rate_limit_wins_over_a_shorter_stride() -> None:
     assert analysed(frames, frame_stride=8, detection_fps_limit=24) == [0, 8, 16, 24]
 
 
-def test_a_corrupt_frame_is_passed_over_for_the_next_one() -> None:
+def test_a_corrupt_frame_is_replaced_by_the_next_one() -> None:
     frames = [Still(i, TEXTURE, is_corrupt=i in (0, 8)) for i in range(17)]
     assert analysed(frames, frame_stride=8) == [1, 9, 16]
 
@@ -209,14 +209,14 @@ any_boxes = st.lists(st.tuples(sides, sides, sides, sides), max_size=6)
 
 @given(any_boxes, st.data())
 @settings(max_examples=80)
-def test_whatever_a_detector_says_only_its_faces_are_embedded_and_every_box_is_accounted_for(
+def test_whatever_the_detector_finds_only_its_faces_are_embedded_and_every_box_is_accounted_for(
     boxes_px: list[tuple[float, float, float, float]], data: st.DataObject
 ) -> None:
     landmarks = None
     if data.draw(st.booleans()):
         points = st.lists(sides, min_size=10 * len(boxes_px), max_size=10 * len(boxes_px))
         landmarks = np.array(data.draw(points), np.float32).reshape(-1, 5, 2)
-    found, crops = harvested(Says(boxes_px, landmarks), frames=3)
+    found, crops = scanned(FixedDetector(boxes_px, landmarks), frames=3)
     detections, refused = found.detections, found.refused
     assert detections.num_rows + refused.num_rows == 3 * len(boxes_px)
     assert len(crops) + found.blank_crops == detections.num_rows

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.benchmarks.crowd import MOST_FACES, frame_at, places
 from tests.benchmarks.figures import Spread, deviation, growth, spread_of
-from tests.benchmarks.floor import Arrangement, Look, arrangements, looks_of, net_size, spread, timed
+from tests.benchmarks.floor import Arrangement, Call, arrangements, detector_calls, net_size, spread, timed
 from tests.benchmarks.measure import Measured, Sample, measure
 from tests.benchmarks.scaling import Cost, faces_table, length_table
 from tests.benchmarks.speed_report import Ours, Round, Taken, markdown
@@ -48,8 +48,8 @@ def test_memory_of_95_and_105_deviates_by_five_percent() -> None:
     assert deviation([105, 95, 100]) == pytest.approx(0.05)
 
 
-def looks(**counted: int) -> list[Look]:
-    return looks_of(
+def calls(**counted: int) -> list[Call]:
+    return detector_calls(
         np.array([0, 6, 12, 18, 24, 30]),
         np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.25]),
         np.array([0, 0, 0, 0, 1, 1]),
@@ -59,14 +59,14 @@ def looks(**counted: int) -> list[Look]:
 
 
 def test_without_counts_every_analysed_frame_is_a_call_and_the_first_of_a_shot_and_one_each_interval_close() -> None:
-    assert [look.frame_idx for look in looks()] == [0, 6, 12, 18, 24, 30]
-    assert [look.frame_idx for look in looks() if look.closely] == [0, 12, 24]
+    assert [call.frame_idx for call in calls()] == [0, 6, 12, 18, 24, 30]
+    assert [call.frame_idx for call in calls() if call.high_resolution] == [0, 12, 24]
 
 
 def test_close_calls_that_were_counted_are_spread_over_the_analysed_frames() -> None:
-    counted = looks(close_looks=2)
-    assert [look.frame_idx for look in counted] == [0, 6, 12, 18, 24, 30]
-    assert [look.frame_idx for look in counted if look.closely] == [0, 30]
+    counted = calls(close_looks=2)
+    assert [call.frame_idx for call in counted] == [0, 6, 12, 18, 24, 30]
+    assert [call.frame_idx for call in counted if call.high_resolution] == [0, 30]
 
 
 @given(st.integers(1, 500), st.data())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.system.overlap import overlapping, read_ahead
+from resources.system.parallel import parallel_map, prefetch
 
 
 def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> None:
@@ -18,8 +18,8 @@ def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> Non
             later_is_done.set()
         return 10 * item
 
-    with overlapping(2) as in_order:
-        assert list(in_order(slow_first, range(20))) == [10 * i for i in range(20)]
+    with parallel_map(2) as ordered_map:
+        assert list(ordered_map(slow_first, range(20))) == [10 * i for i in range(20)]
 
 
 def test_items_are_taken_only_a_few_ahead() -> None:
@@ -30,18 +30,18 @@ def test_items_are_taken_only_a_few_ahead() -> None:
             taken.append(item)
             yield item
 
-    with overlapping(2) as in_order:
-        results = in_order(str, items())
+    with parallel_map(2) as ordered_map:
+        results = ordered_map(str, items())
         assert next(results) == "0"
         assert len(taken) <= 4
 
 
-def test_one_stream_can_be_made_of_another() -> None:
-    with overlapping(2) as in_order:
-        assert list(in_order(str, in_order(abs, range(-100, 0)))) == [str(i) for i in range(100, 0, -1)]
+def test_maps_can_be_chained() -> None:
+    with parallel_map(2) as ordered_map:
+        assert list(ordered_map(str, ordered_map(abs, range(-100, 0)))) == [str(i) for i in range(100, 0, -1)]
 
 
-def test_who_asks_for_what_has_not_begun_does_it_instead_of_waiting() -> None:
+def test_the_calling_thread_makes_a_call_that_has_not_begun_instead_of_waiting() -> None:
     begun = threading.Semaphore(0)
     free = threading.Event()
 
@@ -49,31 +49,31 @@ def test_who_asks_for_what_has_not_begun_does_it_instead_of_waiting() -> None:
         begun.release()
         return free.wait(10)
 
-    with overlapping(2) as in_order:
-        others = threading.Thread(target=lambda: list(in_order(hold, range(2))))
+    with parallel_map(2) as ordered_map:
+        others = threading.Thread(target=lambda: list(ordered_map(hold, range(2))))
         others.start()
         assert begun.acquire(timeout=10)
         assert begun.acquire(timeout=10)
-        assert list(in_order(lambda _: threading.current_thread(), [0])) == [threading.current_thread()]
+        assert list(ordered_map(lambda _: threading.current_thread(), [0])) == [threading.current_thread()]
         free.set()
         others.join(10)
 
 
-def test_an_error_reaches_the_one_who_asks_and_the_rest_is_not_begun() -> None:
+def test_an_error_is_raised_in_the_calling_thread_and_the_other_calls_are_cancelled() -> None:
     begun = []
 
     def fails(item: int) -> int:
         begun.append(item)
         raise ValueError(f"item {item}")
 
-    with pytest.raises(ValueError, match="item 0"), overlapping(2) as in_order:
-        list(in_order(fails, range(1000)))
+    with pytest.raises(ValueError, match="item 0"), parallel_map(2) as ordered_map:
+        list(ordered_map(fails, range(1000)))
     assert len(begun) <= 4
 
 
 def test_one_worker_is_the_builtin_map() -> None:
-    with overlapping(1) as in_order:
-        assert in_order is map
+    with parallel_map(1) as ordered_map:
+        assert ordered_map is map
 
 
 def numbers(count: int, closed: list[bool], taken: list[int]) -> Generator[int]:
@@ -86,28 +86,28 @@ def numbers(count: int, closed: list[bool], taken: list[int]) -> Generator[int]:
 
 
 @given(st.integers(0, 30), st.integers(1, 8))
-def test_what_is_read_ahead_is_the_same_in_the_same_order(count: int, most: int) -> None:
+def test_prefetched_items_are_the_same_in_the_same_order(count: int, max_items: int) -> None:
     closed: list[bool] = []
-    with read_ahead(numbers(count, closed, []), most) as items:
+    with prefetch(numbers(count, closed, []), max_items) as items:
         assert list(items) == list(range(1, count + 1))
     assert closed == [True]
 
 
-def test_no_more_is_read_ahead_than_was_said_and_the_source_is_closed_by_whoever_stops_early() -> None:
+def test_no_more_than_max_items_are_prefetched_and_the_source_is_closed_early() -> None:
     closed: list[bool] = []
     taken: list[int] = []
-    with read_ahead(numbers(1000, closed, taken), 5) as items:
+    with prefetch(numbers(1000, closed, taken), 5) as items:
         assert [next(items), next(items)] == [1, 2]
     assert closed == [True]
     assert 2 <= len(taken) <= 7
 
 
-def test_an_error_of_a_source_that_is_read_ahead_comes_after_what_was_before_it() -> None:
+def test_an_error_of_a_prefetched_source_comes_after_the_items_before_it() -> None:
     def failing() -> Generator[int]:
         yield 1
         raise ValueError("broken")
 
-    with read_ahead(failing(), 4) as items:
+    with prefetch(failing(), 4) as items:
         assert next(items) == 1
         with pytest.raises(ValueError, match="broken"):
             next(items)
