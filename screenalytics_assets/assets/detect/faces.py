@@ -17,8 +17,7 @@ from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, in_metrics, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.layout import crops_dir
-from screenalytics_assets.core.embedding.face_selection import select_faces
-from screenalytics_assets.core.embedding.volume import volume_warning
+from screenalytics_assets.core.embedding.face_selection import select_faces, volume_warning
 from screenalytics_assets.core.tracking import resplit as core
 from screenalytics_assets.partitions import EPISODES
 

@@ -1,1 +1,1 @@
-"""Which crops of a track are good enough to be embedded."""
+"""From tracks to the face crops that are embedded: quality filter, sampling, limits."""

@@ -1,4 +1,4 @@
-"""Which of a track's usable crops are embedded."""
+"""Sampling: which good crops of a track, and of an episode, are embedded."""
 
 from typing import Literal
 
@@ -16,12 +16,12 @@ def sample_track(
     Args:
         ts_s: (N,) time of each face in seconds, ascending.
         quality: (N,) quality score of each face.
-        limit: How many may be chosen.
-        strategy: ``uniform`` takes faces evenly spaced in their order, ``quality_weighted`` the best ones,
-            ``stratified`` the best one of each of ``limit`` stretches of equal length in time.
+        limit: Largest number of faces.
+        strategy: ``uniform`` takes every so many faces, ``quality_weighted`` the best ones, ``stratified`` the best one
+            of each of ``limit`` intervals of equal length in time.
 
     Returns:
-        Chosen positions, ascending. Ties go to the earlier face.
+        Positions of the chosen faces, ascending. Of equally good faces the earlier one is chosen.
     """
     count = len(ts_s)
     if count <= limit:
@@ -32,34 +32,34 @@ def sample_track(
     if strategy == "quality_weighted":
         return np.sort(best_first[:limit])
     span_s = max(float(ts_s[-1] - ts_s[0]), np.finfo(np.float64).tiny)
-    stretch = np.minimum(((ts_s - ts_s[0]) / span_s * limit).astype(np.int64), limit - 1)
-    _, first_of_stretch = np.unique(stretch[best_first], return_index=True)
-    return np.sort(best_first[first_of_stretch])
+    interval = np.minimum(((ts_s - ts_s[0]) / span_s * limit).astype(np.int64), limit - 1)
+    _, first_of_interval = np.unique(interval[best_first], return_index=True)
+    return np.sort(best_first[first_of_interval])
 
 
 def cap_episode(track_of_face: NDArray[np.int64], quality: NDArray[np.float32], *, limit: int) -> NDArray[np.bool_]:
-    """Keep at most ``limit`` faces of an episode: a fair floor for each track, then the best; the worst go first.
+    """Keep at most ``limit`` faces of an episode: some of each track, then the best of the rest.
 
-    The floor is the same for all tracks, ``limit`` divided by their number and at least one: so many of its best
-    faces each track keeps. Where even one face of each track is too many, the best of those stay.
+    Each track keeps the same number of its best faces: ``limit`` divided by the number of tracks, at least one. Where
+    one face per track is too many, the best of these are kept.
 
     Args:
         track_of_face: (N,) number of the track of each face.
         quality: (N,) quality score of each face.
-        limit: How many may stay.
+        limit: Largest number of faces.
 
     Returns:
-        (N,) whether each face stays.
+        (N,) whether each face is kept.
     """
-    floor = max(1, limit // max(1, len(np.unique(track_of_face))))
-    above_floor = quality_ranks(track_of_face, quality) > floor
+    per_track = max(1, limit // max(1, len(np.unique(track_of_face))))
+    is_extra = quality_ranks(track_of_face, quality) > per_track
     kept = np.zeros(len(quality), np.bool_)
-    kept[np.lexsort((-quality, above_floor))[:limit]] = True
+    kept[np.lexsort((-quality, is_extra))[:limit]] = True
     return kept
 
 
 def quality_ranks(track_of_face: NDArray[np.int64], quality: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Rank of each face within its track, 1 for the best; ties go to the earlier face."""
+    """(N,) rank of each face within its track, 1 for the best; of equally good faces the earlier one is better."""
     order = np.lexsort((-quality, track_of_face))
     tracks = track_of_face[order]
     ranks = np.empty(len(quality), np.int32)

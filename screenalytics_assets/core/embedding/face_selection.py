@@ -1,5 +1,6 @@
-"""From tracks to the faces that are embedded, and the reasons of those that are not."""
+"""From tracks to the faces that are embedded, with a reason for each candidate that is not."""
 
+from collections import Counter
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from screenalytics_assets.core.embedding.quality_filter import (
 )
 
 VOLUME_CAP = "volume_cap"
-"""Reason of a sampled face that the limit of the episode left out."""
+"""Reason of a sampled face beyond the limit of the episode."""
 
 
 class Selection(NamedTuple):
@@ -43,33 +44,33 @@ def select_faces(
     stricter: StricterLimits | None = None,
     asset: str = "faces",
 ) -> Selection:
-    """Gate the detections of each track, then sample the good ones.
+    """Filter the detections of each track by quality, then sample the accepted ones.
 
     Args:
         tracks: The tracks of an episode.
         detections: Its detections.
         cropped_ids: Ids of the detections that have a stored crop.
-        settings: The gate and the sampling.
+        settings: The limits of the filter and of the sampling.
         min_confidence: Least detector score of an embedded face.
-        model_digest: Digest of the embedder that the faces are for.
-        embedded: Ids of the detections that the appearance gate has embedded, the best of each moment of a track: where
-            a track has some that are good, its faces are chosen among them.
-        stricter: Turn down more, where a track has better faces.
-        asset: Which asset the faces become; says where their crops lie.
+        model_digest: Digest of the embedder.
+        embedded: Ids of the detections that were embedded for the appearance split. Where a track has accepted ones
+            among them, its faces are chosen from these.
+        stricter: Stricter limits for tracks with enough good faces.
+        asset: The asset that publishes the faces, for the paths of their crops.
     """
     candidates, track_of_row = _tracked_detections(tracks, detections)
     has_crop = pc.is_in(candidates["detection_id"], value_set=cropped_ids).to_numpy()
-    gated = rejection_reasons(candidates, has_crop, settings, min_confidence=min_confidence)
-    eligible = _embedded_if_any(gated == ACCEPTED, candidates["detection_id"], track_of_row, embedded)
+    filter_reasons = rejection_reasons(candidates, has_crop, settings, min_confidence=min_confidence)
+    eligible = _embedded_if_any(filter_reasons == ACCEPTED, candidates["detection_id"], track_of_row, embedded)
     if stricter is not None:
-        gated[eligible] = stricter_reasons(
-            gated[eligible], candidates.filter(pa.array(eligible)), track_of_row[eligible], stricter
+        filter_reasons[eligible] = stricter_reasons(
+            filter_reasons[eligible], candidates.filter(pa.array(eligible)), track_of_row[eligible], stricter
         )
-        eligible &= gated == ACCEPTED
+        eligible &= filter_reasons == ACCEPTED
     quality = column_of(candidates, "quality_score")
     chosen = _sample(track_of_row, column_of(candidates, "ts_s"), quality, eligible, settings)
     kept = cap_episode(track_of_row[chosen], quality[chosen], limit=settings.max_crops_per_episode)
-    reasons = gated.astype(object)
+    reasons = filter_reasons.astype(object)
     reasons[chosen[~kept]] = VOLUME_CAP
     return Selection(
         faces=_faces_table(
@@ -80,7 +81,7 @@ def select_faces(
 
 
 def _tracked_detections(tracks: pa.Table, detections: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
-    """The detections of all tracks, track by track in time, and the row of each one's track."""
+    """The detections of all tracks, track by track in time, and the row of the track of each."""
     boxes = tracks["boxes"].combine_chunks()
     ids = boxes.flatten().field("detection_id")
     rows = pc.index_in(ids, value_set=detections["detection_id"].combine_chunks())
@@ -94,6 +95,7 @@ def _embedded_if_any(
     track_of_row: NDArray[np.int64],
     embedded: Collection[str],
 ) -> NDArray[np.bool_]:
+    """(N,) the accepted detections; of tracks with accepted detections that are embedded, only these."""
     is_embedded = accepted & pc.is_in(detection_ids, value_set=pa.array(list(embedded), pa.string())).to_numpy()
     return np.where(np.isin(track_of_row, track_of_row[is_embedded]), is_embedded, accepted)
 
@@ -105,6 +107,7 @@ def _sample(
     accepted: NDArray[np.bool_],
     settings: FacesSettings,
 ) -> NDArray[np.int64]:
+    """Rows of the sampled faces of all tracks, ascending."""
     rows = np.flatnonzero(accepted)
     groups = np.split(rows, np.flatnonzero(np.diff(track_of_row[rows])) + 1)
     chosen = [
@@ -127,7 +130,7 @@ def _faces_table(
     track_of_row: NDArray[np.int64],
     rows: NDArray[np.int64],
     model_digest: str,
-    crops_of: str | None,
+    crops_of_asset: str | None,
 ) -> pa.Table:
     faces = candidates.take(rows)
     track_ids = tracks["track_id"].take(track_of_row[rows])
@@ -140,7 +143,7 @@ def _faces_table(
             "face_id": [f"face-{i + 1:05d}" for i in range(len(rows))],
             "track_id": track_ids,
             "quality_rank": quality_ranks(track_of_row[rows], column_of(faces, "quality_score")),
-            "crop_path": [crop_path(*place, crops_of) if crops_of else None for place in places],
+            "crop_path": [crop_path(*place, crops_of_asset) if crops_of_asset else None for place in places],
             "model_digest": [model_digest] * len(rows),
         },
     )
@@ -161,3 +164,42 @@ def _rejected_table(
             "reason": reasons[rows].tolist(),
         },
     )
+
+
+def volume_warning(faces: pa.Table, rejected: pa.Table, settings: FacesSettings) -> str | None:
+    """A warning about faces beyond ``max_crops_per_episode``, with values that avoid it; None if there are none.
+
+    Args:
+        faces: The faces that are embedded.
+        rejected: The rejected candidates, with their reasons.
+        settings: The limits.
+    """
+    dropped = rejected.filter(pc.equal(rejected["reason"], VOLUME_CAP))
+    if not dropped.num_rows:
+        return None
+    kept_tracks, cut_tracks = faces["track_id"].to_pylist(), dropped["track_id"].to_pylist()
+    sampled = Counter(kept_tracks + cut_tracks)
+    best = pc.max(dropped["quality_score"]).as_py()
+    without = len(sampled) - len(set(kept_tracks))
+    fitting = fitting_crops_per_track(sampled.values(), settings.max_crops_per_episode)
+    return (
+        f"[VOLUME] {dropped.num_rows} of {sampled.total()} sampled faces, of {len(set(cut_tracks))} of {len(sampled)} "
+        f"tracks, are not embedded, the worst first (quality up to {best:.2f}): max_crops_per_episode is "
+        f"{settings.max_crops_per_episode}. "
+        + (f"{without} tracks are left without a face. " if without else "")
+        + f"To embed all of them set max_crops_per_episode={sampled.total()}"
+        + (f"; to take fewer of each track set max_crops_per_track={fitting}" if fitting else "")
+    )
+
+
+def fitting_crops_per_track(sampled: Collection[int], limit: int) -> int:
+    """The largest number of faces per track that keeps an episode within ``limit``; 0 if one per track is too many.
+
+    Args:
+        sampled: Number of sampled faces of each track.
+        limit: Largest number of faces of the episode.
+    """
+    fitting = 0
+    while fitting < max(sampled, default=0) and sum(min(count, fitting + 1) for count in sampled) <= limit:
+        fitting += 1
+    return fitting

@@ -1,4 +1,4 @@
-"""Which detections are good enough to be embedded, and why the others are not."""
+"""The quality filter: which detections are good enough to be embedded, and why the others are rejected."""
 
 from typing import NamedTuple
 
@@ -15,14 +15,14 @@ BLANK = "blank"
 
 
 class Criterion(NamedTuple):
-    """One thing that a face must have.
+    """One limit of the filter.
 
     Attributes:
-        reason: What a face that does not have it is rejected for.
-        measure: Column of the detections that it is about.
-        key: The configuration key that sets the limit.
+        reason: Rejection reason of a face beyond the limit.
+        measure: Column of the detections table that is compared.
+        key: Configuration key of the limit.
         limit: Least value, or largest magnitude.
-        is_maximum: Whether it is the largest magnitude.
+        is_maximum: Whether the limit is a largest magnitude.
     """
 
     reason: str
@@ -32,12 +32,12 @@ class Criterion(NamedTuple):
     is_maximum: bool = False
 
     def fails(self, values: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """(N,) whether each value is beyond the limit; what was not measured (NaN) is not judged."""
+        """(N,) whether each value is beyond the limit; a missing value (NaN) is not."""
         return np.abs(values) > self.limit if self.is_maximum else values < self.limit
 
 
 def criteria_of(settings: FacesSettings, *, min_confidence: float) -> list[Criterion]:
-    """What a face must have, in the order in which it is looked at."""
+    """All limits, in the order in which they are checked."""
     return [
         Criterion("low_confidence", "confidence", "min_confidence", min_confidence),
         Criterion("too_small", "face_px", "min_face_size", settings.min_face_size),
@@ -52,17 +52,17 @@ def criteria_of(settings: FacesSettings, *, min_confidence: float) -> list[Crite
 def rejection_reasons(
     detections: pa.Table, has_crop: NDArray[np.bool_], settings: FacesSettings, *, min_confidence: float
 ) -> NDArray[np.str_]:
-    """The first thing that is wrong with each detection.
+    """The first limit that each detection fails.
 
     Args:
         detections: Rows of the detections table.
-        has_crop: (N,) whether a crop was kept; blank ones are not.
-        settings: The least that a face must have.
-        min_confidence: The least detector score that it must have.
+        has_crop: (N,) whether a crop was stored; blank crops are not.
+        settings: The limits.
+        min_confidence: Least detector score.
 
     Returns:
-        (N,) ``blank``, the reason of the first of `criteria_of` that a face fails, or nothing. A face without a pose
-        is not judged by it.
+        (N,) ``blank``, the reason of the first of `criteria_of` that the face fails, or `ACCEPTED`. A face without a
+        pose does not fail the limits of the pose.
     """
     conditions = {BLANK: ~has_crop}
     for criterion in criteria_of(settings, min_confidence=min_confidence):
@@ -71,12 +71,12 @@ def rejection_reasons(
 
 
 class StricterLimits(NamedTuple):
-    """What `stricter_reasons` asks beyond the ordinary gate.
+    """Stricter limits for tracks with enough good faces.
 
     Attributes:
         min_quality_score: Least quality score.
-        max_yaw_angle: Largest turn to the side in degrees.
-        min_faces: Each track keeps so many of its best faces whatever their measures.
+        max_yaw_angle: Largest yaw in degrees, to either side.
+        min_faces: Number of faces that each track keeps, even beyond the limits.
     """
 
     min_quality_score: float
@@ -87,19 +87,19 @@ class StricterLimits(NamedTuple):
 def stricter_reasons(
     reasons: NDArray[np.str_], detections: pa.Table, track_of_row: NDArray[np.int64], limits: StricterLimits
 ) -> NDArray[np.str_]:
-    """Turn down more of what the ordinary gate accepts, where a track can do without.
+    """Reject more of the accepted faces of tracks that have better ones.
 
-    A stricter gate alone would leave tracks without a face, and so without an identity. So the faces of a track are
-    ranked, those within the stricter limits first, then by quality, and the first ``min_faces`` always stay.
+    Stricter limits alone would leave tracks without a face, and so without an identity. So the faces of a track are
+    ranked, those within the limits first, then by quality, and the first ``min_faces`` are always kept.
 
     Args:
-        reasons: (N,) as `rejection_reasons` gives them.
-        detections: The rows of the detections table that they are about.
+        reasons: (N,) from `rejection_reasons`.
+        detections: The same N rows of the detections table.
         track_of_row: (N,) number of the track of each detection.
-        limits: What is asked.
+        limits: The stricter limits.
 
     Returns:
-        (N,) reasons; ``pose_yaw`` and ``low_quality`` for what is turned down in addition.
+        (N,) reasons, ``pose_yaw`` or ``low_quality`` for faces that are rejected in addition.
     """
     conditions = {
         "pose_yaw": np.abs(column_of(detections, "yaw")) > limits.max_yaw_angle,

@@ -1,21 +1,21 @@
-"""Constrained average linkage: first where the evidence is beyond doubt, then bridging what remains."""
+"""Average linkage with cannot-link constraints and a threshold that depends on the number of faces."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 ROUNDING = 1e-6
-"""Cosines of float32 vectors are not more exact than that; a mean similarity of exactly the threshold merges."""
+"""Precision of cosines of float32 vectors. Two clusters whose similarity equals the threshold are merged."""
 
 
 def required_similarity(
     faces: NDArray[np.float64], others: NDArray[np.float64], *, tight_thresh: float, cluster_thresh: float
 ) -> NDArray[np.float64]:
-    """Least mean similarity at which two clusters are bridged, by the number of faces that each consists of.
+    """Least mean similarity at which two clusters are merged in the second pass, by their numbers of faces.
 
-    ``cluster_thresh + (tight_thresh - cluster_thresh) / sqrt(faces · others)``: two clusters are a mean over that many
-    comparisons of two faces, and a mean over n strays by 1/sqrt(n) of what a single one does (the standard error of
-    a mean, here at its best: faces of one track are alike). So two single faces must reach ``tight_thresh``, and the
-    more faces there are on either side, the nearer the limit comes to ``cluster_thresh``.
+    ``cluster_thresh + (tight_thresh - cluster_thresh) / sqrt(faces · others)``: the similarity of two clusters is a
+    mean over ``faces · others`` comparisons, and the standard error of a mean over n is 1/sqrt(n) of that of a single
+    comparison (at best: the faces of a track are correlated). Two single faces must reach ``tight_thresh``; the more
+    faces there are on either side, the closer the limit is to ``cluster_thresh``.
     """
     extra = tight_thresh - cluster_thresh
     if extra <= 0:
@@ -26,23 +26,24 @@ def required_similarity(
 def linked_groups(
     similarity: NDArray[np.float64], faces: NDArray[np.int64], *, tight_thresh: float, cluster_thresh: float
 ) -> NDArray[np.int64]:
-    """Group rows by average linkage, two clusters at a time, never across a forbidden pair.
+    """Group rows by average linkage without ever merging a cannot-link pair.
 
-    Tight: the two clusters with the highest mean similarity are merged while it is at least ``tight_thresh``. Every
-    track meets every other here, so the limit must hold for the most similar of very many pairs of strangers.
+    First pass: the two clusters with the highest mean similarity are merged while it is at least ``tight_thresh``. All
+    pairs of tracks are compared here, so the threshold must exclude the most similar of very many pairs of different
+    people.
 
-    Bridged: among the few clusters that are left, the two that exceed their `required_similarity` by most are merged
-    while any do. Where ``tight_thresh`` is not above ``cluster_thresh``, both are plain average linkage down to
-    ``cluster_thresh``.
+    Second pass: of the few clusters left, the two that exceed their `required_similarity` by most are merged while any
+    two exceed it. Where ``tight_thresh`` is not above ``cluster_thresh``, both passes together are plain average
+    linkage down to ``cluster_thresh``.
 
     Args:
-        similarity: (N, N) symmetric, minus infinity for pairs that may not be in one group; is overwritten.
+        similarity: (N, N) symmetric, minus infinity for cannot-link pairs; overwritten, since it is large.
         faces: (N,) number of faces behind each row, at least 1.
-        tight_thresh: Limit of the first part.
-        cluster_thresh: Limit of the second part for clusters of many faces.
+        tight_thresh: Threshold of the first pass.
+        cluster_thresh: Threshold of the second pass for clusters of many faces.
 
     Returns:
-        (N,) for each row the least row of its group. Of equally good merges that of the lowest rows is made first.
+        (N,) for each row the lowest row of its group. Of equally good merges that of the lowest rows is made first.
     """
     linkage = _Linkage(similarity, faces)
     tight = max(tight_thresh, cluster_thresh)
@@ -52,11 +53,11 @@ def linked_groups(
 
 
 class _Linkage:
-    """Clusters, each standing in the matrix at its least row, and for each a partner that it fits.
+    """Clusters, each kept in the matrix at its lowest row, with a candidate for its best merge.
 
-    The best pair of all is always noted at one of its two: a merged cluster looks for its best partner anew, and so
-    does who had one of the two that were merged; no other pair changes. N rows therefore take little more than N²
-    steps (compare the generic algorithm of Müllner, arXiv:1109.2378).
+    The best pair of all is always the candidate of one of its two clusters: after a merge the new cluster searches its
+    best partner again, and so does each cluster whose partner was one of the two; no other pair changes. So N rows take
+    little more than N² steps (see the generic algorithm of Müllner, arXiv:1109.2378).
     """
 
     def __init__(self, similarity: NDArray[np.float64], faces: NDArray[np.int64]) -> None:
@@ -71,13 +72,13 @@ class _Linkage:
         self._limits = (1.0, 1.0)
 
     def merge(self, tight_thresh: float, cluster_thresh: float) -> None:
-        """Merge while two clusters reach the similarity that is required of them."""
+        """Merge the best pair while its similarity is at least the required one."""
         self._limits = tight_thresh, cluster_thresh
         for row in np.unique(self.group).tolist():
             self._find_partner(row)
         while len(self._margin) and self._margin.max() >= -ROUNDING:
             row = int(self._margin.argmax())
-            self._join(*sorted((row, int(self._partner[row]))))
+            self._merge_pair(*sorted((row, int(self._partner[row]))))
 
     def _margins(self, row: int) -> NDArray[np.float64]:
         tight_thresh, cluster_thresh = self._limits
@@ -90,8 +91,8 @@ class _Linkage:
         self._partner[row] = margins.argmax()
         self._margin[row] = margins[self._partner[row]]
 
-    def _join(self, kept: int, gone: int) -> None:
-        """Lance and Williams' update for average linkage, in which minus infinity stays: constraints are inherited."""
+    def _merge_pair(self, kept: int, gone: int) -> None:
+        """Lance-Williams update for average linkage; minus infinity stays, so clusters inherit cannot-link pairs."""
         size = self._size[kept], self._size[gone]
         merged = (size[0] * self._similarity[kept] + size[1] * self._similarity[gone]) / sum(size)
         self._similarity[kept] = self._similarity[:, kept] = merged
@@ -100,7 +101,7 @@ class _Linkage:
         self._faces[kept] += self._faces[gone]
         self.group[self.group == gone] = kept
         self._margin[gone] = -np.inf
-        orphaned = np.isin(self._partner, (kept, gone)) & np.isfinite(self._margin)
-        orphaned[kept] = True
-        for row in np.flatnonzero(orphaned).tolist():
+        outdated = np.isin(self._partner, (kept, gone)) & np.isfinite(self._margin)
+        outdated[kept] = True
+        for row in np.flatnonzero(outdated).tolist():
             self._find_partner(row)

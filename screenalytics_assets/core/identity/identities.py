@@ -10,7 +10,7 @@ from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.config.thresholds import Thresholds
 from screenalytics_assets.core.documents.identities import ClusterStats, Identities, Identity, UnassignedTrack
 from screenalytics_assets.core.identity.cannot_link import TrackPair, cannot_link_pairs
-from screenalytics_assets.core.identity.clustering import Cluster, Tracks, blocked_merges, cluster_tracks
+from screenalytics_assets.core.identity.clustering import Cluster, TrackVectors, blocked_merges, cluster_tracks
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, stable_ids
 
@@ -36,7 +36,7 @@ def identify(
         earlier: The identities of this episode that were published before; the same person keeps the id.
     """
     pairs = [pair for pair in cannot_link_constraints(tracks.table, settings) if len(tracks.rows_of(pair)) == 2]
-    clustered = Tracks(
+    clustered = TrackVectors(
         tracks.vectors,
         np.array([tracks.num_faces([track_id]) for track_id in tracks.track_ids], np.int64),
         np.array([tracks.rows_of(pair) for pair in pairs], np.int64).reshape(-1, 2),

@@ -1,4 +1,4 @@
-"""One vector for each track."""
+"""Track templates: one vector for each track."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +8,10 @@ from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.vectors import unit_rows
 
 TRIMMED_FRACTION = 0.25
-"""Part of a track's faces that is left out, rounded down: nothing below four faces.
+"""Share of a track's faces that the mean leaves out, rounded down: none of fewer than four faces.
 
-A trimmed mean withstands as large a part of wrong values as it leaves out (its breakdown point: Huber, Robust
-Statistics, 1981). A quarter also leaves enough of the poses and expressions that faces of other tracks may resemble.
+A trimmed mean tolerates as large a share of wrong values as it leaves out (its breakdown point: Huber, Robust
+Statistics, 1981). A quarter also keeps enough poses and expressions that faces of other tracks may resemble.
 """
 
 
@@ -39,17 +39,17 @@ def pool_tracks(faces: pa.Table, vectors: NDArray[np.float32]) -> tuple[list[str
 
 
 def least_similar(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which faces of a track are left out: the `TRIMMED_FRACTION` least similar to its other faces.
+    """Faces that the mean leaves out: the `TRIMMED_FRACTION` that is least similar to the other faces of the track.
 
-    A face is compared with the quality-weighted sum of the others. All vectors have length 1, so that no single
-    face moves that sum far: it is a robust centre as long as most faces are of one person.
+    A face is compared with the quality-weighted sum of the others. All vectors have length 1, so a single face does not
+    move that sum far: it is a robust centre as long as most faces show one person.
 
     Args:
         vectors: (N, D) float32, unit rows.
         weights: (N,), positive.
 
     Returns:
-        (N,) bool; of equally similar faces the worse one is left out, then the later one.
+        (N,) bool; of equally similar faces the one of lower quality is left out, then the later one.
     """
     weighted = vectors.astype(np.float64) * weights[:, None]
     others = weighted.sum(0) - weighted

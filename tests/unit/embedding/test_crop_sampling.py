@@ -55,15 +55,15 @@ def test_uniform_uses_the_whole_limit_keeps_both_ends_and_spaces_evenly(track: T
 
 
 @given(tracks(), st.integers(1, 20))
-def test_stratified_takes_the_best_face_of_each_stretch_that_has_one(track: Track, limit: int) -> None:
+def test_stratified_takes_the_best_face_of_each_interval_that_has_one(track: Track, limit: int) -> None:
     ts_s, quality = track
     if len(ts_s) <= limit:
         return
     chosen = sample_track(ts_s, quality, limit=limit, strategy="stratified")
-    stretch = np.minimum(np.floor((ts_s - ts_s[0]) / (ts_s[-1] - ts_s[0]) * limit), limit - 1)
-    assert stretch[chosen].tolist() == np.unique(stretch).tolist()
-    for number in np.unique(stretch):
-        own = np.flatnonzero(stretch == number)
+    interval = np.minimum(np.floor((ts_s - ts_s[0]) / (ts_s[-1] - ts_s[0]) * limit), limit - 1)
+    assert interval[chosen].tolist() == np.unique(interval).tolist()
+    for number in np.unique(interval):
+        own = np.flatnonzero(interval == number)
         assert quality[np.intersect1d(chosen, own)].tolist() == [quality[own].max()]
 
 
@@ -87,7 +87,7 @@ def test_the_three_strategies_choose_differently_from_one_track() -> None:
     assert chosen == {
         "uniform": [0, 25, 50, 74, 99],  # evenly, whatever the quality
         "quality_weighted": [10, 11, 12, 13, 14],  # the best, all from one moment
-        "stratified": [10, 20, 40, 60, 80],  # the best of each stretch of two seconds
+        "stratified": [10, 20, 40, 60, 80],  # the best of every two seconds
     }
 
 
@@ -99,7 +99,7 @@ def test_uniform_counts_faces_and_stratified_counts_time() -> None:
     assert late == {"uniform": 1, "quality_weighted": 0, "stratified": 2}
 
 
-def test_faces_at_one_time_do_not_break_the_stretches() -> None:
+def test_faces_of_one_time_are_one_interval() -> None:
     assert sample_track(np.full(5, 2.0), np.linspace(0, 1, 5, dtype=np.float32), limit=2, strategy="stratified") == [4]
 
 
@@ -120,7 +120,7 @@ def test_the_episode_limit_is_used_up_and_never_exceeded(
 
 
 @given(episodes(), st.integers(1, 40))
-def test_every_track_keeps_its_best_faces_up_to_the_same_floor(
+def test_every_track_keeps_the_same_number_of_its_best_faces(
     episode: tuple[NDArray[np.int64], NDArray[np.float32]], limit: int
 ) -> None:
     owners, quality = episode
@@ -133,15 +133,15 @@ def test_every_track_keeps_its_best_faces_up_to_the_same_floor(
 
 
 @given(episodes(), st.integers(1, 40))
-def test_above_the_floor_the_worst_faces_of_the_episode_go_first(
+def test_beyond_that_number_the_best_faces_of_the_episode_are_kept(
     episode: tuple[NDArray[np.int64], NDArray[np.float32]], limit: int
 ) -> None:
     owners, quality = episode
     kept = cap_episode(owners, quality, limit=limit)
-    floor = max(1, limit // max(1, len(np.unique(owners))))
-    above = quality_ranks(owners, quality) > floor
-    if (above & kept).any() and not kept.all():
-        assert quality[above & kept].min() >= quality[~kept].max()
+    per_track = max(1, limit // max(1, len(np.unique(owners))))
+    is_extra = quality_ranks(owners, quality) > per_track
+    if (is_extra & kept).any() and not kept.all():
+        assert quality[is_extra & kept].min() >= quality[~kept].max()
 
 
 def test_a_long_track_of_good_faces_does_not_push_out_a_poor_short_one() -> None:
@@ -151,14 +151,14 @@ def test_a_long_track_of_good_faces_does_not_push_out_a_poor_short_one() -> None
     assert np.bincount(owners[cap_episode(owners, quality, limit=7)]).tolist() == [4, 3]
 
 
-def test_when_not_every_track_can_have_a_face_the_best_ones_stay() -> None:
+def test_with_fewer_faces_than_tracks_the_best_ones_are_kept() -> None:
     owners = np.array([0, 0, 1, 2])
     kept = cap_episode(owners, np.array([0.9, 0.8, 0.2, 0.5], np.float32), limit=2)
     assert kept.tolist() == [True, False, False, True]
 
 
 @given(episodes())
-def test_ranks_count_from_one_within_each_track_by_falling_quality(
+def test_ranks_within_a_track_start_at_one_for_the_best_quality(
     episode: tuple[NDArray[np.int64], NDArray[np.float32]],
 ) -> None:
     owners, quality = episode

@@ -15,7 +15,7 @@ COUNT = 150
 
 
 class CountingEmbedder:
-    """The brightness of a crop, and how many crops were asked for."""
+    """Vectors made of the brightness of a crop; records what was embedded."""
 
     digest = "digest"
     provider = "CPUExecutionProvider"
@@ -68,7 +68,7 @@ def embed_faces(
     return vectors, len(advanced)
 
 
-def test_the_embedder_is_not_asked_for_what_is_known(crop_file: Path) -> None:
+def test_faces_with_a_known_vector_are_not_embedded(crop_file: Path) -> None:
     embedder = CountingEmbedder()
     known = [3, 4, 80]
     vectors, advanced = embed_faces(crop_file, embedder, 100, known)
@@ -78,13 +78,13 @@ def test_the_embedder_is_not_asked_for_what_is_known(crop_file: Path) -> None:
         np.testing.assert_array_equal(vectors[i], -vector_of(i) if i in known else vector_of(i))
 
 
-def test_the_embedder_is_not_even_loaded_if_everything_is_known(crop_file: Path) -> None:
+def test_the_embedder_is_not_loaded_if_every_vector_is_known(crop_file: Path) -> None:
     embedder = CountingEmbedder()
     embed_faces(crop_file, embedder, 20, range(100))
     assert (embedder.brightness, embedder.loaded) == ([], 0)
 
 
-def test_what_nobody_knows_is_embedded(crop_file: Path) -> None:
+def test_faces_without_a_known_vector_are_embedded(crop_file: Path) -> None:
     embedder = CountingEmbedder()
     vectors, _ = embed_faces(crop_file, embedder, COUNT, [])
     np.testing.assert_array_equal(vectors, [vector_of(i) for i in range(COUNT)])
@@ -107,7 +107,7 @@ def test_a_crop_is_written_as_a_file_also_when_its_vector_is_known(crop_file: Pa
         assert all(output.path_below_root(name).is_file() for name in ("a.jpg", "b.jpg"))
 
 
-def test_the_vectors_of_detections_stand_in_the_order_asked_for(crop_file: Path) -> None:
+def test_the_vectors_of_detections_are_in_the_order_of_the_ids(crop_file: Path) -> None:
     wanted = [7, 140, 0, 99, *range(20, 90)]
     advanced: list[int] = []
     vectors = embed_detections(

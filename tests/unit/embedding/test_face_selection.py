@@ -42,7 +42,7 @@ def test_tables_are_in_the_declared_schemas() -> None:
     assert selection.rejected.schema.equals(schemas.CROPS_DEBUG)
 
 
-def test_a_face_carries_what_was_measured_and_where_it_is_from() -> None:
+def test_a_face_has_the_columns_of_its_detection_and_track() -> None:
     face = select([[Seen(frame_idx=42, quality_score=0.7)]]).faces.to_pylist()[0]
     assert face["ep_id"] == EP_ID
     assert (face["face_id"], face["track_id"], face["detection_id"]) == ("face-00001", "track-00001", "det-000001")
@@ -70,7 +70,7 @@ def test_the_sampling_strategy_is_the_one_that_is_configured() -> None:
     assert ends["frame_idx"].to_pylist() == [0, 87]
 
 
-def test_poor_faces_are_not_embedded_but_listed_with_the_reason_and_the_measures() -> None:
+def test_poor_faces_are_rejected_with_the_reason_and_the_measures() -> None:
     selection = select([[Seen(0, face_px=20, yaw=None), Seen(3), Seen(6, confidence=0.25)]])
     assert selection.faces["detection_id"].to_pylist() == ["det-000002"]
     small, unsure = selection.rejected.to_pylist()
@@ -81,7 +81,7 @@ def test_poor_faces_are_not_embedded_but_listed_with_the_reason_and_the_measures
     assert {row["status"] for row in (small, unsure)} == {"rejected"}
 
 
-def test_detection_confidence_reaches_the_gate() -> None:
+def test_faces_below_the_least_confidence_are_rejected() -> None:
     assert select([[Seen(0, confidence=0.49)]]).faces.num_rows == 0
     assert select([[Seen(0, confidence=0.51)]]).faces.num_rows == 1
 
@@ -92,13 +92,13 @@ def test_a_detection_without_a_stored_crop_is_blank() -> None:
     assert selection.faces["detection_id"].to_pylist() == ["det-000002"]
 
 
-def test_poor_faces_take_no_place_in_the_sample() -> None:
+def test_poor_faces_are_never_sampled() -> None:
     track = [Seen(frame, face_px=120 if frame % 6 else 5) for frame in range(0, 60, 3)]
     faces = select([track], max_crops_per_track=10).faces
     assert faces["frame_idx"].to_pylist() == list(range(3, 60, 6))
 
 
-def test_faces_are_chosen_among_those_that_are_embedded_where_a_track_has_good_ones() -> None:
+def test_faces_are_chosen_from_embedded_ones_where_a_track_has_good_ones() -> None:
     tracks = [GOOD_TRACK, [Seen(0, sharpness=1), Seen(3), Seen(6)], GOOD_TRACK[:2]]
     embedded = ["det-000002", "det-000009", "det-000031", "det-000099"]
     faces = select(tracks, embedded=embedded).faces
@@ -112,7 +112,7 @@ def test_faces_are_chosen_among_those_that_are_embedded_where_a_track_has_good_o
     ]
 
 
-def test_what_is_not_chosen_because_others_are_embedded_is_not_rejected() -> None:
+def test_faces_that_are_not_chosen_because_others_are_embedded_are_not_rejected() -> None:
     selection = select([GOOD_TRACK], embedded=["det-000002"])
     assert (selection.faces.num_rows, selection.rejected.num_rows) == (1, 0)
     stricter = StricterLimits(min_quality_score=0.53, max_yaw_angle=60, min_faces=1)
@@ -121,7 +121,7 @@ def test_what_is_not_chosen_because_others_are_embedded_is_not_rejected() -> Non
     assert selection.rejected["detection_id"].to_pylist() == ["det-000002", "det-000009"]
 
 
-def test_the_limit_of_the_episode_rejects_the_worst_and_says_volume_cap() -> None:
+def test_the_limit_of_the_episode_rejects_the_worst_as_volume_cap() -> None:
     tracks = [[Seen(0, quality_score=0.9), Seen(3, quality_score=0.8)], [Seen(0, quality_score=0.5)]]
     selection = select(tracks, max_crops_per_episode=2)
     assert selection.faces["detection_id"].to_pylist() == ["det-000001", "det-000003"]
@@ -129,12 +129,12 @@ def test_the_limit_of_the_episode_rejects_the_worst_and_says_volume_cap() -> Non
     assert selection.rejected["reason"].to_pylist() == [VOLUME_CAP]
 
 
-def test_ranks_are_of_the_faces_of_a_track_that_stay() -> None:
+def test_ranks_count_the_kept_faces_of_a_track() -> None:
     faces = select([GOOD_TRACK, GOOD_TRACK[:2]], sampling_strategy="quality_weighted", max_crops_per_track=3).faces
     assert faces["quality_rank"].to_pylist() == [3, 2, 1, 2, 1]
 
 
-def test_a_track_none_of_whose_faces_is_good_has_no_face_but_every_reason() -> None:
+def test_a_track_without_good_faces_has_no_face_and_each_detection_a_reason() -> None:
     selection = select([[Seen(0, sharpness=1), Seen(3, yaw=80)], [Seen(9)]])
     assert selection.faces["track_id"].to_pylist() == ["track-00002"]
     assert selection.rejected["reason"].to_pylist() == ["blurry", "pose_yaw"]
@@ -146,7 +146,7 @@ def test_no_tracks_give_no_faces() -> None:
     assert selection.faces.schema.equals(schemas.FACES)
 
 
-def test_detections_that_are_in_no_track_are_left_alone() -> None:
+def test_detections_in_no_track_are_neither_faces_nor_rejected() -> None:
     selection = select_faces(
         tracks_table([[Seen(0)]]),
         detections_table([Seen(0), Seen(0, (0.7, 0.1, 0.8, 0.3))]),

@@ -33,16 +33,16 @@ def test_faces_side_by_side_are_two_people() -> None:
 
 
 @pytest.mark.parametrize(("common", "found"), [(2, 0), (3, 1)])
-def test_it_takes_a_few_frames_in_common(common: int, found: int) -> None:
+def test_a_pair_needs_at_least_min_frames_common_frames(common: int, found: int) -> None:
     second = track([30 - 3 * common + 3 * k for k in range(10)], RIGHT)
     assert len(pairs([track(range(0, 30, 3)), second])) == found
 
 
-def test_frames_in_which_only_one_of_them_is_found_do_not_count() -> None:
+def test_frames_with_only_one_of_the_faces_do_not_count() -> None:
     assert pairs([track([0, 6, 12, 18]), track([3, 9, 15, 21], RIGHT)]) == []
 
 
-def test_two_boxes_on_one_face_are_no_two_people() -> None:
+def test_two_boxes_on_one_face_are_not_two_people() -> None:
     overlapping = [track(range(9)), track(range(9), BESIDE_LEFT)]
     assert pairs(overlapping) == []
     assert len(pairs(overlapping, max_iou=0.34)) == 1
@@ -61,13 +61,13 @@ def test_only_the_frames_without_overlap_count() -> None:
 
 
 @pytest.mark.parametrize("exempt", [("track-00001", "track-00002"), ("track-00002", "track-00001")])
-def test_a_face_and_its_mirror_image_can_be_exempt_and_nobody_else_is(exempt: TrackPair) -> None:
+def test_only_the_given_pair_is_exempt(exempt: TrackPair) -> None:
     three = [track(range(3)), track(range(3), RIGHT), track(range(3), (0.1, 0.6, 0.3, 0.8))]
     assert pairs(three, exempt=[exempt]) == [("track-00001", "track-00003"), ("track-00002", "track-00003")]
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_nobody_and_a_single_track_have_no_pairs(count: int) -> None:
+def test_no_track_and_a_single_track_have_no_pairs(count: int) -> None:
     assert pairs([track([0, 3, 6])] * count) == []
 
 
@@ -85,7 +85,7 @@ def crowds(draw: st.DrawFn) -> list[list[Seen]]:
 
 
 @given(crowds(), st.integers(1, 4), st.floats(0.05, 0.9))
-def test_it_is_what_counting_frame_by_frame_gives(tracks: list[list[Seen]], min_frames: int, max_iou: float) -> None:
+def test_pairs_are_those_of_counting_frame_by_frame(tracks: list[list[Seen]], min_frames: int, max_iou: float) -> None:
     expected = []
     for b, second in enumerate(tracks):
         for a, first in enumerate(tracks[:b]):

@@ -15,7 +15,7 @@ from screenalytics_assets.core.identity.clustering import (
     SINGLE_FACE,
     SMALL_CLUSTER,
     Cluster,
-    Tracks,
+    TrackVectors,
     blocked_merges,
     cluster_tracks,
     similarity_to_rest,
@@ -25,9 +25,9 @@ from tests.unit.builders import at_cosine, people
 
 def tracks_of(
     vectors: NDArray[np.float32], *, faces: Sequence[int] = (), cannot_link: Sequence[tuple[int, int]] = ()
-) -> Tracks:
-    """Tracks of one face each unless told otherwise."""
-    return Tracks(
+) -> TrackVectors:
+    """Tracks of one face each unless ``faces`` is given."""
+    return TrackVectors(
         vectors,
         np.array(faces or [1] * len(vectors), np.int64),
         np.array(cannot_link, np.int64).reshape(-1, 2),
@@ -58,7 +58,7 @@ def rows(clusters: list[Cluster]) -> list[list[int]]:
     return [found.members.tolist() for found in clusters]
 
 
-def test_tracks_of_one_person_are_together_and_of_two_people_apart() -> None:
+def test_tracks_of_one_person_are_one_cluster_and_of_two_people_two() -> None:
     assert rows(cluster(people([3, 1, 2]))) == [[0, 1, 2], [3], [4, 5]]
 
 
@@ -129,35 +129,35 @@ def test_a_higher_threshold_never_gives_fewer_clusters(
     assert len(loose) <= len(strict)
 
 
-def lone_wolf() -> NDArray[np.float32]:
-    """Five tracks that are alike and one, the fourth, at cosine 0.4 to each of them."""
+def one_dissimilar() -> NDArray[np.float32]:
+    """Five equal tracks and one, the fourth, at cosine 0.4 to each of them."""
     vectors = np.zeros((6, 512), np.float32)
     vectors[:, 0] = 1
     vectors[3, :2] = 0.4, np.sqrt(1 - 0.16)
     return vectors
 
 
-def test_a_track_that_does_not_fit_its_cluster_is_singled_out_with_the_reason() -> None:
-    found = cluster(lone_wolf(), cluster_thresh=0.35, min_identity_sim=0.45)
+def test_a_track_that_does_not_fit_its_cluster_is_an_outlier_with_a_reason() -> None:
+    found = cluster(one_dissimilar(), cluster_thresh=0.35, min_identity_sim=0.45)
     assert rows(found) == [[0, 1, 2, 4, 5], [3]]
     assert [one.reason for one in found] == [None, LOW_SIMILARITY]
     assert found[0].cohesion_score == pytest.approx(1)
 
 
-def test_a_track_that_fits_just_so_stays() -> None:
-    found = cluster(lone_wolf(), cluster_thresh=0.35, min_identity_sim=0.39)
+def test_a_track_that_just_fits_its_cluster_stays() -> None:
+    found = cluster(one_dissimilar(), cluster_thresh=0.35, min_identity_sim=0.39)
     assert rows(found) == [[0, 1, 2, 3, 4, 5]]
     assert found[0].min_identity_sim == pytest.approx(0.4, abs=1e-6)
 
 
-def test_tracks_of_a_cluster_that_is_too_small_stand_alone() -> None:
+def test_tracks_of_a_cluster_that_is_too_small_are_outliers() -> None:
     found = cluster(people([3, 2, 1]), min_cluster_size=3)
     assert rows(found) == [[0, 1, 2], [3], [4], [5]]
     assert [one.reason for one in found] == [None, SMALL_CLUSTER, SMALL_CLUSTER, SMALL_CLUSTER]
 
 
 @pytest.mark.parametrize(("faces", "reason"), [(1, SINGLE_FACE), (2, None)])
-def test_a_person_seen_once_is_no_outlier_unless_a_single_face_is_all_there_is(faces: int, reason: str | None) -> None:
+def test_a_person_with_one_track_is_an_outlier_only_with_a_single_face(faces: int, reason: str | None) -> None:
     found = cluster(people([1, 3]), min_identity_sim=0.43, faces=[faces, 1, 1, 1])
     assert [one.reason for one in found] == [reason, None]
 
@@ -190,14 +190,14 @@ def test_no_track_and_a_single_track(count: int, expected: list[list[int]]) -> N
     assert rows(cluster(people([1])[:count])) == expected
 
 
-# Tracks that are two people
+# Cannot-link pairs
 
 
-def test_tracks_that_are_seen_together_are_apart_however_alike() -> None:
+def test_a_cannot_link_pair_is_never_merged() -> None:
     assert rows(cluster(people([2]), cannot_link=[(0, 1)])) == [[0], [1]]
 
 
-def test_a_cannot_link_holds_between_the_clusters_that_its_tracks_are_in() -> None:
+def test_clusters_inherit_the_cannot_link_pairs_of_their_tracks() -> None:
     vectors = people([4], spread=0.5)
     found = rows(cluster(vectors, cluster_thresh=-0.9, cannot_link=[(0, 1), (2, 3)]))
     assert len(found) == 2
@@ -205,7 +205,7 @@ def test_a_cannot_link_holds_between_the_clusters_that_its_tracks_are_in() -> No
     assert {0, 1} not in [set(members) for members in found]
 
 
-def test_a_cannot_link_leaves_everybody_else_as_they_are() -> None:
+def test_a_cannot_link_pair_does_not_change_other_tracks() -> None:
     assert rows(cluster(people([3, 2]), cannot_link=[(0, 3), (1, 4)])) == [[0, 1, 2], [3, 4]]
 
 
@@ -228,7 +228,7 @@ def test_no_cluster_ever_holds_a_cannot_link_pair(
 
 
 @given(constrained(), st.floats(-0.2, 0.9), st.floats(0, 0.3), st.randoms(use_true_random=False), st.data())
-def test_the_order_of_the_rows_changes_nothing_even_among_strangers(
+def test_the_order_of_the_rows_changes_nothing_for_random_vectors(
     case: tuple[NDArray[np.float32], list[tuple[int, int]]],
     cluster_thresh: float,
     tighter: float,
@@ -292,11 +292,11 @@ def test_an_episode_without_tracks_has_no_blocked_merges() -> None:
     assert blocked_merges(tracks_of(people([1])[:0]), [], tight_thresh=0.5, cluster_thresh=0.5) == 0
 
 
-# Tight, then bridged
+# First and second pass
 
 
 @given(any_vectors(), st.floats(-0.3, 0.9), st.floats(-0.3, 0.9))
-def test_without_constraints_and_bridges_it_is_the_average_linkage_of_scikit_learn(
+def test_without_constraints_and_second_pass_it_is_the_average_linkage_of_scikit_learn(
     vectors: NDArray[np.float32], cluster_thresh: float, tight_thresh: float
 ) -> None:
     assume(len(vectors) > 1)
@@ -326,13 +326,13 @@ def test_without_constraints_and_bridges_it_is_the_average_linkage_of_scikit_lea
         ((10, 10), 0.405, False),
     ],
 )
-def test_few_faces_must_be_more_alike_than_many(faces: tuple[int, int], similarity: float, merged: bool) -> None:
+def test_few_faces_must_be_more_similar_than_many(faces: tuple[int, int], similarity: float, merged: bool) -> None:
     found = cluster(at_cosine(similarity), cluster_thresh=0.4, tight_thresh=0.5, faces=faces)
     # The limit is 0.4 + 0.1 / sqrt(product of the faces): 0.5, 0.45 and 0.41.
     assert (len(found) == 1) == merged
 
 
-def test_faces_of_clusters_add_up_to_the_evidence_of_a_bridge() -> None:
+def test_the_faces_of_a_cluster_add_up_in_the_second_pass() -> None:
     """Two pairs of equal tracks, the pairs at cosine 0.44: they need 0.425, and two single tracks would need 0.45."""
     vectors = at_cosine(0.44)[[0, 0, 1, 1]]
     pairs = cluster(vectors, faces=[2, 2, 2, 2], cluster_thresh=0.4, tight_thresh=0.5)
@@ -341,7 +341,7 @@ def test_faces_of_clusters_add_up_to_the_evidence_of_a_bridge() -> None:
 
 
 @given(any_vectors(), st.floats(-0.3, 0.6), st.floats(0, 0.3), st.data())
-def test_in_the_end_no_two_clusters_are_alike_enough_to_merge(
+def test_in_the_end_no_two_clusters_are_similar_enough_to_merge(
     vectors: NDArray[np.float32], cluster_thresh: float, more: float, data: st.DataObject
 ) -> None:
     faces = data.draw(st.lists(st.integers(1, 16), min_size=len(vectors), max_size=len(vectors)))

@@ -19,7 +19,7 @@ def test_the_limit_falls_with_the_square_root_of_the_comparisons(faces: int, oth
 
 
 @given(st.integers(1, 1000), st.integers(1, 1000), st.floats(-1, 1), st.floats(-1, 1))
-def test_no_bridge_is_required_less_of_than_the_threshold_of_large_clusters(
+def test_the_required_similarity_is_between_the_two_thresholds(
     faces: int, others: int, tight_thresh: float, cluster_thresh: float
 ) -> None:
     found = required_similarity(
@@ -29,7 +29,9 @@ def test_no_bridge_is_required_less_of_than_the_threshold_of_large_clusters(
 
 
 @pytest.mark.parametrize("tight_thresh", [0.4, 0.3])
-def test_where_the_tight_limit_is_not_above_the_other_faces_do_not_count(tight_thresh: float) -> None:
+def test_where_tight_thresh_is_not_above_cluster_thresh_the_number_of_faces_does_not_matter(
+    tight_thresh: float,
+) -> None:
     limits = {"tight_thresh": tight_thresh, "cluster_thresh": 0.4}
     many = np.array([1.0, 4.0, 100.0])
     for faces, others, shape in ((many[0], many, (3,)), (many, many, (3,)), (many[:, None], many, (3, 3))):
@@ -39,10 +41,10 @@ def test_where_the_tight_limit_is_not_above_the_other_faces_do_not_count(tight_t
         assert (found == 0.4).all()
 
 
-def plainly(
+def by_definition(
     similarity: NDArray[np.float64], faces: NDArray[np.int64], tight: float, bridge: float, closest: list[float]
 ) -> set[frozenset[int]]:
-    """The same by its definition: all pairs of clusters anew for each merge; notes how near to a tie decisions were."""
+    """The definition, all pairs compared for each merge; appends how close each decision was to a tie."""
     groups = [[row] for row in range(len(similarity))]
     for last in (tight, bridge):
         while len(groups) > 1:
@@ -75,28 +77,28 @@ def cases(draw: st.DrawFn) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 @given(cases(), st.floats(-0.5, 0.8), st.floats(0, 1))
 @settings(max_examples=300)
-def test_it_merges_what_its_definition_says(
+def test_groups_are_those_of_the_definition(
     case: tuple[NDArray[np.float64], NDArray[np.int64]], cluster_thresh: float, more: float
 ) -> None:
     similarity, faces = case
     closest: list[float] = []
-    expected = plainly(similarity, faces, cluster_thresh + more, cluster_thresh, closest)
+    expected = by_definition(similarity, faces, cluster_thresh + more, cluster_thresh, closest)
     assume(min(closest, default=1) > 1e-9)
     found = linked_groups(similarity.copy(), faces, tight_thresh=cluster_thresh + more, cluster_thresh=cluster_thresh)
     assert {frozenset(np.flatnonzero(found == group).tolist()) for group in found} == expected
     assert all(found[group] == group for group in found)
 
 
-def test_what_is_tight_comes_before_any_bridge() -> None:
-    """Of three rows two are at 0.6; the third, of many faces, exceeds its lower limit by more, but has to wait."""
+def test_the_first_pass_ends_before_the_second_begins() -> None:
+    """Two of three rows are at 0.6; the third has many faces and exceeds its limit of the second pass by more."""
     similarity = np.array([[1, 0.6, 0.58], [0.6, 1, 0.1], [0.58, 0.1, 1]])
     faces = np.array([1, 1, 10_000])
     found = linked_groups(similarity, faces, tight_thresh=0.59, cluster_thresh=0.35)
     assert found.tolist() == [0, 0, 2]
 
 
-def test_a_cluster_that_grows_is_bridged_to_those_that_had_nearer_partners_without_reaching_them() -> None:
-    """1 and 2 merge, then 0 joins, then 4, which all along was nearer to 5; 0 was nearer to 3. Limits: 0.3 to 0.6."""
+def test_a_growing_cluster_merges_rows_whose_nearer_partners_stay_below_their_limit() -> None:
+    """1 and 2 merge, then 0 joins, which is nearer to 3, then 4, which is nearer to 5. Limits: 0.3 to 0.6."""
     similarity = np.zeros((6, 6))
     for (a, b), value in {(1, 2): 0.5, (0, 1): 0.5, (0, 2): 0.5, (0, 3): 0.505, (4, 5): 0.58}.items():
         similarity[a, b] = similarity[b, a] = value

@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 
 from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.embedding.crop_sampling import cap_episode
-from screenalytics_assets.core.embedding.face_selection import Selection, select_faces
-from screenalytics_assets.core.embedding.volume import fitting_crops_per_track, volume_warning
+from screenalytics_assets.core.embedding.face_selection import (
+    Selection,
+    fitting_crops_per_track,
+    select_faces,
+    volume_warning,
+)
 from tests.unit.builders import Seen, detections_table, tracks_table
 
 
 def select(sizes: list[int], settings: FacesSettings) -> Selection:
-    """Tracks of so many good faces each, later ones better."""
+    """Tracks of these numbers of good faces, later ones better."""
     tracks = [[Seen(3 * i, quality_score=0.5 + i / 100) for i in range(size)] for size in sizes]
     detections = detections_table([face for track in tracks for face in track])
     return select_faces(
@@ -33,12 +37,12 @@ def warning_of(sizes: list[int], **keys: int) -> str | None:
     return volume_warning(selection.faces, selection.rejected, settings)
 
 
-def test_nothing_is_said_where_every_sampled_face_fits() -> None:
+def test_there_is_no_warning_if_every_sampled_face_fits() -> None:
     assert warning_of([4, 3], max_crops_per_episode=7) is None
     assert warning_of([40], max_crops_per_track=16, max_crops_per_episode=16) is None
 
 
-def test_the_warning_says_what_was_dropped_and_what_to_set_to_which_value() -> None:
+def test_the_warning_has_what_was_dropped_and_the_values_that_avoid_it() -> None:
     assert warning_of([10, 10, 2], max_crops_per_episode=12) == (
         "[VOLUME] 10 of 22 sampled faces, of 2 of 3 tracks, are not embedded, the worst first (quality up to 0.54): "
         "max_crops_per_episode is 12. To embed all of them set max_crops_per_episode=22; "
@@ -55,7 +59,7 @@ def test_tracks_that_lose_their_only_face_are_counted() -> None:
 
 @pytest.mark.parametrize("sizes", [[10, 10, 2], [5, 1, 30], [16, 16]])
 @pytest.mark.parametrize("limit", [3, 8, 12])
-def test_whoever_follows_the_advice_is_warned_no_more(sizes: list[int], limit: int) -> None:
+def test_the_advised_values_avoid_the_warning(sizes: list[int], limit: int) -> None:
     warning = warning_of(sizes, max_crops_per_episode=limit)
     assert warning is not None
     advised = {key: int(value) for key, value in re.findall(r"set (\w+)=(\d+)", warning)}
