@@ -4,7 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.storage.store import ArtifactStore, LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
+from resources.storage.store import ArtifactStore
 from resources.system.paths import data_location, is_bucket
 
 

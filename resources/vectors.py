@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
-from resources.database.opening import open_database
+from resources.database.access import open_database
 
 if TYPE_CHECKING:
     from resources.database.vector_database import VectorDatabase

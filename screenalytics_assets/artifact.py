@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import dagster as dg
 
-from resources.storage.store import Artifact, ArtifactStore, Manifest, StagedArtifact
+from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
+from resources.storage.store import ArtifactStore
 from resources.system.memory import release_memory
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ScreenalyticsError, UnavailableError

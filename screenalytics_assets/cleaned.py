@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from resources.storage.store import Artifact
+from resources.storage.artifacts import Artifact
 
 LAST_PHASE = "group_clusters"
 """The phase whose identities are those of the cleaned episode."""

@@ -1,24 +1,20 @@
 """Faces as vectors in PostgreSQL: the facebank of each show, and the tracks of each episode.
 
-Searches are exact: every vector is compared, with no index of neighbours. A show, and an episode, is replaced in one
-transaction; whatever fails in between leaves what was there before.
+Searches are exact: they compare every vector, without an approximate index. A show or an episode is replaced in one
+transaction; if that fails, the earlier content stays.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 from numpy.typing import NDArray
 from pgvector import Vector
-from pgvector.psycopg import register_vector
-from psycopg_pool import ConnectionPool, PoolTimeout
 
-from resources.database.database_schema import migrate
-from resources.database.embedded_postgres import EmbeddedPostgres
-from resources.database.vector_queries import (
+from resources.database.connection import DatabaseConnection
+from resources.database.queries import (
     PHOTO_SIMILARITIES,
     SIMILARITIES_SQL,
     TRACK_COLUMNS,
@@ -27,106 +23,25 @@ from resources.database.vector_queries import (
     load_query,
     require_vectors,
 )
-from resources.system.paths import embedded_database_dir
 from screenalytics_assets.core.common.arrow import table_of
-from screenalytics_assets.core.common.errors import DatabaseAwayError, DatabaseError
-
-CONNECT_TIMEOUT_S = 10
-_POOL_SIZE = 4
+from screenalytics_assets.core.common.errors import DatabaseError
 
 
 class FacebankRecord(NamedTuple):
-    """What the database holds of a show's facebank: which photos, and made by which model."""
+    """The version of a show's stored facebank, and the model that made its vectors."""
 
     version: str
     model_digest: str
 
 
-class VectorDatabase:
-    """An open database whose tables are of this version; close it, or use it as a context.
+class VectorDatabase(DatabaseConnection):
+    """The vectors of an open database.
 
-    Every method raises `DatabaseError` when the server is away; nothing is stored by halves.
+    Every method raises `DatabaseError` if the server does not answer; nothing is stored in part.
     """
 
-    def __init__(self, url: str | None = None, *, may_upgrade: bool = False) -> None:
-        """Connect, and prepare an empty database.
-
-        Args:
-            url: A PostgreSQL server; without one the embedded server below the data root.
-            may_upgrade: Also change the tables of an older version on that server, as is always done to the
-                embedded one.
-
-        Raises:
-            DatabaseError: The server is away, or its tables are of another version.
-            MissingPackageError: No server is named, and the embedded one is not installed.
-        """
-        self._embedded = None if url else EmbeddedPostgres(embedded_database_dir())
-        self.place = "SCREENALYTICS_DATABASE_URL" if url else f"the embedded database in {embedded_database_dir()}"
-        self._pool: ConnectionPool | None = None
-        conninfo = self._embedded.open() if self._embedded else url or ""
-        try:
-            self._open(conninfo, may_upgrade=may_upgrade or self._embedded is not None)
-        except BaseException:
-            self.close()
-            raise
-
-    def _open(self, conninfo: str, *, may_upgrade: bool) -> None:
-        options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}
-        if self._embedded:
-            options["application_name"] = self._embedded.application
-        with self._errors(), psycopg.connect(conninfo, autocommit=True, **options) as connection:
-            migrate(connection, may_upgrade=may_upgrade)
-        self._pool = ConnectionPool(
-            conninfo,
-            min_size=1,
-            max_size=_POOL_SIZE,
-            timeout=CONNECT_TIMEOUT_S,
-            kwargs=options,
-            configure=_configure,
-            check=ConnectionPool.check_connection,
-            open=True,
-        )
-
-    def close(self) -> None:
-        """Disconnect; the last one to do so stops the embedded server."""
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
-        if self._embedded is not None:
-            self._embedded.close()
-
-    def __enter__(self) -> "VectorDatabase":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            raise DatabaseAwayError(
-                f"{self.place} does not answer: {str(error).splitlines()[0]}. Start it or correct the address, then "
-                "run again: what was stored before is as it was"
-            ) from error
-        except psycopg.ProgrammingError:
-            if self._pool is not None:
-                raise
-            # Its message repeats the address, and with it the password.
-            raise DatabaseError(
-                f"{self.place} is not a PostgreSQL address: expected postgresql://user:password@host:port/name"
-            ) from None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Connection]:
-        if self._pool is None:
-            raise DatabaseError(f"{self.place} was closed: open it again")
-        with self._errors(), self._pool.connection() as connection:
-            yield connection
-
     def facebank(self, show: str) -> FacebankRecord | None:
-        """What is stored of a show's facebank, or nothing where there is none."""
+        """The stored facebank of a show; None if there is none."""
         with self._transaction() as connection:
             return _facebank(connection, show)
 
@@ -141,7 +56,7 @@ class VectorDatabase:
         vectors: NDArray[np.float32],
         names: Mapping[str, str] | None = None,
     ) -> None:
-        """Store the photos of a show instead of those that were there.
+        """Replace the stored photos of a show.
 
         Args:
             show: The show.
@@ -150,7 +65,7 @@ class VectorDatabase:
             photo_ids: Name of each photo, unique in the show.
             person_ids: Who each photo shows.
             vectors: (N, 512) float32, unit norm.
-            names: What people are called, by their ids; who is not in it is called by the id.
+            names: Names by person id; a person without one is called by the id.
         """
         require_vectors(vectors, len(photo_ids))
         people = {person_id: (names or {}).get(person_id, person_id) for person_id in sorted(set(person_ids))}
@@ -174,11 +89,11 @@ class VectorDatabase:
                     zip(photo_ids, person_ids, vectors, strict=True)
                 ):
                     copy.write_row([show, position, photo_id, person_id, model_digest, Vector(vector)])
-            # The plan of a search depends on how many photos there are.
+            # The query plan of a search depends on the number of photos.
             connection.execute("analyze screenalytics.facebank_photo")
 
     def facebank_version(self, show: str, model_digest: str) -> str | None:
-        """What changes whenever the facebank of a show does, for fingerprints; nothing where there is none.
+        """The version of a show's facebank, for fingerprints; None if there is none.
 
         Raises:
             DatabaseError: It was made by another model.
@@ -187,7 +102,7 @@ class VectorDatabase:
             return _version_of_model(connection, show, model_digest)
 
     def facebank_names(self, show: str) -> dict[str, str]:
-        """What the people of a show's facebank are called, by their ids; those with a photo that was accepted."""
+        """The names in a show's facebank by person id; only people with an accepted photo."""
         with self._transaction() as connection:
             rows = connection.execute(
                 "select person_id, name from screenalytics.facebank_person where show = %s order by person_id", [show]
@@ -197,7 +112,7 @@ class VectorDatabase:
     def facebank_similarities(
         self, show: str, model_digest: str, track_ids: Sequence[str], vectors: NDArray[np.float32]
     ) -> pa.Table:
-        """How alike each track is to each photo of a show's facebank: exact cosine similarity, computed in SQL.
+        """The exact cosine similarity of each track to each photo of a show's facebank, computed in SQL.
 
         Args:
             show: The show.
@@ -206,15 +121,15 @@ class VectorDatabase:
             vectors: (N, 512) float32.
 
         Returns:
-            ``track_id``, ``person_id``, ``photo_id``, ``similarity`` (float32): the tracks in the order given, for
-            each the photos in the order in which they were stored. No rows where the show has no facebank.
+            ``track_id``, ``person_id``, ``photo_id``, ``similarity`` (float32): tracks in the given order, for each
+            the photos in the order in which they were stored. No rows if the show has no facebank.
 
         Raises:
-            DatabaseError: The facebank was made by another model, or the server is away.
+            DatabaseError: The facebank was made by another model, or the server does not answer.
         """
         require_vectors(vectors, len(track_ids))
         with self._transaction() as connection:
-            # All queries see one state of the tables.
+            # All queries see the same state of the tables.
             connection.execute("set transaction isolation level repeatable read")
             if _version_of_model(connection, show, model_digest) is None:
                 return PHOTO_SIMILARITIES.empty_table()
@@ -239,7 +154,7 @@ class VectorDatabase:
         )
 
     def episode_digest(self, ep_id: str) -> str | None:
-        """What is stored of an episode, by the digest that it was stored with; nothing where there is none."""
+        """The digest that an episode was stored with; None if it is not stored."""
         with self._transaction() as connection:
             row = connection.execute(
                 "select content_digest from screenalytics.episode where ep_id = %s", [ep_id]
@@ -256,16 +171,16 @@ class VectorDatabase:
         tracks: pa.Table,
         vectors: NDArray[np.float32],
     ) -> None:
-        """Store the tracks of an episode instead of those that were there.
+        """Replace the stored tracks of an episode.
 
         Args:
             ep_id: The episode.
             show: Its show.
-            content_digest: Tells later whether this is what is stored.
+            content_digest: Identifies this content; see `episode_digest`.
             model_digest: The embedder that made the vectors.
-            tracks: The columns ``TRACK_COLUMNS``: ``identity_id`` is null for none, ``person_id`` and ``name`` are null
-                or left out where nobody is named, ``detection_id`` is the track's best face.
-            vectors: (N, 512) float32, one a track.
+            tracks: The columns ``TRACK_COLUMNS``. ``identity_id`` may be null, ``person_id`` and ``name`` may be null
+                or left out; ``detection_id`` is the track's best face.
+            vectors: (N, 512) float32, row i for track i.
         """
         require_vectors(vectors, tracks.num_rows)
         with self._transaction() as connection:
@@ -284,13 +199,13 @@ class VectorDatabase:
                     copy.write_row([ep_id, *map(row.get, TRACK_COLUMNS), model_digest, Vector(vector)])
 
     def remove_episode(self, ep_id: str) -> None:
-        """Forget an episode."""
+        """Delete an episode."""
         with self._transaction() as connection:
             _lock(connection, f"episode {ep_id}")
             connection.execute("delete from screenalytics.episode where ep_id = %s", [ep_id])
 
     def stored_episodes(self, show: str | None = None) -> dict[str, str]:
-        """The episodes, of one show or of all, and the model that made the vectors of each."""
+        """The stored episodes of one show or of all, each with the model that made its vectors."""
         with self._transaction() as connection:
             rows = connection.execute(
                 "select ep_id, model_digest from screenalytics.episode where show = coalesce(%s, show) order by ep_id",
@@ -307,17 +222,17 @@ class VectorDatabase:
         min_identity_sim: float,
         show: str | None = None,
     ) -> pa.Table:
-        """The tracks that resemble a face, of one show or of all: exact cosine similarity, computed in SQL.
+        """The tracks that resemble a face, by exact cosine similarity, computed in SQL.
 
-        A track is found by itself, or with its identity, whose tracks resemble the face on average: in the dark, or
-        half covered, a person is known by the company of better tracks.
+        A track is found by itself, or because the tracks of its identity resemble the face on average: so a person is
+        also found in tracks that are dark or half covered.
 
         Args:
             vector: (512,) float32.
-            model_digest: The embedder that made it; tracks of another one are not compared.
-            min_similarity: Least similarity of a track, or on average of the tracks of an identity.
-            min_identity_sim: Least similarity of a track that is found with its identity.
-            show: The show; without one, every episode.
+            model_digest: The embedder that made it; tracks of another embedder are not compared.
+            min_similarity: Least similarity of a track, or least mean similarity of the tracks of an identity.
+            min_identity_sim: Least similarity of a track that is found because of its identity.
+            show: Only the episodes of this show.
 
         Returns:
             In the schema ``TRACK_MATCHES``, by episode and time.
@@ -357,10 +272,5 @@ def _version_of_model(connection: psycopg.Connection, show: str, model_digest: s
 
 
 def _lock(connection: psycopg.Connection, name: str) -> None:
-    """One replacement of a thing at a time: a second one would not see the rows of the first, and add to them."""
+    """One replacement at a time: a concurrent one would not see the rows of the first, and add to them."""
     connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"screenalytics {name}"])
-
-
-def _configure(connection: psycopg.Connection) -> None:
-    register_vector(connection)
-    connection.commit()

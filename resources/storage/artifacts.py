@@ -1,4 +1,4 @@
-"""What an artifact is: its manifest, the artifact as it is read, and the artifact as it is written."""
+"""An artifact: its manifest, the published artifact for reading, and the staged one for writing."""
 
 import hashlib
 import json
@@ -20,13 +20,13 @@ from screenalytics_assets.core.documents.document import Document
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _JSONL_ROWS = 64
-"""Rows that are Python objects at a time; a track may hold hundreds of boxes."""
+"""Rows converted to Python objects at a time; one track may hold hundreds of boxes."""
 
 
 class PublishedFile(BaseModel):
-    """One file of an artifact, or a folder of many small ones; ``path`` is relative to the data root.
+    """One file of an artifact, or a bundle: a folder of many small files. ``path`` is relative to the data root.
 
-    The rows of a folder are its files, and its checksum is made of their names and checksums.
+    The rows of a bundle are its files, and its checksum is that of their names and checksums.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,18 +38,18 @@ class PublishedFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What was published, from what, and how.
+    """What was published, from which inputs, and how.
 
     Attributes:
         asset: Name of the asset.
         ep_id: The episode.
         fingerprint: Digest of everything that determines the content: inputs, configuration, code version.
-        content_digest: Digest of the files but for the JSONL twins; what downstream assets depend on.
+        content_digest: Digest of the files without the JSONL twins; what downstream assets depend on.
         code_version: Version of the stage's code.
         config: The configuration keys that the stage read.
         inputs: Content digest of each input asset.
         metrics: Figures of the run, for example ``runtime_s``.
-        files: What was written.
+        files: The files and bundles.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,18 +85,18 @@ class Artifact(ABC):
 
     @abstractmethod
     def path_below_root(self, relative: str) -> Path:
-        """A file on this machine, by its place below the data root; there as long as this object is."""
+        """The local path of a file, from its place below the data root; valid while this object lives."""
 
     @abstractmethod
     def files_below(self, folder: str) -> set[str]:
-        """The files that a folder below the data root holds, by their places below the data root."""
+        """The files in a folder, as places below the data root."""
 
     @abstractmethod
     def location(self, name: str) -> str:
-        """What people are shown for a file of this artifact: its path, or the URL of the object."""
+        """What users see for a file of this artifact: its path, or the URL of the object."""
 
     def path(self, name: str) -> Path:
-        """A file of this artifact on this machine, by its name in the contract."""
+        """The local path of a file of this artifact, from its name in the contract."""
         return self.path_below_root(self._place(name))
 
     def _place(self, name: str) -> str:
@@ -124,12 +124,12 @@ class Artifact(ABC):
             raise damaged(self.manifest, self.location(name), state) from error
 
     def array(self, name: str) -> NDArray[np.float32]:
-        """A NumPy file of numbers."""
+        """A NumPy file."""
         return np.load(self.path(name), allow_pickle=False)
 
 
 class StagedArtifact:
-    """An artifact that is being written; nothing of it is visible yet."""
+    """An artifact that is being written; readers do not see it yet."""
 
     def __init__(self, folder: Path, asset: str, ep_id: str, *, write_jsonl: bool) -> None:
         self.asset = asset
@@ -140,28 +140,28 @@ class StagedArtifact:
         self._bundles: set[str] = set()
 
     def path(self, name: str) -> Path:
-        """Where to write a file of this artifact, by its name in the contract."""
+        """Where to write a file of this artifact, from its name in the contract."""
         return self.path_below_root(file_path(self.ep_id, name, self.asset))
 
     def path_below_root(self, relative: str) -> Path:
-        """Where to write a file whose place below the data root is known."""
+        """Where to write a file, from its place below the data root."""
         target = self._folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
     def bundle(self, relative: str) -> Path:
-        """A folder for many small files, published and accounted for as one."""
+        """A folder for many small files that the manifest lists as one."""
         self._bundles.add(relative)
         target = self._folder / relative
         target.mkdir(parents=True, exist_ok=True)
         return target
 
     def count_rows(self, name: str, rows: int) -> None:
-        """How many rows a file has, for the manifest."""
+        """Set how many rows a file has, for the manifest."""
         self._rows[file_path(self.ep_id, name, self.asset)] = rows
 
     def write_table(self, stem: str, table: pa.Table) -> None:
-        """A table as Parquet and, unless switched off, the same rows as JSON lines."""
+        """Write a table as Parquet and, unless switched off, the same rows as JSON lines."""
         name = f"{stem}.parquet"
         pq.write_table(table, self.path(name), compression="zstd")
         self.count_rows(name, table.num_rows)
@@ -173,21 +173,21 @@ class StagedArtifact:
             self.count_rows(twin, table.num_rows)
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> None:
-        """A JSON document, readable by people."""
+        """Write a JSON document, indented."""
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         self.path(name).write_text(text + "\n", encoding="utf-8")
 
     def write_document(self, name: str, document: Document) -> None:
-        """A typed document as JSON."""
+        """Write a typed document as JSON."""
         self.write_json(name, document.to_dict())
 
     def write_array(self, name: str, array: NDArray[np.float32]) -> None:
-        """An array of numbers as a NumPy file."""
+        """Write an array as a NumPy file."""
         np.save(self.path(name), array, allow_pickle=False)
         self.count_rows(name, len(array))
 
     def files(self) -> list[PublishedFile]:
-        """What was written so far, in the order of the paths."""
+        """The files and bundles so far, sorted by path."""
         bundles = [self._folder / relative for relative in self._bundles]
         single = (path for path in self._folder.rglob("*") if path.is_file())
         found = [path for path in single if not any(path.is_relative_to(bundle) for bundle in bundles)]
@@ -205,7 +205,7 @@ class StagedArtifact:
 
 
 def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
-    """The error about a file that is not as its manifest says."""
+    """The error about a file that does not match its manifest."""
     return ArtifactError(
         f"{manifest.asset} of {manifest.ep_id} is damaged: {location} {state}; "
         f"run: screenalytics run --ep-id {manifest.ep_id} --select {manifest.asset} --force"
@@ -219,14 +219,14 @@ def sha256_of(path: Path) -> str:
 
 
 def checksum_of(path: Path) -> str:
-    """SHA-256 of a file; of a folder, the digest of the names and checksums of its files."""
+    """SHA-256 of a file; for a folder, the digest of the names and checksums of its files."""
     if not path.is_dir():
         return sha256_of(path)
     return digest_of({member.relative_to(path).as_posix(): sha256_of(member) for member in files_below(path)})
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file of a folder and its folders, in the order of the paths."""
+    """Every file below a folder, sorted by path."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

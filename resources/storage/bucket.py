@@ -4,6 +4,7 @@ import hashlib
 import mimetypes
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -246,3 +247,9 @@ def _described(key: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     """What is stored with an object: our own figures, and the type by which a browser shows it."""
     kind, _ = mimetypes.guess_type(key)
     return {"Metadata": dict(metadata or {}), "ContentType": kind or "application/octet-stream"}
+
+
+@lru_cache
+def bucket_of(url: str) -> Bucket:
+    """A bucket and its connections, one for the process; it keeps the credentials of its first use."""
+    return Bucket(url)

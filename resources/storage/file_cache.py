@@ -5,6 +5,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from functools import lru_cache
 from glob import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +14,10 @@ from filelock import FileLock, Timeout
 
 from resources.storage.artifacts import sha256_of
 from resources.system.locks import file_lock, locked
-from screenalytics_assets.core.common.errors import ArtifactError, StorageError
+from resources.system.paths import cache_dir
+from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, StorageError
 
+DEFAULT_LIMIT_GB = 20.0
 _PART = ".part"
 
 
@@ -179,3 +182,34 @@ def _download_verified(name: str, part: Path, size: int, sha256: str | None, dow
             return
     problem = f"{found} bytes instead of {size}" if found != size else f"another SHA-256 than {sha256}"
     raise ArtifactError(f"{name} was downloaded with {problem}")
+
+
+def local_folder() -> Path:
+    """``SCREENALYTICS_S3_CACHE_DIR``, or a folder of the cache: copies of objects, and what is being written."""
+    return Path(os.environ.get("SCREENALYTICS_S3_CACHE_DIR") or cache_dir() / "s3")
+
+
+def local_cache() -> FileCache:
+    """The copies of objects on this machine, one cache for all buckets."""
+    return _cache(local_folder() / "objects", cache_limit_bytes())
+
+
+@lru_cache
+def _cache(folder: Path, limit_bytes: int) -> FileCache:
+    return FileCache(folder, limit_bytes)
+
+
+def cache_limit_bytes() -> int:
+    """``SCREENALYTICS_S3_CACHE_GB`` in bytes.
+
+    Raises:
+        ConfigurationError: It is not a number above 0.
+    """
+    text = os.environ.get("SCREENALYTICS_S3_CACHE_GB") or str(DEFAULT_LIMIT_GB)
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = 0.0
+    if not 0 < gigabytes < float("inf"):
+        raise ConfigurationError(f"SCREENALYTICS_S3_CACHE_GB is {text}: expected a number of gigabytes above 0")
+    return int(gigabytes * 1e9)

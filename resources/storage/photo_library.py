@@ -23,7 +23,7 @@ def _in_folder(folder: Path) -> list[Photo]:
 
 def _in_bucket(url: str) -> list[Photo]:
     # Only whoever has a bucket needs the packages for it.
-    from resources.storage.s3_store import bucket_of
+    from resources.storage.bucket import bucket_of
 
     bucket = bucket_of(url)
     paths = sorted(PurePosixPath(stored.key) for stored in bucket.list(""))

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.storage.store import Artifact, ArtifactStore, LocalArtifactStore, Manifest
+from resources.storage.artifacts import Artifact, Manifest
+from resources.storage.local_store import LocalArtifactStore
+from resources.storage.store import ArtifactStore
 
 
 class PreviewStore(LocalArtifactStore):

@@ -5,25 +5,21 @@ there is none, after a look that every object is still the one that was uploaded
 with the SHA-256 of its manifest.
 """
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
 from resources.storage.artifacts import Artifact, Manifest, PublishedFile, StagedArtifact, damaged, files_below
-from resources.storage.bucket import Bucket, NoObjectError, StoredObject
-from resources.storage.file_cache import CachedFile, FileCache
+from resources.storage.bucket import Bucket, NoObjectError, StoredObject, bucket_of
+from resources.storage.file_cache import CachedFile, FileCache, local_cache, local_folder
 from resources.storage.store import ArtifactStore, stale_paths
-from resources.system.paths import cache_dir
-from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, StorageError
+from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 from screenalytics_assets.core.common.layout import ARTIFACTS, manifest_path, object_key
 from screenalytics_assets.core.config.keys import digest_of
 
-DEFAULT_CACHE_GB = 20.0
 # botocore keeps ten connections open.
 _THREADS = 8
 CHECKSUM = "sha256"
@@ -31,22 +27,6 @@ CHECKSUM = "sha256"
 _SEAL = "seal"
 """Metadata of a manifest: a digest of its checksums and of the tags of its objects."""
 _PUBLISH_ATTEMPTS = 3
-
-
-def cache_limit_bytes() -> int:
-    """``SCREENALYTICS_S3_CACHE_GB`` in bytes.
-
-    Raises:
-        ConfigurationError: It is no number above 0.
-    """
-    text = os.environ.get("SCREENALYTICS_S3_CACHE_GB") or str(DEFAULT_CACHE_GB)
-    try:
-        gigabytes = float(text)
-    except ValueError:
-        gigabytes = 0.0
-    if not 0 < gigabytes < float("inf"):
-        raise ConfigurationError(f"SCREENALYTICS_S3_CACHE_GB is {text}: expected a number of gigabytes above 0")
-    return int(gigabytes * 1e9)
 
 
 class S3Artifact(Artifact):
@@ -281,27 +261,6 @@ def _seal(manifest: Manifest, stored: Mapping[str, StoredObject]) -> str:
     )
 
 
-@lru_cache
-def _cache(folder: Path, limit_bytes: int) -> FileCache:
-    return FileCache(folder, limit_bytes)
-
-
-def local_folder() -> Path:
-    """``SCREENALYTICS_S3_CACHE_DIR``, or a folder of the cache: copies of objects, and what is being written."""
-    return Path(os.environ.get("SCREENALYTICS_S3_CACHE_DIR") or cache_dir() / "s3")
-
-
-def local_copies() -> FileCache:
-    """The copies on this machine, one cache for all buckets."""
-    return _cache(local_folder() / "objects", cache_limit_bytes())
-
-
-@lru_cache
-def bucket_of(url: str) -> Bucket:
-    """A bucket and its connections, once a process; credentials are those of the first use."""
-    return Bucket(url)
-
-
 def artifacts_in_bucket(url: str) -> S3ArtifactStore:
     """The store of a data root ``s3://bucket/prefix``."""
-    return S3ArtifactStore(bucket_of(url), local_copies(), local_folder() / "staging")
+    return S3ArtifactStore(bucket_of(url), local_cache(), local_folder() / "staging")

@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from resources.storage.artifacts import sha256_of
-from resources.storage.bucket import Bucket, StoredObject
-from resources.storage.file_cache import CachedFile, FileCache
-from resources.storage.s3_store import CHECKSUM, bucket_of, local_copies, local_folder
+from resources.storage.bucket import Bucket, StoredObject, bucket_of
+from resources.storage.file_cache import CachedFile, FileCache, local_cache, local_folder
+from resources.storage.s3_store import CHECKSUM
 from resources.storage.videos import VideoPlace
 from screenalytics_assets.core.common.errors import ArtifactError, VideoError
 from screenalytics_assets.core.common.layout import object_key, video_dir
@@ -88,4 +88,4 @@ def _key(ep_id: str, name: str) -> str:
 
 def videos_in_bucket(url: str) -> S3Videos:
     """The videos of a data root ``s3://bucket/prefix``."""
-    return S3Videos(bucket_of(url), local_copies(), local_folder() / "staging")
+    return S3Videos(bucket_of(url), local_cache(), local_folder() / "staging")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from resources.storage.store import Artifact, ArtifactStore
+from resources.storage.artifacts import Artifact
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.checks.episode_check import integrity_check
 from screenalytics_assets.core.common import schemas

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.configuration.run_settings import RunSettings
-from resources.database.opening import open_database
+from resources.database.access import open_database
 from resources.models.photo_analysis import PhotoAnalyser
 from resources.storage.crop_file import read_crops
 from resources.storage.store import ArtifactStore

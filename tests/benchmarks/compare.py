@@ -22,7 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.services.demo import render_demo_episode
 from screenalytics_assets.services.scoring import read_truth, score_published

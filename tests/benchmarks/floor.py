@@ -32,8 +32,9 @@ from resources.models.detector import load_detector
 from resources.models.embedder import BATCH_SIZE, load_embedder
 from resources.models.onnx_session import default_threads
 from resources.settings import SettingsResource
+from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import decode_jpeg, read_crops
-from resources.storage.store import Artifact, LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from resources.storage.video_decoder import probe_video, read_frames
 from resources.system.paths import data_root
 from screenalytics_assets.artifact import require_artifact

@@ -23,11 +23,12 @@ from insightface.data import get_image
 from numpy.typing import NDArray
 
 from resources.configuration.run_settings import RunSettings
-from resources.database.opening import open_database
+from resources.database.access import open_database
 from resources.models.embed_crops import embed_crops
 from resources.models.embedder import load_embedder
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import CropWriter
-from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.artifact import Compute, Stage, run_stage
 from screenalytics_assets.assets.detect import detections as detections_asset
 from screenalytics_assets.assets.detect import episode_video as video_asset

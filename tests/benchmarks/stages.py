@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 import numpy as np
 
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.services.runs import asset_names
 from tests.benchmarks.measure import Measured, Sample

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from pgvector.psycopg import register_vector
 
 from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.database.queries import SIMILARITIES_SQL, load_query
 from resources.database.vector_database import VectorDatabase
-from resources.database.vector_queries import SIMILARITIES_SQL, load_query
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from tests.benchmarks.labelled import print_table
 

@@ -21,7 +21,7 @@ from playwright.sync_api import expect
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.models.packs import ModelPack
-from resources.storage.store import sha256_of
+from resources.storage.artifacts import sha256_of
 from resources.system.paths import project_dir
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.season_config import season_named

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from resources.models.packs import ModelPack, load_pack
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.services.instance import open_instance
 from screenalytics_assets.services.runs import run_episode

@@ -14,7 +14,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.artifacts import Artifact
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from resources.vectors import VectorDatabaseResource
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.definitions import defs

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from tests.ml.conftest import EP_ID
 from tests.ml.stage_runs import copy_of, published, run_asset
 

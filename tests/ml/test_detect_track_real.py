@@ -1,6 +1,6 @@
 """Detection and tracking with real weights on rendered footage, within the bounds of the acceptance table."""
 
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from tests.ml.conftest import EP_ID
 from tests.ml.stage_runs import published
 

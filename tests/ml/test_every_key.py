@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from resources.models.detector import load_detector
 from resources.models.embedder import load_embedder
 from resources.models.packs import ModelPack
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.common.arrow import boxes_of, column_of
 from screenalytics_assets.core.config.keys import section_of_key

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
 from screenalytics_assets.core.config.people_keys import FacesSettings

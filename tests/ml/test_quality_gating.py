@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from resources.configuration.run_settings import resolve_settings
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.config.people_keys import FacesSettings
 from screenalytics_assets.core.detection.pose import head_pose_deg

@@ -5,7 +5,7 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-from resources.storage.store import sha256_of
+from resources.storage.artifacts import sha256_of
 from tests.object_store import TIMED
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "screenalytics"

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from resources.storage.store import Artifact, LocalArtifactStore, sha256_of
+from resources.storage.artifacts import Artifact, sha256_of
+from resources.storage.local_store import LocalArtifactStore
 from resources.system.paths import config_dir
 from screenalytics_assets.core.common.schemas import FACES
 from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth

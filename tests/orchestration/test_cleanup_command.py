@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resources.models.packs import ModelPack
-from resources.storage.store import sha256_of
+from resources.storage.artifacts import sha256_of
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.orchestration.command_line import Cli
 

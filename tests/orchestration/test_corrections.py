@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.database.access import open_database
 from resources.database.embedded_postgres import EmbeddedPostgres
-from resources.database.opening import open_database
-from resources.storage.store import Artifact
+from resources.storage.artifacts import Artifact
 from resources.system.paths import data_root
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces

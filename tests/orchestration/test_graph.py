@@ -17,7 +17,8 @@ from rich.console import Console
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.models.packs import ModelPack
-from resources.storage.store import LocalArtifactStore, sha256_of
+from resources.storage.artifacts import sha256_of
+from resources.storage.local_store import LocalArtifactStore
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.cli.episode.run import tell
 from screenalytics_assets.core.common.schemas import SHOTS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.documents.document import Document
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds

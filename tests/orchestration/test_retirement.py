@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.database.opening import open_database
+from resources.database.access import open_database
 from resources.models.packs import ModelPack
 from resources.storage.store import ArtifactStore
 from resources.system.paths import data_root

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.storage.store import Artifact, ArtifactStore
+from resources.storage.artifacts import Artifact
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.metadata import MAX_PICTURE_BYTES

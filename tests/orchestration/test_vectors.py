@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.database.opening import open_database
+from resources.database.access import open_database
 from resources.models.packs import ModelPack
 from resources.storage.crop_file import decode_jpeg, read_crops
 from resources.storage.store import ArtifactStore

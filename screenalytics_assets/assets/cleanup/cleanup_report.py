@@ -8,8 +8,8 @@ import dagster as dg
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import limits_of
 from resources.settings import SettingsResource
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import read_crops
-from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.cleaned import LAST_PHASE, final_identities
 from screenalytics_assets.core.quality.cleanup_comparison import (

@@ -12,7 +12,7 @@ from resources.models.configured import configured_embedder
 from resources.models.embed_crops import embed_crops
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.assets.cleanup.split_tracks import vectors_there_are
 from screenalytics_assets.assets.detect.faces import describe as describe_faces

@@ -9,7 +9,7 @@ import pyarrow as pa
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.tracking.appearance_split import SplitLimits

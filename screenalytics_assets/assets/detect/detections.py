@@ -12,8 +12,8 @@ from resources.configuration.acceptance_limits import limits_of
 from resources.models.configured import configured_detector, model_threads
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import CropWriter, read_crops
-from resources.storage.store import Artifact, StagedArtifact
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import Stage, in_metrics, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of

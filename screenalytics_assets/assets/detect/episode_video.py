@@ -9,7 +9,8 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
+from resources.storage.store import ArtifactStore
 from resources.storage.video_decoder import probe_video
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import Stage, StageContext, run_stage, translate_errors

@@ -13,7 +13,7 @@ from resources.models.configured import configured_embedder
 from resources.models.embed_crops import embed_crops
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, in_metrics, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.layout import crops_dir

@@ -16,7 +16,7 @@ from resources.models.configured import configured_embedder
 from resources.models.embed_crops import embed_detections, face_patches
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
+from resources.storage.store import ArtifactStore
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.episode_ids import show_of

@@ -7,8 +7,9 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import read_crops
-from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks

@@ -8,8 +8,8 @@ import dagster as dg
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import load_acceptance
 from resources.settings import SettingsResource
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import read_crops
-from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.layout import SHEET
 from screenalytics_assets.core.config.keys import digest_of

@@ -7,7 +7,7 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.screen_time.episode import Sightings, link_similarities, screen_time_csv
 from screenalytics_assets.core.screen_time.episode import screen_time as screen_time_of

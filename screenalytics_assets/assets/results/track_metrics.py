@@ -7,8 +7,8 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import decode_jpeg, read_crops
-from resources.storage.store import Artifact, StagedArtifact
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.config.keys import flatten

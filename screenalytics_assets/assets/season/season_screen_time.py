@@ -7,7 +7,8 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.episode_ids import is_ep_id, parse_season, season_of
 from screenalytics_assets.core.common.errors import ArtifactError

@@ -13,9 +13,10 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
 from resources.photos import PhotoLibraryResource
 from resources.settings import SettingsResource
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import CropWriter, read_crops
 from resources.storage.photo_library import Photo
-from resources.storage.store import Artifact, ArtifactStore, StagedArtifact
+from resources.storage.store import ArtifactStore
 from resources.vectors import VectorDatabaseResource
 from screenalytics_assets.artifact import Stage, run_stage, translate_errors
 from screenalytics_assets.core.common.episode_ids import parse_show

@@ -167,7 +167,8 @@ def open_inbox(settings: InboxSettings | None = None) -> Inbox:
 
 def _inbox_in_bucket(url: str) -> BucketInbox:
     # Only whoever has a bucket needs the packages for it.
-    from resources.storage.s3_store import bucket_of, local_folder
+    from resources.storage.bucket import bucket_of
+    from resources.storage.file_cache import local_folder
 
     return BucketInbox(bucket_of(url), local_folder() / "staging")
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from resources.database.opening import is_database_made, open_database
+from resources.database.access import database_exists, open_database
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.automation.inbox.inbox import Inbox
 from screenalytics_assets.automation.retention.tombstones import Retirement, write_tombstone
@@ -64,13 +64,13 @@ def vectors_store() -> EpisodeStore:
     """
 
     def find(ep_id: str) -> list[str]:
-        if not is_database_made():
+        if not database_exists():
             return []
         with open_database() as database:
             return [] if database.episode_digest(ep_id) is None else [f"tracks of {ep_id} in {database.place}"]
 
     def purge(ep_id: str) -> None:
-        if is_database_made():
+        if database_exists():
             with open_database() as database:
                 database.remove_episode(ep_id)
 

@@ -16,7 +16,8 @@ from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as CheckStatus
 
 from resources.configuration.run_settings import RunSettings
-from resources.storage.store import ArtifactStore, Manifest
+from resources.storage.artifacts import Manifest
+from resources.storage.store import ArtifactStore
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.backfills import episode_assets
 from screenalytics_assets.automation.seasons.season_config import What

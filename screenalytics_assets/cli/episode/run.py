@@ -78,12 +78,12 @@ def execute(
 ) -> bool:
     """Materialize and tell how it went; whether everything passed."""
     from resources.artifact_store import ArtifactStoreResource
-    from resources.database.opening import database_prepared_in_background
+    from resources.database.access import database_made_in_background
     from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.runs import run_episode
 
-    with database_prepared_in_background() if not select or _STORES in select else nullcontext():
+    with database_made_in_background() if not select or _STORES in select else nullcontext():
         with gc_paused():  # the instance imports its storage
             instance = open_instance()
         outcome = run_episode(

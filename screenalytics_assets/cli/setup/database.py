@@ -14,7 +14,7 @@ def database() -> None:
 @database_app.command()
 def upgrade() -> None:
     """Bring the tables of an older version to this one; older versions of screenalytics cannot use them any more."""
-    from resources.database.opening import open_database
+    from resources.database.access import open_database
 
     with open_database(may_upgrade=True) as opened:
         Console().print(f"{opened.place} is of this version", soft_wrap=True, highlight=False)

@@ -251,7 +251,7 @@ def _local_root() -> tuple[Path, str]:
     root = data_location()
     if not is_bucket(root):
         return Path(root), "SCREENALYTICS_DATA_ROOT"
-    from resources.storage.s3_store import local_folder
+    from resources.storage.file_cache import local_folder
 
     return local_folder(), "SCREENALYTICS_S3_CACHE_DIR"
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import CropWriter
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError
 from screenalytics_assets.core.config.people_keys import FacesSettings

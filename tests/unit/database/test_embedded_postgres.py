@@ -17,9 +17,9 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from resources.database import postgres_server, vector_database
+from resources.database import connection, postgres_server
+from resources.database.access import database_made_in_background
 from resources.database.embedded_postgres import EmbeddedPostgres
-from resources.database.opening import database_prepared_in_background
 from resources.database.vector_database import VectorDatabase
 from resources.progress import ProgressResource
 from resources.system.paths import embedded_database_dir, project_dir
@@ -147,7 +147,7 @@ def test_a_process_that_is_killed_in_a_transaction_leaves_what_was_there_and_no_
 def test_a_server_that_is_killed_is_told_and_the_next_one_has_everything_that_was_stored(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vector_database, "CONNECT_TIMEOUT_S", 1)
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 1)
     finish(start("show-s01e01", "x"))
     with VectorDatabase() as database:
         postmaster = int((made / "postgres" / "postmaster.pid").read_text().split()[0])
@@ -183,18 +183,18 @@ def test_a_server_whose_making_was_interrupted_is_made_again(folder: Path) -> No
 
 
 def test_files_that_were_made_ahead_have_no_running_server_and_are_taken_by_the_first_who_opens(folder: Path) -> None:
-    with database_prepared_in_background():
+    with database_made_in_background():
         pass
     assert servers(folder) == []
     made_s = (folder / "postgres" / "PG_VERSION").stat().st_mtime_ns
-    with database_prepared_in_background(), VectorDatabase() as database:
+    with database_made_in_background(), VectorDatabase() as database:
         assert tracks_of(database) == {}
     assert (folder / "postgres" / "PG_VERSION").stat().st_mtime_ns == made_s
 
 
 def test_a_database_that_is_named_has_no_files_made_ahead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://somewhere/else")
-    with database_prepared_in_background():
+    with database_made_in_background():
         pass
     assert not folder.exists()
 
@@ -206,7 +206,7 @@ def test_files_that_cannot_be_made_ahead_are_told_to_who_asks_for_the_database(
         raise subprocess.CalledProcessError(1, "initdb")
 
     monkeypatch.setattr(postgres_server.server_package(), "pgexec", broken)
-    with database_prepared_in_background():
+    with database_made_in_background():
         pass
     assert not (folder / "postgres").exists()
     with pytest.raises(DatabaseError, match=r"does not start: .*initdb"):

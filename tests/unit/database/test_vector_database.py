@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from psycopg.sql import SQL, Identifier
 
-from resources.database.database_schema import known_migrations, migrate
 from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.database.schema import known_migrations, migrate
 from resources.database.vector_database import VectorDatabase
 from screenalytics_assets.core.common.errors import DatabaseError
 
@@ -177,7 +177,7 @@ def test_a_schema_of_somebody_else_is_refused_and_left_alone(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("create schema screenalytics")
         connection.execute("create table screenalytics.facebank (mine integer)")
-    with pytest.raises(DatabaseError, match="do not tell their version"):
+    with pytest.raises(DatabaseError, match="do not say their version"):
         VectorDatabase(url, may_upgrade=True)
     assert count(url, "facebank") == 0
 
@@ -185,7 +185,7 @@ def test_a_schema_of_somebody_else_is_refused_and_left_alone(url: str) -> None:
 def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first, *_ = known_migrations()
     broken = first._replace(number=2, name="0002_broken.sql", sql="create table screenalytics.half (); select 1 / 0")
-    monkeypatch.setattr("resources.database.database_schema.known_migrations", lambda: [first, broken])
+    monkeypatch.setattr("resources.database.schema.known_migrations", lambda: [first, broken])
     with pytest.raises(psycopg.Error):
         VectorDatabase(url)
     with psycopg.connect(url) as connection:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from resources.models.embed_crops import embed_crops, embed_detections, face_patches
 from resources.storage.crop_file import CropWriter
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from tests.unit.builders import EP_ID, faces_table
 
 COUNT = 150

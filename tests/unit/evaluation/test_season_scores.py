@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.services.scoring import score_season

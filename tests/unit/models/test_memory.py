@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from resources.settings import SettingsResource
 from screenalytics_assets.artifact import Stage, run_stage
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.bucket import Bucket
 from resources.storage.file_cache import FileCache
+from resources.storage.local_store import LocalArtifactStore
 from resources.storage.s3_store import S3ArtifactStore
-from resources.storage.store import Artifact, ArtifactStore, LocalArtifactStore, StagedArtifact
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.layout import crop_path, crops_dir, object_key
 from tests.object_store import BucketPlace
 from tests.unit.builders import EP_ID, faces_table, people

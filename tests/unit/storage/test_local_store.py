@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.storage.store import LocalArtifactStore
+from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.errors import ConfigurationError
 from tests.unit.builders import EP_ID

@@ -10,8 +10,8 @@ from botocore.awsrequest import AWSResponse
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.storage.bucket import MULTIPART_BYTES, Bucket
-from resources.storage.file_cache import FileCache
-from resources.storage.s3_store import S3ArtifactStore, cache_limit_bytes
+from resources.storage.file_cache import FileCache, cache_limit_bytes
+from resources.storage.s3_store import S3ArtifactStore
 from screenalytics_assets.artifact import RETRIES, RETRY_DELAY_S, retries_disabled, translate_errors
 from screenalytics_assets.core.common.errors import (
     ArtifactError,

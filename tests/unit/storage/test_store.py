@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from resources.storage.store import ArtifactStore, checksum_of
+from resources.storage.artifacts import checksum_of
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 from screenalytics_assets.core.common.layout import crop_path, crops_dir, file_path, manifest_path, video_dir
 from screenalytics_assets.core.documents.identities import TrackIds

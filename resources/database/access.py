@@ -1,4 +1,4 @@
-"""The vector database as a resource of a run; its driver is imported when it is asked for."""
+"""Opens the vector database. Its driver is imported only then."""
 
 import logging
 import os
@@ -15,35 +15,34 @@ if TYPE_CHECKING:
 
 
 def open_database(url: str | None = None, *, may_upgrade: bool = False) -> "VectorDatabase":
-    """The database of the vectors; close it, or use it as a context.
+    """Open the vector database; close it, or use it as a context.
 
     Args:
         url: A PostgreSQL server; empty takes ``SCREENALYTICS_DATABASE_URL``, or the embedded server below the data
             root.
-        may_upgrade: Also change the tables of an older version on a server that was named.
+        may_upgrade: Also change tables of an older version on a server that is named by a URL.
 
     Raises:
-        DatabaseError: It is away, or of another version.
+        DatabaseError: It does not answer, or is of another version.
     """
     from resources.database.vector_database import VectorDatabase
 
     return VectorDatabase(url or os.environ.get("SCREENALYTICS_DATABASE_URL") or None, may_upgrade=may_upgrade)
 
 
-def is_database_made() -> bool:
-    """Whether there is a database to look into: one is named, or the embedded one was used before."""
+def database_exists() -> bool:
+    """Whether there is a database to read: a URL names one, or the embedded one was used before."""
     return bool(os.environ.get("SCREENALYTICS_DATABASE_URL")) or (embedded_database_dir() / "postgres").exists()
 
 
 @contextmanager
-def database_prepared_in_background() -> Iterator[None]:
-    """Meanwhile, the files of the embedded database are made, unless there is a database.
+def database_made_in_background() -> Iterator[None]:
+    """Make the files of the embedded database in the background, unless there is a database.
 
-    They take half a second of one core, which nothing else uses while a run starts. No server is started yet, which
-    somebody would have to stop if this process were killed. What goes wrong is told to who asks for the database,
-    where it is tried again.
+    This takes half a second on a core that is idle while a run starts. The server is not started: if this process were
+    killed, it would keep running. An error is only logged; opening the database tries again and raises it.
     """
-    if is_database_made():
+    if database_exists():
         yield
         return
     maker = threading.Thread(target=_make_database, name="database")

@@ -1,4 +1,4 @@
-"""What the database of the vectors is asked: statements, and the tables of the answers."""
+"""The queries of the vector database, and the schemas of their results."""
 
 import numpy as np
 import psycopg
@@ -9,7 +9,7 @@ from pgvector import Vector
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 
 _WORK_MEM_MB = 256
-"""A bound, not a reservation: PostgreSQL's own 4 MB hold 2,000 photos, and more would go through files."""
+"""A limit, not a reservation: PostgreSQL's default of 4 MB holds 2,000 photos; more would go through files."""
 
 PHOTO_SIMILARITIES = pa.schema(
     [
@@ -49,11 +49,11 @@ select (
 from track
 order by track.position
 """
-"""Every vector of the temporary table ``query`` with every photo of a show: the exact cosine similarity.
+"""The exact cosine similarity of each vector in the temporary table ``query`` to each photo of a show.
 
-One row a vector, its similarities as big-endian floats: millions of rows of their own would take most of the time.
-The photos are chosen, sorted and normalized once; then each pair costs an inner product and no more, about half of what
-choosing and sorting them for each vector took.
+One row per vector, its similarities as big-endian floats: one row per pair would be millions of rows and take most of
+the time. The photos are selected, sorted and normalised once, so that a pair costs one inner product. Selecting and
+sorting them for each vector took about twice as long.
 """
 
 
@@ -72,7 +72,7 @@ where similarity >= %(min_similarity)s
     or (identity_similarity >= %(min_similarity)s and similarity >= %(min_identity_sim)s)
 order by ep_id, start_s, track_id
 """
-"""The tracks of every episode, or of a show's, that resemble one vector by themselves or as part of their identity."""
+"""The tracks that resemble a vector, by themselves or because of their identity; in all episodes or a show's."""
 
 TRACK_COLUMNS = {
     "track_id": "text",
@@ -83,11 +83,11 @@ TRACK_COLUMNS = {
     "end_s": "float8",
     "detection_id": "text",
 }
-"""What is stored of a track beside its vector, and as which type of PostgreSQL."""
+"""The columns of a track besides its vector, with their PostgreSQL types."""
 
 
 def load_query(connection: psycopg.Connection, vectors: NDArray[np.float32]) -> None:
-    """Make the temporary table ``query`` (position, vector) of this transaction, which gets the memory to search."""
+    """Make the temporary table ``query`` (position, vector), and raise the memory limit of this transaction."""
     connection.execute(f"set local work_mem = '{_WORK_MEM_MB}MB'")
     connection.execute(
         f"create temporary table query (position integer, vector vector({EMBEDDING_DIMENSION}) storage plain) "
@@ -100,6 +100,6 @@ def load_query(connection: psycopg.Connection, vectors: NDArray[np.float32]) -> 
 
 
 def require_vectors(vectors: NDArray[np.float32], count: int) -> None:
-    """Refuse what is not one vector a row, (count, 512)."""
+    """Raise unless the vectors are (count, 512)."""
     if vectors.shape != (count, EMBEDDING_DIMENSION):
         raise ValueError(f"expected vectors ({count}, {EMBEDDING_DIMENSION}), found {vectors.shape}")

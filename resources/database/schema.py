@@ -10,11 +10,11 @@ from screenalytics_assets.core.common.errors import DatabaseError
 
 SCHEMA = "screenalytics"
 _LOCK_KEY = 7_266_330_148
-"""Of the advisory lock under which the tables are changed; any number that nobody else takes."""
+"""The advisory lock under which tables are changed; any number that no other program uses."""
 
 
 class Migration(NamedTuple):
-    """A numbered file: what to run, and its checksum."""
+    """A numbered SQL file."""
 
     number: int
     name: str
@@ -27,26 +27,25 @@ class Migration(NamedTuple):
 
 
 def known_migrations() -> list[Migration]:
-    """The files below ``resources/database/migrations``, by their number."""
+    """The files in ``resources/database/migrations``, sorted by number."""
     folder = files("resources.database") / "migrations"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return [Migration(int(name.split("_")[0]), name, (folder / name).read_text(encoding="utf-8")) for name in names]
 
 
 def migrate(connection: psycopg.Connection, *, may_upgrade: bool) -> list[str]:
-    """Bring the tables to this version, in one transaction: all of it or nothing.
+    """Bring the tables to this version, in one transaction.
 
     Args:
         connection: In autocommit mode.
-        may_upgrade: Also change tables that are there already, of an older version; empty databases are always
-            filled.
+        may_upgrade: Also change existing tables of an older version; in an empty database, they are always created.
 
     Returns:
-        Names of the migrations that were applied.
+        The names of the applied migrations.
 
     Raises:
-        DatabaseError: The tables are of a newer version, or of an older one that may not be changed, or not ours,
-            or the rights or the extension pgvector are missing.
+        DatabaseError: The tables are of a newer version, of an older one that may not be changed, or not ours; or
+            permissions or the extension pgvector are missing.
     """
     try:
         with connection.transaction():
@@ -98,7 +97,7 @@ def _applied(connection: psycopg.Connection) -> list[tuple[int, str, str]]:
         return connection.execute(f"select number, name, sha256 from {SCHEMA}.migration order by number").fetchall()  # noqa: S608
     if tables:
         raise DatabaseError(
-            f"the database has a schema {SCHEMA} with tables that do not tell their version: use another database, or "
+            f"the database has a schema {SCHEMA} with tables that do not say their version: use another database, or "
             "move that schema away. Nothing was changed"
         )
     return []

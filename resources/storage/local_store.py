@@ -1,0 +1,162 @@
+"""Artifacts in a folder.
+
+Files are flushed and moved to their places one by one, the manifest last. Two runs that publish the same artifact take
+turns.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from resources.storage.artifacts import Artifact, Manifest, StagedArtifact, checksum_of, damaged, files_below
+from resources.storage.store import ArtifactStore, remove_if_empty, stale_paths
+from resources.system.locks import locked
+from screenalytics_assets.core.common.layout import manifest_path
+
+
+class LocalArtifact(Artifact):
+    """A published asset below a folder."""
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        super().__init__(manifest)
+        self.root = root
+
+    def path_below_root(self, relative: str) -> Path:
+        """The path of a file, from its place below the data root."""
+        return self.root / relative
+
+    def files_below(self, folder: str) -> set[str]:
+        """The files in a folder, as places below the data root."""
+        return {path.relative_to(self.root).as_posix() for path in files_below(self.root / folder)}
+
+    def location(self, name: str) -> str:
+        """The path of a file of this artifact."""
+        return str(self.path(name))
+
+
+class LocalArtifactStore(ArtifactStore):
+    """Artifacts below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def location(self, relative: str) -> str:
+        """The path of a place below the data root."""
+        return str(self.root / relative)
+
+    def manifest(self, asset: str, ep_id: str) -> Manifest | None:
+        """The manifest of an asset; None if it was not published, or by a version with another manifest."""
+        try:
+            return Manifest.model_validate_json((self.root / manifest_path(asset, ep_id)).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def open(self, asset: str, ep_id: str) -> Artifact | None:
+        """A published asset for reading; None if it was not published.
+
+        Raises:
+            ArtifactError: Files of the asset are missing or have another size than the manifest says.
+        """
+        manifest = self.manifest(asset, ep_id)
+        if manifest is None:
+            return None
+        for file in manifest.files:
+            path = self.root / file.path
+            if path.is_dir():
+                continue
+            found = path.stat().st_size if path.exists() else None
+            if found != file.bytes:
+                state = "is missing" if found is None else f"has {found} bytes instead of {file.bytes}"
+                raise damaged(manifest, str(path), state)
+        return self.artifact(manifest)
+
+    def artifact(self, manifest: Manifest) -> Artifact:
+        """The artifact of a manifest of this store, for reading; its files are not checked."""
+        return LocalArtifact(self.root, manifest)
+
+    def is_intact(self, manifest: Manifest) -> bool:
+        """Whether every file of the artifact exists and has the checksum in the manifest."""
+        return all(
+            (path := self.root / file.path).exists() and checksum_of(path) == file.sha256 for file in manifest.files
+        )
+
+    @property
+    def _workspace(self) -> Path:
+        return self.root / ".staging"
+
+    def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
+        place = self.root / manifest_path(staged.asset, staged.ep_id)
+        lock = self._workspace / staged.ep_id / f"{staged.asset}.lock"
+        with locked(lock, f"publishing {staged.asset} of {staged.ep_id}"):
+            previous = self.manifest(staged.asset, staged.ep_id)
+            for stale in stale_paths(previous, manifest):
+                _remove(self.root / stale)
+                remove_if_empty((self.root / stale).parent)
+            place.unlink(missing_ok=True)
+            for file in manifest.files:
+                _move_whole(staged.path_below_root(file.path), self.root / file.path)
+            written = staged.path_below_root(manifest_path(staged.asset, staged.ep_id))
+            written.write_bytes(manifest.to_bytes())
+            _move_whole(written, place)
+
+    def write(self, relative: str, content: bytes) -> str:
+        """Write one file that is not part of an artifact, whole or not at all; returns its path."""
+        target = self.root / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return str(target)
+
+    def read(self, relative: str) -> bytes | None:
+        """The content of one file that is not part of an artifact; None if it does not exist."""
+        try:
+            return (self.root / relative).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def remove(self, relative: str) -> None:
+        """Delete one file that is not part of an artifact, if it exists."""
+        (self.root / relative).unlink(missing_ok=True)
+
+    def files_of(self, ep_id: str) -> list[str]:
+        """The paths of every file in the folders of an episode, sorted; an empty folder is listed itself."""
+        folders = self._folders_of(ep_id)
+        return sorted(str(path) for folder in folders for path in _members(folder) or [folder])
+
+    def remove_files_of(self, ep_id: str) -> None:
+        """Delete every folder of an episode."""
+        for folder in self._folders_of(ep_id):
+            shutil.rmtree(folder)
+
+    def _folders_of(self, ep_id: str) -> list[Path]:
+        # Every folder of the contract has one folder per episode, and so has .staging, where artifacts are written.
+        return sorted(path for path in self.root.glob(f"*/{ep_id}") if path.is_dir())
+
+
+def _move_whole(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        # Flushing thousands of files would take longer than the stage. The folder's checksum reveals a torn file.
+        _remove(target)
+    else:
+        with source.open("rb") as stream:
+            os.fsync(stream.fileno())
+    source.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _members(folder: Path) -> list[Path]:
+    """Everything in a folder but folders, broken links included."""
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
