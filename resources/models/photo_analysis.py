@@ -12,7 +12,7 @@ from resources.models.configured import configured_detector, configured_embedder
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
-from screenalytics_assets.core.people.enrolment import PhotoFinding, look_at
+from screenalytics_assets.core.people.enrolment import PhotoFinding, analyse_photo
 
 
 class PhotoAnalyser:
@@ -31,7 +31,7 @@ class PhotoAnalyser:
     def analyse(self, photo_id: str, person_id: str, content: bytes) -> PhotoFinding:
         """Find, measure and judge the face in a photo."""
         settings = self._run.resolved.settings
-        return look_at(
+        return analyse_photo(
             PhotoFinding(photo_id, person_id, hashlib.sha256(content).hexdigest()),
             decode_photo(content),
             self._detect,

@@ -12,6 +12,7 @@ from resources.storage.artifacts import Artifact, Manifest
 from resources.storage.crop_file import read_crops
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.episode_ids import season_of
+from screenalytics_assets.core.documents.identities import Identity
 from screenalytics_assets.core.people.review_candidates import identity_similarity
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.core.quality.cleanup_comparison import comparison_rows
@@ -197,7 +198,8 @@ class EpisodePage:
     def _heatmap(self) -> Any:  # noqa: ANN401 - for the template
         shown = [i for person in self._people for i in person.identities][:MAX_IDENTITIES]
         labels = {i["identity_id"]: i.get("name") or i["identity_id"] for i in shown}
-        return heatmap_of(identity_similarity(shown, self.review.tracks).ordered(), labels)
+        typed = [Identity.model_validate(identity) for identity in shown]
+        return heatmap_of(identity_similarity(typed, self.review.tracks).ordered(), labels)
 
     def _unassigned(self) -> list[dict[str, Any]]:
         tracks: pa.Table = self.inputs["split_tracks"].table("tracks.parquet", ["track_id", "start_s", "end_s"])

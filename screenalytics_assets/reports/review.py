@@ -2,16 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
+from screenalytics_assets.core.documents.grouping import Grouping
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import cannot_link_constraints
 from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
-from screenalytics_assets.core.people.review_candidates import Limits, Tracks, decided_by, merge_doubts, split_doubts
+from screenalytics_assets.core.people.review_candidates import (
+    MergeLimits,
+    earlier_decisions,
+    merge_candidates,
+    split_candidates,
+)
 
 SHOWN = 5
 """Questions of each kind."""
@@ -51,60 +58,66 @@ class Review:
     """
 
     def __init__(
-        self, ep_id: str, inputs: Mapping[str, Artifact], clustering: ClusteringSettings, limits: Limits
+        self, ep_id: str, inputs: Mapping[str, Artifact], clustering: ClusteringSettings, limits: MergeLimits
     ) -> None:
         grouped = inputs["group_clusters"]
         self._ep_id = ep_id
         self._limits = limits
-        self._identities: list[Mapping[str, Any]] = grouped.json("identities.json")["identities"]
+        self._identities = grouped.document("identities.json", Identities).identities
         table = inputs["split_tracks"].table("tracks.parquet")
-        exempt = [(a, b) for a, b in grouped.json("grouping.json")["exempt"]]
-        self._seen_together = cannot_link_constraints(table, clustering, exempt)
-        corrections = Corrections.model_validate(inputs["corrections"].json("corrections.json"))
-        self._decided = decided_by(corrections, TrackPlaces(table))
-        faces = inputs["reembed"].table("faces.parquet", ["track_id", "detection_id", "quality_rank", "quality_score"])
+        self._cannot_link = cannot_link_constraints(
+            table, clustering, grouped.document("grouping.json", Grouping).exempt
+        )
+        corrections = inputs["corrections"].document("corrections.json", Corrections)
+        self._decisions = earlier_decisions(corrections, TrackPlaces(table))
+        faces = inputs["reembed"].table(
+            "faces.parquet", ["face_id", "track_id", "detection_id", "quality_rank", "quality_score"]
+        )
         self._best = _best_faces(faces)
-        track_ids = inputs["recluster"].json("track_ids.json")["track_ids"]
-        counts = np.array([len(self._best[track_id]) for track_id in track_ids], np.int64)
-        self.tracks = Tracks(track_ids, inputs["recluster"].array("tracks.npy"), counts)
+        track_ids = inputs["recluster"].document("track_ids.json", TrackIds).track_ids
+        self.tracks = EpisodeTracks(table, faces, track_ids, inputs["recluster"].array("tracks.npy"))
 
     @cached_property
     def _questions(self) -> tuple[list[Question], list[Question]]:
-        names = {i["identity_id"]: i.get("name") or i["identity_id"] for i in self._identities}
-        tracks_of = {i["identity_id"]: i["track_ids"] for i in self._identities}
+        names = {identity.identity_id: identity.label for identity in self._identities}
+        tracks_of = {identity.identity_id: identity.track_ids for identity in self._identities}
         command = f"screenalytics correct {self._ep_id}"
-        merges = merge_doubts(
-            self._identities, self.tracks, self._limits, seen_together=self._seen_together, decided=self._decided
+        merges = merge_candidates(
+            self._identities,
+            self.tracks,
+            self._limits,
+            cannot_link=self._cannot_link,
+            decisions=self._decisions,
         )
-        splits = split_doubts(self._identities, self.tracks, self._limits, decided=self._decided)
+        splits = split_candidates(self._identities, self.tracks, self._limits, decisions=self._decisions)
         return (
             [
                 Question(
-                    doubt.is_likely,
-                    "Probably one:" if doubt.is_likely else "Rather two:",
-                    f"{names[doubt.identities[0]]} and {names[doubt.identities[1]]}",
-                    doubt.similarity,
-                    doubt.required,
-                    f"{command} merge {' '.join(doubt.identities)}",
-                    [face for name in doubt.identities for face in self._faces(tracks_of[name], names[name])],
+                    candidate.is_likely,
+                    "Probably one:" if candidate.is_likely else "Rather two:",
+                    f"{names[candidate.identities[0]]} and {names[candidate.identities[1]]}",
+                    candidate.similarity,
+                    candidate.required,
+                    f"{command} merge {' '.join(candidate.identities)}",
+                    [face for name in candidate.identities for face in self._faces(tracks_of[name], names[name])],
                 )
-                for doubt in merges[:SHOWN]
+                for candidate in merges[:SHOWN]
             ],
             [
                 Question(
-                    doubt.is_likely,
-                    "Probably two:" if doubt.is_likely else "Rather one:",
-                    f"{len(doubt.track_ids)} of the tracks of {names[doubt.identity_id]} against the other "
-                    f"{len(doubt.rest)}",
-                    doubt.similarity,
-                    doubt.required,
-                    f"{command} split {doubt.identity_id} {' '.join(f'--track {t}' for t in doubt.track_ids)}",
+                    candidate.is_likely,
+                    "Probably two:" if candidate.is_likely else "Rather one:",
+                    f"{len(candidate.track_ids)} of the tracks of {names[candidate.identity_id]} against the other "
+                    f"{len(candidate.rest)}",
+                    candidate.similarity,
+                    candidate.required,
+                    f"{command} split {candidate.identity_id} {' '.join(f'--track {t}' for t in candidate.track_ids)}",
                     [
-                        *self._faces(doubt.track_ids, "the part to take out"),
-                        *self._faces(doubt.rest, f"the rest of {names[doubt.identity_id]}"),
+                        *self._faces(candidate.track_ids, "the part to take out"),
+                        *self._faces(candidate.rest, f"the rest of {names[candidate.identity_id]}"),
                     ],
                 )
-                for doubt in splits[:SHOWN]
+                for candidate in splits[:SHOWN]
             ],
         )
 

@@ -21,8 +21,8 @@ from screenalytics_assets.core.people.corrections import (
     NotThisPerson,
     Split,
     TrackPlaces,
-    person_id_of,
 )
+from screenalytics_assets.core.people.person_names import person_id_of
 
 GROUPING = "group_clusters"
 
@@ -52,7 +52,7 @@ class CorrectionDesk:
         distinct = list(dict.fromkeys(identities))
         if len(distinct) < 2:
             raise CorrectionError(f"merge: expected two identities or more, found {' '.join(distinct)}")
-        return self._add(lambda number: Merge(number=number, identities=tuple(map(self._shown, distinct))))
+        return self._add(lambda number: Merge(number=number, identities=tuple(map(self._reference, distinct))))
 
     def split(self, identity: str, tracks: Sequence[str]) -> Correction:
         """These tracks of an identity are somebody else.
@@ -71,8 +71,8 @@ class CorrectionDesk:
         return self._add(
             lambda number: Split(
                 number=number,
-                identity=places.shown(identity, stays),
-                tracks=tuple(places.shown(track, [track]) for track in dict.fromkeys(tracks)),
+                identity=places.reference(identity, stays),
+                tracks=tuple(places.reference(track, [track]) for track in dict.fromkeys(tracks)),
             )
         )
 
@@ -86,7 +86,7 @@ class CorrectionDesk:
         if not person_id_of(person):
             raise CorrectionError(f"name: {name!r} has neither letters nor digits")
         return self._add(
-            lambda number: Name(number=number, identity=self._shown(identity), name=name.strip(), person_id=person)
+            lambda number: Name(number=number, identity=self._reference(identity), name=name.strip(), person_id=person)
         )
 
     def not_this_person(self, identity: str, person_id: str) -> Correction:
@@ -96,7 +96,7 @@ class CorrectionDesk:
             CorrectionError: The identity is not there.
         """
         return self._add(
-            lambda number: NotThisPerson(number=number, identity=self._shown(identity), person_id=person_id)
+            lambda number: NotThisPerson(number=number, identity=self._reference(identity), person_id=person_id)
         )
 
     def ignore(self, identity: str) -> Correction:
@@ -105,7 +105,7 @@ class CorrectionDesk:
         Raises:
             CorrectionError: The identity is not there.
         """
-        return self._add(lambda number: Ignore(number=number, identity=self._shown(identity)))
+        return self._add(lambda number: Ignore(number=number, identity=self._reference(identity)))
 
     def undo(self, number: int) -> Correction:
         """Take a correction out; the others keep their numbers.
@@ -139,8 +139,8 @@ class CorrectionDesk:
         self.corrections = Corrections(ep_id=self.ep_id, corrections=tuple(entries))
         write_corrections(self._store, self.corrections)
 
-    def _shown(self, identity: str) -> IdentityReference:
-        return self._places().shown(identity, self._tracks_of(identity))
+    def _reference(self, identity: str) -> IdentityReference:
+        return self._places().reference(identity, self._tracks_of(identity))
 
     def _places(self) -> TrackPlaces:
         return TrackPlaces(require_artifact(self._store, "split_tracks", self.ep_id).table("tracks.parquet"))

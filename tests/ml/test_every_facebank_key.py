@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from resources.models.packs import ModelPack
 from resources.models.photo_analysis import PhotoAnalyser
 from resources.settings import SettingsResource
-from screenalytics_assets.core.people.enrolment import compared
+from screenalytics_assets.core.people.enrolment import compare_photos
 from tests.unit.people import test_resolve_people
 
 Picture = NDArray[np.uint8]
@@ -78,7 +78,7 @@ def test_min_photo_sim_decides_whether_a_photo_resembles_somebody_else(
             faces.analyse("1", "first", jpeg(portrait(group_photo))),
             faces.analyse("2", "second", jpeg(darker)),
         ]
-        judged = compared(findings, faces.embed(findings), min_photo_sim=min_photo_sim)
+        judged = compare_photos(findings, faces.embed(findings), min_photo_sim=min_photo_sim)
         reasons.append([finding.reason for finding in judged])
     assert reasons == [["resembles_other"] * 2, ["", ""]]
 

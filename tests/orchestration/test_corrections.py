@@ -93,11 +93,11 @@ def test_corrections_survive_another_stride_and_another_threshold(
     instance: dg.DagsterInstance, desk: CorrectionDesk
 ) -> None:
     one, two, three, four, five = largest(5)
-    renamed = desk.name(one, "Jane Doe").shown[0].faces
-    both = desk.merge([two, three]).shown
-    stays, goes = desk.split(four, people()[four]["track_ids"][-1:]).shown
+    renamed = desk.name(one, "Jane Doe").references[0].faces
+    both = desk.merge([two, three]).references
+    stays, goes = desk.split(four, people()[four]["track_ids"][-1:]).references
     desk.name(five, "Bob")
-    not_bob = desk.not_this_person(five, "bob").shown[0].faces
+    not_bob = desk.not_this_person(five, "bob").references[0].faces
     for overrides in ({}, OTHERWISE):
         rerun(instance, **overrides)
         assert named_at(renamed) == {"Jane Doe"}, overrides

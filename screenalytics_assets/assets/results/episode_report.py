@@ -104,11 +104,11 @@ def episode_report(
 
     def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
         # Templates, pictures and statistics, which only the page needs.
-        from screenalytics_assets.core.people.review_candidates import Limits
+        from screenalytics_assets.core.people.review_candidates import MergeLimits
         from screenalytics_assets.reports.episode import EpisodePage
         from screenalytics_assets.reports.review import Review
 
-        review = Review(context.partition_key, inputs, clustering, Limits(*limits))
+        review = Review(context.partition_key, inputs, clustering, MergeLimits(*limits))
         page = EpisodePage(context.partition_key, inputs, review, manifests, run.pack, acceptance).render()
         outputs["episode_report"].path("index.html").write_text(page, encoding="utf-8")
         outputs["episode_report"].path(SHEET).write_bytes(sheet_of(inputs))

@@ -24,7 +24,12 @@ from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.detection.alignment import crop_jpeg
-from screenalytics_assets.core.people.enrolment import PhotoFinding, compared, facebank_document, without_duplicates
+from screenalytics_assets.core.people.enrolment import (
+    PhotoFinding,
+    compare_photos,
+    facebank_document,
+    refuse_duplicates,
+)
 from screenalytics_assets.core.people.person_names import Person, person_of
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import SHOWS
@@ -97,12 +102,12 @@ def enrol(
 ) -> tuple[list[PhotoFinding], dict[str, Any]]:
     """Look at every photo; returns the findings in their order, and the vectors of the accepted by photo id."""
     people = people_of(photos)
-    looked = without_duplicates(
+    looked = refuse_duplicates(
         [faces.analyse(photo.photo_id, people[photo.folder].person_id, photo.content) for photo in photos]
     )
     good = [finding for finding in looked if finding.is_accepted]
     vectors = faces.embed(good)
-    judged = {finding.photo_id: finding for finding in compared(good, vectors, min_photo_sim=min_photo_sim)}
+    judged = {finding.photo_id: finding for finding in compare_photos(good, vectors, min_photo_sim=min_photo_sim)}
     findings = [judged.get(finding.photo_id, finding) for finding in looked]
     by_id: dict[str, NDArray[np.float32]] = {
         finding.photo_id: vector

@@ -41,6 +41,11 @@ class EpisodeTracks:
         vector: NDArray[np.float32] = self.vectors[self._rows[track_id]]
         return vector
 
+    @cached_property
+    def face_counts(self) -> NDArray[np.int64]:
+        """(T,) number of faces behind each vector."""
+        return np.array([len(self._faces_of[track_id]) for track_id in self.track_ids], np.int64)
+
     def num_faces(self, track_ids: Iterable[str]) -> int:
         """How many faces these tracks have."""
         return sum(len(self._faces_of[track_id]) for track_id in track_ids)

@@ -38,7 +38,7 @@ def identify(
     pairs = [pair for pair in cannot_link_constraints(tracks.table, settings) if len(tracks.rows_of(pair)) == 2]
     clustered = TrackVectors(
         tracks.vectors,
-        np.array([tracks.num_faces([track_id]) for track_id in tracks.track_ids], np.int64),
+        tracks.face_counts,
         np.array([tracks.rows_of(pair) for pair in pairs], np.int64).reshape(-1, 2),
     )
     limits = {"tight_thresh": thresholds.tight_thresh, "cluster_thresh": thresholds.cluster_thresh}

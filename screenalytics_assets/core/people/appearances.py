@@ -1,4 +1,4 @@
-"""From tracks that resemble a face to when the person is seen."""
+"""From tracks that are similar to a face to the times at which the person appears."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,12 +9,12 @@ from screenalytics_assets.core.common.intervals import intervals_of, merged, tot
 
 
 class Appearance(NamedTuple):
-    """An episode in which a face is seen.
+    """An episode in which a face appears.
 
     Attributes:
         ep_id: The episode.
         intervals_s: Start and end of each stretch, merged and ascending.
-        tracks: The tracks that resemble the face: track_id, identity_id, person_id, name, start_s, end_s,
+        tracks: The tracks that are similar to the face: track_id, identity_id, person_id, name, start_s, end_s,
             detection_id, similarity; by time.
     """
 
@@ -24,23 +24,23 @@ class Appearance(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """How long the face is seen."""
+        """Seconds in which the face appears."""
         return total_s(intervals_of(self.intervals_s))
 
     @property
     def similarity(self) -> float:
-        """Of the track that resembles it most."""
+        """Similarity of the most similar track."""
         return max(float(track["similarity"]) for track in self.tracks)
 
     @property
     def people(self) -> list[str]:
-        """Who those tracks are in the episode, the most similar first: the name, or the identity of who has none."""
+        """The people of those tracks, the most similar first: their names, or their identities without one."""
         found = (track["name"] or track["identity_id"] for track in self._ranked())
-        return list(dict.fromkeys(str(who) for who in found if who))
+        return list(dict.fromkeys(str(person) for person in found if person))
 
     @property
     def best_faces(self) -> list[str]:
-        """The faces of the tracks, by falling similarity."""
+        """The best face of each track, the most similar first."""
         return [str(track["detection_id"]) for track in self._ranked()]
 
     def _ranked(self) -> list[Mapping[str, Any]]:
@@ -59,7 +59,7 @@ class Appearance(NamedTuple):
 
 
 def appearances(matches: pa.Table) -> list[Appearance]:
-    """The episodes of tracks, by their id.
+    """The tracks by episode, in the order of the episodes' ids.
 
     Args:
         matches: ``ep_id``, ``track_id``, ``identity_id``, ``person_id``, ``name``, ``start_s``, ``end_s``,

@@ -1,10 +1,10 @@
-"""What people correct: the form of ``corrections/{ep_id}.yaml``, and where its entries point to in the picture.
+"""Corrections: the format of ``corrections/{ep_id}.yaml``, and how its entries find their tracks.
 
-Tracks and identities have other numbers, and other limits, after a run with another stride, threshold or model. A
-correction therefore holds a few faces, each a time and a box, of what it is about; ids are for people to read.
+Tracks and identities get other ids, and begin and end elsewhere, after a run with another stride, threshold or model. A
+correction therefore holds a few faces of the identity or track that it refers to, each a time and a box; ids are only
+for people to read.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
@@ -19,10 +19,10 @@ from screenalytics_assets.core.common.geometry import paired_iou
 from screenalytics_assets.core.identity.stable_ids import SAME_FACE_IOU
 
 MAX_ANCHORS = 24
-"""Faces kept of an identity: at most three a track, and one for each of its longest tracks where it has many."""
+"""Faces that are kept of an identity: up to three per track, or one of each of its longest tracks if it has many."""
 ANCHORS_PER_TRACK = 3
 SLACK_S = 0.2
-"""A track may begin or end this much earlier in another run: two analysed frames at ten a second."""
+"""A track may begin or end this much later or earlier in another run: two analysed frames at ten per second."""
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 PersonId = Annotated[str, Field(pattern=r"^[^\W_]+(?:[-_][^\W_]+)*$", max_length=80)]
@@ -33,7 +33,7 @@ class _Entry(BaseModel):
 
 
 class Anchor(_Entry):
-    """A face: when it is seen, and where in the frame (x1, y1, x2, y2, 0 to 1)."""
+    """A face: the time, and its box in the frame (x1, y1, x2, y2, 0 to 1)."""
 
     ts_s: float = Field(ge=0)
     bbox: tuple[_Share, _Share, _Share, _Share]
@@ -59,8 +59,8 @@ class _Correction(_Entry, ABC):
 
     @property
     @abstractmethod
-    def shown(self) -> tuple[IdentityReference, ...]:
-        """Everything that the correction points to."""
+    def references(self) -> tuple[IdentityReference, ...]:
+        """Everything that the correction refers to."""
 
 
 class Merge(_Correction):
@@ -70,21 +70,21 @@ class Merge(_Correction):
     identities: tuple[IdentityReference, ...] = Field(min_length=2)
 
     @property
-    def shown(self) -> tuple[IdentityReference, ...]:
+    def references(self) -> tuple[IdentityReference, ...]:
         """The identities."""
         return self.identities
 
 
 class Split(_Correction):
-    """These tracks of an identity are somebody else."""
+    """These tracks of an identity are another person."""
 
     action: Literal["split"] = "split"
     identity: IdentityReference
     tracks: tuple[IdentityReference, ...] = Field(min_length=1)
 
     @property
-    def shown(self) -> tuple[IdentityReference, ...]:
-        """What stays, then the tracks."""
+    def references(self) -> tuple[IdentityReference, ...]:
+        """The tracks that stay, then those that are split off."""
         return (self.identity, *self.tracks)
 
 
@@ -104,7 +104,7 @@ class Name(_Correction):
         return value
 
     @property
-    def shown(self) -> tuple[IdentityReference, ...]:
+    def references(self) -> tuple[IdentityReference, ...]:
         """The identity."""
         return (self.identity,)
 
@@ -117,19 +117,19 @@ class NotThisPerson(_Correction):
     person_id: PersonId
 
     @property
-    def shown(self) -> tuple[IdentityReference, ...]:
+    def references(self) -> tuple[IdentityReference, ...]:
         """The identity."""
         return (self.identity,)
 
 
 class Ignore(_Correction):
-    """This identity is nobody: no face, or a face that does not count."""
+    """This identity is left out: it is no face, or a face that does not count."""
 
     action: Literal["ignore"] = "ignore"
     identity: IdentityReference
 
     @property
-    def shown(self) -> tuple[IdentityReference, ...]:
+    def references(self) -> tuple[IdentityReference, ...]:
         """The identity."""
         return (self.identity,)
 
@@ -138,7 +138,7 @@ Correction = Annotated[Merge | Split | Name | NotThisPerson | Ignore, Field(disc
 
 
 class Corrections(_Entry):
-    """The corrections of an episode in the order in which they were made; a later one has the last word."""
+    """The corrections of an episode in the order in which they were made; a later one overrides an earlier one."""
 
     ep_id: str
     corrections: tuple[Correction, ...] = ()
@@ -157,12 +157,12 @@ class Corrections(_Entry):
 
 
 def describe(correction: Merge | Split | Name | NotThisPerson | Ignore) -> str:
-    """A correction in a line, as one would type it."""
+    """A correction on one line, as one would type it."""
     match correction:
         case Merge():
-            return f"merge {' '.join(shown.id for shown in correction.identities)}"
+            return f"merge {' '.join(one.id for one in correction.identities)}"
         case Split():
-            tracks = " ".join(f"--track {shown.id}" for shown in correction.tracks)
+            tracks = " ".join(f"--track {one.id}" for one in correction.tracks)
             return f"split {correction.identity.id} {tracks}"
         case Name():
             return f'name {correction.identity.id} "{correction.name}"'
@@ -172,13 +172,8 @@ def describe(correction: Merge | Split | Name | NotThisPerson | Ignore) -> str:
             return f"ignore {correction.identity.id}"
 
 
-def person_id_of(name: str) -> str:
-    """The id of a person by the name: letters and digits in lower case, dashes between words; empty without any."""
-    return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")
-
-
 class TrackPlaces:
-    """Where each track is in the picture, and when."""
+    """Where each track is in the frame at which time."""
 
     def __init__(self, tracks: pa.Table) -> None:
         """Take the rows of the tracks table."""
@@ -194,7 +189,7 @@ class TrackPlaces:
         }
 
     def track_at(self, anchor: Anchor) -> str | None:
-        """The track whose face this is: of those that are there at that time, or else nearly, the most overlapping."""
+        """The track of a face: the most overlapping one at that time, or else shortly before or after."""
         for slack_s in (0.0, SLACK_S):
             there = [
                 track_id
@@ -209,8 +204,8 @@ class TrackPlaces:
                 return there[int(overlaps.argmax())]
         return None
 
-    def shown(self, name: str, track_ids: Sequence[str]) -> IdentityReference:
-        """An identity or a track for a correction, with the faces that it is found by.
+    def reference(self, name: str, track_ids: Sequence[str]) -> IdentityReference:
+        """What a correction stores of an identity or a track: the faces by which it is found again.
 
         Args:
             name: Its id.
@@ -224,7 +219,7 @@ class TrackPlaces:
     def _anchors(self, track_id: str, count: int) -> list[Anchor]:
         rows = self._rows[track_id]
         length = rows.stop - rows.start
-        # The middles of equal stretches: the ends of a track are what changes first.
+        # The middles of equal stretches: the ends of a track change most easily.
         chosen = sorted({rows.start + (2 * i + 1) * length // (2 * count) for i in range(count)})
         return [
             Anchor(

@@ -1,4 +1,4 @@
-"""Photos of known people: the face in each, whether it is good enough, and whom it resembles."""
+"""Photos of known people: the face in each, whether it is good enough, and which people it is similar to."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,30 +23,30 @@ ACCEPTED, REFUSED = "accepted", "refused"
 UNREADABLE, NO_FACE, SEVERAL_FACES, DUPLICATE = "unreadable", "no_face", "several_faces", "duplicate"
 RESEMBLES_OTHER = "resembles_other"
 UNLIKE_OWN = "unlike_own"
-"""Remark on an accepted photo that resembles none of the person's other photos as photos of one person do."""
+"""Remark on an accepted photo that is not similar enough to any of the person's other photos."""
 
 _BORDER = 0.5
-"""Of the longer side, around a photo that is filled by a face: then the face is as large as faces in video are, where
-detectors place landmarks well. A face as high as the picture they place badly, or miss."""
+"""Width of the border around a photo that a face fills, as a fraction of its longer side. With it the face has the size
+of faces in video, where detectors place landmarks well; a face as high as the picture is placed badly or missed."""
 _FILLS = 0.3
-"""A face whose shorter side is more than this part of the photo's longer side fills it."""
+"""A face fills a photo if its shorter side is more than this fraction of the photo's longer side."""
 _MEASURES = ("confidence", "face_px", "sharpness", "yaw", "pitch", "inside_fraction", "quality_score")
 
 
 @dataclass(frozen=True)
 class PhotoFinding:
-    """A photo, what was decided about it, and on what grounds.
+    """A photo, the decision about it, and the reasons.
 
     Attributes:
         photo_id: Folder and name of the file.
-        person_id: Whose folder it is in.
+        person_id: The person whose folder it is in.
         sha256: Of the file.
         reason: Why it was refused; empty when it was accepted.
-        faces: How many faces it shows, small ones in the background left out.
-        measures: Confidence, size, sharpness, pose and quality of the face, as of faces in episodes.
+        faces: Number of faces in it, not counting small ones in the background.
+        measures: Confidence, size, sharpness, pose and quality of the face, as for faces in episodes.
         crop: The aligned crop of the face (S, S, 3) BGR, where there is one.
-        own_similarity: Mean cosine similarity to the person's other photos; None where there are none.
-        other_person_id: Who else it resembles most.
+        own_similarity: Mean cosine similarity to the person's other photos; None without any.
+        other_person_id: The other person that it is most similar to.
         other_similarity: Mean cosine similarity to the photos of that person.
         remark: ``unlike_own`` or nothing.
     """
@@ -86,7 +86,7 @@ class PhotoFinding:
 
 
 def faces_of_photo(photo_bgr: NDArray[np.uint8], detect: Detect) -> FrameFaces:
-    """The faces of a photo; one that is filled by a face, or shows none, is looked at again with a border.
+    """The faces of a photo; if a face fills it, or none is found, they are detected again with a border around it.
 
     Args:
         photo_bgr: (H, W, 3) uint8.
@@ -109,23 +109,23 @@ def faces_of_photo(photo_bgr: NDArray[np.uint8], detect: Detect) -> FrameFaces:
     return FrameFaces(found.boxes_px - border_px, found.scores, found.landmarks_px - border_px)
 
 
-def look_at(
+def analyse_photo(
     finding: PhotoFinding,
     photo_bgr: NDArray[np.uint8] | None,
     detect: Detect,
     settings: FacebankSettings,
-    gate: FacesSettings,
+    faces_settings: FacesSettings,
     *,
     crop_px: int,
 ) -> PhotoFinding:
     """Find and measure the face of a photo, and decide whether it is good enough.
 
     Args:
-        finding: The photo, nothing known of it yet.
-        photo_bgr: (H, W, 3) uint8, or None where the file is no picture.
+        finding: The photo, before it was analysed.
+        photo_bgr: (H, W, 3) uint8, or None if the file is not a picture.
         detect: The run's detector.
-        settings: What a photo must have.
-        gate: What a face in an episode must have; a photo must have it too.
+        settings: Limits for photos.
+        faces_settings: Limits for faces in episodes, which hold for photos too.
         crop_px: Side of the aligned crop.
     """
     if photo_bgr is None:
@@ -138,7 +138,7 @@ def look_at(
     count = int((sizes_px > settings.photo_max_second_face * sizes_px[largest]).sum())
     if count > 1:
         return replace(finding, reason=SEVERAL_FACES, faces=count)
-    return _measure(replace(finding, faces=1), photo_bgr, faces, largest, settings, gate, crop_px)
+    return _measure(replace(finding, faces=1), photo_bgr, faces, largest, settings, faces_settings, crop_px)
 
 
 def _measure(
@@ -147,7 +147,7 @@ def _measure(
     faces: FrameFaces,
     row: int,
     settings: FacebankSettings,
-    gate: FacesSettings,
+    faces_settings: FacesSettings,
     crop_px: int,
 ) -> PhotoFinding:
     height, width = photo_bgr.shape[:2]
@@ -160,21 +160,21 @@ def _measure(
     location = BoxLocation(0, 0.0, 0, faces.boxes_px[row], (width, height))
     measured.accept(location, faces.landmarks_px[row], float(faces.scores[row]), laplacian_variance(face))
     table = measured.detections()
-    limits = gate.model_copy(
+    limits = faces_settings.model_copy(
         update={
             "min_face_size": settings.photo_min_face_size,
             "min_sharpness": settings.photo_min_sharpness,
             "min_inside_fraction": settings.photo_min_inside_fraction,
         }
     )
-    # Of the score, the detector has decided already.
+    # The detector has applied its limit of the score already.
     reason = str(rejection_reasons(table, np.array([not is_blank(face)]), limits, min_confidence=0.0)[0])
     measures = {name: _rounded(value) for name, value in table.select(_MEASURES).to_pylist()[0].items()}
     return replace(finding, reason=reason, measures=measures, crop=crop)
 
 
-def without_duplicates(findings: Sequence[PhotoFinding]) -> list[PhotoFinding]:
-    """Refuse a person's photo that is the same file as an earlier one: it would count twice."""
+def refuse_duplicates(findings: Sequence[PhotoFinding]) -> list[PhotoFinding]:
+    """Refuse a photo that is the same file as an earlier one of the same person: it would count twice."""
     seen: set[tuple[str, str]] = set()
     result = []
     for finding in findings:
@@ -185,13 +185,14 @@ def without_duplicates(findings: Sequence[PhotoFinding]) -> list[PhotoFinding]:
     return result
 
 
-def compared(
+def compare_photos(
     findings: Sequence[PhotoFinding], vectors: NDArray[np.float32], *, min_photo_sim: float
 ) -> list[PhotoFinding]:
-    """Look each photo up against the person's other photos and against everybody else's.
+    """Compare each photo with the person's other photos and with those of all other people.
 
-    A photo that resembles somebody else as one person's photos do, and more than its own name, is refused: whoever it
-    shows would be named wrongly. One that resembles nobody, its own name included, stays, with a remark.
+    A photo is refused if it is as similar to another person as photos of one person are, and more similar than to its
+    own person: it would give the wrong name. A photo that is similar to nobody, not even to its own person, stays with
+    a remark.
 
     Args:
         findings: Accepted photos.
@@ -210,7 +211,7 @@ def compared(
         means = np.where(np.arange(len(people)) == owner[row], -np.inf, sums[row] / counts)
         best = int(means.argmax())
         judged = _judged(finding, own, (people[best], means[best]) if len(people) > 1 else None, min_photo_sim)
-        # One odd photo must not make the others odd: the nearest counts.
+        # The most similar photo counts, so that one odd photo does not make the others odd.
         nearest = np.delete(similarities[row], row)[np.delete(owner, row) == owner[row]]
         is_odd = judged.is_accepted and own_count and nearest.max() < min_photo_sim
         result.append(replace(judged, remark=UNLIKE_OWN) if is_odd else judged)

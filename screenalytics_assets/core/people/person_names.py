@@ -1,4 +1,4 @@
-"""Names of people: what they are called, and the id that stands for them in files and tables."""
+"""Names of people, and the ids that are made of them."""
 
 import re
 import unicodedata
@@ -14,6 +14,14 @@ class Person(NamedTuple):
     name: str
 
 
+def person_id_of(name: str) -> str:
+    """The id of a person: letters and digits of the name in lower case, dashes between words; empty without any.
+
+    One name has one id, whether an accent is a character of its own (as in the file names of macOS) or not.
+    """
+    return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", name).casefold()).strip("-")
+
+
 def person_of(folder: str) -> Person:
     """The person that a folder of photos is named after.
 
@@ -22,10 +30,9 @@ def person_of(folder: str) -> Person:
     Raises:
         FacebankError: The name has neither letters nor digits.
     """
-    text = unicodedata.normalize("NFC", folder)
-    person_id = re.sub(r"[\W_]+", "-", text.casefold()).strip("-")
+    person_id = person_id_of(folder)
     if not person_id:
         raise FacebankError(f"the folder {folder!r} is not a person's name: it has neither letters nor digits")
-    words = re.sub(r"[\s_-]+", " ", text).strip()
+    words = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", folder)).strip()
     name = words if words != words.lower() else " ".join(word[:1].upper() + word[1:] for word in words.split(" "))
     return Person(person_id, name)

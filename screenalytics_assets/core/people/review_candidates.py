@@ -1,52 +1,39 @@
-"""Which identities may be one person, and which may be two: what a person should look at first."""
+"""Review candidates: identities that may be the same person, and identities that may hold two people."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from screenalytics_assets.core.documents.identities import Identity
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.constrained_linkage import required_similarity
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.people.corrections import Corrections, IdentityReference, Merge, Split, TrackPlaces
 
 
-class Tracks(NamedTuple):
-    """The tracks that have a vector.
-
-    Attributes:
-        track_ids: (T,) their ids.
-        vectors: (T, D) float32, unit rows.
-        faces: (T,) number of faces behind each vector, at least 1.
-    """
-
-    track_ids: Sequence[str]
-    vectors: NDArray[np.float32]
-    faces: NDArray[np.int64]
-
-
-class Limits(NamedTuple):
-    """Mean similarities from which on two sets of faces are one person (`required_similarity`)."""
+class MergeLimits(NamedTuple):
+    """Mean similarities from which two sets of faces are one person (`required_similarity`)."""
 
     tight_thresh: float
     cluster_thresh: float
 
-    def required(self, faces: int, others: int) -> float:
-        """The mean similarity that so many faces on either side must reach."""
-        counts = np.array([float(faces)]), np.array([float(others)])
-        return float(required_similarity(*counts, **self._asdict())[0])
+    def required(self, faces: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean similarity that sets of so many faces must reach; the two arrays are broadcast."""
+        return required_similarity(faces, others, tight_thresh=self.tight_thresh, cluster_thresh=self.cluster_thresh)
 
 
-class MergeDoubt(NamedTuple):
-    """Two identities that may be one person.
+class MergeCandidate(NamedTuple):
+    """Two identities that may be the same person.
 
     Attributes:
         identities: Their ids, the one with more faces first.
         similarity: Mean cosine similarity between their tracks.
-        required: From which similarity on they would be one person.
+        required: The similarity from which they would be one person.
     """
 
     identities: tuple[str, str]
@@ -55,19 +42,19 @@ class MergeDoubt(NamedTuple):
 
     @property
     def is_likely(self) -> bool:
-        """Whether the limit says that they are one."""
+        """Whether the similarity reaches the limit."""
         return self.similarity >= self.required
 
 
-class SplitDoubt(NamedTuple):
-    """Tracks of an identity that may be somebody else.
+class SplitCandidate(NamedTuple):
+    """Tracks that may show another person than the rest of their identity.
 
     Attributes:
         identity_id: The identity.
         track_ids: The tracks that fit the rest least; of the two parts the one with fewer faces.
         rest: The tracks of the other part.
         similarity: Mean cosine similarity between the two parts.
-        required: Below which similarity they would be two people.
+        required: The similarity below which they would be two people.
     """
 
     identity_id: str
@@ -78,41 +65,41 @@ class SplitDoubt(NamedTuple):
 
     @property
     def is_likely(self) -> bool:
-        """Whether the limit says that they are two."""
+        """Whether the similarity is below the limit."""
         return self.similarity < self.required
 
 
-class Decided(NamedTuple):
-    """What people said about tracks, so that nobody is asked again.
+class EarlierDecisions(NamedTuple):
+    """What corrections already say about tracks; candidates that contradict it are left out.
 
     Attributes:
-        apart: Pairs of tracks that are two people.
-        together: Sets of tracks that are one person.
+        cannot_link: Pairs of tracks of different people.
+        same_person: Sets of tracks of one person.
     """
 
-    apart: Collection[TrackPair] = ()
-    together: Sequence[frozenset[str]] = ()
+    cannot_link: Collection[TrackPair] = ()
+    same_person: Sequence[frozenset[str]] = ()
 
 
-def decided_by(corrections: Corrections, places: TrackPlaces) -> Decided:
+def earlier_decisions(corrections: Corrections, places: TrackPlaces) -> EarlierDecisions:
     """What the corrections of an episode say about its tracks as they are now."""
 
-    def tracks_of(shown: IdentityReference) -> set[str]:
-        return {track for anchor in shown.faces if (track := places.track_at(anchor)) is not None}
+    def tracks_of(reference: IdentityReference) -> set[str]:
+        return {track for anchor in reference.faces if (track := places.track_at(anchor)) is not None}
 
-    apart: list[TrackPair] = []
-    together = []
-    for entry in corrections.corrections:
-        if isinstance(entry, Merge):
-            together.append(frozenset().union(*map(tracks_of, entry.identities)))
-        elif isinstance(entry, Split):
-            taken = set().union(*map(tracks_of, entry.tracks))
-            apart += [(a, b) for a in taken for b in tracks_of(entry.identity) - taken]
-    return Decided(apart, together)
+    cannot_link: list[TrackPair] = []
+    same_person = []
+    for correction in corrections.corrections:
+        if isinstance(correction, Merge):
+            same_person.append(frozenset().union(*map(tracks_of, correction.identities)))
+        elif isinstance(correction, Split):
+            moved = set().union(*map(tracks_of, correction.tracks))
+            cannot_link += [(a, b) for a in moved for b in tracks_of(correction.identity) - moved]
+    return EarlierDecisions(cannot_link, same_person)
 
 
 class IdentitySimilarity(NamedTuple):
-    """How much the identities resemble each other.
+    """How similar the identities are to each other.
 
     Attributes:
         identity_ids: (N,) identities with at least one vector.
@@ -124,7 +111,7 @@ class IdentitySimilarity(NamedTuple):
     values: NDArray[np.float64]
 
     def ordered(self) -> "IdentitySimilarity":
-        """The same with those that resemble each other side by side: average linkage, optimal leaf order.
+        """The same with similar identities next to each other: average linkage, optimal leaf order.
 
         Bar-Joseph et al., "Fast optimal leaf ordering for hierarchical clustering", Bioinformatics 2001.
         """
@@ -137,13 +124,8 @@ class IdentitySimilarity(NamedTuple):
         return IdentitySimilarity(tuple(self.identity_ids[i] for i in order), self.values[np.ix_(order, order)])
 
 
-def identity_similarity(identities: Sequence[Mapping[str, Any]], tracks: Tracks) -> IdentitySimilarity:
-    """Mean cosine similarity within and between identities.
-
-    Args:
-        identities: Entries of the identities document.
-        tracks: The tracks that have a vector.
-    """
+def identity_similarity(identities: Sequence[Identity], tracks: EpisodeTracks) -> IdentitySimilarity:
+    """Mean cosine similarity within and between identities."""
     rows = _rows_of(identities, tracks)
     means = np.array([tracks.vectors[own].astype(np.float64).mean(0) for own in rows.values()])
     values = means @ means.T if len(means) else np.empty((0, 0))
@@ -153,94 +135,98 @@ def identity_similarity(identities: Sequence[Mapping[str, Any]], tracks: Tracks)
     return IdentitySimilarity(tuple(rows), values)
 
 
-def merge_doubts(
-    identities: Sequence[Mapping[str, Any]],
-    tracks: Tracks,
-    limits: Limits,
+def merge_candidates(
+    identities: Sequence[Identity],
+    tracks: EpisodeTracks,
+    limits: MergeLimits,
     *,
-    seen_together: Collection[TrackPair] = (),
-    decided: Decided | None = None,
-) -> list[MergeDoubt]:
-    """Pairs of identities that may be one person, the likeliest first.
+    cannot_link: Collection[TrackPair] = (),
+    decisions: EarlierDecisions | None = None,
+) -> list[MergeCandidate]:
+    """Pairs of identities that may be one person, the most likely first.
 
-    Pairs that are seen together, that people told apart, or that both have a name are not asked about.
+    Left out are pairs that cannot be linked and pairs that both have a name.
 
     Args:
-        identities: Entries of the identities document.
-        tracks: The tracks that have a vector.
-        limits: Of the embedder; pairs are ordered by how far they are above it.
-        seen_together: Pairs of tracks that are two people.
-        decided: What people said.
+        identities: The identities.
+        tracks: The tracks of the episode.
+        limits: Limits of the embedder; pairs are ordered by how far they are above it.
+        cannot_link: Pairs of tracks that cannot be one person.
+        decisions: What corrections say.
     """
     rows = _rows_of(identities, tracks)
     similarity = identity_similarity(identities, tracks)
-    identity_of = {track: i["identity_id"] for i in identities for track in i["track_ids"]}
-    pairs = [*seen_together, *(decided.apart if decided else ())]
-    apart = {frozenset((identity_of[a], identity_of[b])) for a, b in pairs if a in identity_of and b in identity_of}
-    named = {i["identity_id"] for i in identities if i.get("person_id")}
-    faces = {name: int(tracks.faces[own].sum()) for name, own in rows.items()}
+    identity_of = {track: identity.identity_id for identity in identities for track in identity.track_ids}
+    pairs = [*cannot_link, *(decisions.cannot_link if decisions else ())]
+    excluded = {frozenset((identity_of[a], identity_of[b])) for a, b in pairs if a in identity_of and b in identity_of}
+    named = {identity.identity_id for identity in identities if identity.person_id}
+    faces = {identity_id: int(tracks.face_counts[own].sum()) for identity_id, own in rows.items()}
     counts = np.array(list(faces.values()), np.float64)
-    required = required_similarity(counts[:, None], counts, **limits._asdict())
+    required = limits.required(counts[:, None], counts)
     found = []
     for (i, a), (j, b) in combinations(enumerate(similarity.identity_ids), 2):
-        if frozenset((a, b)) in apart or {a, b} <= named:
+        if frozenset((a, b)) in excluded or {a, b} <= named:
             continue
-        first, second = sorted((a, b), key=lambda name: (-faces[name], name))
-        value = float(similarity.values[i, j])
-        found.append(MergeDoubt((first, second), value, float(required[i, j])))
-    return sorted(found, key=lambda doubt: (doubt.required - doubt.similarity, doubt.identities))
+        first, second = sorted((a, b), key=lambda identity_id: (-faces[identity_id], identity_id))
+        found.append(MergeCandidate((first, second), float(similarity.values[i, j]), float(required[i, j])))
+    return sorted(found, key=lambda candidate: (candidate.required - candidate.similarity, candidate.identities))
 
 
-def split_doubts(
-    identities: Sequence[Mapping[str, Any]], tracks: Tracks, limits: Limits, *, decided: Decided | None = None
-) -> list[SplitDoubt]:
-    """For each identity of several tracks the part that fits the rest least, the likeliest stranger first.
+def split_candidates(
+    identities: Sequence[Identity],
+    tracks: EpisodeTracks,
+    limits: MergeLimits,
+    *,
+    decisions: EarlierDecisions | None = None,
+) -> list[SplitCandidate]:
+    """For each identity of several tracks the part that fits the rest least, the most likely mistake first.
 
-    The part is what average linkage joins last. Where the two parts are two people by the limit, each part is looked
-    at in the same way, so that an identity of three people gives two entries. What people merged stays together.
+    The two parts are those that average linkage joins last. If they are two people by the limit, each part is divided
+    in the same way, so that an identity of three people gives two candidates. Tracks that a correction merged are not
+    divided.
 
     Args:
-        identities: Entries of the identities document.
-        tracks: The tracks that have a vector.
-        limits: Of the embedder; entries are ordered by how far they are below it.
-        decided: What people said.
+        identities: The identities.
+        tracks: The tracks of the episode.
+        limits: Limits of the embedder; candidates are ordered by how far they are below it.
+        decisions: What corrections say.
     """
-    together = decided.together if decided else ()
+    same_person = decisions.same_person if decisions else ()
     found = [
-        doubt
-        for name, rows in _rows_of(identities, tracks).items()
-        for doubt in _parts(name, rows, tracks, limits)
-        if not any(said.intersection(doubt.track_ids) and said.intersection(doubt.rest) for said in together)
+        candidate
+        for identity_id, rows in _rows_of(identities, tracks).items()
+        for candidate in _split(identity_id, rows, tracks, limits)
+        if not any(
+            merged.intersection(candidate.track_ids) and merged.intersection(candidate.rest) for merged in same_person
+        )
     ]
-    return sorted(found, key=lambda doubt: (doubt.similarity - doubt.required, doubt.identity_id, doubt.track_ids))
+    return sorted(found, key=lambda one: (one.similarity - one.required, one.identity_id, one.track_ids))
 
 
-def _rows_of(identities: Sequence[Mapping[str, Any]], tracks: Tracks) -> dict[str, NDArray[np.int64]]:
-    row_of = {track_id: row for row, track_id in enumerate(tracks.track_ids)}
-    rows = {
-        identity["identity_id"]: np.array([row_of[t] for t in identity["track_ids"] if t in row_of], np.int64)
-        for identity in identities
-    }
-    return {name: own for name, own in rows.items() if len(own)}
+def _rows_of(identities: Sequence[Identity], tracks: EpisodeTracks) -> dict[str, NDArray[np.int64]]:
+    """The rows of the vectors of each identity that has one."""
+    rows = {identity.identity_id: tracks.rows_of(identity.track_ids) for identity in identities}
+    return {identity_id: own for identity_id, own in rows.items() if len(own)}
 
 
-def _parts(name: str, rows: NDArray[np.int64], tracks: Tracks, limits: Limits) -> list[SplitDoubt]:
+def _split(
+    identity_id: str, rows: NDArray[np.int64], tracks: EpisodeTracks, limits: MergeLimits
+) -> list[SplitCandidate]:
     if len(rows) < 2:
         return []
-    one, other = sorted(_last_joined(rows, tracks), key=lambda part: (int(tracks.faces[part].sum()), part.tolist()))
-    means = [tracks.vectors[part].astype(np.float64).mean(0) for part in (one, other)]
-    doubt = SplitDoubt(
-        name,
-        tuple(tracks.track_ids[row] for row in one),
-        tuple(tracks.track_ids[row] for row in other),
-        float(means[0] @ means[1]),
-        limits.required(int(tracks.faces[one].sum()), int(tracks.faces[other].sum())),
-    )
-    further = [part for half in (one, other) for part in _parts(name, half, tracks, limits)] if doubt.is_likely else []
-    return [doubt, *(part for part in further if part.is_likely)]
+    parts = sorted(_last_joined(rows, tracks), key=lambda part: (int(tracks.face_counts[part].sum()), part.tolist()))
+    first, second = (tracks.vectors[part].astype(np.float64).mean(0) for part in parts)
+    faces = [np.array(tracks.face_counts[part].sum(), np.float64) for part in parts]
+    track_ids, rest = (tuple(tracks.track_ids[row] for row in part) for part in parts)
+    candidate = SplitCandidate(identity_id, track_ids, rest, float(first @ second), float(limits.required(*faces)))
+    if not candidate.is_likely:
+        return [candidate]
+    further = [one for part in parts for one in _split(identity_id, part, tracks, limits)]
+    return [candidate, *(one for one in further if one.is_likely)]
 
 
-def _last_joined(rows: NDArray[np.int64], tracks: Tracks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _last_joined(rows: NDArray[np.int64], tracks: EpisodeTracks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The two parts that average linkage joins last."""
     own = tracks.vectors[rows].astype(np.float64)
     distance = np.clip(1 - own @ own.T, 0, None)
     np.fill_diagonal(distance, 0)

@@ -43,7 +43,7 @@ def test_tracks_become_merged_stretches_of_each_episode() -> None:
     assert first.to_dict()["intervals"] == [[1.0, 4.0]]
 
 
-def test_who_a_face_is_in_an_episode_is_told_by_name_or_identity_the_likeliest_first() -> None:
+def test_the_people_of_a_face_are_listed_by_name_or_identity_the_most_similar_first() -> None:
     rows = [
         match("a-s01e01", 1, 0, 1, 0.5, "ident_002"),
         match("a-s01e01", 2, 2, 3, 0.7, "ident_001", "Ann"),
@@ -55,5 +55,5 @@ def test_who_a_face_is_in_an_episode_is_told_by_name_or_identity_the_likeliest_f
     assert found.to_dict()["people"] == ["Ann", "ident_002"]
 
 
-def test_nothing_that_resembles_the_face_is_no_appearance() -> None:
+def test_no_similar_track_means_no_appearance() -> None:
     assert appearances(pa.Table.from_pylist([match("a-s01e01", 1, 0, 1, 0.5)]).slice(1)) == []

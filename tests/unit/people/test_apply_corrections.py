@@ -21,9 +21,9 @@ from screenalytics_assets.core.people.corrections import (
     Split,
     TrackPlaces,
     describe,
-    person_id_of,
 )
 from screenalytics_assets.core.people.groups import Group
+from screenalytics_assets.core.people.person_names import person_id_of
 from tests.unit.builders import FPS, Box, Seen, faces_table, people, track_id, tracks_table
 
 LEFT: Box = (0.1, 0.2, 0.3, 0.6)
@@ -46,7 +46,7 @@ PLACES = TrackPlaces(six_tracks())
 
 
 def shown(name: str, *tracks: int) -> IdentityReference:
-    return PLACES.shown(name, [NAMES[i] for i in tracks])
+    return PLACES.reference(name, [NAMES[i] for i in tracks])
 
 
 def apply(
@@ -86,7 +86,7 @@ def test_a_track_that_begins_a_little_later_in_another_run_is_found_all_the_same
 def test_an_identity_of_many_tracks_is_found_by_its_longest_ones() -> None:
     spans = [walk(i * 2.0, i * 2.0 + (1.5 if i < 24 else 0.2)) for i in range(30)]
     places = TrackPlaces(tracks_table(spans))
-    found = places.shown("x", [track_id(i) for i in range(30)])
+    found = places.reference("x", [track_id(i) for i in range(30)])
     assert found.tracks == 30
     assert [places.track_at(anchor) for anchor in found.faces] == [track_id(i) for i in range(24)]
 
@@ -283,7 +283,14 @@ def test_no_track_is_lost_or_doubled_by_any_sequence_of_corrections() -> None:
 
 @pytest.mark.parametrize(
     ("name", "person"),
-    [("Jane Doe", "jane-doe"), ("  O'Neil, Jr. ", "o-neil-jr"), ("Zoë", "zoë"), ("jane_doe", "jane-doe"), ("?!", "")],
+    [
+        ("Jane Doe", "jane-doe"),
+        ("  O'Neil, Jr. ", "o-neil-jr"),
+        ("Zoë", "zoë"),
+        ("Zoe\N{COMBINING DIAERESIS}", "zoë"),
+        ("jane_doe", "jane-doe"),
+        ("?!", ""),
+    ],
 )
 def test_the_id_of_a_person_is_made_from_the_name(name: str, person: str) -> None:
     assert person_id_of(name) == person

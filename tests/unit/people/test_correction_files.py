@@ -79,7 +79,7 @@ def test_an_episode_without_a_file_or_with_an_empty_one_has_no_corrections(site:
     assert read_corrections(written(site, "# nothing yet\n"), EP).corrections == ()
 
 
-def test_what_a_person_writes_by_hand_is_read(site: StoreSite) -> None:
+def test_a_file_written_by_hand_is_read(site: StoreSite) -> None:
     (entry,) = read_corrections(written(site, NAME), EP).corrections
     assert isinstance(entry, Name)
     assert (entry.name, entry.identity.faces) == ("Jane Doe", (FACE,))
@@ -101,7 +101,7 @@ def test_what_a_person_writes_by_hand_is_read(site: StoreSite) -> None:
         ("corrections:", "corrections: {", r"not a readable YAML file"),
     ],
 )
-def test_what_is_wrong_is_told_with_file_line_and_key(site: StoreSite, line: str, instead: str, message: str) -> None:
+def test_a_mistake_is_reported_with_file_line_and_key(site: StoreSite, line: str, instead: str, message: str) -> None:
     assert line in NAME
     with pytest.raises(CorrectionError, match=message) as caught:
         read_corrections(written(site, NAME.replace(line, instead)), EP)

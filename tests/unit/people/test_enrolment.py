@@ -14,11 +14,11 @@ from screenalytics_assets.core.detection.alignment import ARCFACE_TEMPLATE_112
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.people.enrolment import (
     PhotoFinding,
-    compared,
+    analyse_photo,
+    compare_photos,
     facebank_document,
     faces_of_photo,
-    look_at,
-    without_duplicates,
+    refuse_duplicates,
 )
 from screenalytics_assets.core.people.person_names import person_of
 
@@ -43,10 +43,10 @@ def textured(width: int = 600, height: int = 600, *, blur: float = 0.0) -> NDArr
     return np.asarray(cv2.GaussianBlur(large, (0, 0), blur) if blur else large, np.uint8)
 
 
-def looked(
+def analysed(
     found: FrameFaces, photo: NDArray[np.uint8] | None = None, *, gate: FacesSettings | None = None, **keys: float
 ) -> PhotoFinding:
-    return look_at(
+    return analyse_photo(
         PHOTO,
         textured() if photo is None else photo,
         lambda _picture: found,
@@ -57,7 +57,7 @@ def looked(
 
 
 def test_a_good_photo_is_accepted_with_its_measures_and_its_crop() -> None:
-    finding = looked(faces_at((200, 200, 1.5)))
+    finding = analysed(faces_at((200, 200, 1.5)))
     assert finding.is_accepted
     assert finding.faces == 1
     assert finding.measures is not None
@@ -67,22 +67,22 @@ def test_a_good_photo_is_accepted_with_its_measures_and_its_crop() -> None:
     assert finding.crop.shape == (160, 160, 3)
 
 
-def test_a_file_that_is_no_picture_and_a_picture_of_nobody_are_refused() -> None:
-    assert look_at(PHOTO, None, lambda _: faces_at(), FacebankSettings(), FacesSettings(), crop_px=160).reason == (
-        "unreadable"
-    )
-    assert looked(faces_at()).reason == "no_face"
+def test_a_file_that_is_no_picture_and_a_picture_without_a_face_are_refused() -> None:
+    assert analyse_photo(
+        PHOTO, None, lambda _: faces_at(), FacebankSettings(), FacesSettings(), crop_px=160
+    ).reason == ("unreadable")
+    assert analysed(faces_at()).reason == "no_face"
 
 
-def test_two_people_are_refused_and_somebody_small_in_the_background_is_not() -> None:
-    assert looked(faces_at((50, 50, 1.5), (350, 350, 1.2))).reason == "several_faces"
-    assert looked(faces_at((50, 50, 1.5), (350, 350, 1.2))).faces == 2
-    assert looked(faces_at((50, 50, 1.5), (350, 350, 0.5))).is_accepted
+def test_two_people_are_refused_and_a_small_face_in_the_background_is_not() -> None:
+    assert analysed(faces_at((50, 50, 1.5), (350, 350, 1.2))).reason == "several_faces"
+    assert analysed(faces_at((50, 50, 1.5), (350, 350, 1.2))).faces == 2
+    assert analysed(faces_at((50, 50, 1.5), (350, 350, 0.5))).is_accepted
 
 
 def test_what_counts_as_a_second_face_is_configured() -> None:
     pair = faces_at((50, 50, 1.5), (350, 350, 0.5))
-    assert looked(pair, photo_max_second_face=0.2).reason == "several_faces"
+    assert analysed(pair, photo_max_second_face=0.2).reason == "several_faces"
 
 
 @pytest.mark.parametrize(
@@ -97,16 +97,16 @@ def test_poor_photos_are_refused_with_the_reason_unless_the_key_allows_them(
     place: tuple[float, float, float], blur: float, key: str, lenient: float, reason: str
 ) -> None:
     photo = textured(blur=blur)
-    assert looked(faces_at(place), photo).reason == reason
+    assert analysed(faces_at(place), photo).reason == reason
     gate = FacesSettings(min_quality_score=0)
-    assert looked(faces_at(place), photo, gate=gate, **{key: lenient}).is_accepted
+    assert analysed(faces_at(place), photo, gate=gate, **{key: lenient}).is_accepted
 
 
-def test_what_a_face_in_an_episode_must_have_a_photo_must_have_too() -> None:
-    assert looked(faces_at((200, 200, 1.5)), gate=FacesSettings(min_quality_score=0.99)).reason == "low_quality"
+def test_the_limits_of_faces_in_episodes_hold_for_photos_too() -> None:
+    assert analysed(faces_at((200, 200, 1.5)), gate=FacesSettings(min_quality_score=0.99)).reason == "low_quality"
 
 
-def test_a_photo_that_a_face_fills_is_looked_at_with_a_border_and_told_in_its_own_pixels() -> None:
+def test_a_photo_that_a_face_fills_is_analysed_with_a_border_and_measured_in_its_own_pixels() -> None:
     sizes = []
 
     def detect(picture: NDArray[np.uint8]) -> FrameFaces:
@@ -139,15 +139,15 @@ def vectors_of(*people: str, noise: float = 0.5) -> NDArray[np.float32]:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_photos_under_the_right_names_resemble_their_own_most() -> None:
-    judged = compared(findings("amy", "amy", "bob", "bob"), vectors_of("a", "a", "b", "b"), min_photo_sim=0.38)
+def test_photos_with_the_right_names_are_most_similar_to_their_own_person() -> None:
+    judged = compare_photos(findings("amy", "amy", "bob", "bob"), vectors_of("a", "a", "b", "b"), min_photo_sim=0.38)
     assert all(finding.is_accepted and not finding.remark for finding in judged)
     assert all((f.own_similarity or 0) > 0.7 > 0.3 > (f.other_similarity or 0) for f in judged)
     assert [finding.other_person_id for finding in judged] == ["bob", "bob", "amy", "amy"]
 
 
-def test_a_photo_under_a_wrong_name_is_refused_and_whom_it_resembles_is_told() -> None:
-    judged = compared(
+def test_a_photo_with_a_wrong_name_is_refused_and_the_similar_person_is_reported() -> None:
+    judged = compare_photos(
         findings("amy", "amy", "amy", "bob", "bob"), vectors_of("a", "a", "b", "b", "b"), min_photo_sim=0.38
     )
     assert [finding.reason for finding in judged] == ["", "", "resembles_other", "", ""]
@@ -155,35 +155,35 @@ def test_a_photo_under_a_wrong_name_is_refused_and_whom_it_resembles_is_told() -
     assert (judged[2].other_similarity or 0) > 0.7 > (judged[2].own_similarity or 0)
 
 
-def test_a_photo_that_resembles_nobody_stays_with_a_remark() -> None:
-    judged = compared(
+def test_a_photo_that_is_similar_to_nobody_stays_with_a_remark() -> None:
+    judged = compare_photos(
         findings("amy", "amy", "amy", "bob", "bob"), vectors_of("a", "a", "x", "b", "b"), min_photo_sim=0.38
     )
     assert [finding.remark for finding in judged] == ["", "", "unlike_own", "", ""]
     assert judged[2].is_accepted
 
 
-def test_the_least_similarity_of_one_person_decides_what_resembles() -> None:
+def test_min_photo_sim_decides_what_is_similar() -> None:
     mixed = (findings("amy", "amy", "bob", "bob"), vectors_of("a", "b", "b", "b"))
-    assert compared(*mixed, min_photo_sim=0.38)[1].reason == "resembles_other"
-    assert compared(*mixed, min_photo_sim=0.95)[1].reason == ""
+    assert compare_photos(*mixed, min_photo_sim=0.38)[1].reason == "resembles_other"
+    assert compare_photos(*mixed, min_photo_sim=0.95)[1].reason == ""
 
 
 def test_a_single_photo_and_a_single_person_have_nothing_to_be_compared_with() -> None:
-    (alone,) = compared(findings("amy"), vectors_of("a"), min_photo_sim=0.38)
+    (alone,) = compare_photos(findings("amy"), vectors_of("a"), min_photo_sim=0.38)
     assert (alone.own_similarity, alone.other_similarity, alone.is_accepted) == (None, None, True)
-    assert compared([], np.empty((0, 512), np.float32), min_photo_sim=0.38) == []
+    assert compare_photos([], np.empty((0, 512), np.float32), min_photo_sim=0.38) == []
 
 
 def test_the_same_file_counts_once_for_a_person() -> None:
     same = [PhotoFinding(f"{name}/{i}.jpg", name, "f" * 64) for i, name in enumerate(("amy", "amy", "bob"))]
-    assert [finding.reason for finding in without_duplicates(same)] == ["", "duplicate", ""]
+    assert [finding.reason for finding in refuse_duplicates(same)] == ["", "duplicate", ""]
 
 
 def test_the_document_accounts_for_every_photo_and_every_person() -> None:
     refused = PhotoFinding("bob/1.jpg", "bob", "1" * 64, reason="blurry")
     document = facebank_document(
-        "show", "v", "m", {"amy": "Amy", "bob": "Bob"}, [looked(faces_at((200, 200, 1.5))), refused]
+        "show", "v", "m", {"amy": "Amy", "bob": "Bob"}, [analysed(faces_at((200, 200, 1.5))), refused]
     )
     assert document["stats"] == {
         "photos_accepted": 1,
@@ -217,7 +217,7 @@ def test_a_folder_names_a_person(folder: str, person_id: str, name: str) -> None
     assert person_of(folder) == (person_id, name)
 
 
-def test_a_folder_without_letters_is_nobody() -> None:
+def test_a_folder_without_letters_is_refused() -> None:
     with pytest.raises(FacebankError, match="neither letters nor digits"):
         person_of("--")
 
@@ -248,7 +248,7 @@ def test_the_photos_lie_below_the_data_root_or_where_the_environment_says(
     assert PhotoLibraryResource().location("show") == "/elsewhere/show"
 
 
-def test_a_show_without_photos_is_told_where_to_put_them(tmp_path: Path) -> None:
+def test_a_show_without_photos_gets_an_error_that_says_where_to_put_them(tmp_path: Path) -> None:
     with pytest.raises(FacebankError, match=r"show/PERSON/.*--photos DIR"):
         PhotoLibraryResource(root=str(tmp_path)).photos("show")
 
@@ -260,7 +260,7 @@ def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n truncated"])
-def test_files_that_are_no_pictures_are_told_apart(content: bytes) -> None:
+def test_files_that_are_no_pictures_are_recognised(content: bytes) -> None:
     assert decode_photo(content) is None
 
 

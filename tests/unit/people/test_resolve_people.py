@@ -100,7 +100,7 @@ class Episode:
         return resolved
 
     def shown(self, name: str, *tracks: int) -> Any:
-        return TrackPlaces(self.table).shown(name, [self.names[i] for i in tracks])
+        return TrackPlaces(self.table).reference(name, [self.names[i] for i in tracks])
 
 
 def named(resolved: ResolvedPeople) -> list[tuple[str | None, list[int]]]:
