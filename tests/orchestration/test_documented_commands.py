@@ -32,7 +32,6 @@ NOT_RUN = {
     r"dagster instance concurrency set gpu 2": "Dagster's own",
     r".*device=cuda": "needs a GPU",
     r"\.venv/bin/(pytest tests/gpu|python -m tests\.benchmarks\.gpu .*)": "needs a GPU",
-    r"SCREENALYTICS_MODEL_DIR=DIR .*": "needs the pack of the line before",
 }
 """What is not run here, as regular expressions, and why. Everything else is."""
 
