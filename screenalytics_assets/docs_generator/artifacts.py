@@ -1,4 +1,4 @@
-"""``docs/reference/artifacts_faces_tracks_identities.md``: the files of an episode, column by column."""
+"""``docs/reference/artifacts_faces_tracks_identities.md``: the files of an episode with their columns and fields."""
 
 from collections.abc import Iterator
 
@@ -22,24 +22,24 @@ _EPISODE = "{ep_id}"
 _HEAD = """\
 # Artifacts
 
-Made from the code by `make docs`; a test holds it against a processed episode.
+Generated from the code by `make docs`; a test compares it with a processed episode.
 
-Times are seconds of the container's timestamps. Boxes and landmarks are parts of the frame, 0 to 1. Frame numbers count
-the frames of the source from 0. Ids are stable: the same input and configuration give the same ids.
+Times are seconds of the container's timestamps. Boxes and landmarks are fractions of the frame, 0 to 1. Frame numbers
+count the frames of the source from 0. Ids are stable: the same input and configuration give the same ids.
 
-What the graph reads is Parquet (zstd). Each table has a twin in JSON lines of the same name beside it, for people and
-other programs (`write_jsonl=false` leaves it out); `face_crops.parquet` has none. An artifact exists when its manifest
-does, which is written last.
+The graph reads Parquet (zstd). Each table has a twin in JSON lines beside it, with the same name, for people and other
+programs (switched off by `write_jsonl=false`); `face_crops.parquet` has none. An artifact exists if its manifest
+exists, which is written last.
 
 ## Files
 
-Below the data root, for an episode `{ep_id}`; what the phases of the cleanup publish is in `cleaned/{ep_id}` under the
-same names. The video is in `VIDEO_DIR/`, with the suffix that it came with. The report of `episode_report` is
+All paths are below the data root, for an episode `{ep_id}`. The phases of the cleanup publish in `cleaned/{ep_id}`
+under the same names. The video is in `VIDEO_DIR/`, with its original suffix. The report of `episode_report` is
 `reports/{ep_id}/index.html`.
 
 """
 _BUCKET = """
-In a bucket the same files lie below other keys, for example:
+In a bucket the same files have other keys, for example:
 
 | below the data root | below the prefix of the bucket |
 |---|---|
@@ -51,7 +51,7 @@ _MANIFESTS = """
 
 """
 _FACEBANK = """
-The facebank of a show is described in [facebank](facebank.md), corrections in [corrections](corrections.md).
+For the facebank of a show see [facebank](facebank.md), for corrections [corrections](corrections.md).
 """
 
 
@@ -68,15 +68,15 @@ def artifacts_page() -> str:
             table(
                 ("field", "meaning"), [(code(name), attribute_text(Manifest, name)) for name in Manifest.model_fields]
             ),
-            "\nA file has ",
+            "\nA file has the fields ",
             ", ".join(map(code, PublishedFile.model_fields)),
-            ". The rows of a folder are its files.\n",
+            ". For a folder, `rows` is the number of its files.\n",
             "\n## Tables\n",
             *(_table_section(name) for name in TABLES),
-            "\n## Reasons\n\nWhy a box, a face or a track is left out:\n\n",
+            "\n## Reasons\n\nWhy a box, a face or a track was rejected:\n\n",
             table(("reason", "meaning"), [(code(name), text) for name, text in REASONS.items()]),
-            "\n## Documents\n\n`a.b` is within an object, `a[].b` within each entry of a list, `a.*` all below; "
-            "what has a question mark may be left out.\n",
+            "\n## Documents\n\n`a.b` is a field of an object, `a[].b` a field of each list entry, `a.*` "
+            "everything below. Fields with a question mark are optional.\n",
             *(_document_section(name) for name in DOCUMENTS),
             "\n## Arrays and other files\n\nNumPy files are float32 with 512 columns; each row has length 1.\n\n",
             table(("file", "what it is"), [(code(name), text) for name, text in {**ARRAYS, **OTHER_FILES}.items()]),

@@ -1,4 +1,4 @@
-"""``docs/reference/cli.md``: every command with its arguments and options, as ``--help`` has them."""
+"""``docs/reference/cli.md``: every command with its arguments and options, as in ``--help``."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,15 +9,15 @@ from screenalytics_assets.cli import app
 from screenalytics_assets.docs_generator.markdown import code, table
 
 Command = Any
-"""A command as typer holds it, which has no public type for it."""
+"""A command of typer, which has no public type for it."""
 _ANY = ("[OPTIONS]", "COMMAND [ARGS]...")
 _HEAD = """\
 # Command line
 
-Made from the code by `make docs`; a test holds both together. `screenalytics COMMAND --help` says the same.
+Generated from the code by `make docs`. `screenalytics COMMAND --help` prints the same.
 
-A command ends with 0 when all is well, with 1 when something that it ran or judged failed, with 2 when it refuses its
-input; then it names what was found, what was expected and what to do.
+The exit status is 0 on success, 1 if something that the command ran or checked failed, and 2 if it refuses its input.
+The message then says what was found, what was expected and what to do.
 """
 
 
@@ -27,7 +27,7 @@ def command_line_page() -> str:
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], Command]]:
-    """Every command that does something, with the words that lead to it."""
+    """Every command with its words; groups are left out."""
     yield from _below(typer.main.get_command(app), ())
 
 
@@ -50,7 +50,7 @@ def _section(words: tuple[str, ...], command: Command) -> str:
     rows = [*_parameters(command, options=False), *_parameters(command, options=True)]
     if len(words) > 1:
         parent = whole.commands[words[0]]
-        early = [(name, f"{text} Stands before `{words[-1]}`.") for name, text in _parameters(parent, options=True)]
+        early = [(name, f"{text} Goes before `{words[-1]}`.") for name, text in _parameters(parent, options=True)]
         rows = [*_parameters(parent, options=False), *rows, *early]
     if any(code_of.startswith("`--") for code_of, _ in rows):
         usage.append("[OPTIONS]")

@@ -19,7 +19,7 @@ from screenalytics_assets.docs_generator.markdown import code, table
 _HEAD = """\
 # Configuration
 
-Made from the code by `make docs`; a test holds both together.
+Generated from the code by `make docs`.
 
 A key has one name everywhere: in its file below `config/pipeline/`, in a profile, in the environment as
 `SCREENALYTICS_KEY` (`SCREENALYTICS_CLUSTER_THRESH`; a dot becomes two underscores), on the command line as
@@ -31,45 +31,45 @@ A key has one name everywhere: in its file below `config/pipeline/`, in a profil
 4. the stage's file;
 5. the default.
 
-`screenalytics config show` prints every key with its value and where it comes from. A key that does not exist, or a
-value that is not allowed, is refused with its place before anything is computed. The values, and a hash of them, are
-stored with every artifact and shown in its metadata. `null` in the table means: what `models.yaml` declares for the
-detector or the embedder in use (below).
+`screenalytics config show` prints every key with its value and source. Unknown keys and invalid values are refused,
+with their source, before anything is computed. The values and their hash are stored with every artifact and shown in
+its metadata. `null` in the table means the value that `models.yaml` declares for the detector or embedder in use
+(below).
 """
 _MODELS = """
 ## Thresholds of the models
 
-A score or a similarity means something for one model only. So these stand in `models.yaml` with the weights, by the
-SHA-256 of their file, and with their derivation. A key that is set wins over them. `min_confidence` is the detector's
-`track_thresh`; `recluster_thresh` and `recluster_tight_thresh` are the embedder's `cluster_thresh` and `tight_thresh`.
-A detector that is not listed takes those of its kind; an embedder that is not listed must have its own in the
-`pack.yaml` of its folder, or by `--set`.
+Scores and similarities are only comparable within one model. Therefore these thresholds are declared in `models.yaml`
+for the SHA-256 of the weights, with their derivation. A key that is set overrides them. `min_confidence` is the
+detector's `track_thresh`; `recluster_thresh` and `recluster_tight_thresh` are the embedder's `cluster_thresh` and
+`tight_thresh`. A detector that is not listed uses the values of its kind. An embedder that is not listed needs its own
+values, in the `pack.yaml` of its folder or by `--set`.
 
 """
 _SHA256_DIGITS = 64
 _OTHER_FILES: Mapping[str, str] = {
     "config/acceptance.yaml": "limits of the acceptance checks: [acceptance matrix](../../ACCEPTANCE_MATRIX.md)",
-    "config/seasons.yaml": "seasons that run by themselves: [seasons and alerts](../../ops/seasons_and_alerts.md)",
-    "config/inbox.yaml": "where episodes are dropped: [seasons and alerts](../../ops/seasons_and_alerts.md)",
+    "config/seasons.yaml": "seasons that run on a schedule: [seasons and alerts](../../ops/seasons_and_alerts.md)",
+    "config/inbox.yaml": "the inbox for new episodes: [seasons and alerts](../../ops/seasons_and_alerts.md)",
     "config/instance/": "Dagster's instance with PostgreSQL, logs in a bucket: [storage](../../ops/storage.md)",
-    "dagster.yaml": "the rest of Dagster's instance: runs at once, pools, retries, retention",
+    "dagster.yaml": "the rest of Dagster's instance: concurrent runs, pools, retries, retention",
 }
 ENVIRONMENT: Mapping[str, str] = {
-    "ALERT_URLS": "where alerts are sent, Apprise URLs separated by blanks",
-    "CACHE_DIR": "where model packs are kept; `~/.cache/screenalytics` without it",
-    "CONFIG_DIR": "the folder of the configuration; `config/` of the checkout without it",
+    "ALERT_URLS": "where alerts are sent: Apprise URLs, separated by spaces",
+    "CACHE_DIR": "folder of the model packs; default `~/.cache/screenalytics`",
+    "CONFIG_DIR": "folder of the configuration; default `config/` of the checkout",
     "DATABASE_URL": "a PostgreSQL server for vectors; without it one is started below the data root",
-    "DATA_ROOT": "a folder, or `s3://bucket/prefix`; `data/` of the checkout without it",
-    "FACEBANK_ROOT": "photos of known people, `{show}/{person}/`; `facebank/` below the data root without it",
-    "INBOX": "the folder where episodes are dropped, instead of that of `config/inbox.yaml`",
-    "LOGS_BUCKET": "a bucket for the logs of steps",
-    "PROFILE": "the profile where a run names none",
-    "S3_CACHE_DIR": "copies of what lies in the bucket; `~/.cache/screenalytics/s3` without it",
-    "S3_CACHE_GB": "how much they may take; 20 without it",
-    "SHARED_DIR": "labelled footage for the tests; only they read it",
-    "UI_URL": "where people see the UI, for links; `http://127.0.0.1:3000` without it",
+    "DATA_ROOT": "a folder, or `s3://bucket/prefix`; default `data/` of the checkout",
+    "FACEBANK_ROOT": "photos of known people, `{show}/{person}/`; default `facebank/` below the data root",
+    "INBOX": "the inbox folder, instead of the one in `config/inbox.yaml`",
+    "LOGS_BUCKET": "a bucket for the logs of the steps",
+    "PROFILE": "the profile of runs that set none",
+    "S3_CACHE_DIR": "local copies of the bucket's files; default `~/.cache/screenalytics/s3`",
+    "S3_CACHE_GB": "how much space they may take; default 20",
+    "SHARED_DIR": "labelled footage, read by the tests only",
+    "UI_URL": "address of the UI, for links; default `http://127.0.0.1:3000`",
 }
-"""Variables that say where things are, without their prefix."""
+"""Variables that are not configuration keys, without their prefix."""
 
 
 def configuration_page() -> str:
@@ -81,9 +81,9 @@ def configuration_page() -> str:
             *(_section(section, file) for section, file in STAGE_FILES.items()),
             _profiles(),
             _thresholds(registry),
-            "\n## Other files\n\n`SCREENALYTICS_CONFIG_DIR` names another folder than `config/`.\n\n",
+            "\n## Other files\n\n`SCREENALYTICS_CONFIG_DIR` selects a folder other than `config/`.\n\n",
             table(("file", "what it holds"), [(code(name), text) for name, text in _OTHER_FILES.items()]),
-            "\n## Environment\n\nBeside the keys, these say where things are:\n\n",
+            "\n## Environment\n\nBesides the keys, these variables set paths and addresses:\n\n",
             table(("variable", "meaning"), [(code(f"{ENV_PREFIX}{name}"), text) for name, text in ENVIRONMENT.items()]),
         ]
     )

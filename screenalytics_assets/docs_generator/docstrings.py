@@ -1,4 +1,4 @@
-"""What the docstring of a class says about an attribute."""
+"""Attribute descriptions from the docstring of a class."""
 
 import re
 

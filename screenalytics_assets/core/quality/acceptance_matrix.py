@@ -8,19 +8,19 @@ from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric
 _HEAD = """\
 # Acceptance matrix
 
-Made from `config/acceptance.yaml` by `screenalytics config acceptance > docs/ACCEPTANCE_MATRIX.md`; a test holds both
-together. Each metric is an asset check of `track_metrics`, one result per episode. A missed target is noted and
-passes; beyond *warn* the check fails with severity WARN, beyond *fail* with ERROR. Neither fails the run.
+Generated from `config/acceptance.yaml` by `screenalytics config acceptance > docs/ACCEPTANCE_MATRIX.md`. Each metric is
+an asset check of `track_metrics` with one result per episode. A missed target is noted, and the check passes. Beyond
+*warn* it fails with severity WARN, beyond *fail* with ERROR. Neither fails the run.
 
-| stage | metric | what it is | target | warn | fail | when it is out of range |
+| stage | metric | meaning | target | warn | fail | if out of range |
 |---|---|---|---|---|---|---|
 """
 _FOOT = """
-What a metric needs may be missing, as in an episode without faces: then the check passes and says "not applicable".
-Running times are those of `detections` and `tracks` together, by the video's duration.
+If an episode lacks what a metric needs, for example faces, the check passes as "not applicable". Running times are
+those of `detections` and `tracks` together, divided by the duration of the video.
 """
 _SEASONS = """
-Seasons that have other limits:
+Seasons with other limits:
 
 | season | metric | target | warn | fail |
 |---|---|---|---|---|
