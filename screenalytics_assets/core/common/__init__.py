@@ -1,1 +1,1 @@
-"""What every stage uses: errors, geometry, vectors, intervals, table schemas, file layout, episode ids."""
+"""Shared by all stages: errors, geometry, vectors, intervals, table schemas, file layout, episode ids."""

@@ -1,4 +1,4 @@
-"""Between Arrow tables and the arrays that the stages compute with."""
+"""Conversion between Arrow tables and NumPy arrays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 
 def table_of(schema: pa.Schema, columns: Mapping[str, Any]) -> pa.Table:
-    """A table with exactly the schema's columns, in its order.
+    """A table with exactly the columns of a schema, in its order.
 
     Args:
         schema: The declared schema.
-        columns: A sequence or array for each column; float arrays become nulls where they are NaN if the
-            field allows nulls.
+        columns: A sequence or array for each column; NaN becomes null in fields that allow
+            nulls.
 
     Raises:
-        pyarrow.ArrowInvalid: A value that does not fit, or a null where none is allowed.
+        pyarrow.ArrowInvalid: A value does not fit, or a field that allows no nulls has one.
     """
     arrays = [_column(field, columns[field.name]) for field in schema]
     table = pa.Table.from_arrays(arrays, schema=schema)
@@ -35,7 +35,7 @@ def _column(field: pa.Field, values: Any) -> pa.Array:  # noqa: ANN401 - arrays,
     else:
         array = pa.array(values, type=field.type, from_pandas=field.nullable)
     if array.null_count and not field.nullable:
-        raise pa.ArrowInvalid(f"column {field.name}: {array.null_count} nulls in a column that allows none")
+        raise pa.ArrowInvalid(f"column {field.name}: {array.null_count} nulls, but the column allows none")
     return array
 
 
@@ -64,5 +64,5 @@ def _floats(column: pa.ChunkedArray, shape: Sequence[int]) -> NDArray[np.float32
 
 
 def column_of(table: pa.Table, name: str) -> NDArray[Any]:
-    """A column of numbers or text as a NumPy array; nulls of a float column become NaN."""
+    """A column of numbers or text as a NumPy array; nulls in a float column become NaN."""
     return table.column(name).to_numpy()

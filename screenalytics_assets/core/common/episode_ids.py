@@ -6,11 +6,7 @@ from typing import NamedTuple
 from screenalytics_assets.core.common.errors import ConfigurationError
 
 _EP_ID = re.compile(r"(?P<show>[a-z0-9]+(?:-[a-z0-9]+)*)-s(?P<season>[0-9]{2})e(?P<episode>[0-9]{2,3})", re.ASCII)
-
-
 _SHOW = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
-
-
 _MAX_LENGTH = 64
 
 
@@ -23,10 +19,10 @@ class EpisodeId(NamedTuple):
 
 
 def parse_ep_id(ep_id: str) -> EpisodeId:
-    """Validate an episode id and take it apart.
+    """Validate an episode id and split it into its parts.
 
-    An id becomes a folder, an object key and a partition key, so that nothing but lower-case letters,
-    digits and single dashes is allowed.
+    An id becomes a folder, an object key and a partition key, so only lower-case letters, digits and single dashes
+    are allowed.
 
     Raises:
         ConfigurationError: The id does not have the form ``show-s05e02``.
@@ -46,13 +42,13 @@ def is_ep_id(text: str) -> bool:
 
 
 def season_of(ep_id: str) -> str:
-    """The season of an episode: ``rhobh-s05e02`` is in ``rhobh-s05``."""
+    """The season of an episode: ``rhobh-s05`` for ``rhobh-s05e02``."""
     parts = parse_ep_id(ep_id)
     return f"{parts.show}-s{parts.season}"
 
 
 def parse_season(season: str) -> str:
-    """Validate the name of a season, what its episodes' ids begin with.
+    """Validate the name of a season, the prefix of its episodes' ids.
 
     Raises:
         ConfigurationError: It does not have the form ``show-s05``.
@@ -66,7 +62,7 @@ def parse_season(season: str) -> str:
 
 
 def show_of(ep_id: str) -> str:
-    """The show of an episode: ``rhobh-s05e02`` is of ``rhobh``."""
+    """The show of an episode: ``rhobh`` for ``rhobh-s05e02``."""
     return parse_ep_id(ep_id).show
 
 
@@ -74,7 +70,7 @@ def parse_show(show: str) -> str:
     """Validate the name of a show, the first part of its episodes' ids.
 
     Raises:
-        ConfigurationError: It is no such name, or the id of an episode.
+        ConfigurationError: It is not a valid name, or it is the id of an episode.
     """
     if _SHOW.fullmatch(show) is None or len(show) > _MAX_LENGTH:
         raise ConfigurationError(

@@ -1,12 +1,12 @@
-"""Errors that a user can act on: what was found, what was expected, what to do."""
+"""Errors that a user can act on; their messages say what was found, what was expected and what to do."""
 
 
 class ScreenalyticsError(Exception):
-    """Base of every error whose message is written for the person who runs the pipeline."""
+    """Base of all errors whose message is written for the person who runs the pipeline."""
 
 
 class ConfigurationError(ScreenalyticsError):
-    """A configuration key or value that is not known or not allowed."""
+    """An unknown configuration key, or a value that is not allowed."""
 
 
 class VideoError(ScreenalyticsError):
@@ -14,11 +14,11 @@ class VideoError(ScreenalyticsError):
 
 
 class ModelPackError(ScreenalyticsError):
-    """A model pack that is missing, altered, or not usable here."""
+    """A model pack that is missing, altered, or not usable on this machine."""
 
 
 class DeviceError(ScreenalyticsError):
-    """An accelerator that was asked for and is not there."""
+    """A requested accelerator that is not available."""
 
 
 class ArtifactError(ScreenalyticsError):
@@ -26,32 +26,32 @@ class ArtifactError(ScreenalyticsError):
 
 
 class StorageError(ScreenalyticsError):
-    """A bucket or database that refuses access, does not exist, or gives back something else than was stored."""
+    """A bucket or database that refuses access, does not exist, or returns other data than was stored."""
 
 
 class UnavailableError(StorageError):
-    """A bucket, a database or a network drive that does not answer; the same may work in a moment."""
+    """A bucket, database or network drive that does not respond; a retry may succeed."""
 
 
 class TruthError(ScreenalyticsError):
-    """A truth file that does not have the documented form."""
+    """A truth file that is not in the documented format."""
 
 
 class MissingPackageError(ScreenalyticsError):
-    """An optional package that a command needs and that is not installed."""
+    """An optional package that a command needs but that is not installed."""
 
 
 class CorrectionError(ScreenalyticsError):
-    """A file of corrections that cannot be understood, or a correction that cannot be made."""
+    """A corrections file that cannot be parsed, or a correction that cannot be applied."""
 
 
 class DatabaseError(ScreenalyticsError):
-    """A database that is away, of another schema, or holds vectors of another model."""
+    """A database that does not respond, has another schema, or holds vectors of another model."""
 
 
 class DatabaseAwayError(DatabaseError, UnavailableError):
-    """A database that does not answer; the same may work in a moment."""
+    """A database that does not respond; a retry may succeed."""
 
 
 class FacebankError(ScreenalyticsError):
-    """Photos of known people that are missing, or folders of them that cannot be told apart."""
+    """Missing photos of known people, or folders of two people with the same name."""

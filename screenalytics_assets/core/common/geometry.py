@@ -1,11 +1,11 @@
-"""Boxes: x1 y1 x2 y2, any unit, one row a box."""
+"""Geometry of boxes: x1 y1 x2 y2 in any unit, one box per row."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def clamp_boxes(boxes_px: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Boxes cut off at the frame's edges.
+    """Boxes clipped to the frame.
 
     Args:
         boxes_px: (N, 4), pixels.
@@ -25,7 +25,7 @@ def shorter_sides(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def iou_matrix(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Intersection over union of each box of the first with each of the second set.
+    """Intersection over union of each box of the first set with each box of the second.
 
     Args:
         first: (N, 4).
@@ -38,7 +38,7 @@ def iou_matrix(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArr
 
 
 def paired_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Intersection over union of each box of the one with the box at the same place of the other array.
+    """Intersection over union of the boxes at the same index of two arrays.
 
     Args:
         first: (..., 4).

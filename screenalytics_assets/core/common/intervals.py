@@ -9,12 +9,12 @@ Intervals = NDArray[np.float64]
 
 
 def intervals_of(pairs: Sequence[Sequence[float]]) -> Intervals:
-    """Pairs of start and end as an array, also when there are none."""
+    """Pairs of start and end as an (N, 2) array, also for N = 0."""
     return np.asarray(pairs, np.float64).reshape(-1, 2)
 
 
 def merged(intervals: Intervals, *, gap_s: float = 0.0) -> Intervals:
-    """The same time as few intervals, ascending; those at most ``gap_s`` apart become one."""
+    """The union of the intervals, ascending; those at most ``gap_s`` apart become one."""
     if not len(intervals):
         return intervals.reshape(0, 2)
     ordered = intervals[np.argsort(intervals[:, 0], kind="stable")]
@@ -25,26 +25,26 @@ def merged(intervals: Intervals, *, gap_s: float = 0.0) -> Intervals:
 
 
 def total_s(intervals: Intervals) -> float:
-    """Sum of the lengths; of merged intervals, the time that they cover."""
+    """Sum of the lengths: for merged intervals, the time they cover."""
     return float((intervals[:, 1] - intervals[:, 0]).sum())
 
 
 def overlapping_pairs(sets: Sequence[Intervals]) -> list[tuple[int, int]]:
-    """Which two sets have time in common, the lower index first, in ascending order; found without trying all pairs."""
+    """Pairs of sets that overlap in time, the lower index first, in ascending order; not all pairs are compared."""
     owner = np.repeat(np.arange(len(sets)), np.array([len(intervals) for intervals in sets], np.int64))
     spans = np.concatenate([np.empty((0, 2)), *sets])
     order = np.argsort(spans[:, 0], kind="stable")
     starts, ends, owner = spans[order, 0], spans[order, 1], owner[order]
-    own = np.arange(len(order))
-    begin_meanwhile = np.maximum(np.searchsorted(starts, ends) - own - 1, 0)
-    first = np.repeat(own, begin_meanwhile)
-    second = first + 1 + np.arange(len(first)) - (np.cumsum(begin_meanwhile) - begin_meanwhile)[first]
+    index = np.arange(len(order))
+    later_overlaps = np.maximum(np.searchsorted(starts, ends) - index - 1, 0)
+    first = np.repeat(index, later_overlaps)
+    second = first + 1 + np.arange(len(first)) - (np.cumsum(later_overlaps) - later_overlaps)[first]
     pairs = np.sort(np.column_stack([owner[first], owner[second]]), axis=1)
     return [(a, b) for a, b in np.unique(pairs, axis=0).tolist() if a != b]
 
 
 def time_with_at_least(count: int, sets: Sequence[Intervals]) -> float:
-    """Seconds in which at least ``count`` of the sets are there; each set is merged."""
+    """Seconds covered by at least ``count`` of the sets; each set is merged."""
     if not sets:
         return 0.0
     starts = np.concatenate([intervals[:, 0] for intervals in sets])

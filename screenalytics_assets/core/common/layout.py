@@ -1,4 +1,4 @@
-"""Which file of which asset lies where below the data root: the contract with other programs."""
+"""Paths of all files below the data root: the contract with other programs."""
 
 import re
 
@@ -25,7 +25,7 @@ def _folder(ep_id: str, kind: str, asset: str | None) -> str:
 
 
 def crops_dir(ep_id: str, asset: str | None = None) -> str:
-    """The folder of the JPEG files of the embedded faces; the phases of the cleanup have one of their own."""
+    """The folder with the JPEG files of the embedded faces; the cleanup has its own."""
     return f"{_folder(ep_id, 'frames', asset)}/crops"
 
 
@@ -40,17 +40,17 @@ def crop_sheet_path(ep_id: str) -> str:
 
 
 def corrections_path(ep_id: str) -> str:
-    """What people corrected in an episode."""
+    """The corrections that people made in an episode."""
     return f"corrections/{ep_id}.yaml"
 
 
 def tombstone_path(ep_id: str) -> str:
-    """The record of a retired episode, without anything that was in it."""
+    """The record of a retired episode, without its content."""
     return f"retired/{ep_id}.json"
 
 
 def photos_dir(show: str) -> str:
-    """The folder of a show's facebank photos, one folder a person; what is published of it lies beside them."""
+    """The facebank of a show: its photos, one folder per person, beside the published files."""
     return f"facebank/{show}"
 
 
@@ -70,28 +70,28 @@ _FOLDERS = {
 
 
 def file_path(ep_id: str, name: str, asset: str | None = None) -> str:
-    """Where a file of an episode lies: tables and documents in ``manifests``, the rest as in the contract.
+    """The path of a file of an episode: tables and documents in ``manifests``, others as in ``_FOLDERS``.
 
-    What the phases of the cleanup publish lies in ``cleaned``, under the names of the originals.
+    The cleanup publishes its files in ``cleaned``, under the names of the originals.
     """
     return f"{_folder(ep_id, _FOLDERS.get(name, 'manifests'), asset)}/{name}"
 
 
 _OWNER = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]{2})(?:e(?P<episode>[0-9]{2,3}))?", re.ASCII)
-_KINDS_OF_THEIR_OWN = ("crops", "thumbs")
+_TOP_LEVEL_KINDS = ("crops", "thumbs")
 VIDEOS, ARTIFACTS = "raw", "artifacts"
 """The two folders of a bucket."""
 
 
 def object_key(path: str) -> str:
-    """Where a file or folder of the data root lies below the prefix of a bucket.
+    """The key below the prefix of a bucket for a file or folder of the data root.
 
     ``videos/rhobh-s05e02/episode.mp4`` is ``raw/videos/rhobh/s05/e02/episode.mp4``, and
     ``frames/rhobh-s05e02/crops/track-00001`` is ``artifacts/crops/rhobh/s05/e02/track-00001``.
     """
     kind, *rest = path.split("/")
     top = VIDEOS if kind == "videos" else ARTIFACTS
-    if kind == "frames" and len(rest) > 1 and rest[1] in _KINDS_OF_THEIR_OWN:
+    if kind == "frames" and len(rest) > 1 and rest[1] in _TOP_LEVEL_KINDS:
         kind = rest.pop(1)
     owner = _OWNER.fullmatch(rest[0]) if rest else None
     if owner is not None:

@@ -1,4 +1,4 @@
-"""The tables that the stages exchange, declared once. Boxes and landmarks are normalised to the frame, 0 to 1."""
+"""Schemas of the tables that the stages exchange. Boxes and landmarks are normalised to the frame, 0 to 1."""
 
 import pyarrow as pa
 
@@ -16,9 +16,9 @@ SHOTS = pa.schema(
         _required("ep_id", pa.string()),
         _required("shot_idx", pa.int32()),
         _required("start_frame", pa.int32()),
-        _required("end_frame", pa.int32()),  # the last frame of the shot
+        _required("end_frame", pa.int32()),  # inclusive
         _required("start_s", pa.float64()),
-        _required("end_s", pa.float64()),  # where the last frame ends
+        _required("end_s", pa.float64()),  # end of the last frame
     ]
 )
 
@@ -43,15 +43,15 @@ DETECTIONS = pa.schema(
         _required("confidence", pa.float32()),
         _required("face_px", pa.float32()),
         _required("sharpness", pa.float32()),
-        pa.field("yaw", pa.float32()),  # null where the landmarks allow no pose
+        pa.field("yaw", pa.float32()),  # null if the landmarks give no pose
         pa.field("pitch", pa.float32()),
         pa.field("roll", pa.float32()),
-        _required("inside_fraction", pa.float32()),  # of the crop, inside the frame
+        _required("inside_fraction", pa.float32()),  # of the aligned crop inside the frame
         _required("quality_score", pa.float32()),
     ]
 )
 
-# Candidates that never became an embedding, from the detector's box to the sampled crop.
+# Candidates without an embedding, from boxes of the detector to sampled crops, each with a reason.
 CROPS_DEBUG = pa.schema(
     [
         _required("ep_id", pa.string()),
@@ -99,7 +99,7 @@ TRACKS = pa.schema(
     ]
 )
 
-# Where the cleanup divided a track: a detection from which on another track goes on, and the two tracks.
+# Where the cleanup split a track: the first detection of the new track, and both tracks.
 CUTS = pa.schema(
     [
         _required("ep_id", pa.string()),
@@ -121,7 +121,7 @@ UNTRACKED = pa.schema(
     ]
 )
 
-# Detections whose vectors the appearance gate made; row i is row i of gate.npy.
+# Detections embedded for the appearance split; row i belongs to row i of gate.npy.
 GATE = pa.schema(
     [
         _required("ep_id", pa.string()),
@@ -142,13 +142,12 @@ FACES = pa.schema(
         _required("landmarks", _LANDMARKS),
         _required("quality_score", pa.float32()),
         _required("quality_rank", pa.int32()),  # 1 is the best of its track
-        pa.field("crop_path", pa.string()),  # null when crops are not saved as files
+        pa.field("crop_path", pa.string()),  # null if crops are not saved as files
         _required("model_digest", pa.string()),
     ]
 )
 
-# Where each identity was seen, a box for about every half second of its tracks: what its id is recognised by when the
-# identities are computed again.
+# Boxes of each identity, about one per half second of its tracks: they keep its id when identities are recomputed.
 IDENTITY_BOXES = pa.schema(
     [
         _required("ep_id", pa.string()),
@@ -159,8 +158,8 @@ IDENTITY_BOXES = pa.schema(
 )
 
 CLOCK_TOLERANCE_S = 0.002
-"""Differences of ``ts_s`` are not more exact: containers may round to milliseconds, and floats add their own."""
+"""Accuracy of differences of ``ts_s``: containers may round to milliseconds, and floats add rounding errors."""
 
 EMBEDDING_DIMENSION = 512
 EMBEDDING_NORM_TOLERANCE = 1e-3
-"""How far a vector's length may be from 1 (acceptance table of the design)."""
+"""Maximum deviation of the norm of an embedding from 1."""

@@ -1,1 +1,1 @@
-"""The configuration: every key with its type and range, and how the layers combine."""
+"""The configuration: its keys with types and ranges, and the layers that set them."""

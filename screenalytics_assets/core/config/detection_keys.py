@@ -9,22 +9,22 @@ from screenalytics_assets.core.config.section import Section
 
 @dataclass(frozen=True)
 class ShotSettings:
-    """When a change of the picture is a cut.
+    """Parameters of the shot detector.
 
     Attributes:
         cut_threshold: minimum distance (see `structure_distance`) across a cut. Unrelated pictures have about
             64·36 / (π·4²) ≈ 45 independent patches, so their correlation scatters by 1/√45 = 0.15 around 0,
-            and the best of some ten independent shifts lies near 0.25: distance 0.75 ± 0.1. Three and a
-            half deviations below that, to leave room for two views of one room.
-        cut_ratio: how many times larger than the changes around it. Under steady motion all are alike (1),
-            and even where a pan sets in abruptly its own side has the same level.
-        context_s: how far the changes around it reach to each side, never fewer than three of them:
-            animation holds each picture for up to three frames. It is also the look-ahead.
-        flash_max_s: longest disturbance after which the same picture returns and the shot goes on. Photo
-            flashes light one to three frames; 3 frames at 24 fps.
-        min_shot_s: boundaries closer than this are one transition (a frame blended by a rate conversion, a
-            torn frame), kept where the change is largest. Two frames at 24 fps and more are honoured as a
-            shot: a missed cut mixes two people in one track, a false one costs a track that is joined later.
+            and the best of about ten independent shifts is near 0.25: distance 0.75 ± 0.1. The default is three and a
+            half standard deviations below that, so that two views of one room still differ enough.
+        cut_ratio: minimum ratio of the distance across a cut to the distances around it. In steady motion all are
+            equal (1), and after the abrupt start of a pan those on one side are.
+        context_s: how far the distances around a cut reach on each side, with at least three on each: animation
+            holds each picture for up to three frames. It is also the look-ahead.
+        flash_max_s: maximum duration of a disturbance after which the same picture returns and the shot continues.
+            Photo flashes light one to three frames; this is 3 frames at 24 fps.
+        min_shot_s: changes closer than this are one transition (a frame blended by a rate conversion, a torn frame),
+            and the largest is the cut. At 24 fps a shot has at least two frames: a missed cut mixes two people in
+            one track, a false one splits a track that is linked again later.
     """
 
     cut_threshold: float = 0.4
@@ -42,7 +42,7 @@ class ShotSettings:
         if not 0 <= self.min_shot_s <= self.context_s or not 0 <= self.flash_max_s <= self.context_s:
             raise ValueError(
                 f"min_shot_s ({self.min_shot_s}) and flash_max_s ({self.flash_max_s}) must lie between 0 and "
-                f"context_s ({self.context_s}), which is how far the detector looks"
+                f"context_s ({self.context_s}), the look-ahead of the detector"
             )
 
 

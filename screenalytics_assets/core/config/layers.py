@@ -1,4 +1,4 @@
-"""How layers of configuration values combine, and where each value comes from."""
+"""Combines layers of configuration values, and records where each value comes from."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,31 +11,31 @@ from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, flatten
 
 
 class Layer(NamedTuple):
-    """Values from one place; ``source`` names it for the messages, for example ``profile fast_cpu``."""
+    """Values from one source, named for messages, for example ``profile fast_cpu``."""
 
     source: str
     values: Mapping[str, Any]
 
 
 class Resolved(NamedTuple):
-    """The configuration of a run, and for each key where its value comes from."""
+    """The configuration of a run, and the source of each value."""
 
     settings: Settings
     provenance: Mapping[str, str]
 
 
 def unknown_key(key: str, known: Iterable[str], source: str) -> ConfigurationError:
-    """The error for a key that does not exist, with the nearest that does."""
+    """The error for an unknown key, with the most similar known one."""
     near = difflib.get_close_matches(key, list(known), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(sorted(known))}"
     return ConfigurationError(f"{source}: unknown configuration key {key!r}{hint}")
 
 
 def resolve(layers: Sequence[Layer]) -> Resolved:
-    """Combine layers, the weakest first, over the defaults.
+    """Combine layers, lowest priority first, over the defaults.
 
     Raises:
-        ConfigurationError: A key that does not exist or a value that is not allowed, with its source.
+        ConfigurationError: An unknown key or a value that is not allowed, with its source.
     """
     sections = section_of_key()
     provenance = dict.fromkeys(sections, "default")

@@ -1,4 +1,4 @@
-"""Where models run, and what ONNX Runtime calls it."""
+"""Devices that models run on, and the names of their ONNX Runtime providers."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The text of the stage files: every key with its default and meaning, commented out, ready to be set."""
+"""The text of the stage files: every key with its default and description, commented out."""
 
 import json
 import textwrap
@@ -12,10 +12,10 @@ _WIDTH = 110
 
 
 def stage_file_text(section: str) -> str:
-    """What a fresh stage file says; uncommenting a line and changing its value sets the key."""
+    """The text of a new stage file; a key is set by uncommenting its line and changing the value."""
     field = Settings.model_fields[section]
     if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-        raise TypeError(f"section {section} is no group of keys")
+        raise TypeError(f"section {section} is not a group of keys")
     heading = textwrap.wrap((field.annotation.__doc__ or "").split(" (``")[0].rstrip(".") + ".", _WIDTH)
     lines = [f"# {line}" for line in [*heading, "Uncomment a key to change it; its default stands beside it."]]
     return "\n".join([*lines, *_key_lines(field.annotation, "")]) + "\n"

@@ -1,4 +1,4 @@
-"""The limits that belong to the models, and how a configuration gets them."""
+"""Thresholds that belong to the models, and how they get into the configuration."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,23 +9,23 @@ from screenalytics_assets.core.config.layers import Resolved
 
 
 class Thresholds(NamedTuple):
-    """The limits that belong to the models, once every one has a value.
+    """The thresholds of a run, all with a value.
 
     Attributes:
-        confidence_th: Least detector score of a detection.
-        track_thresh: Least detector score that starts a track.
-        min_confidence: Least detector score of an embedded face.
+        confidence_th: Minimum detector score of a detection.
+        track_thresh: Minimum detector score that starts a track.
+        min_confidence: Minimum detector score of an embedded face.
         cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
         tight_thresh: The same for two clusters of a single face each.
-        min_identity_sim: Least mean cosine similarity of a track to the others of its identity.
-        min_cohesion: Least mean cosine similarity within an identity that is not flagged.
-        gate_hard_sim: Cosine similarity to its track below which a detection shows another face.
-        gate_soft_sim: The same below which it is doubtful, and from which on two pieces are one face.
-        recluster_thresh: The cluster_thresh of the cleanup.
-        recluster_tight_thresh: The tight_thresh of the cleanup.
-        name_similarity: Least mean cosine similarity of an identity to the photos of the person that it is.
-        name_margin: Least lead of that over the second best person.
-        min_photo_sim: Least cosine similarity of a photo to a track or photo of the same person.
+        min_identity_sim: Minimum mean cosine similarity of a track to the others of its identity.
+        min_cohesion: Minimum mean cosine similarity within an identity that is not flagged.
+        gate_hard_sim: Cosine similarity to its track below which a detection is another face.
+        gate_soft_sim: The same below which it is ambiguous; at or above it, two tracklets are one face.
+        recluster_thresh: ``cluster_thresh`` of the cleanup.
+        recluster_tight_thresh: ``tight_thresh`` of the cleanup.
+        name_similarity: Minimum mean cosine similarity of an identity to the photos of its person.
+        name_margin: Minimum lead of that similarity over the second best person.
+        min_photo_sim: Minimum cosine similarity of a photo to a track or photo of the same person.
     """
 
     confidence_th: float
@@ -45,7 +45,7 @@ class Thresholds(NamedTuple):
 
 
 def thresholds_of(settings: Settings) -> Thresholds:
-    """The limits of a configuration that `fill_from_models` has completed.
+    """The thresholds of a configuration that `fill_from_models` has completed.
 
     Raises:
         ConfigurationError: One of them is null.
@@ -58,15 +58,15 @@ def thresholds_of(settings: Settings) -> Thresholds:
 
 
 def fill_from_models(resolved: Resolved, model_values: Mapping[str, float | None], source: str) -> Resolved:
-    """Give the keys that are null the value that the models declare.
+    """Set the keys that are null to the values that the models declare.
 
     Args:
-        resolved: The configuration as the layers give it.
-        model_values: Key and value as declared for the detector and the embedder; null where not declared.
-        source: Names the pack in the provenance and in the message.
+        resolved: The configuration of the layers.
+        model_values: Values declared for the detector and the embedder; None if not declared.
+        source: Name of the pack, for the provenance and messages.
 
     Raises:
-        ConfigurationError: A threshold that neither the configuration nor the models give.
+        ConfigurationError: A threshold has no value in either.
     """
     missing = {key: value for key, value in model_values.items() if _value_of(resolved.settings, key) is None}
     undeclared = sorted(key for key, value in missing.items() if value is None)

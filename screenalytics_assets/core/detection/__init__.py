@@ -1,1 +1,1 @@
-"""From frames to a table of faces with pose and quality, and their aligned crops."""
+"""Detects the faces of an episode: which frames, which boxes, their pose, quality and aligned crops."""

@@ -1,43 +1,42 @@
-"""Faces turned upright and scaled the way ArcFace embedders were trained to see them."""
+"""Aligned crops: faces rotated and scaled to the template that ArcFace embedders are trained on."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 ARCFACE_PX = 112
-"""Side of the picture an ArcFace embedder takes in."""
+"""Side of the input picture of an ArcFace embedder."""
 
 ARCFACE_TEMPLATE_112: NDArray[np.float64] = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-"""(5, 2) x y in pixels: where left eye, right eye, nose and mouth corners (left and right in the picture) lie in
-a 112×112 face. From InsightFace, `insightface.utils.face_align.arcface_dst`, the alignment of ArcFace (Deng et
+"""(5, 2) x y in pixels: left eye, right eye, nose, left and right mouth corner (as seen in the picture) in a
+112×112 face. From InsightFace, `insightface.utils.face_align.arcface_dst`, the alignment of ArcFace (Deng et
 al., CVPR 2019)."""
 
 _MIN_SPREAD_PX = 0.5
-"""Root mean square distance of the landmarks from their centre. Below, rounding decides the rotation."""
-
+"""Root mean square distance of the landmarks from their centre; below it, rounding determines the rotation."""
 
 _INSIDE_GRID = 16
-"""Points a side at which a crop is probed; 7 of its pixels apart."""
+"""Sample points per side of a crop, 7 px apart."""
 
 
 def estimate_similarity(landmarks_px: NDArray[np.floating], *, size_px: int, margin_px: int) -> NDArray[np.float64]:
-    """The rotation, scale and shift that bring landmarks closest to the ArcFace template.
+    """The rotation, scale and translation that best map landmarks to the ArcFace template.
 
-    The least squares solution for five points in the plane (Umeyama, PAMI 1991), written with complex numbers,
-    in which a similarity is z → a·z + b.
+    The least squares solution for five points in the plane (Umeyama, PAMI 1991), in complex numbers, where a
+    similarity is z → a·z + b.
 
     Args:
         landmarks_px: (5, 2) x y in pixels of the frame, in the order of the template.
         size_px: side of the square that the 112×112 template is scaled to.
-        margin_px: pixels of the target around that square, on each side.
+        margin_px: margin around that square in the target, on each side.
 
     Returns:
-        (2, 3) float64, from pixels of the frame to pixels of the target, as `cv2.warpAffine` takes it.
+        (2, 3) float64, from pixels of the frame to pixels of the target, for `cv2.warpAffine`.
 
     Raises:
-        ValueError: if the landmarks are not five finite points, or coincide, or are no similar image of a face.
+        ValueError: if the landmarks are not five finite points, or coincide, or do not resemble a face.
     """
     if landmarks_px.shape != (5, 2) or not np.isfinite(landmarks_px).all():
         raise ValueError(f"a face is aligned by five finite points (5, 2), got {np.asarray(landmarks_px).tolist()}")
@@ -56,16 +55,16 @@ def estimate_similarity(landmarks_px: NDArray[np.floating], *, size_px: int, mar
 def aligned_crop(
     frame_bgr: NDArray[np.uint8], landmarks_px: NDArray[np.floating], *, crop_px: int
 ) -> NDArray[np.uint8]:
-    """An upright face with some surroundings. Its centre 112×112 pixels are the ArcFace crop.
+    """An upright face with a margin. Its central 112×112 pixels are the ArcFace crop.
 
     Args:
         frame_bgr: (H, W, 3) uint8 BGR.
         landmarks_px: (5, 2) x y in pixels of the frame.
-        crop_px: side of the result, even and at least 112. What is more than 112 is margin, the scale of the
-            face stays.
+        crop_px: side of the result, even and at least 112. Anything above 112 is margin; the scale of the face
+            stays the same.
 
     Returns:
-        (crop_px, crop_px, 3) uint8 BGR, black where it reaches outside the frame.
+        (crop_px, crop_px, 3) uint8 BGR, black outside the frame.
 
     Raises:
         ValueError: if `crop_px` is odd or too small, or the landmarks are degenerate (`estimate_similarity`).
@@ -108,7 +107,7 @@ def crop_jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def fraction_inside(landmarks_px: NDArray[np.floating], frame_size_px: tuple[int, int]) -> float:
-    """How much of the ArcFace crop of a face lies inside the frame, from 0 to 1; the rest of it is black.
+    """Fraction of the ArcFace crop of a face inside the frame; the rest of the crop is black.
 
     Args:
         landmarks_px: (5, 2) x y in pixels of the frame.

@@ -1,4 +1,4 @@
-"""From CenterFace's output maps to faces (Xu et al., "CenterFace", 2019)."""
+"""Decodes the output maps of CenterFace (Xu et al., "CenterFace", 2019)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 
 OUTPUT_STRIDE_PX = 4
-"""One cell of the output maps covers this many input pixels."""
+"""Input pixels per cell of the output maps, in both directions."""
 
 
 def decode_centerface(
@@ -18,20 +18,20 @@ def decode_centerface(
     confidence_th: float,
     input_px_per_frame_px: float,
 ) -> FrameFaces:
-    """Every cell that scores at least ``confidence_th`` as a face; several cells usually find the same face.
+    """A face for every cell with a score of at least ``confidence_th``; usually several cells find the same face.
 
-    The net's pairs are (y, x). Box sides are ``exp(log_size)`` cells, the centre is the middle of the cell
-    moved by ``offset`` cells, and landmarks are fractions of the box from its top left corner. The authors'
-    demo first clips that corner to the picture, which shifts box and landmarks of a face that the border
-    cuts; here the box keeps its place and reaches outside.
+    The network's pairs are (y, x). Box sides are ``exp(log_size)`` cells, the centre is that of the cell plus
+    ``offset`` cells, and landmarks are fractions of the box from its top left corner. The authors' demo first
+    clips that corner to the picture, which shifts the box and landmarks of a face at the border; here the box is
+    not moved and reaches outside.
 
     Args:
         heatmap: (1, 1, h, w), scores 0 to 1.
         log_size: (1, 2, h, w), natural logarithm of height and width.
         offset: (1, 2, h, w), y and x.
         landmarks: (1, 10, h, w), y and x of left eye, right eye, nose, left and right mouth corner.
-        confidence_th: Least score.
-        input_px_per_frame_px: Scale from the frame to the net's input, which share their top left corner.
+        confidence_th: Minimum score.
+        input_px_per_frame_px: Scale from the frame to the network's input; both have the same top left corner.
 
     Returns:
         Candidates in pixels of the frame, in no particular order.
@@ -51,10 +51,10 @@ def decode_centerface(
 
 
 def suppress_overlaps(faces: FrameFaces, nms_iou: float) -> FrameFaces:
-    """Greedy non-maximum suppression: the best stays, those that overlap it by more than ``nms_iou`` go.
+    """Greedy non-maximum suppression: boxes that overlap a better one by more than ``nms_iou`` are dropped.
 
     Returns:
-        The faces that stay, by falling score.
+        The remaining faces by descending score.
     """
     boxes = faces.boxes_px
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
@@ -65,7 +65,7 @@ def suppress_overlaps(faces: FrameFaces, nms_iou: float) -> FrameFaces:
         kept.append(best)
         overlap_sides = np.minimum(boxes[best, 2:], boxes[others, 2:]) - np.maximum(boxes[best, :2], boxes[others, :2])
         overlap = np.prod(np.maximum(overlap_sides, 0), axis=1)
-        # Compared without a division, so that two boxes of no area do not divide by zero.
+        # Without a division, so that two empty boxes do not divide by zero.
         remaining = others[overlap <= nms_iou * (areas[best] + areas[others] - overlap)]
     chosen = np.array(kept, dtype=np.intp)
     return FrameFaces(boxes[chosen], faces.scores[chosen], faces.landmarks_px[chosen])

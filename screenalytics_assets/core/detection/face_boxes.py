@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class FrameFaces:
-    """Faces of one frame as a detector gives them, in pixels of the frame that was passed in.
+    """The output of a detector for one frame, in pixels of that frame.
 
     Attributes:
         boxes_px: (N, 4) float32, x1 y1 x2 y2; may reach outside the frame.
         scores: (N,) float32, 0 to 1.
         landmarks_px: (N, 5, 2) float32, x y of left eye, right eye, nose, left and right mouth corner,
-            left and right as they appear in the picture.
+            left and right as seen in the picture.
     """
 
     boxes_px: NDArray[np.float32]

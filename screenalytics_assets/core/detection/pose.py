@@ -1,4 +1,4 @@
-"""Which way a head is turned, from five landmarks."""
+"""Head pose from five landmarks."""
 
 import cv2
 import numpy as np
@@ -7,26 +7,26 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.detection.alignment import ARCFACE_TEMPLATE_112
 
 _INTERPUPILLARY_MM = 63.0
-"""Mean of adults (Dodgson, Proc. SPIE 5291, 2004)."""
+"""Mean pupil distance of adults (Dodgson, Proc. SPIE 5291, 2004)."""
 _EYE_DEPTH_MM, _MOUTH_DEPTH_MM = 23.0, 25.0
 """Behind the tip of the nose. From the generic head of S. Mallick, "Head Pose Estimation using OpenCV and Dlib"
 (LearnOpenCV, 2016), at 90 mm between the outer corners of the eyes: those lie 27 mm and the mouth's corners
 25 mm behind; the pupils lie about 4 mm before the corners of the eyes."""
 _FOCAL_PER_LONG_SIDE = 2.0
-"""Focal length / longer side of the picture: a 50 mm lens before a 24.9 mm wide Super 35 sensor, in the middle
-of what drama is shot with. With lenses of half to twice that length the angles change by less than 5°."""
+"""Focal length / longer side of the picture: a 50 mm lens on a 24.9 mm wide Super 35 sensor, a typical choice for
+drama. With lenses of half to twice that length the angles change by less than 5°."""
 _MIN_SPREAD_PX = 0.5
-"""Root mean square distance of the landmarks from their centre, below which they coincide."""
+"""Root mean square distance of the landmarks from their centre; below it, they coincide."""
 _MIN_SPREAD_PER_FOCAL = 0.01
-"""SQPnP refuses points that span too small an angle. A smaller face is enlarged about its centre, as if the head
-came closer along the line of sight: four metres away, perspective within a face is under 1 % already."""
+"""SQPnP rejects points that span too small an angle. A smaller face is enlarged about its centre, as if the head
+were closer on the line of sight: at four metres, the perspective within a face is already under 1 %."""
 
 
 def _head_mm() -> NDArray[np.float64]:
     """The five landmarks of an upright, frontal head, (5, 3) mm from the tip of the nose.
 
-    x to the right and y down in the picture, z away from the camera. What counts as frontal is the mean face of
-    the ArcFace template, made symmetric: a face that lies on the template has yaw, pitch and roll 0.
+    x to the right and y down in the picture, z away from the camera. Frontal means the mean face of the ArcFace
+    template, made symmetric: a face that matches the template has yaw, pitch and roll 0.
     """
     template = ARCFACE_TEMPLATE_112
     mm = _INTERPUPILLARY_MM / float(template[1, 0] - template[0, 0])
@@ -49,24 +49,24 @@ HEAD_MM: NDArray[np.float64] = _head_mm()
 
 
 def head_pose_deg(landmarks_px: NDArray[np.floating], frame_size: tuple[int, int]) -> NDArray[np.float64]:
-    """Yaw, pitch and roll of heads as the camera sees them.
+    """Yaw, pitch and roll of heads relative to the camera.
 
-    Angles are against the line from the camera to the head, not against the camera's axis: somebody at the edge
+    Angles are relative to the line from the camera to the head, not to the axis of the camera: someone at the edge
     of the picture who looks into the camera has yaw 0. Perspective-n-point by SQPnP (Terzakis and Lourakis, ECCV
-    2020), which finds the global optimum and needs no start; of OpenCV's solvers EPnP is off by up to 50° on
-    five points, and the iterative one is no better and slower.
+    2020), which finds the global optimum without a starting point. OpenCV's EPnP is off by up to 50° on five points,
+    and its iterative solver is no better and slower.
 
-    Pitch rests on where the tip of the nose lies between eyes and mouth, so an expression shows in it: a wide
-    smile lifts the corners of the mouth and reads as up to 25° of looking down. Yaw and roll are not affected.
+    Pitch depends on the position of the nose between eyes and mouth, and so on the expression: a wide smile lifts
+    the mouth corners and appears as up to 25° of looking down. Yaw and roll are not affected.
 
     Args:
         landmarks_px: (N, 5, 2) x y in pixels: left eye, right eye, nose, left and right mouth corner, left and
-            right as they appear in the picture.
+            right as seen in the picture.
         frame_size: width and height of the frame in pixels.
 
     Returns:
-        (N, 3) float64 degrees. Yaw is positive when the face turns to the viewer's right (its own left), pitch
-        is positive when it looks up, roll is positive when it tilts clockwise in the picture. NaN where the
+        (N, 3) float64 degrees. Yaw is positive for a turn to the viewer's right (the person's left), pitch for
+        looking up, roll for a clockwise tilt in the picture. NaN where the
         landmarks are not finite or coincide.
     """
     width, height = frame_size
@@ -94,14 +94,14 @@ def _solve_deg(points_px: NDArray[np.float64], camera: NDArray[np.float64]) -> t
 
 
 def _towards(position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rotation of a camera that looks at a position and keeps its horizon, (3, 3)."""
+    """The rotation of a level camera pointed at a position, (3, 3)."""
     forward = position / np.linalg.norm(position)
     right = np.array([forward[2], 0.0, -forward[0]]) / np.hypot(forward[0], forward[2])
     return np.stack([right, np.cross(forward, right), forward], axis=1)
 
 
 def _angles_deg(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Yaw, pitch, roll of Ry(-yaw)·Rx(-pitch)·Rz(roll): first tilted, then nodded, then turned."""
+    """Yaw, pitch and roll of Ry(-yaw)·Rx(-pitch)·Rz(roll): roll is applied first, then pitch, then yaw."""
     yaw = np.arctan2(-rotation[0, 2], rotation[2, 2])
     pitch = np.arcsin(np.clip(rotation[1, 2], -1.0, 1.0))
     roll = np.arctan2(rotation[1, 0], rotation[1, 1])

@@ -1,1 +1,1 @@
-"""What a video is, and where its shots begin and end."""
+"""Facts about a video file, and its shots."""

@@ -1,4 +1,4 @@
-"""What is known about a video before it is decoded, and whether that makes it usable."""
+"""Facts about a video file before it is decoded, and the checks that refuse unusable ones."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.common.errors import VideoError
 
 MIN_SIDE_PX = 64
-"""Shorter side of the smallest usable picture. A face fills rarely more than half the height: 32 px here, one
-cell of a face detector's coarsest grid (stride 32 in SCRFD and CenterFace's kin), and far below the 112 px an
-embedder takes in. Nobody can be told apart in less."""
+"""Minimum shorter side of the picture. A face rarely fills more than half the height: here 32 px, one cell of the
+coarsest grid of SCRFD and similar detectors, and far below the 112 px of an embedder. Smaller faces cannot be
+distinguished."""
 MAX_LONG_SIDE_PX, MAX_SHORT_SIDE_PX = 8192, 4320
 """8K, DCI wide. A decoded picture of that size takes 100 MB; larger ones are mistakes or attacks."""
 SHORTFALL_S, SHORTFALL_FRACTION = 1.0, 0.01
-"""How much earlier than its container says a video may end: sound and picture rarely end together."""
+"""How much earlier than declared a video may end: sound and picture rarely end together."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,18 @@ class VideoProbe:
     """Facts about a video file.
 
     Attributes:
-        width: of the picture as it is shown, after rotation, in pixels.
+        width: of the displayed picture, after rotation, in pixels.
         height: the same.
-        fps: frames per second on average, from the timestamps.
-        duration_s: from the first frame's timestamp to the last one's, and one average frame more.
-        frame_count: frames in the file that are meant to be shown.
-        is_variable_rate: some frame is shown more than half a frame from index / fps.
-        rotation_deg: how far the stored picture is turned clockwise to be shown: 0, 90, 180 or 270.
+        fps: average frames per second, from the timestamps.
+        duration_s: from the first timestamp to the last, plus one average frame.
+        frame_count: displayed frames in the file.
+        is_variable_rate: the time of some frame is more than half a frame from index / fps.
+        rotation_deg: clockwise rotation of the stored picture for display: 0, 90, 180 or 270.
         codec: FFmpeg's name, for example h264.
         pixel_format: FFmpeg's name, for example yuv420p.
-        container: FFmpeg's names of the format, for example mov,mp4,m4a,3gp,3g2,mj2.
-        container_duration_s: what the container declares, None if it does not.
-        has_audio: there is a sound track.
+        container: FFmpeg's names for the format, for example mov,mp4,m4a,3gp,3g2,mj2.
+        container_duration_s: as declared by the container, None if it declares none.
+        has_audio: whether there is a sound track.
         size_bytes: of the file.
         sha256: of the file, in hexadecimal.
     """
@@ -76,14 +76,14 @@ class VideoProbe:
 
 
 def summarise_timestamps(pts_s: NDArray[np.float64]) -> tuple[float, float, bool]:
-    """Rate, duration and regularity of a video from when its frames are shown.
+    """Frame rate, duration and regularity of a video from its timestamps.
 
     Args:
         pts_s: (N,) seconds, in any order.
 
     Returns:
         fps (average), duration_s (last minus first plus one average frame), is_variable_rate (some frame is
-        more than half a frame away from index / fps; the rounding of containers to milliseconds is less).
+        more than half a frame from index / fps; containers that round to milliseconds stay below that).
 
     Raises:
         VideoError: for fewer than two frames, a timestamp that is not a number, or two that are equal.
@@ -104,7 +104,7 @@ def summarise_timestamps(pts_s: NDArray[np.float64]) -> tuple[float, float, bool
 
 
 def check_picture_size(width: int, height: int) -> None:
-    """Refuse pictures that hold no recognisable face, or more than can be decoded safely.
+    """Refuse pictures too small for a recognisable face, or too large to be decoded safely.
 
     Raises:
         VideoError: if the shorter side is under `MIN_SIDE_PX`, or the picture is larger than 8192×4320
@@ -126,12 +126,12 @@ def check_complete(end_s: float, declared_end_s: float) -> None:
     """Refuse a video that ends much earlier than its container declares.
 
     Args:
-        end_s: when the last frame that is there ends, seconds.
-        declared_end_s: when it should end by the container, seconds on the same clock.
+        end_s: end of the last frame, seconds.
+        declared_end_s: end declared by the container, seconds on the same clock.
 
     Raises:
-        VideoError: if more than a second and more than 1 % of the declared time is missing. A damaged or
-            truncated Matroska file is noticed by nothing else: it decodes without an error.
+        VideoError: if more than a second and more than 1 % of the declared time is missing. Nothing else detects
+            a damaged or truncated Matroska file: it decodes without an error.
     """
     shortfall_s = declared_end_s - end_s
     if shortfall_s > max(SHORTFALL_S, SHORTFALL_FRACTION * declared_end_s):

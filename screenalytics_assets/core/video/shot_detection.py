@@ -1,20 +1,20 @@
-"""Where one shot ends and the next begins, decided while the video streams by.
+"""Detects shot cuts while the video is decoded.
 
-Two pictures are compared by their structure, at 64×36 pixels: each is normalised by its local mean and
-local contrast, so that brightness, exposure and slow shading drop out, and the best correlation over small
-shifts is taken, so that camera shake drops out. Pictures of different scenes have nothing but chance in
-common, whatever their brightness; successive pictures of one shot keep most of their structure.
+Two pictures are compared by their structure, at 64×36 pixels. Each is normalised by its local mean and local
+contrast, which removes brightness, exposure and slow shading, and the best correlation over small shifts is
+taken, which removes camera shake. Pictures of different scenes are only alike by chance, whatever their
+brightness; successive pictures of one shot keep most of their structure.
 
-A cut is a change that is large, that stands out from the changes around it (a pan or a zoom goes on for
-many frames, a cut is over at once), and after which the old picture does not come back (a flash).
+A cut is a change that is large, that stands out from the changes around it (a pan or a zoom takes many frames,
+a cut one), and after which the old picture does not return (that would be a flash).
 
-A fade through black or white is one cut, at the first picture without structure; hard cuts out of such a
-picture are not reported, since the shot started with it. So a fade in at the start of a video is no cut, and
-a fade out at its end is one.
+A fade through black or white is one cut, at the first flat picture. A hard cut from a flat picture is not
+reported, because the shot starts with that picture. So a fade-in at the start of a video is not a cut, and a
+fade-out at its end is one.
 
-Dissolves longer than about two frames change too little per frame to be told from motion, and are not
-reported (nor are they by PySceneDetect): where a face dissolves into another one in the same place, the
-appearance gate divides their track.
+A dissolve over more than about two frames changes too little per frame to be distinguished from motion, and is
+not reported (PySceneDetect does not report it either). If a face dissolves into another one in the same place,
+the appearance split divides their track.
 """
 
 from dataclasses import dataclass
@@ -28,26 +28,26 @@ from screenalytics_assets.core.config.detection_keys import ShotSettings
 SMALL_WIDTH, SMALL_HEIGHT = 64, 36
 
 _BLUR_SIGMA_PX = 4.0
-"""Local means span about a sixth of the picture: finer than shading, coarser than what a face is made of."""
+"""Local means span about a sixth of the picture: finer than shading, coarser than the features of a face."""
 _CONTRAST_FLOOR = 2.0
-"""Grey levels. Rounding to 8 bits leaves 0.3 and codecs below 1 at this size; beneath that all is noise."""
+"""Grey levels. At this size the noise of rounding to 8 bits is 0.3, that of codecs below 1."""
 _FLAT_ENERGY = 0.2**2
-"""Mean square of a structure whose local contrast is half a grey level: nothing can be seen in it."""
+"""Mean square of a structure whose local contrast is half a grey level, which is invisible."""
 _MAX_SHIFT_X, _MAX_SHIFT_Y = 4, 3
-"""Pixels of the small picture: a jolt of 6 % of the width, 8 % of the height, between two frames."""
+"""Pixels of the downscaled picture: camera shake of 6 % of the width, 8 % of the height, between two frames."""
 _MIN_NEIGHBOURS = 3
 _GUARD = 1
-"""Boundaries on each side of a cut that do not count as its neighbours: a cut may blend into one frame."""
+"""Frames on each side of a cut that are not compared with it: one may be a blend of both shots."""
 
 
 def structure(small_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The picture with its local brightness and contrast taken out.
+    """The picture normalised by its local brightness and contrast.
 
     Args:
         small_bgr: (36, 64, 3) uint8 BGR.
 
     Returns:
-        (36, 64, 3) float32 around 0; the mean square is near 1 where there is contrast, near 0 where not.
+        (36, 64, 3) float32, centred on 0; its mean square is near 1 with contrast, near 0 without.
 
     Raises:
         ValueError: on another shape or type.
@@ -65,10 +65,10 @@ def structure(small_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def structure_distance(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    """How little two structures have in common: 1 minus their best normalised correlation over small shifts.
+    """1 minus the best normalised correlation of two structures over small shifts.
 
-    The inner part of `before` is looked for in `after`. Energies are floored, so that two pictures without
-    structure are alike, and one without differs from one with.
+    The inner part of `before` is searched in `after`. Energies have a floor, so that two flat pictures are alike
+    and a flat one differs from any other.
 
     Args:
         before: (36, 64, 3) float32 from `structure`.
@@ -88,8 +88,8 @@ def structure_distance(before: NDArray[np.float32], after: NDArray[np.float32]) 
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What is kept of a frame. `change` is the distance from the frame before, None for the first."""
+class _BufferedFrame:
+    """A frame in the buffer. `change` is the distance from the previous frame, None for the first."""
 
     ts_s: float
     structure: NDArray[np.float32]
@@ -98,15 +98,15 @@ class _Look:
 
 
 class ShotDetector:
-    """Tells for each frame, in order and `context_s` late, whether a new shot starts with it.
+    """Decides for each frame, with a delay of `context_s`, whether a shot starts with it.
 
-    Feed every frame to `push` and call `flush` after the last. The verdicts that the calls return,
-    concatenated, are one per frame; the first is True.
+    Pass every frame to `push` and call `flush` after the last. All calls together return one decision per frame;
+    the first is True.
     """
 
     def __init__(self, settings: ShotSettings | None = None) -> None:
         self._settings = settings or ShotSettings()
-        self._looks: list[_Look] = []
+        self._frames: list[_BufferedFrame] = []
         self._next = 0
 
     def push(self, small_bgr: NDArray[np.uint8], ts_s: float) -> list[bool]:
@@ -117,122 +117,121 @@ class ShotDetector:
             ts_s: its time in seconds, later than the one before.
 
         Returns:
-            Verdicts that became final: whether a shot starts at the oldest undecided frames.
+            For the oldest undecided frames that can be decided now, whether a shot starts with them.
 
         Raises:
             ValueError: on another shape or type, or a time that does not increase.
         """
-        if self._looks and not ts_s > self._looks[-1].ts_s:
-            raise ValueError(f"frame times must increase: {ts_s} s after {self._looks[-1].ts_s} s")
-        now = structure(small_bgr)
-        change = structure_distance(self._looks[-1].structure, now) if self._looks else None
-        self._looks.append(_Look(ts_s, now, float(np.square(now).mean()) < _FLAT_ENERGY, change))
-        verdicts = []
-        while self._sees_far_enough():
-            verdicts.append(self._starts_shot(self._next))
+        if self._frames and not ts_s > self._frames[-1].ts_s:
+            raise ValueError(f"frame times must increase: {ts_s} s after {self._frames[-1].ts_s} s")
+        current = structure(small_bgr)
+        change = structure_distance(self._frames[-1].structure, current) if self._frames else None
+        self._frames.append(_BufferedFrame(ts_s, current, float(np.square(current).mean()) < _FLAT_ENERGY, change))
+        decisions = []
+        while self._can_decide():
+            decisions.append(self._starts_shot(self._next))
             self._next += 1
-            self._forget()
-        return verdicts
+            self._drop_old_frames()
+        return decisions
 
     def flush(self) -> list[bool]:
-        """The verdicts still due at the end of the video. The detector is then as new."""
-        verdicts = [self._starts_shot(index) for index in range(self._next, len(self._looks))]
-        self._looks, self._next = [], 0
-        return verdicts
+        """The remaining decisions at the end of the video; the detector is reset."""
+        decisions = [self._starts_shot(index) for index in range(self._next, len(self._frames))]
+        self._frames, self._next = [], 0
+        return decisions
 
-    def _sees_far_enough(self) -> bool:
-        ahead = len(self._looks) - 1 - self._next
+    def _can_decide(self) -> bool:
+        ahead = len(self._frames) - 1 - self._next
         if ahead < _GUARD + _MIN_NEIGHBOURS:
             return False
-        return self._looks[-1].ts_s - self._looks[self._next].ts_s > self._settings.context_s
+        return self._frames[-1].ts_s - self._frames[self._next].ts_s > self._settings.context_s
 
-    def _forget(self) -> None:
-        """Drop frames that no later verdict looks back to."""
+    def _drop_old_frames(self) -> None:
+        """Drop frames that no later decision needs."""
         reach = _GUARD + _MIN_NEIGHBOURS + 1
         context_s = self._settings.context_s
-        while self._next > reach and self._looks[self._next - 1].ts_s - self._looks[0].ts_s > context_s:
-            del self._looks[0]
+        while self._next > reach and self._frames[self._next - 1].ts_s - self._frames[0].ts_s > context_s:
+            del self._frames[0]
             self._next -= 1
 
     def _starts_shot(self, index: int) -> bool:
-        look = self._looks[index]
-        if look.change is None:
+        frame = self._frames[index]
+        if frame.change is None:
             return True
         score = self._score(index)
         if score < self._settings.cut_threshold:
             return False
-        surroundings = max(self._typical_change(index, -1), self._typical_change(index, 1))
-        if not look.is_flat and score < self._settings.cut_ratio * surroundings:
+        typical_change = max(self._typical_change(index, -1), self._typical_change(index, 1))
+        if not frame.is_flat and score < self._settings.cut_ratio * typical_change:
             return False
-        return self._is_strongest(index, score) and not self._picture_returns(index)
+        return self._is_local_maximum(index, score) and not self._picture_returns(index)
 
     def _score(self, index: int) -> float:
-        """How strongly a frame differs from the one before, also when the change took two frames.
+        """The distance of a frame from the previous one, or of a change over two frames.
 
-        Under steady motion a picture two frames away differs up to twice as much as the next one, so the
-        longer step counts for less.
+        In steady motion, two frames differ up to twice as much as one, so the distance over two frames is scaled.
         """
-        look, before = self._looks[index], self._looks[index - 1]
-        if look.change is None or before.is_flat:
+        frame, before = self._frames[index], self._frames[index - 1]
+        if frame.change is None or before.is_flat:
             return 0.0
-        if look.is_flat:
+        if frame.is_flat:
             return 1.0
-        if look.change < self._settings.cut_threshold / 2:
-            return look.change
+        if frame.change < self._settings.cut_threshold / 2:
+            return frame.change
         steps = [(index - 2, index), (index - 1, index + 1)]
-        two_frames = [self._distance(p, q) for p, q in steps if p >= 0 and q < len(self._looks)]
-        return max([look.change] + [distance * 2 / 3 for distance in two_frames])
+        two_frames = [self._distance(p, q) for p, q in steps if p >= 0 and q < len(self._frames)]
+        return max([frame.change] + [distance * 2 / 3 for distance in two_frames])
 
     def _typical_change(self, index: int, direction: int) -> float:
-        """The median change on one side, which a second cut nearby does not move."""
+        """The median change on one side, on which a second cut nearby has no effect."""
         changes: list[float] = []
         neighbour = index + direction * (_GUARD + 1)
-        while 0 <= neighbour < len(self._looks):
-            look = self._looks[neighbour]
-            gap_s = abs(look.ts_s - self._looks[index].ts_s)
-            if look.change is None or (len(changes) >= _MIN_NEIGHBOURS and gap_s > self._settings.context_s):
+        while 0 <= neighbour < len(self._frames):
+            frame = self._frames[neighbour]
+            gap_s = abs(frame.ts_s - self._frames[index].ts_s)
+            if frame.change is None or (len(changes) >= _MIN_NEIGHBOURS and gap_s > self._settings.context_s):
                 break
-            changes.append(look.change)
+            changes.append(frame.change)
             neighbour += direction
         return float(np.median(changes)) if changes else 0.0
 
-    def _is_strongest(self, index: int, score: float) -> bool:
-        """No boundary closer than the shortest shot is stronger; the earlier of two equals stays."""
-        ts_s, min_shot_s = self._looks[index].ts_s, self._settings.min_shot_s
+    def _is_local_maximum(self, index: int, score: float) -> bool:
+        """Whether no frame within the shortest shot scores higher; of two equal ones the earlier is the cut."""
+        ts_s, min_shot_s = self._frames[index].ts_s, self._settings.min_shot_s
         earlier = index - 1
-        while earlier > 0 and ts_s - self._looks[earlier].ts_s < min_shot_s:
+        while earlier > 0 and ts_s - self._frames[earlier].ts_s < min_shot_s:
             if self._score(earlier) >= score:
                 return False
             earlier -= 1
         later = index + 1
-        while later < len(self._looks) and self._looks[later].ts_s - ts_s < min_shot_s:
+        while later < len(self._frames) and self._frames[later].ts_s - ts_s < min_shot_s:
             if self._score(later) > score:
                 return False
             later += 1
         return True
 
     def _picture_returns(self, index: int) -> bool:
-        """The last picture before comes back shortly after, or this one was there shortly before."""
-        before_s = self._looks[index - 1].ts_s
+        """Whether the previous picture returns shortly after, or this one was already there shortly before."""
+        before_s = self._frames[index - 1].ts_s
         after = index + 1
-        while after < len(self._looks) and self._disturbance_fits(before_s, after):
-            if self._same_picture(index - 1, after):
+        while after < len(self._frames) and self._is_short(before_s, after):
+            if self._is_same_picture(index - 1, after):
                 return True
             after += 1
         before = index - 2
-        while before >= 0 and self._disturbance_fits(self._looks[before].ts_s, index):
-            if self._same_picture(before, index):
+        while before >= 0 and self._is_short(self._frames[before].ts_s, index):
+            if self._is_same_picture(before, index):
                 return True
             before -= 1
         return False
 
-    def _disturbance_fits(self, before_s: float, after: int) -> bool:
-        return self._looks[after - 1].ts_s - before_s <= self._settings.flash_max_s
+    def _is_short(self, before_s: float, after: int) -> bool:
+        return self._frames[after - 1].ts_s - before_s <= self._settings.flash_max_s
 
-    def _same_picture(self, before: int, after: int) -> bool:
-        if self._looks[before].is_flat or self._looks[after].is_flat:
+    def _is_same_picture(self, before: int, after: int) -> bool:
+        if self._frames[before].is_flat or self._frames[after].is_flat:
             return False
         return self._distance(before, after) < self._settings.cut_threshold / 2
 
     def _distance(self, before: int, after: int) -> float:
-        return structure_distance(self._looks[before].structure, self._looks[after].structure)
+        return structure_distance(self._frames[before].structure, self._frames[after].structure)

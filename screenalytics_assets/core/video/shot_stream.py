@@ -1,4 +1,4 @@
-"""Frames of a video, each with its place in its shot."""
+"""The frames of a video, each with its shot."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from screenalytics_assets.core.video.shot_detection import SMALL_HEIGHT, SMALL_W
 
 
 class Frame(Protocol):
-    """A decoded frame of the source; its pictures may be asked for in any thread."""
+    """A decoded frame of the source; its pictures can be made in any thread."""
 
     @property
     def index(self) -> int:
@@ -24,21 +24,21 @@ class Frame(Protocol):
 
     @property
     def is_corrupt(self) -> bool:
-        """Whether the decoder had to guess parts of the picture."""
+        """Whether the decoder had to conceal damage."""
 
     def bgr(self) -> NDArray[np.uint8]:
         """(H, W, 3), upright."""
 
     def small_bgr(self, width: int, height: int) -> NDArray[np.uint8]:
-        """(height, width, 3), for telling pictures apart."""
+        """(height, width, 3), for shot detection."""
 
 
 class ShotFrame(NamedTuple):
-    """A frame, and where it stands in its shot.
+    """A frame and its position in its shot.
 
     Attributes:
         frame: The frame.
-        small_bgr: (36, 64, 3), all of it.
+        small_bgr: (36, 64, 3) uint8, the whole picture downscaled.
         shot_idx: The shot.
         position: Number of the frame in its shot, from 0.
         is_last: Whether the next frame is in another shot.
@@ -52,7 +52,7 @@ class ShotFrame(NamedTuple):
 
 
 def frames_with_shots(frames: Iterable[Frame], settings: ShotSettings) -> Iterator[ShotFrame]:
-    """Each frame with its shot, as soon as it is known whether the next frame starts another one."""
+    """Each frame with its shot, as soon as it is decided whether the next frame starts a new one."""
     detector = ShotDetector(settings)
     waiting: deque[tuple[Frame, NDArray[np.uint8]]] = deque()
     decided: deque[bool] = deque()

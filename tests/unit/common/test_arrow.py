@@ -26,7 +26,7 @@ def test_a_table_has_the_columns_of_the_schema_in_its_order() -> None:
     assert table["name"].to_pylist() == ["a", "b"]
 
 
-def test_nan_becomes_null_only_where_null_is_allowed() -> None:
+def test_nan_becomes_null_only_in_nullable_columns() -> None:
     table = table_of(SCHEMA, GOOD | {"score": np.array([np.nan, 1.0])})
     assert table["yaw"].null_count == 1
     assert table["score"].null_count == 0
@@ -34,7 +34,7 @@ def test_nan_becomes_null_only_where_null_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("values", [["a", None], pa.array(["a", None]), pa.chunked_array([["a"], [None]])])
-def test_a_null_where_none_is_allowed_is_refused(values: object) -> None:
+def test_a_null_in_a_required_column_is_refused(values: object) -> None:
     with pytest.raises(pa.ArrowInvalid, match="name"):
         table_of(SCHEMA, GOOD | {"name": values})
 
@@ -58,18 +58,18 @@ def test_boxes_of_the_wrong_width_are_refused() -> None:
 
 
 @given(arrays(np.float32, st.tuples(st.integers(0, 6), st.just(4)), elements=st.floats(0, 1, width=32)))
-def test_boxes_come_back_as_they_went_in(boxes: NDArray[np.float32]) -> None:
+def test_boxes_survive_the_round_trip(boxes: NDArray[np.float32]) -> None:
     schema = pa.schema([pa.field("bbox", pa.list_(pa.float32(), 4), nullable=False)])
     np.testing.assert_array_equal(boxes_of(table_of(schema, {"bbox": boxes})["bbox"]), boxes)
 
 
 @given(arrays(np.float32, st.tuples(st.integers(0, 6), st.just(5), st.just(2)), elements=st.floats(0, 1, width=32)))
-def test_landmarks_come_back_as_they_went_in(points: NDArray[np.float32]) -> None:
+def test_landmarks_survive_the_round_trip(points: NDArray[np.float32]) -> None:
     schema = pa.schema([pa.field("landmarks", pa.list_(pa.list_(pa.float32(), 2), 5), nullable=False)])
     np.testing.assert_array_equal(landmarks_of(table_of(schema, {"landmarks": points})["landmarks"]), points)
 
 
-def test_boxes_of_some_rows_are_those_of_these_rows() -> None:
+def test_boxes_of_a_slice_are_those_of_its_rows() -> None:
     table = detections_table([Seen(i, bbox=(i / 10, 0, i / 10 + 0.1, 1)) for i in range(5)])
     lefts = boxes_of(pa.concat_tables([table[3:], table[1:2]])["bbox"])[:, 0]
     np.testing.assert_allclose(lefts, [0.3, 0.4, 0.1])

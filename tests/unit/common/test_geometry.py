@@ -21,7 +21,7 @@ def boxes(draw: st.DrawFn, low: float = 0, high: float = 1000) -> Boxes:
 
 
 @given(boxes(), boxes())
-def test_iou_is_a_fraction_and_the_same_in_both_directions(first: Boxes, second: Boxes) -> None:
+def test_iou_is_a_symmetric_fraction(first: Boxes, second: Boxes) -> None:
     iou = iou_matrix(first, second)
     assert iou.shape == (len(first), len(second))
     assert ((iou >= 0) & (iou <= 1 + 1e-12)).all()
@@ -29,13 +29,13 @@ def test_iou_is_a_fraction_and_the_same_in_both_directions(first: Boxes, second:
 
 
 @given(boxes())
-def test_a_box_overlaps_itself_wholly_and_an_empty_one_not_at_all(some: Boxes) -> None:
+def test_the_iou_of_a_box_with_itself_is_one_and_zero_if_it_is_empty(some: Boxes) -> None:
     has_area = (some[:, 2:].astype(np.float64) - some[:, :2] > 0).all(axis=1)
     np.testing.assert_allclose(np.diag(iou_matrix(some, some)), has_area.astype(float))
 
 
 @given(boxes(0, 100), st.floats(0.5, 8), st.integers(-50, 50))
-def test_iou_does_not_depend_on_place_and_scale(some: Boxes, scale: float, shift: int) -> None:
+def test_iou_is_invariant_to_translation_and_scale(some: Boxes, scale: float, shift: int) -> None:
     whole = np.round(some).astype(np.float32)
     moved = (whole * np.float32(scale) + shift).astype(np.float32)
     np.testing.assert_allclose(iou_matrix(moved, moved), iou_matrix(whole, whole), atol=1e-4)
@@ -59,7 +59,7 @@ def test_no_boxes_give_an_empty_matrix(first: int, second: int) -> None:
 
 
 @given(boxes(-500, 2500))
-def test_clamped_boxes_lie_in_the_frame_and_those_inside_stay_as_they_are(some: Boxes) -> None:
+def test_clamped_boxes_are_inside_the_frame_and_those_already_inside_are_unchanged(some: Boxes) -> None:
     clamped = clamp_boxes(some, 1280, 720)
     assert clamped.dtype == np.float32
     assert (clamped >= 0).all()

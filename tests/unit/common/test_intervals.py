@@ -30,7 +30,7 @@ def test_merged_intervals_cover_the_same_time_once(pairs: list[tuple[int, int]])
 
 
 @given(sets, st.integers(1, 5))
-def test_what_is_left_apart_is_farther_apart_than_the_gap_and_nothing_is_lost(
+def test_merged_intervals_are_further_apart_than_the_gap_and_cover_all_input(
     pairs: list[tuple[int, int]], gap_s: int
 ) -> None:
     found = merged(intervals_of(pairs), gap_s=gap_s)
@@ -45,7 +45,7 @@ def test_the_order_of_the_intervals_changes_nothing(pairs: list[tuple[int, int]]
 
 
 @given(st.lists(sets, max_size=4), st.integers(1, 4))
-def test_time_with_at_least_so_many_is_counted_second_by_second(
+def test_time_with_at_least_count_equals_a_count_second_by_second(
     people: list[list[tuple[int, int]]], count: int
 ) -> None:
     present = [seconds(pairs) for pairs in people]
@@ -62,7 +62,7 @@ def test_union_is_at_most_the_sum_and_the_sum_is_every_level_of_overlap(people: 
 
 
 @given(st.lists(sets, max_size=6))
-def test_the_pairs_that_overlap_are_those_with_time_in_common(several: list[list[tuple[int, int]]]) -> None:
+def test_overlapping_pairs_are_those_with_time_in_common(several: list[list[tuple[int, int]]]) -> None:
     lasting = [[pair for pair in pairs if pair[0] < pair[1]] for pairs in several]
     found = overlapping_pairs([merged(intervals_of(pairs)) for pairs in lasting])
     common = [(a, b) for a, b in combinations(range(len(lasting)), 2) if seconds(lasting[a]) & seconds(lasting[b])]

@@ -79,7 +79,7 @@ def test_anything_else_is_refused_with_an_example(ep_id: str) -> None:
 
 @given(st.text() | st.from_regex(r"[a-z0-9./\\ ,_-]{0,8}-s[0-9]{2}e[0-9]{2,3}\s?"))
 @settings(max_examples=300)
-def test_whatever_is_accepted_is_a_single_safe_part_of_a_path(ep_id: str) -> None:
+def test_every_accepted_id_is_a_single_safe_path_component(ep_id: str) -> None:
     try:
         parts = parse_ep_id(ep_id)
     except ConfigurationError:
@@ -90,7 +90,7 @@ def test_whatever_is_accepted_is_a_single_safe_part_of_a_path(ep_id: str) -> Non
 
 
 @given(st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,8}){0,3}-s[0-9]{2}e[0-9]{2,3}", fullmatch=True))
-def test_every_id_of_the_documented_form_is_accepted(ep_id: str) -> None:
+def test_every_id_in_the_documented_format_is_accepted(ep_id: str) -> None:
     assert ep_id == "{}-s{}e{}".format(*parse_ep_id(ep_id))
 
 
@@ -99,12 +99,12 @@ def test_the_season_of_an_episode_is_show_and_season() -> None:
     assert season_of("the-office-us-s09e23") == season_of("the-office-us-s09e01") == "the-office-us-s09"
 
 
-def test_no_season_of_what_is_no_episode() -> None:
+def test_an_invalid_episode_id_has_no_season() -> None:
     with pytest.raises(ConfigurationError):
         season_of("rhobh-s05")
 
 
-def test_episodes_are_partitions_that_are_registered_as_they_come() -> None:
+def test_episodes_are_dynamic_partitions() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(EPISODES_NAME, ["rhobh-s05e02"])
         assert EPISODES.get_partition_keys(dynamic_partitions_store=instance) == ["rhobh-s05e02"]

@@ -32,7 +32,7 @@ def test_uncommenting_a_stage_file_gives_the_keys_of_its_section_with_their_defa
 
 
 @pytest.mark.parametrize("section", STAGE_FILES)
-def test_every_key_is_explained(section: str) -> None:
+def test_every_key_has_a_description(section: str) -> None:
     lines = stage_file_text(section).splitlines()
     for number, line in enumerate(lines):
         if re.fullmatch(r"# +\w+: \S.*", line):
@@ -44,17 +44,17 @@ def test_stage_files_fit_the_line_length(section: str) -> None:
     assert max(map(len, stage_file_text(section).splitlines())) <= 120
 
 
-def test_a_section_that_is_no_group_of_keys_has_no_stage_file() -> None:
+def test_a_section_that_does_not_exist_has_no_stage_file() -> None:
     with pytest.raises(KeyError):
         stage_file_text("no_such_section")
 
 
-def test_there_is_no_configuration_file_that_nothing_reads() -> None:
+def test_every_configuration_file_is_read() -> None:
     assert {path.name for path in PIPELINE.iterdir()} == {*STAGE_FILES.values(), "performance_profiles.yaml"}
 
 
 @pytest.mark.parametrize("profile", PROFILES["profiles"])
-def test_every_profile_is_known_keys_with_allowed_values(profile: str) -> None:
+def test_every_profile_has_known_keys_and_allowed_values(profile: str) -> None:
     values = PROFILES["profiles"][profile]
     assert set(flatten(values)) <= set(section_of_key())
     resolve([Layer(f"profile {profile}", values)])
@@ -118,13 +118,13 @@ def test_every_pack_declares_every_threshold_that_is_null_by_default() -> None:
     assert defaults.detection.confidence_th is None
 
 
-def test_no_pack_starts_tracks_below_what_its_detector_reports() -> None:
+def test_no_pack_starts_tracks_below_the_threshold_of_its_detector() -> None:
     for entry in load_registry(PIPELINE / "models.yaml").detectors.values():
         assert entry.track_thresh is not None
         assert entry.confidence_th is not None
         assert entry.track_thresh >= entry.confidence_th
 
 
-def test_no_path_in_the_configuration_is_of_one_machine() -> None:
+def test_no_path_in_the_configuration_belongs_to_one_machine() -> None:
     for path in Path(PIPELINE).iterdir():
         assert not re.search(r"/(home|root|work|Users|tmp)/", path.read_text(encoding="utf-8")), path.name

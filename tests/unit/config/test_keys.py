@@ -136,12 +136,12 @@ def profiles(**values: Any) -> dict[str, Any]:
 # The keys
 
 
-def test_a_key_has_one_name_in_all_sections() -> None:
+def test_keys_are_unique_across_sections() -> None:
     leaves = [f"{section}.{key}" for key, section in section_of_key().items()]
     assert sorted(leaves) == sorted(flatten(Settings().model_dump()))
 
 
-def test_the_values_of_these_tests_are_none_of_the_defaults() -> None:
+def test_the_values_of_these_tests_are_not_the_defaults() -> None:
     assert set(OTHER_VALUES) == set(section_of_key())
     defaults = resolve([])
     assert not [key for key, value in OTHER_VALUES.items() if value_of(defaults, key) == value]
@@ -155,7 +155,7 @@ def test_any_key_can_be_set_and_changes_the_digest(key: str) -> None:
     assert [other for other in section_of_key() if value_of(resolved, other) != value_of(plain, other)] == [key]
 
 
-def test_the_digest_is_of_the_values_whatever_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_depends_on_the_values_and_not_on_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
     by_run = resolve_settings(overrides={"frame_stride": 7}).settings.digest()
     monkeypatch.setenv("SCREENALYTICS_FRAME_STRIDE", "7")
     assert resolve_settings().settings.digest() == by_run
@@ -191,7 +191,7 @@ def test_any_key_can_be_set_in_its_stage_file_and_only_there(key: str, write_fil
 # Precedence
 
 
-def test_the_run_wins_over_the_environment_over_the_profile_over_the_file_over_the_default(
+def test_the_run_overrides_the_environment_the_profile_the_file_and_the_default(
     write_file: WriteFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stride_and_source(profile: str | None = None, **overrides: int) -> tuple[int, str]:
@@ -209,7 +209,7 @@ def test_the_run_wins_over_the_environment_over_the_profile_over_the_file_over_t
     assert stride_and_source("own", frame_stride=7) == (7, "run configuration")
 
 
-def test_a_layer_that_is_silent_about_a_key_leaves_it_to_the_weaker_ones(write_file: WriteFile) -> None:
+def test_a_layer_without_a_key_leaves_it_to_the_layers_below(write_file: WriteFile) -> None:
     write_file("clustering.yaml", {"outlier_handling": {"treat_as_singletons": False}})
     resolved = resolve_settings(overrides={"outlier_handling.mark_low_cohesion": False})
     assert resolved.settings.clustering.outlier_handling.model_dump() == {
@@ -219,7 +219,7 @@ def test_a_layer_that_is_silent_about_a_key_leaves_it_to_the_weaker_ones(write_f
     assert resolved.provenance["outlier_handling.treat_as_singletons"] == "config/pipeline/clustering.yaml"
 
 
-def test_null_in_a_stronger_layer_gives_a_threshold_back_to_the_models(write_file: WriteFile) -> None:
+def test_null_in_a_higher_layer_leaves_a_threshold_to_the_models(write_file: WriteFile) -> None:
     write_file("clustering.yaml", {"cluster_thresh": 0.9})
     assert resolve_settings(overrides={"cluster_thresh": None}).settings.clustering.cluster_thresh is None
 
@@ -231,12 +231,12 @@ def test_every_key_has_a_provenance() -> None:
 # Profiles
 
 
-def test_low_power_is_another_name_of_fast_cpu() -> None:
+def test_low_power_is_an_alias_of_fast_cpu() -> None:
     assert profile_layer("low_power") == profile_layer("fast_cpu")
     assert profile_layer("low_power").source == "profile fast_cpu"
 
 
-def test_the_profile_of_the_environment_counts_unless_the_run_names_one(
+def test_the_profile_of_the_environment_applies_unless_the_run_names_one(
     write_file: WriteFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_file("performance_profiles.yaml", profiles(frame_stride=5))
@@ -252,7 +252,9 @@ def test_a_profile_may_set_any_key(write_file: WriteFile) -> None:
 
 
 @pytest.mark.parametrize("source", ["run", "environment"])
-def test_an_unknown_profile_is_refused_with_those_that_exist(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_profile_is_refused_with_a_list_of_the_known_ones(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if source == "environment":
         monkeypatch.setenv("SCREENALYTICS_PROFILE", "turbo")
     with pytest.raises(ConfigurationError, match=r"'turbo'.*balanced, fast_cpu, high_accuracy, low_power"):
@@ -269,7 +271,7 @@ def test_an_unknown_profile_is_refused_with_those_that_exist(source: str, monkey
         {"default_profile": "gone", "aliases": {}, "profiles": {"balanced": {}}},
     ],
 )
-def test_a_profiles_file_of_another_form_is_refused_by_name(content: dict[str, Any], write_file: WriteFile) -> None:
+def test_a_malformed_profiles_file_is_refused_by_name(content: dict[str, Any], write_file: WriteFile) -> None:
     write_file("performance_profiles.yaml", content)
     with pytest.raises(ConfigurationError, match=r"performance_profiles\.yaml|unknown profile 'gone'"):
         resolve_settings()
@@ -290,7 +292,7 @@ def test_an_unknown_key_in_a_profile_is_refused_with_a_suggestion(write_file: Wr
         resolve_settings("own")
 
 
-def test_an_unknown_variable_of_the_environment_is_refused_with_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_environment_variable_is_refused_with_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCREENALYTICS_CLUSTER_TRESH", "0.4")
     with pytest.raises(ConfigurationError, match=r"SCREENALYTICS_CLUSTER_TRESH: unknown.*mean 'cluster_thresh'"):
         resolve_settings()
@@ -309,20 +311,20 @@ def test_an_unknown_part_of_a_dotted_key_is_refused(key: str) -> None:
             resolve_settings(overrides=overrides)
 
 
-def test_a_key_that_resembles_none_is_refused_with_all_that_exist() -> None:
+def test_a_key_unlike_any_other_is_refused_with_a_list_of_all_keys() -> None:
     with pytest.raises(ConfigurationError, match=r"known keys: .*cluster_thresh, .*frame_stride"):
         resolve_settings(overrides={"xyzzy": 1})
 
 
 @pytest.mark.parametrize("name", [name for name in STAGE_FILES.values() if name != "models.yaml"])
-def test_the_registry_of_models_belongs_into_models_yaml_alone(name: str, write_file: WriteFile) -> None:
+def test_the_model_registry_is_allowed_in_models_yaml_only(name: str, write_file: WriteFile) -> None:
     write_file(name, {"packs": {"open": {}, "more": 1}})
     with pytest.raises(ConfigurationError, match=rf"{name}: unknown configuration key 'packs"):
         resolve_settings()
 
 
 @pytest.mark.parametrize("key", [1, True])
-def test_a_key_that_is_no_text_is_refused(key: object, write_file: WriteFile) -> None:
+def test_a_key_that_is_not_text_is_refused(key: object, write_file: WriteFile) -> None:
     write_file("detection.yaml", {key: 1})  # type: ignore[dict-item]
     with pytest.raises(ConfigurationError, match="unknown configuration key"):
         resolve_settings()
@@ -341,11 +343,11 @@ def test_a_key_that_is_no_text_is_refused(key: object, write_file: WriteFile) ->
         "SHARED_DIR",
     ],
 )
-def test_variables_that_say_where_things_are_are_no_settings(name: str) -> None:
+def test_environment_variables_for_locations_are_not_settings(name: str) -> None:
     assert environment_layer({f"SCREENALYTICS_{name}": "somewhere"}).values == {}
 
 
-def test_variables_of_other_programs_and_empty_ones_are_left_alone() -> None:
+def test_empty_variables_and_those_of_other_programs_are_ignored() -> None:
     assert environment_layer({"HOME": "x", "FRAME_STRIDE": "9", "SCREENALYTICS_FRAME_STRIDE": ""}).values == {}
 
 
@@ -420,22 +422,24 @@ def test_a_wrong_value_is_refused_with_key_value_and_source(key: str, value: obj
     assert str(caught.value).startswith(f"run configuration: {key} = {value!r} is not allowed: ")
 
 
-def test_an_unknown_phase_of_the_cleanup_is_refused_with_those_that_exist() -> None:
+def test_an_unknown_cleanup_phase_is_refused_with_a_list_of_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match=r"^run configuration: actions = 'regroup'.*'split_tracks'"):
         resolve_settings(overrides={"actions": ["reembed", "regroup"]})
 
 
 @pytest.mark.parametrize("text", ["recluster,split_tracks", "[recluster, split_tracks, recluster]"])
-def test_phases_are_given_in_any_order_and_run_in_theirs(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cleanup_phases_run_in_their_own_order_whatever_the_order_given(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SCREENALYTICS_ACTIONS", text)
     assert resolve_settings().settings.cleanup.actions == ["split_tracks", "recluster"]
 
 
-def test_the_cleanup_may_have_no_phase_at_all() -> None:
+def test_the_cleanup_may_have_no_phases() -> None:
     assert resolve_settings(overrides={"actions": ""}).settings.cleanup.actions == []
 
 
-def test_a_wrong_value_names_its_own_source(write_file: WriteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_about_a_value_names_its_source(write_file: WriteFile, monkeypatch: pytest.MonkeyPatch) -> None:
     write_file("detection.yaml", {"frame_stride": -1})
     with pytest.raises(ConfigurationError, match=r"^config/pipeline/detection\.yaml: frame_stride = -1"):
         resolve_settings()
@@ -448,12 +452,12 @@ def test_a_wrong_value_names_its_own_source(write_file: WriteFile, monkeypatch: 
         resolve_settings("own")
 
 
-def test_all_wrong_values_are_named_at_once() -> None:
+def test_all_wrong_values_are_reported_together() -> None:
     with pytest.raises(ConfigurationError, match=r"frame_stride.*; .*nms_iou"):
         resolve_settings(overrides={"frame_stride": 0, "nms_iou": 7})
 
 
-def test_a_wrong_value_below_a_stronger_good_one_does_no_harm(write_file: WriteFile) -> None:
+def test_a_wrong_value_that_is_overridden_does_no_harm(write_file: WriteFile) -> None:
     write_file("detection.yaml", {"frame_stride": -1})
     assert resolve_settings(overrides={"frame_stride": 2}).settings.detection.frame_stride == 2
 
@@ -465,20 +469,20 @@ def test_a_wrong_value_below_a_stronger_good_one_does_no_harm(write_file: WriteF
     ("content", "complaint"),
     [("[1, 2]", "expected a mapping"), ("just text", "expected a mapping"), ("a: [", "not valid YAML")],
 )
-def test_a_stage_file_that_holds_no_mapping_is_refused_by_name(content: str, complaint: str, tmp_path: Path) -> None:
+def test_a_stage_file_that_is_not_a_mapping_is_refused_by_name(content: str, complaint: str, tmp_path: Path) -> None:
     path = tmp_path / "config" / "pipeline" / "tracking.yaml"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=rf"tracking\.yaml: {complaint}"):
         resolve_settings()
 
 
-def test_a_missing_stage_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_stage_file_is_reported_by_name(tmp_path: Path) -> None:
     (tmp_path / "config" / "pipeline" / "tracking.yaml").unlink()
     with pytest.raises(ConfigurationError, match=r"tracking\.yaml: no such configuration file"):
         resolve_settings()
 
 
-def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_binary_file_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "config" / "pipeline" / "tracking.yaml"
     path.write_bytes(b"\xff\xfe\x00match")
     with pytest.raises(ConfigurationError, match=r"tracking\.yaml"):
@@ -507,13 +511,13 @@ def test_an_assignment_is_a_key_and_a_value(text: str, expected: tuple[str, obje
 
 
 @pytest.mark.parametrize("text", ["frame_stride", "", "=4", "  =4", "frame_stride=[1"])
-def test_an_assignment_without_key_sign_or_proper_value_is_refused(text: str) -> None:
+def test_an_assignment_without_a_key_a_sign_or_a_valid_value_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="--set"):
         parse_assignment(text)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(section_of_key())), st.none()))
-def test_flattened_and_nested_values_mean_the_same(keys: dict[str, None]) -> None:
+def test_flat_and_nested_values_are_equivalent(keys: dict[str, None]) -> None:
     flat = {key: OTHER_VALUES[key] for key in keys}
     nested: dict[str, Any] = {}
     for key, value in flat.items():
@@ -544,14 +548,14 @@ DECLARED: dict[str, float | None] = {
 }
 
 
-def test_thresholds_that_are_null_come_from_the_models_and_say_so() -> None:
+def test_null_thresholds_come_from_the_models_and_say_so() -> None:
     complete = fill_from_models(resolve([]), DECLARED, "model pack open")
     assert thresholds_of(complete.settings) == Thresholds(**{k: float(v or 0) for k, v in DECLARED.items()})
     assert {complete.provenance[key] for key in DECLARED} == {"model pack open"}
     assert complete.provenance["frame_stride"] == "default"
 
 
-def test_a_threshold_that_is_configured_wins_over_the_models() -> None:
+def test_a_configured_threshold_overrides_the_models() -> None:
     resolved = resolve([Layer("run configuration", {"cluster_thresh": 0.9})])
     complete = fill_from_models(resolved, DECLARED | {"cluster_thresh": None}, "model pack open")
     assert thresholds_of(complete.settings).cluster_thresh == 0.9
@@ -559,19 +563,19 @@ def test_a_threshold_that_is_configured_wins_over_the_models() -> None:
 
 
 @pytest.mark.parametrize("key", DECLARED)
-def test_a_threshold_that_nobody_gives_is_an_error_that_says_what_to_do(key: str) -> None:
+def test_a_threshold_without_any_value_is_an_error_that_says_what_to_do(key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         fill_from_models(resolve([]), DECLARED | {key: None}, "model pack weights")
     assert str(caught.value).startswith(f"model pack weights declares no {key}: set it with --set {key}=VALUE")
     assert "pack.yaml" in str(caught.value)
 
 
-def test_thresholds_need_every_value() -> None:
+def test_all_thresholds_need_a_value() -> None:
     with pytest.raises(ConfigurationError, match="confidence_th"):
         thresholds_of(Settings())
 
 
-def test_filling_changes_the_digest_and_leaves_the_given_configuration_alone() -> None:
+def test_filling_thresholds_changes_the_digest_and_does_not_mutate_its_input() -> None:
     resolved = resolve([])
     complete = fill_from_models(resolved, DECLARED, "model pack open")
     assert complete.settings.digest() != resolved.settings.digest()
@@ -600,7 +604,7 @@ def test_a_shipped_pack_completes_the_configuration(name: str) -> None:
     assert thresholds.cluster_thresh == pack.embedder.entry.cluster_thresh
 
 
-def test_a_bad_threshold_of_the_clustering_is_none_of_the_cleanup() -> None:
+def test_a_bad_clustering_threshold_does_not_affect_the_cleanup() -> None:
     pack = pack_of_the_registry("open")
     bad = resolve_settings(overrides={"cluster_thresh": 0.9, "tight_thresh": 0.95})
     thresholds = thresholds_of(fill_from_models(bad, declared_thresholds(pack), "model pack open").settings)
@@ -626,7 +630,7 @@ def test_the_resource_takes_a_profile_and_overrides() -> None:
     ],
     ids=["command line", "season", "launchpad"],
 )
-def test_null_in_the_configuration_of_a_run_leaves_a_threshold_to_the_models(
+def test_null_in_the_run_configuration_leaves_a_threshold_to_the_models(
     run_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENALYTICS_CLUSTER_THRESH", "0.9")
@@ -643,7 +647,7 @@ def test_null_in_the_configuration_of_a_run_leaves_a_threshold_to_the_models(
     assert given == [None]
 
 
-def test_a_run_works_with_one_configuration_and_the_next_one_reads_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_keeps_its_configuration_and_the_next_run_reads_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[RunSettings] = []
 
     @dg.asset

@@ -43,7 +43,7 @@ def face_in_frame(angle_deg: float = 12.0, scale: float = 1.3) -> Landmarks:
     return np.asarray(scale * (ARCFACE_TEMPLATE_112 - 56 + rng.normal(0, 2, (5, 2))) @ rotation.T + [310.3, 170.7])
 
 
-def test_the_template_is_insightfaces() -> None:
+def test_the_template_equals_that_of_insightface() -> None:
     np.testing.assert_allclose(ARCFACE_TEMPLATE_112, face_align.arcface_dst, atol=1e-5)
 
 
@@ -55,7 +55,7 @@ def test_the_alignment_is_the_least_squares_similarity(landmarks: Landmarks) -> 
 
 
 @pytest.mark.filterwarnings("ignore:`estimate` is deprecated:FutureWarning")
-def test_the_alignment_equals_what_insightface_itself_computes() -> None:
+def test_the_alignment_equals_that_of_insightface() -> None:
     landmarks = face_in_frame()
     for size_px in (112, 224):
         ours = estimate_similarity(landmarks, size_px=size_px, margin_px=0)
@@ -71,7 +71,7 @@ def test_size_scales_and_margin_shifts_the_target(landmarks: Landmarks, size_px:
 
 
 @given(faces(jitter=0.0))
-def test_a_face_like_the_template_lands_on_it(landmarks: Landmarks) -> None:
+def test_a_face_like_the_template_is_mapped_onto_it(landmarks: Landmarks) -> None:
     matrix = estimate_similarity(landmarks, size_px=112, margin_px=0)
     landed = landmarks @ matrix[:, :2].T + matrix[:, 2]
     np.testing.assert_allclose(landed, ARCFACE_TEMPLATE_112, atol=1e-6)
@@ -80,7 +80,7 @@ def test_a_face_like_the_template_lands_on_it(landmarks: Landmarks) -> None:
 @pytest.mark.filterwarnings("ignore:`estimate` is deprecated:FutureWarning")
 @pytest.mark.parametrize("crop_px", [112, 128, 160, 200])
 @pytest.mark.parametrize("angle_deg", [-170.0, -30.0, 0.0, 12.0])
-def test_the_centre_of_a_crop_is_insightfaces_crop(crop_px: int, angle_deg: float) -> None:
+def test_the_centre_of_a_crop_equals_the_crop_of_insightface(crop_px: int, angle_deg: float) -> None:
     landmarks = face_in_frame(angle_deg)
     crop = aligned_crop(frame(), landmarks, crop_px=crop_px)
     assert crop.shape == (crop_px, crop_px, 3)
@@ -89,7 +89,7 @@ def test_the_centre_of_a_crop_is_insightfaces_crop(crop_px: int, angle_deg: floa
     assert np.abs(embedding_crop(crop).astype(int) - expected).max() <= 1
 
 
-def test_a_margin_shows_what_is_around_the_face() -> None:
+def test_a_margin_shows_the_surroundings_of_the_face() -> None:
     landmarks = ARCFACE_TEMPLATE_112 + np.array([200, 100])
     crop = aligned_crop(frame(), landmarks, crop_px=160)
     np.testing.assert_allclose(crop.astype(int), frame()[76:236, 176:336], atol=1)
@@ -111,7 +111,7 @@ BAD_LANDMARKS = [
 
 
 @pytest.mark.parametrize(("landmarks", "message"), BAD_LANDMARKS)
-def test_landmarks_that_are_no_face_are_refused(landmarks: Landmarks, message: str) -> None:
+def test_landmarks_unlike_a_face_are_refused(landmarks: Landmarks, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         aligned_crop(frame(), landmarks, crop_px=112)
 
@@ -131,7 +131,7 @@ def test_a_crop_that_is_not_square_is_refused() -> None:
 
 @given(faces())
 @settings(max_examples=25)
-def test_every_face_can_be_cropped_wherever_it_lies(landmarks: Landmarks) -> None:
+def test_every_face_can_be_cropped_wherever_it_is(landmarks: Landmarks) -> None:
     assert aligned_crop(frame(), landmarks.astype(np.float32), crop_px=112).shape == (112, 112, 3)
 
 

@@ -31,7 +31,7 @@ def maps_with_face(row: int, column: int, score: float, box: NDArray[np.float64]
     size_px=st.tuples(st.floats(4, 600), st.floats(4, 600)),
     scale=st.floats(0.1, 4),
 )
-def test_a_face_that_a_cell_describes_comes_back_in_frame_pixels(
+def test_a_face_encoded_in_a_cell_is_decoded_to_frame_pixels(
     row: int, column: int, shift: tuple[float, float], size_px: tuple[float, float], scale: float
 ) -> None:
     centre = (np.array([column, row]) + 0.5 + shift) * OUTPUT_STRIDE_PX
@@ -43,7 +43,7 @@ def test_a_face_that_a_cell_describes_comes_back_in_frame_pixels(
     assert faces.scores == pytest.approx([0.8])
 
 
-def test_a_face_that_the_border_cuts_keeps_its_place_and_reaches_outside() -> None:
+def test_a_face_at_the_border_is_not_moved_and_reaches_outside() -> None:
     box = np.array([-40.0, 20.0, 40.0, 120.0])
     faces = decode_centerface(*maps_with_face(17, 0, 0.9, box), confidence_th=0.2, input_px_per_frame_px=1)
     np.testing.assert_allclose(faces.boxes_px, [box], atol=1e-3)
@@ -51,7 +51,7 @@ def test_a_face_that_the_border_cuts_keeps_its_place_and_reaches_outside() -> No
 
 
 @pytest.mark.parametrize(("confidence_th", "found"), [(0.5, 1), (0.51, 0)])
-def test_a_score_at_the_threshold_is_a_face_and_one_below_is_none(confidence_th: float, found: int) -> None:
+def test_a_score_at_the_threshold_is_a_face_and_one_below_is_not(confidence_th: float, found: int) -> None:
     maps = maps_with_face(10, 10, 0.5, np.array([20.0, 20.0, 60.0, 60.0]))
     faces = decode_centerface(*maps, confidence_th=confidence_th, input_px_per_frame_px=1)
     assert len(faces) == found
@@ -75,7 +75,7 @@ def faces_at(boxes: list[list[float]], scores: list[float]) -> FrameFaces:
     return FrameFaces(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), landmarks)
 
 
-def test_of_two_boxes_on_one_face_the_better_stays_with_its_landmarks() -> None:
+def test_the_better_of_two_boxes_on_one_face_is_kept_with_its_landmarks() -> None:
     faces = faces_at([[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10]], [0.5, 0.9, 0.7])
     kept = suppress_overlaps(faces, 0.4)
     np.testing.assert_array_equal(kept.boxes_px, [[1, 0, 11, 10], [50, 0, 60, 10]])
@@ -83,7 +83,7 @@ def test_of_two_boxes_on_one_face_the_better_stays_with_its_landmarks() -> None:
     np.testing.assert_array_equal(kept.scores, np.array([0.9, 0.7], np.float32))
 
 
-def test_boxes_without_area_are_kept_without_an_arithmetic_warning() -> None:
+def test_empty_boxes_are_kept_without_an_arithmetic_warning() -> None:
     assert len(suppress_overlaps(faces_at([[5, 5, 5, 5], [5, 5, 5, 5]], [0.9, 0.8]), 0.4)) >= 1
 
 

@@ -55,7 +55,7 @@ def photograph(
 )
 @example(yaw=60, pitch=45, roll=45, at=(0.1, 0.9), eyes_px=400, focal=1.2)
 @example(yaw=-60, pitch=-45, roll=0, at=(0.9, 0.1), eyes_px=400, focal=4.0)
-def test_pose_is_within_five_degrees_for_any_lens_distance_and_place(
+def test_pose_is_within_five_degrees_for_any_lens_distance_and_position(
     yaw: float, pitch: float, roll: float, at: tuple[float, float], eyes_px: float, focal: float
 ) -> None:
     landmarks = photograph(yaw, pitch, roll, at=at, eyes_px=eyes_px, focal=focal)
@@ -65,19 +65,19 @@ def test_pose_is_within_five_degrees_for_any_lens_distance_and_place(
 
 
 @given(yaw=st.floats(-85, 85), pitch=st.floats(-60, 60), roll=st.floats(-80, 80))
-def test_pose_is_exact_with_the_lens_that_is_assumed(yaw: float, pitch: float, roll: float) -> None:
+def test_pose_is_exact_with_the_assumed_lens(yaw: float, pitch: float, roll: float) -> None:
     pose = head_pose_deg(photograph(yaw, pitch, roll, at=(0.3, 0.6), eyes_px=200)[None], FRAME)[0]
     np.testing.assert_allclose(pose, [yaw, pitch, roll], atol=0.1)
 
 
 @given(yaw=st.floats(-50, 50), pitch=st.floats(-35, 35), seed=st.integers(0, 1000))
-def test_landmarks_that_are_off_by_a_little_change_the_pose_by_a_little(yaw: float, pitch: float, seed: int) -> None:
+def test_small_errors_of_the_landmarks_change_the_pose_little(yaw: float, pitch: float, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, 0.01 * 60, (5, 2))
     pose = head_pose_deg((photograph(yaw, pitch, 0) + noise)[None], FRAME)[0]
     np.testing.assert_allclose(pose[:2], [yaw, pitch], atol=12.0)
 
 
-def test_the_signs_are_as_a_viewer_sees_them() -> None:
+def test_the_signs_are_as_seen_by_a_viewer() -> None:
     frontal = ARCFACE_TEMPLATE_112 + np.array([900, 480])
     nose = np.arange(5)[:, None] == 2
     right, up = frontal + nose * [10, 0], frontal - nose * [0, 8]
@@ -90,12 +90,12 @@ def test_the_signs_are_as_a_viewer_sees_them() -> None:
     assert poses[3, 2] > 5
 
 
-def test_somebody_at_the_edge_who_looks_into_the_camera_has_no_yaw() -> None:
+def test_a_face_at_the_edge_that_looks_into_the_camera_has_no_yaw() -> None:
     pose = head_pose_deg(photograph(0, 0, 0, at=(0.05, 0.5), focal=1.2)[None], FRAME)[0]
     assert abs(pose[0]) < 5
 
 
-def test_a_profile_is_told_from_a_face_that_is_half_turned() -> None:
+def test_a_profile_is_distinguished_from_a_half_turned_face() -> None:
     poses = head_pose_deg(np.stack([photograph(yaw, 5, 0) for yaw in (-88, -45, 45, 88)]), FRAME)
     np.testing.assert_allclose(poses[:, 0], [-88, -45, 45, 88], atol=1.0)
 
@@ -108,7 +108,7 @@ def test_a_mirrored_face_is_turned_the_other_way(yaw: float, pitch: float, roll:
     np.testing.assert_allclose(poses[1], poses[0] * [-1, 1, -1], atol=0.01)
 
 
-def test_what_cannot_be_solved_is_nan_and_leaves_its_neighbours_alone() -> None:
+def test_an_unsolvable_pose_is_nan_and_does_not_affect_the_others() -> None:
     good = photograph(20, 10, 0)
     broken = good.copy()
     broken[3, 1] = np.nan
@@ -121,7 +121,7 @@ def test_what_cannot_be_solved_is_nan_and_leaves_its_neighbours_alone() -> None:
 @example([(100.0, 100.0), (200.0, 200.0), (300.0, 300.0), (400.0, 400.0), (500.0, 500.0)])
 @example([(100.0, 100.0), (200.0, 100.0), (150.0, 100.0), (110.0, 100.0), (190.0, 100.0)])
 @example([(100.0, 100.0), (100.0, 100.0), (100.0, 100.0), (100.0, 100.0), (500.0, 100.0)])
-def test_landmarks_that_are_no_face_never_stop_the_run(points: list[tuple[float, float]]) -> None:
+def test_landmarks_unlike_a_face_never_raise(points: list[tuple[float, float]]) -> None:
     pose = head_pose_deg(np.array([points]), FRAME)[0]
     assert np.isnan(pose).all() or (np.abs(pose) <= 180).all()
 

@@ -67,7 +67,7 @@ def test_quality_lies_between_0_and_1(values: dict[str, float]) -> None:
     assert 0 <= score(**values) <= 1
 
 
-def test_the_best_face_has_1_and_the_worst_0() -> None:
+def test_the_best_face_scores_1_and_the_worst_0() -> None:
     assert score(confidence=1, face_px=112, sharpness=120, yaw_deg=0, pitch_deg=0) == pytest.approx(1)
     assert score(confidence=0, face_px=0, sharpness=0, yaw_deg=90, pitch_deg=0) == pytest.approx(0)
 
@@ -95,7 +95,7 @@ def test_measures_saturate(name: str, beyond: float, at: float) -> None:
     assert score(**{name: beyond}) == pytest.approx(score(**{name: at}))
 
 
-def test_the_weights_are_those_of_the_design() -> None:
+def test_the_weights_are_the_documented_ones() -> None:
     worst = {"confidence": 0, "face_px": 0, "sharpness": 0, "yaw_deg": 90, "pitch_deg": 0}
     best = {"confidence": 1, "face_px": 112, "sharpness": 120, "yaw_deg": 0, "pitch_deg": 0}
     weights = {name: score(**{**worst, name: best[name]}) for name in worst if name != "pitch_deg"}
@@ -108,21 +108,21 @@ def test_an_unknown_pose_counts_as_the_worst() -> None:
 
 
 @given(st.lists(inputs, min_size=0, max_size=8))
-def test_many_faces_at_once_get_what_each_gets_alone(faces: list[dict[str, float]]) -> None:
+def test_faces_score_the_same_together_and_alone(faces: list[dict[str, float]]) -> None:
     columns = {name: np.array([face[name] for face in faces], dtype=np.float64) for name in FACE}
     together = quality_score(**columns)
     assert together.shape == (len(faces),)
     assert together.tolist() == pytest.approx([score(**face) for face in faces])
 
 
-def test_the_parts_have_their_anchors() -> None:
+def test_the_parts_have_their_documented_end_points() -> None:
     assert size_part([0, 56, 112, 300]).tolist() == pytest.approx([0, 0.5, 1, 1])
     assert blur_part([0, 4, np.sqrt(4 * 120), 120, 1e5]).tolist() == pytest.approx([0, 0, 0.5, 1, 1])
     assert pose_part([0, 60, -60, 90, 120, 0], [0, 0, 0, 0, 0, 60]).tolist() == pytest.approx([1, 0.5, 0.5, 0, 0, 0.5])
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_more_a_face_is_blurred_the_less_sharp_it_is(seed: int) -> None:
+def test_more_blur_means_less_sharpness(seed: int) -> None:
     crops = [textured(seed=seed)] + [cv2.GaussianBlur(textured(seed=seed), (0, 0), s) for s in (0.6, 1, 2, 4)]
     sharpness = [laplacian_variance(np.asarray(crop, np.uint8)) for crop in crops]
     assert (np.diff(sharpness) < 0).all()
@@ -145,14 +145,14 @@ def test_a_logo_beside_a_dark_face_does_not_make_it_sharp() -> None:
     assert laplacian_variance(beside) == laplacian_variance(dark) < 10
 
 
-def test_a_crop_of_another_size_has_no_comparable_sharpness() -> None:
+def test_a_crop_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"aligned \(112, 112, 3\) crop, got \(160, 160, 3\)"):
         laplacian_variance(np.zeros((160, 160, 3), np.uint8))
 
 
 @pytest.mark.parametrize("level", [0, 16, 128, 255])
 @pytest.mark.parametrize("side", [112, 160])
-def test_one_colour_is_blank_also_with_grain_and_after_a_codec(level: int, side: int) -> None:
+def test_a_single_colour_is_blank_even_with_grain_and_after_a_codec(level: int, side: int) -> None:
     rng = np.random.default_rng(level)
     flat = np.full((side, side, 3), level, np.float32)
     grainy = np.clip(flat + rng.normal(0, 4, flat.shape), 0, 255).astype(np.uint8)

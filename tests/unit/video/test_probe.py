@@ -48,7 +48,7 @@ def test_a_probe_with_a_field_too_few_or_too_many_is_refused() -> None:
     start_s=st.floats(-1, 1000),
     in_ms=st.booleans(),
 )
-def test_a_constant_rate_is_recognised_also_when_the_container_rounds_to_milliseconds(
+def test_a_constant_rate_is_recognised_even_if_the_container_rounds_to_milliseconds(
     fps: float, count: int, start_s: float, in_ms: bool
 ) -> None:
     pts_s = start_s + np.arange(count) / fps
@@ -72,7 +72,7 @@ def test_one_long_gap_makes_a_rate_variable() -> None:
     assert summarise_timestamps(pts_s)[2]
 
 
-def test_a_frame_or_two_left_out_makes_a_rate_variable_but_telecine_does_not() -> None:
+def test_one_or_two_missing_frames_make_a_rate_variable_but_telecine_does_not() -> None:
     skipping_s = np.delete(np.arange(96), [32, 33]) / 24
     telecine_s = np.cumsum(np.tile([1 / 30, 1 / 20], 48))
     assert summarise_timestamps(skipping_s)[2]
@@ -94,7 +94,7 @@ def test_the_order_in_which_packets_are_stored_does_not_matter(order: list[int])
         ([0.0, 0.1, 0.1, 0.0], "2 of 4 frames have the timestamp of another frame"),
     ],
 )
-def test_timestamps_that_say_nothing_are_refused(pts_s: list[float], message: str) -> None:
+def test_unusable_timestamps_are_refused(pts_s: list[float], message: str) -> None:
     with pytest.raises(VideoError, match=message):
         summarise_timestamps(np.array(pts_s, dtype=np.float64))
 

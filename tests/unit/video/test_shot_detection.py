@@ -56,10 +56,10 @@ def camera(linear: list[Canvas], *, brightness: float = 110.0, noise: float = 0.
 
 def shot_starts(pictures: list[Picture], fps: float = 24.0, settings: ShotSettings | None = None) -> list[int]:
     detector = ShotDetector(settings)
-    verdicts = [verdict for i, picture in enumerate(pictures) for verdict in detector.push(picture, i / fps)]
-    verdicts += detector.flush()
-    assert len(verdicts) == len(pictures)
-    return [i for i, starts in enumerate(verdicts) if starts]
+    decisions = [decision for i, picture in enumerate(pictures) for decision in detector.push(picture, i / fps)]
+    decisions += detector.flush()
+    assert len(decisions) == len(pictures)
+    return [i for i, starts in enumerate(decisions) if starts]
 
 
 def hold(canvas: Canvas, count: int) -> list[Canvas]:
@@ -146,7 +146,7 @@ def test_handheld_shake_is_not_a_cut(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_somebody_who_walks_through_the_picture_is_not_a_cut(seed: int) -> None:
+def test_a_person_walking_through_the_picture_is_not_a_cut(seed: int) -> None:
     assert shot_starts(camera(person_crosses(scene(seed), 40, seed))) == [0]
 
 
@@ -172,7 +172,7 @@ def test_a_flash_is_not_a_cut(seed: int, kind: str, frames_lit: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_short_picture_of_something_else_between_two_of_the_same_is_a_shot_if_it_outlasts_a_flash(
+def test_another_picture_between_two_equal_ones_is_a_shot_if_it_outlasts_a_flash(
     seed: int,
 ) -> None:
     linear = hold(scene(seed), 20) + hold(scene(seed + 100), 5) + hold(scene(seed), 20)
@@ -181,7 +181,7 @@ def test_a_short_picture_of_something_else_between_two_of_the_same_is_a_shot_if_
 
 @pytest.mark.parametrize(("gain", "offset"), [(1.5, 40.0), (0.4, -50.0), (1.0, 60.0), (1.0, -60.0)])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_light_that_is_switched_is_not_a_cut(seed: int, gain: float, offset: float) -> None:
+def test_a_light_switched_on_or_off_is_not_a_cut(seed: int, gain: float, offset: float) -> None:
     linear = walk(scene(seed, contrast=0.5), 40, seed)
     linear[20:] = [gain * picture + offset for picture in linear[20:]]
     assert shot_starts(camera(linear)) == [0]
@@ -198,7 +198,7 @@ def test_a_lamp_at_one_side_is_not_a_cut(seed: int) -> None:
 @pytest.mark.parametrize("black_frames", [0, 1, 6, 30])
 @pytest.mark.parametrize("fade_frames", [8, 24])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_fade_through_black_is_one_cut_at_the_darkest(seed: int, fade_frames: int, black_frames: int) -> None:
+def test_a_fade_through_black_is_one_cut_at_its_darkest(seed: int, fade_frames: int, black_frames: int) -> None:
     down = np.linspace(1, 0, fade_frames, endpoint=False)
     before, after = view(scene(seed)) + 110, view(scene(seed + 100)) + 110
     linear = (
@@ -257,10 +257,10 @@ def test_recall_and_precision_on_the_labelled_season_reach_the_targets() -> None
         truth = json.loads(episode.with_suffix(".truth.json").read_text())
         cuts = {start for start, _ in truth["shots"]}
         detector = ShotDetector()
-        verdicts: list[bool] = []
+        decisions: list[bool] = []
         for frame in read_frames(episode, probe_video(episode)):
-            verdicts += detector.push(frame.small_bgr(64, 36), frame.ts_s)
-        starts = {i for i, verdict in enumerate(verdicts + detector.flush()) if verdict}
+            decisions += detector.push(frame.small_bgr(64, 36), frame.ts_s)
+        starts = {i for i, decision in enumerate(decisions + detector.flush()) if decision}
         truths, hits, found = truths + len(cuts), hits + len(cuts & starts), found + len(starts)
     assert hits / truths >= 0.98
     assert hits / found >= 0.90
@@ -291,21 +291,21 @@ def streams(draw: st.DrawFn) -> tuple[list[Picture], list[float]]:
 
 @given(streams())
 @settings(max_examples=60)
-def test_every_frame_gets_one_verdict_in_order_and_the_first_starts_a_shot(
+def test_every_frame_gets_one_decision_in_order_and_the_first_starts_a_shot(
     stream: tuple[list[Picture], list[float]],
 ) -> None:
     pictures, times_s = stream
     detector = ShotDetector()
-    verdicts = [v for picture, ts_s in zip(pictures, times_s, strict=True) for v in detector.push(picture, ts_s)]
-    assert len(verdicts) <= len(pictures)
-    verdicts += detector.flush()
-    assert len(verdicts) == len(pictures)
-    assert verdicts[:1] == [True] * bool(pictures)
+    decisions = [v for picture, ts_s in zip(pictures, times_s, strict=True) for v in detector.push(picture, ts_s)]
+    assert len(decisions) <= len(pictures)
+    decisions += detector.flush()
+    assert len(decisions) == len(pictures)
+    assert decisions[:1] == [True] * bool(pictures)
 
 
 @given(streams(), streams())
 @settings(max_examples=40)
-def test_a_verdict_once_given_does_not_depend_on_what_comes_later(
+def test_a_decision_does_not_depend_on_later_frames(
     first: tuple[list[Picture], list[float]], second: tuple[list[Picture], list[float]]
 ) -> None:
     pictures, times_s = first
@@ -319,7 +319,7 @@ def test_a_verdict_once_given_does_not_depend_on_what_comes_later(
 
 @given(streams())
 @settings(max_examples=40)
-def test_what_the_detector_has_forgotten_makes_no_difference(
+def test_frames_dropped_from_the_buffer_make_no_difference(
     stream: tuple[list[Picture], list[float]],
 ) -> None:
     pictures, times_s = stream
@@ -331,18 +331,18 @@ def test_what_the_detector_has_forgotten_makes_no_difference(
     forgetful, remembering = ShotDetector(), Remembers()
     results = []
     for detector in (forgetful, remembering):
-        verdicts = [v for p, ts_s in zip(pictures, times_s, strict=True) for v in detector.push(p, ts_s)]
-        results.append(verdicts + detector.flush())
+        decisions = [v for p, ts_s in zip(pictures, times_s, strict=True) for v in detector.push(p, ts_s)]
+        results.append(decisions + detector.flush())
     assert results[0] == results[1]
 
 
-def test_a_detector_that_was_flushed_starts_over() -> None:
+def test_a_flushed_detector_starts_over() -> None:
     pictures = camera(hold(scene(1), 20) + hold(scene(2), 20))
     detector = ShotDetector()
     runs = []
     for _ in range(2):
-        verdicts = [v for i, p in enumerate(pictures) for v in detector.push(p, i / 24)]
-        runs.append(verdicts + detector.flush())
+        decisions = [v for i, p in enumerate(pictures) for v in detector.push(p, i / 24)]
+        runs.append(decisions + detector.flush())
     assert runs[0] == runs[1]
 
 
@@ -352,7 +352,7 @@ def test_memory_does_not_grow_with_the_video() -> None:
     kept = []
     for i, picture in enumerate(pictures):
         detector.push(picture, i / 24)
-        kept.append(len(detector._looks))
+        kept.append(len(detector._frames))
     assert max(kept[100:]) == max(kept[:100]) < 20
 
 
@@ -379,7 +379,7 @@ def test_every_setting_changes_what_is_found() -> None:
     assert 20 not in shot_starts(camera(quiet_then_whip), settings=ShotSettings(context_s=0.8))
 
 
-def test_a_picture_is_at_no_distance_from_itself_and_far_from_another() -> None:
+def test_the_distance_of_a_picture_to_itself_is_zero_and_to_another_is_large() -> None:
     first, second = (structure(camera([view(scene(seed))])[0]) for seed in (1, 2))
     assert structure_distance(first, first) == pytest.approx(0, abs=1e-5)
     assert structure_distance(first, second) > 0.5
@@ -393,7 +393,7 @@ def test_a_picture_is_at_no_distance_from_itself_and_far_from_another() -> None:
         ({"flash_max_s": 1.0}, "flash_max_s"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(kwargs: dict[str, float], named: str) -> None:
+def test_inconsistent_settings_are_refused(kwargs: dict[str, float], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         ShotSettings(**kwargs)
 
@@ -403,7 +403,7 @@ def test_a_picture_of_another_size_is_refused() -> None:
         ShotDetector().push(np.zeros((10, 10, 3), np.uint8), 0.0)
 
 
-def test_time_that_stands_still_is_refused() -> None:
+def test_equal_timestamps_are_refused() -> None:
     detector = ShotDetector()
     detector.push(np.zeros((36, 64, 3), np.uint8), 1.0)
     with pytest.raises(ValueError, match="must increase"):

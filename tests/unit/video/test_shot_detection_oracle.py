@@ -86,13 +86,13 @@ def test_a_fade_through_black_is_one_cut_for_both(tmp_path: Path, frames: int, h
 
 
 @pytest.mark.parametrize("held", [0, 12])
-def test_a_fade_through_white_is_one_cut_which_they_do_not_see(tmp_path: Path, held: int) -> None:
+def test_a_fade_through_white_is_one_cut_that_pyscenedetect_misses(tmp_path: Path, held: int) -> None:
     video = filmed(tmp_path, fade(WHITE, 8, held))
     assert our_cuts(video) == [HELD + 8]
     assert their_cuts(video, content()) == []
 
 
-def test_a_fade_in_at_the_start_is_no_cut_and_a_fade_out_at_the_end_is_one(tmp_path: Path) -> None:
+def test_a_fade_in_at_the_start_is_not_a_cut_and_a_fade_out_at_the_end_is(tmp_path: Path) -> None:
     levels = np.linspace(0, 1, 12)
     fade_in = [BLACK] * 12 + [level * AFTER for level in levels] + [AFTER] * HELD
     assert our_cuts(filmed(tmp_path, fade_in)) == []
@@ -101,14 +101,14 @@ def test_a_fade_in_at_the_start_is_no_cut_and_a_fade_out_at_the_end_is_one(tmp_p
 
 
 @pytest.mark.parametrize("lit", [1, 2, 3])
-def test_a_flash_is_no_cut_though_it_is_one_for_them(tmp_path: Path, lit: int) -> None:
+def test_a_flash_is_not_a_cut_though_pyscenedetect_reports_one(tmp_path: Path, lit: int) -> None:
     video = filmed(tmp_path, [BEFORE] * HELD + [3 * (BEFORE - 110) + 240] * lit + [BEFORE] * HELD)
     assert our_cuts(video) == []
     assert HELD in their_cuts(video, content())
 
 
 @pytest.mark.parametrize("frames", [4, 12, 24])
-def test_a_dissolve_is_no_cut_for_either(tmp_path: Path, frames: int) -> None:
+def test_a_dissolve_is_not_a_cut_for_either(tmp_path: Path, frames: int) -> None:
     mixed = [(1 - share) * BEFORE + share * AFTER for share in np.linspace(0, 1, frames + 2)[1:-1]]
     video = filmed(tmp_path, [BEFORE] * HELD + mixed + [AFTER] * HELD)
     assert our_cuts(video) == their_cuts(video, content()) == []

@@ -22,7 +22,7 @@ from tests.video_fixtures import (
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "mov", "ts"])
-def test_a_probe_tells_the_facts(tmp_path: Path, ending: str) -> None:
+def test_a_probe_reports_the_facts_of_a_file(tmp_path: Path, ending: str) -> None:
     path = write_video(tmp_path / f"a.{ending}", numbered_pictures(48), with_audio=True)
     probe = probe_video(path)
     assert (probe.width, probe.height, probe.frame_count, probe.rotation_deg) == (160, 96, 48, 0)
@@ -35,7 +35,7 @@ def test_a_probe_tells_the_facts(tmp_path: Path, ending: str) -> None:
     assert probe.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_video_without_sound_says_so(tmp_path: Path) -> None:
+def test_a_video_without_sound_is_reported_as_such(tmp_path: Path) -> None:
     assert not probe_video(write_video(tmp_path / "a.mp4", numbered_pictures(4))).has_audio
 
 
@@ -49,7 +49,7 @@ def test_every_frame_comes_once_in_the_order_of_display(tmp_path: Path, ending: 
     assert not any(corrupt for _, _, corrupt, _ in frames)
 
 
-def test_frames_that_the_file_hides_are_neither_counted_nor_read(tmp_path: Path) -> None:
+def test_hidden_frames_are_neither_counted_nor_read(tmp_path: Path) -> None:
     """An edit list, as cutting tools leave one, hides what lies before time zero."""
     times_ms = [40 * index - 200 for index in range(36)]
     path = write_video(tmp_path / "a.mp4", numbered_pictures(36), times_ms=times_ms)
@@ -61,7 +61,7 @@ def test_frames_that_the_file_hides_are_neither_counted_nor_read(tmp_path: Path)
     assert probe.duration_s == pytest.approx(31 * 0.04, abs=0.002)
 
 
-def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
+def test_a_variable_rate_keeps_its_timestamps(tmp_path: Path) -> None:
     times_ms = [0, 40, 80, 480, 500, 520, 1500, 1600, 1700, 3000]
     path = write_video(tmp_path / "a.mkv", numbered_pictures(10), times_ms=times_ms)
     probe = probe_video(path)
@@ -84,7 +84,7 @@ def test_a_rotated_video_is_read_upright(tmp_path: Path, ending: str, counterclo
             assert np.abs(picture.astype(int) - expected).mean() < 6
 
 
-def test_pictures_are_contiguous_bgr_bytes_of_the_size_asked_for(tmp_path: Path) -> None:
+def test_pictures_are_contiguous_bgr_bytes_of_the_requested_size(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", numbered_pictures(3, width=178, height=98))
     frame = next(read_frames(path, probe_video(path)))
     full, small = frame.bgr(), frame.small_bgr(64, 36)
@@ -190,7 +190,7 @@ def test_a_file_whose_pictures_cannot_be_decoded_is_refused(tmp_path: Path) -> N
         list(read_frames(path, probe_video(path)))
 
 
-def test_a_file_that_shrinks_after_the_probe_is_noticed_at_the_end(tmp_path: Path) -> None:
+def test_a_file_truncated_after_the_probe_is_an_error_at_its_end(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mkv", numbered_pictures(100))
     probe = probe_video(path)
     truncate(path, 0.5)
@@ -201,7 +201,7 @@ def test_a_file_that_shrinks_after_the_probe_is_noticed_at_the_end(tmp_path: Pat
 
 
 @pytest.mark.parametrize("every_frame", [True, False])
-def test_a_little_damage_is_marked_and_read_through(tmp_path: Path, every_frame: bool) -> None:
+def test_slight_damage_is_marked_and_does_not_stop_the_reading(tmp_path: Path, every_frame: bool) -> None:
     rng = np.random.default_rng(1)
     textured = [rng.integers(0, 256, (96, 160, 3), dtype=np.uint8) for _ in range(100)]
     path = write_video(tmp_path / "a.mkv", textured, gop_size=1)
@@ -223,7 +223,7 @@ def test_much_damage_is_an_error_that_counts_it(tmp_path: Path, every_frame: boo
 
 
 @pytest.mark.parametrize("every_frame", [True, False])
-def test_frames_that_vanished_count_as_damage(tmp_path: Path, every_frame: bool) -> None:
+def test_missing_frames_count_as_damage(tmp_path: Path, every_frame: bool) -> None:
     path = write_video(tmp_path / "a.mkv", numbered_pictures(100), gop_size=1)
     probe = probe_video(path)
     drop_frames(path, 40, 45)
@@ -233,7 +233,7 @@ def test_frames_that_vanished_count_as_damage(tmp_path: Path, every_frame: bool)
         list(read_frames(path, probe, every_frame=every_frame))
 
 
-def test_frames_that_go_back_in_time_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_frames_that_go_back_in_time_are_dropped_and_counted(tmp_path: Path) -> None:
     """H.264 with B-frames in AVI, which stores no times of display."""
     path = write_video(tmp_path / "a.avi", numbered_pictures(60))
     times_s: list[float] = []
@@ -243,7 +243,7 @@ def test_frames_that_go_back_in_time_are_left_out_and_counted(tmp_path: Path) ->
     assert (np.diff(times_s) > 0).all()
 
 
-def test_sound_that_outlasts_the_pictures_is_not_taken_for_truncation(tmp_path: Path) -> None:
+def test_sound_longer_than_the_pictures_is_not_a_truncation(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", numbered_pictures(48), with_audio=True, audio_s=8.0)
     assert probe_video(path).duration_s == pytest.approx(2.0)
 
@@ -270,7 +270,7 @@ def open_files() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc, which is not here")
-def test_a_reading_that_is_abandoned_closes_the_file(tmp_path: Path) -> None:
+def test_the_file_is_closed_when_reading_stops_early(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", numbered_pictures(60))
     probe = probe_video(path)
     before = open_files()
@@ -295,7 +295,7 @@ def test_frames_are_not_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("times_ms", [None, [40 * i + 7 * (i % 3) for i in range(36)]])
-def test_frames_that_no_other_needs_can_be_left_out_and_the_others_keep_number_time_and_picture(
+def test_non_reference_frames_can_be_skipped_and_the_others_keep_index_time_and_picture(
     tmp_path: Path, times_ms: list[int] | None
 ) -> None:
     path = write_video(tmp_path / "video.mp4", numbered_pictures(36), times_ms=times_ms)
@@ -307,7 +307,7 @@ def test_frames_that_no_other_needs_can_be_left_out_and_the_others_keep_number_t
     assert fewer.items() <= whole.items()
 
 
-def test_frames_are_left_out_only_where_those_that_stay_are_close_together(tmp_path: Path) -> None:
+def test_frames_are_skipped_only_if_the_remaining_ones_are_close_together(tmp_path: Path) -> None:
     path = write_video(tmp_path / "slow.mp4", numbered_pictures(36), fps=8)
     found = [frame.index for frame in read_frames(path, probe_video(path), every_frame=False)]
     left_out = set(range(36)) - set(found)
