@@ -67,7 +67,7 @@ def track_breaches(store: ArtifactStore, ep_id: str, asset: str) -> list[str]:
     breaches = [
         *core.schema_breaches("tracks", tracks, schemas.TRACKS),
         *core.schema_breaches("untracked", untracked, schemas.UNTRACKED),
-        *core.schema_breaches("gate", gate, schemas.GATE),
+        *core.schema_breaches("gate", gate, schemas.SPLIT_EMBEDDINGS),
         *core.vector_breaches(artifact.array("gate.npy"), gate.num_rows, name="gate.npy"),
     ]
     if breaches:

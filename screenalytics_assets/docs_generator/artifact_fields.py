@@ -40,7 +40,10 @@ TABLES: Mapping[str, tuple[pa.Schema, str]] = {
     "face_crops.parquet": (schemas.FACE_CROPS, "the crop of a detection; blank crops are counted but not stored"),
     "tracks.parquet": (schemas.TRACKS, "one face followed through a shot"),
     "untracked.parquet": (schemas.UNTRACKED, "a detection that is in no track, with the reason"),
-    "gate.parquet": (schemas.GATE, "a detection embedded by the appearance split; row i is row i of `gate.npy`"),
+    "gate.parquet": (
+        schemas.SPLIT_EMBEDDINGS,
+        "a detection embedded by the appearance split; row i is row i of `gate.npy`",
+    ),
     "faces.parquet": (schemas.FACES, "an accepted face; row i is row i of `faces.npy`"),
     "crops_debug.parquet": (schemas.CROPS_DEBUG, "a rejected candidate, with its measures"),
     "identity_boxes.parquet": (schemas.IDENTITY_BOXES, "where an identity was seen; later runs recognise it by this"),

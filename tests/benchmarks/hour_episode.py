@@ -1,8 +1,8 @@
 """An hour's episode without a video: the artifacts up to the faces, and a facebank, as the pipeline publishes them.
 
 Shots of about 3.6 s show one to four of 40 people, each at a place of its own; about 2,000 faces are followed for an
-hour. Tables, ids, tracks, gate and sampling are made by the pipeline's own code from detections and vectors that are
-drawn; the crops are six pictures that InsightFace ships, again and again.
+hour. Tables, ids, tracks, appearance split and sampling are made by the pipeline's own code from random detections and
+vectors; the crops are six pictures that InsightFace ships, again and again.
 
 Vectors resemble each other as measured on the two labelled episodes tbbt-s01e01 and 02 with SCRFD-2.5G and ArcFace
 MobileFaceNet: faces of one track 0.972 +- 0.017, of different people 0.009 +- 0.089 (highest 0.29). Two tracks of one

@@ -105,7 +105,7 @@ class PublishedHour:
     def _compare_tracks(self, asset: str) -> None:
         true_tracks = [own for own, _ in self._shown_by_tracks(asset).values()]
         drawn = list(range(len(self._hour.person_of_track)))
-        # Without the gate nothing joins a track again that motion alone has lost.
+        # Without the appearance split nothing links a track again that motion alone has lost.
         found = sorted(set(true_tracks) if asset == "tracks" else true_tracks)
         _expect(found, drawn, f"true tracks of {asset}")
 

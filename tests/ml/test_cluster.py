@@ -11,7 +11,7 @@ def test_cluster_metrics_within_bounds(store: LocalArtifactStore) -> None:
     """The bounds of the original roadmap (section 6.2), but for two on which DESIGN differs and wins.
 
     A ``singleton_fraction`` below 0.20 is information, not a fault; and the threshold is not 0.58 but the embedder's
-    own, since 0.58 would break people apart with this one (DESIGN 5 and 7).
+    own, since 0.58 would split people with this one (DESIGN 5 and 7).
     """
     stats = published(store, "identities", EP_ID).json("identities.json")["stats"]
     assert stats["singleton_fraction"] <= 0.50

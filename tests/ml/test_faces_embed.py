@@ -1,4 +1,4 @@
-"""Sampling and gating with real weights."""
+"""Sampling and quality filter with real weights."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The gate of the faces, under the names of the original roadmap (section 6.3)."""
+"""The quality filter, under the names of the original roadmap (section 6.3)."""
 
 import numpy as np
 import pytest

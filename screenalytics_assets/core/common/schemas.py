@@ -122,7 +122,7 @@ UNTRACKED = pa.schema(
 )
 
 # Detections embedded for the appearance split; row i belongs to row i of gate.npy.
-GATE = pa.schema(
+SPLIT_EMBEDDINGS = pa.schema(
     [
         _required("ep_id", pa.string()),
         _required("detection_id", pa.string()),

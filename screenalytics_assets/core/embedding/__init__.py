@@ -1,1 +1,1 @@
-"""From tracks to the face crops that are embedded: quality filter, sampling, limits."""
+"""From tracks to the crops that are embedded: quality filter and sampling."""

@@ -107,8 +107,8 @@ def split_and_link(
 
 def no_split_embeddings() -> tuple[pa.Table, NDArray[np.float32]]:
     """Empty table and vectors, which are published where the appearance split is switched off."""
-    columns: dict[str, list[str]] = {name: [] for name in schemas.GATE.names}
-    return table_of(schemas.GATE, columns), np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32)
+    columns: dict[str, list[str]] = {name: [] for name in schemas.SPLIT_EMBEDDINGS.names}
+    return table_of(schemas.SPLIT_EMBEDDINGS, columns), np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32)
 
 
 class _Faces:
@@ -155,7 +155,7 @@ class _Faces:
             "detection_id": [self.ids[row] for row in rows],
             "model_digest": [model_digest] * len(rows),
         }
-        return table_of(schemas.GATE, columns)
+        return table_of(schemas.SPLIT_EMBEDDINGS, columns)
 
     def vectors(self) -> NDArray[np.float32]:
         """The vectors in the order of `embedded_table`."""

@@ -179,7 +179,7 @@ def test_each_embedded_detection_has_its_row_and_was_embedded_once() -> None:
     assert sorted(footage.asked) == sorted(ids) == sorted(set(ids))
     np.testing.assert_array_equal(split.vectors, footage.vectors[[int(i.removeprefix("det-")) - 1 for i in ids]])
     assert set(split.embedded["model_digest"].to_pylist()) == {"digest"}
-    assert integrity.schema_breaches("gate", split.embedded, schemas.GATE) == []
+    assert integrity.schema_breaches("gate", split.embedded, schemas.SPLIT_EMBEDDINGS) == []
     assert integrity.vector_breaches(split.vectors, split.embedded.num_rows) == []
 
 
@@ -264,5 +264,5 @@ def test_no_tracks_give_no_tracks() -> None:
 def test_without_the_split_the_table_and_the_vectors_are_empty() -> None:
     embedded, vectors = no_split_embeddings()
     assert embedded.num_rows == 0
-    assert integrity.schema_breaches("gate", embedded, schemas.GATE) == []
+    assert integrity.schema_breaches("gate", embedded, schemas.SPLIT_EMBEDDINGS) == []
     assert integrity.vector_breaches(vectors, 0) == []
