@@ -1,9 +1,8 @@
 """Reading video files: facts about a file without decoding it, and its frames in one sequential pass."""
 
-import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from resources.storage.artifacts import sha256_of
 from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.video.probe import (
@@ -106,11 +106,17 @@ class _PictureMaker:
         return np.ascontiguousarray(np.rot90(stored, -self._quarter_turns))
 
 
-def probe_video(path: Path) -> VideoProbe:
+def check_video(path: Path) -> None:
+    """Raise for a file that `probe_video` refuses, without reading it whole for its digest."""
+    probe_video(path, sha256="")
+
+
+def probe_video(path: Path, *, sha256: str | None = None) -> VideoProbe:
     """Read the facts about a video: every packet's timestamp, one decoded frame, the file's digest.
 
     Args:
         path: a video file on this machine.
+        sha256: the file's digest, if it is known; otherwise the file is read for it.
 
     Returns:
         The facts; the file can be decoded and is complete as far as its container tells.
@@ -123,12 +129,10 @@ def probe_video(path: Path) -> VideoProbe:
         _check_file(path)
         with _open(path) as (container, stream):
             check_picture_size(stream.codec_context.width, stream.codec_context.height)
-            first = _first_frame(container, stream)
-        rotation_deg = round(-first.rotation / 90) * 90 % 360
-        turned = rotation_deg % 180 == 90
-        width, height = (first.height, first.width) if turned else (first.width, first.height)
-        with _open(path) as (container, stream):
-            pts_s = _packet_times_s(container, stream)
+            first, pts_s = _first_frame_and_times(container, stream)
+            rotation_deg = round(-first.rotation / 90) * 90 % 360
+            turned = rotation_deg % 180 == 90
+            width, height = (first.height, first.width) if turned else (first.width, first.height)
             fps, duration_s, is_variable_rate = summarise_timestamps(pts_s)
             declared_end_s = _declared_end_s(container, stream)
             if declared_end_s is not None:
@@ -147,7 +151,7 @@ def probe_video(path: Path) -> VideoProbe:
                 container_duration_s=_seconds(container.duration),
                 has_audio=bool(container.streams.audio),
                 size_bytes=path.stat().st_size,
-                sha256=_sha256(path),
+                sha256=sha256_of(path) if sha256 is None else sha256,
             )
 
 
@@ -302,19 +306,19 @@ def _decoded_frames(
         yield from frames
 
 
-def _first_frame(container: InputContainer, stream: VideoStream) -> av.VideoFrame:
-    for frame in _decoded_frames(container, stream, lambda _: None):
-        return frame
-    raise VideoError(f"none of the pictures can be decoded (codec {stream.codec_context.name})")
-
-
-def _packet_times_s(container: InputContainer, stream: VideoStream) -> NDArray[np.float64]:
-    """When each frame is shown, (N,) seconds, NaN where the container does not say."""
-    packets = (packet for packet in _packets(container, stream) if packet.size and not packet.is_discard)
-    return np.array(
-        [np.nan if packet.pts is None else float(packet.pts * packet.time_base) for packet in packets],
-        dtype=np.float64,
-    )
+def _first_frame_and_times(container: InputContainer, stream: VideoStream) -> tuple[av.VideoFrame, NDArray[np.float64]]:
+    """The first frame that can be decoded, and when each frame is shown: (N,) seconds, NaN if that is unknown."""
+    first: av.VideoFrame | None = None
+    times_s = []
+    for packet in _packets(container, stream):
+        if packet.size and not packet.is_discard:
+            times_s.append(np.nan if packet.pts is None else float(packet.pts * packet.time_base))
+        if first is None:
+            with suppress(av.InvalidDataError):
+                first = next(iter(packet.decode()), None)
+    if first is None:
+        raise VideoError(f"none of the pictures can be decoded (codec {stream.codec_context.name})")
+    return first, np.array(times_s, np.float64)
 
 
 def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | None:
@@ -326,8 +330,3 @@ def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | N
 
 def _seconds(microseconds: int | None) -> float | None:
     return None if microseconds is None else microseconds / av.time_base
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

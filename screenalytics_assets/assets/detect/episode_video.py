@@ -113,6 +113,6 @@ def episode_video(
         resolved,
         video.name,
         video.sha256,
-        lambda: probe_video(videos.find(context.partition_key)),
+        lambda: probe_video(videos.find(context.partition_key), sha256=video.sha256),
         force=settings.force,
     )

@@ -44,7 +44,7 @@ def run(
         from resources.configuration.acceptance_limits import load_acceptance
         from resources.configuration.run_settings import parse_assignment
         from resources.settings import SettingsResource
-        from resources.storage.video_decoder import probe_video
+        from resources.storage.video_decoder import check_video
         from resources.videos import VideoLibraryResource
         from screenalytics_assets.core.common.episode_ids import parse_ep_id
         from screenalytics_assets.services.runs import require_known_assets
@@ -60,7 +60,7 @@ def run(
     load_acceptance()
     library = VideoLibraryResource()
     if video is not None:
-        probe_video(video)
+        check_video(video)
         library.add(ep_id, video, replace=replace)
     library.locate(ep_id)
     ok = execute(console, ep_id, profile, overrides, force=force, select=select or [])
