@@ -23,7 +23,7 @@ class ArtifactStoreResource(dg.ConfigurableResource[None]):
         """The store behind this resource."""
         root = self.root or data_location()
         if is_bucket(root):
-            # Only whoever has a bucket needs the packages for it.
+            # Imported here: without a bucket, its packages are not needed.
             from resources.storage.s3_store import artifacts_in_bucket
 
             return artifacts_in_bucket(root)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.storage.photo_library import Photo, _in_bucket, _in_folder
+from resources.storage.photo_library import Photo, photos_in_bucket, photos_in_folder
 from resources.system.paths import data_location, is_bucket
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.common.layout import object_key, photos_dir
@@ -17,7 +17,7 @@ class PhotoLibraryResource(dg.ConfigurableResource[None]):
     Attributes:
         root: Holds a folder for each show; may be ``s3://bucket/prefix``. Empty takes ``SCREENALYTICS_FACEBANK_ROOT``,
             or ``facebank/`` below the data root.
-        show_folder: The folder of the one show that is asked for, wherever it lies.
+        show_folder: The folder of the only show that will be asked for; overrides ``root``.
     """
 
     root: str | None = None
@@ -34,14 +34,14 @@ class PhotoLibraryResource(dg.ConfigurableResource[None]):
         return f"{data.rstrip('/')}/{object_key(photos_dir(show)) if is_bucket(data) else photos_dir(show)}"
 
     def photos(self, show: str) -> list[Photo]:
-        """Every file in the people's folders, by name; hidden files are none of ours.
+        """The files in the people's folders, sorted; hidden ones are skipped.
 
         Raises:
             FacebankError: There are no photos.
-            StorageError: They are in a bucket that is not there, or may not be read.
+            StorageError: They are in a bucket that does not exist or may not be read.
         """
         location = self.location(show)
-        found = _in_bucket(location) if is_bucket(location) else _in_folder(Path(location))
+        found = photos_in_bucket(location) if is_bucket(location) else photos_in_folder(Path(location))
         if not found:
             raise FacebankError(
                 f"{show} has no photos: put them at {location}/PERSON/*.jpg, one folder a person, or name their folder "

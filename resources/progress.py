@@ -1,4 +1,4 @@
-"""How far a long stage is: frames or faces, rate and time left, in the log of the run."""
+"""The progress of a long stage in the log of the run: units done, rate and time left."""
 
 import re
 import time
@@ -12,7 +12,7 @@ _LINE = re.compile(r"\w+: (?P<done>\d+)/(?P<total>\d+) \w+ \(\d+ %\), ")
 
 
 class ProgressTask:
-    """Counts the units of one task and tells about them now and then."""
+    """Counts the units of a task and logs them every few seconds."""
 
     def __init__(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> None:
         self.name, self.total, self.unit = name, total, unit
@@ -21,7 +21,7 @@ class ProgressTask:
         self._started = self._logged = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
-        """So many more units are done."""
+        """Add units that are done."""
         self.done += count
         now = time.monotonic()
         if now - self._logged >= LOG_INTERVAL_S:
@@ -48,7 +48,7 @@ class ProgressTask:
 
 
 def fraction_of(line: str) -> float | None:
-    """How much of its task is done where a line of `ProgressTask.line` says so, 0 to 1; nothing for other lines."""
+    """The fraction of a task that is done, 0 to 1, from a line by `ProgressTask.line`; None for other lines."""
     found = _LINE.match(line)
     if found is None:
         return None
@@ -61,5 +61,5 @@ class ProgressResource(dg.ConfigurableResource[None]):
 
     @contextmanager
     def task(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> Iterator[ProgressTask]:
-        """Follow one task of ``total`` units."""
+        """Count and log a task of ``total`` units."""
         yield ProgressTask(name, total, unit, log)

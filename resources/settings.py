@@ -21,25 +21,25 @@ class SettingsResource(dg.ConfigurableResource[None]):
         profile: A profile of ``performance_profiles.yaml``; empty takes the environment's or the default one.
         overrides: Keys and values that win over every other layer, for example ``{"cluster_thresh": 0.4}``; null
             leaves a threshold to the models.
-        force: Compute again even what is unchanged.
+        force: Recompute even what is unchanged.
     """
 
     profile: str | None = None
-    # Any alone forbids null: Dagster wants it said.
+    # Dagster takes Any alone for a value that is not null.
     overrides: dict[str, Any | None] = Field(default_factory=dict)
     force: bool = False
-    # Dagster makes the resource anew for each run: all steps of a run work with one configuration.
+    # Dagster makes a resource per run, so all steps of a run have the same configuration.
     _loaded: RunSettings | None = PrivateAttr(default=None)
 
     def resolved(self) -> Resolved:
-        """The layers combined, thresholds that are null still null."""
+        """The combined layers; thresholds that are left to the models are still null."""
         return resolve_settings(self.profile, self.overrides)
 
     def load(self, warn: Callable[[str], None] | None = None) -> "RunSettings":
-        """The layers combined with the models that they name, whose thresholds fill what is null.
+        """The combined layers and the model pack that they name, whose thresholds replace null.
 
         Args:
-            warn: Takes the sentence about weights that may not be used commercially.
+            warn: Receives a warning if the weights may not be used commercially.
         """
         if self._loaded is None:
             self._loaded = self._load()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class VectorDatabaseResource(dg.ConfigurableResource[None]):
-    """The database of the vectors, connected to when it is first asked for and closed with the run.
+    """The vector database; connected on first use and closed with the run.
 
     Attributes:
         url: A PostgreSQL server; empty takes ``SCREENALYTICS_DATABASE_URL``, or the embedded server below the data
@@ -26,7 +26,7 @@ class VectorDatabaseResource(dg.ConfigurableResource[None]):
         """The open database.
 
         Raises:
-            DatabaseError: It is away, or of another version.
+            DatabaseError: It does not answer, or is of another version.
         """
         if self._database is None:
             self._database = open_database(self.url)

@@ -5,14 +5,14 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
-from resources.storage.videos import VIDEO_SUFFIXES, VideoFile, VideoPlace, _place_of
+from resources.storage.videos import VIDEO_SUFFIXES, VideoFile, VideoPlace, video_place
 from resources.system.paths import data_location
 from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.common.layout import VIDEO_STEM
 
 
 class VideoLibraryResource(dg.ConfigurableResource[None]):
-    """Finds and takes in the videos of episodes.
+    """Finds and stores the videos of episodes.
 
     Attributes:
         root: Folder of the data, or ``s3://bucket/prefix``; empty takes ``SCREENALYTICS_DATA_ROOT`` or ``data/`` of
@@ -20,11 +20,11 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
     """
 
     root: str | None = None
-    # A place keeps the copy of the video that was last asked for.
+    # A place in a bucket keeps the local copy of the last video.
     _places: dict[str, VideoPlace] = PrivateAttr(default_factory=dict)
 
     def find(self, ep_id: str) -> Path:
-        """The video of an episode on this machine; there as long as this object is.
+        """The local path of an episode's video; valid while this object lives.
 
         Raises:
             VideoError: There is none, or more than one.
@@ -32,7 +32,7 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         return self._place().path(ep_id, self._only_name(ep_id))
 
     def locate(self, ep_id: str) -> str:
-        """Where the video of an episode is, without a copy on this machine.
+        """The path or URL of an episode's video, without copying it to this machine.
 
         Raises:
             VideoError: There is none, or more than one.
@@ -40,7 +40,7 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         return self._place().location(ep_id, self._only_name(ep_id))
 
     def size_of(self, ep_id: str) -> tuple[str, int]:
-        """Name and bytes of the video of an episode, without a look into it.
+        """Name and size in bytes of an episode's video, without reading it.
 
         Raises:
             VideoError: There is none, or more than one.
@@ -49,7 +49,7 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         return name, self._place().sizes(ep_id)[name]
 
     def holds(self, ep_id: str, source: Path) -> bool:
-        """Whether the video of an episode has the content of this file; none is copied for that, if need not be.
+        """Whether an episode's video has the same content as a file; it is only copied from a bucket if need be.
 
         Raises:
             VideoError: There is none, or more than one.
@@ -57,7 +57,7 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         return self._place().holds(ep_id, self._only_name(ep_id), source)
 
     def identify(self, ep_id: str) -> VideoFile:
-        """Name and checksum of the video of an episode; from a bucket it is copied only if need be.
+        """Name and checksum of an episode's video; it is only copied from a bucket if need be.
 
         Raises:
             VideoError: There is none, or more than one.
@@ -66,11 +66,11 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         return VideoFile(name, self._place().location(ep_id, name), self._place().checksum(ep_id, name))
 
     def add(self, ep_id: str, source: Path, *, replace: bool) -> str:
-        """Take a video in; returns its place.
+        """Store a video in the library; returns its path or URL.
 
         Raises:
-            VideoError: There is no such file, it is no video by its name, or the episode has another video already
-                and ``replace`` is not given.
+            VideoError: The file does not exist, does not have the name of a video, or the episode already has another
+                video and ``replace`` is not set.
         """
         if not source.is_file():
             raise VideoError(f"{source}: no such file")
@@ -112,5 +112,5 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
     def _place(self) -> VideoPlace:
         root = self.root or data_location()
         if root not in self._places:
-            self._places[root] = _place_of(root)
+            self._places[root] = video_place(root)
         return self._places[root]

@@ -9,10 +9,10 @@ from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 
 
 def load_acceptance() -> AcceptanceTable:
-    """The table, read anew each time, so that a changed limit counts at the next check.
+    """The acceptance table. It is read each time, so that a changed limit applies to the next check.
 
     Raises:
-        ConfigurationError: The file is missing or says what is not allowed.
+        ConfigurationError: The file is missing or not valid.
     """
     path = config_dir() / "acceptance.yaml"
     table = parse_acceptance(read_yaml(path), str(path))
@@ -27,10 +27,10 @@ def load_acceptance() -> AcceptanceTable:
 
 
 def limits_of(ep_id: str, *metrics: str) -> dict[str, dict[str, float]]:
-    """For each metric the limits of an episode that are plain numbers, by their names: ``target``, ``warn``, ``fail``.
+    """The limits of an episode for each metric, those that are plain numbers: ``target``, ``warn``, ``fail``.
 
     Raises:
-        ConfigurationError: The file is missing or says what is not allowed.
+        ConfigurationError: The file is missing or not valid.
     """
     table = load_acceptance()
     return {name: limit_figures(METRICS[name], table.limits(name, season_of(ep_id)), {}) for name in metrics}

@@ -17,7 +17,7 @@ from screenalytics_assets.core.config.layers import Layer, Resolved, resolve, un
 from screenalytics_assets.core.config.thresholds import Thresholds
 
 ENV_PREFIX = "SCREENALYTICS_"
-# Names that say where things are, not how the pipeline behaves.
+# Variables for places and services, which do not change how the pipeline behaves.
 _NOT_SETTINGS = frozenset(
     {
         "ALERT_URLS",
@@ -35,7 +35,7 @@ _NOT_SETTINGS = frozenset(
         "UI_URL",
     }
 )
-# models.yaml also holds the registry of packs, which is not a matter of configuration layers.
+# models.yaml also holds the registry of packs, which is not part of the configuration layers.
 REGISTRY_KEYS = frozenset({"packs", "detectors", "embedders"})
 
 
@@ -43,7 +43,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping.
 
     Raises:
-        ConfigurationError: The file is absent, is no YAML, or holds something else.
+        ConfigurationError: The file is missing, is not YAML, or does not hold a mapping.
     """
     try:
         content = load_yaml(path.read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """``key=value`` as typed on a command line, the value read as YAML.
+    """Parse ``key=value`` from the command line, the value as YAML.
 
     Raises:
         ConfigurationError: There is no ``=``.
@@ -92,7 +92,7 @@ def _file_layers() -> list[Layer]:
 
 
 class Profiles(BaseModel):
-    """The form of ``performance_profiles.yaml``."""
+    """The content of ``performance_profiles.yaml``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -105,7 +105,7 @@ def read_profiles() -> Profiles:
     """The profiles of ``performance_profiles.yaml``.
 
     Raises:
-        ConfigurationError: The file is missing or has another form.
+        ConfigurationError: The file is missing or not valid.
     """
     path = config_dir() / "pipeline" / "performance_profiles.yaml"
     try:
@@ -116,7 +116,7 @@ def read_profiles() -> Profiles:
 
 
 def profile_layer(name: str | None) -> Layer:
-    """The values of a profile, by its name or alias; the default profile without a name.
+    """The values of a profile, by name or alias; without a name, of the default profile.
 
     Raises:
         ConfigurationError: There is no such profile.
@@ -131,10 +131,10 @@ def profile_layer(name: str | None) -> Layer:
 
 
 def environment_layer(environment: Mapping[str, str]) -> Layer:
-    """The settings that ``SCREENALYTICS_*`` variables give.
+    """The settings from ``SCREENALYTICS_*`` variables.
 
     Raises:
-        ConfigurationError: A variable with that prefix that names no key.
+        ConfigurationError: A variable with that prefix is not a key.
     """
     keys = {key.upper().replace(".", "__"): key for key in section_of_key()}
     values: dict[str, Any] = {}
@@ -152,7 +152,7 @@ def resolve_settings(profile: str | None = None, overrides: Mapping[str, Any] | 
     """Run configuration over environment over profile over stage files over defaults.
 
     Raises:
-        ConfigurationError: Anything in a layer that is not known or not allowed.
+        ConfigurationError: A layer has an unknown key or a value that is not allowed.
     """
     chosen = profile or os.environ.get(f"{ENV_PREFIX}PROFILE")
     return resolve(
@@ -166,7 +166,7 @@ def resolve_settings(profile: str | None = None, overrides: Mapping[str, Any] | 
 
 
 class RunSettings(NamedTuple):
-    """What a stage that uses models works with."""
+    """The settings, model pack and thresholds of a run."""
 
     resolved: Resolved
     pack: ModelPack
@@ -174,7 +174,7 @@ class RunSettings(NamedTuple):
 
 
 def declared_thresholds(pack: ModelPack) -> dict[str, float | None]:
-    """The keys that the models of a pack give a value to."""
+    """The configuration keys whose values come from the models of a pack."""
     return {
         **pack.thresholds,
         "min_confidence": pack.thresholds["track_thresh"],

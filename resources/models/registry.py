@@ -18,7 +18,7 @@ class _Entry(BaseModel):
 
 
 class Source(_Entry):
-    """Where a package client finds a file."""
+    """The package that a file comes from."""
 
     client: Literal["pip", "npm", "insightface"]
     package: str
@@ -27,7 +27,7 @@ class Source(_Entry):
 
 
 class PackFile(_Entry):
-    """A file of a pack as it must be."""
+    """The expected file of a pack."""
 
     file: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -48,7 +48,7 @@ class PackEntry(_Entry):
 
 
 class DetectorEntry(_Entry):
-    """What is known about a detector's weights; thresholds are scores from 0 to 1."""
+    """The weights of a detector; thresholds are scores from 0 to 1."""
 
     name: str
     kind: DetectorKind
@@ -74,7 +74,7 @@ class _EmbedderValues(_Entry):
 
 
 class EmbedderEntry(_EmbedderValues):
-    """What is known about an embedder's weights; thresholds are cosine similarities."""
+    """The weights of an embedder; thresholds are cosine similarities."""
 
     name: str
     licence: str = "not declared"
@@ -84,7 +84,7 @@ class EmbedderEntry(_EmbedderValues):
 
 
 class Registry(_Entry):
-    """Packs and weights of ``models.yaml``; ``detectors`` also by kind, for weights that are not listed."""
+    """Packs, and weights by SHA-256. ``detectors`` also has an entry per kind, for weights that are not listed."""
 
     packs: dict[str, PackEntry]
     detectors: dict[str, DetectorEntry]
@@ -106,7 +106,7 @@ class _DetectorThresholds(_Entry):
 
 
 class FolderDeclaration(_Entry):
-    """``pack.yaml`` in a model folder: what its owner says of the files, in preference to the registry."""
+    """``pack.yaml`` in a model folder; it takes precedence over the registry."""
 
     licence: str | None = None
     commercial_use: bool | None = None
@@ -116,7 +116,7 @@ class FolderDeclaration(_Entry):
 
 
 def load_registry(path: Path) -> Registry:
-    """Read ``models.yaml``; its other keys are settings and read elsewhere.
+    """Read the registry in ``models.yaml``; its other keys are settings.
 
     Raises:
         ModelPackError: The file is missing or does not have the documented form.
@@ -126,7 +126,7 @@ def load_registry(path: Path) -> Registry:
 
 
 def load_declaration(path: Path) -> FolderDeclaration:
-    """Read a folder's ``pack.yaml``; without one, nothing is declared.
+    """Read the ``pack.yaml`` of a folder; without one, nothing is declared.
 
     Raises:
         ModelPackError: The file does not have the documented form.

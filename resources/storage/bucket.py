@@ -1,4 +1,4 @@
-"""A bucket of S3, or of anything that speaks its protocol: errors in the user's words, transient ones retried."""
+"""A bucket on S3 or a compatible server: errors that a user can act on, transient ones retried."""
 
 import hashlib
 import mimetypes
@@ -17,12 +17,12 @@ from s3transfer.exceptions import RetriesExceededError
 from screenalytics_assets.core.common.errors import ConfigurationError, StorageError, UnavailableError
 
 ATTEMPTS = 8
-"""Tries of one request, with growing pauses: about half a minute before an endpoint counts as away."""
+"""Attempts of a request, with growing pauses: about half a minute until an endpoint counts as unavailable."""
 MULTIPART_BYTES = 16 * 1024**2
-"""Larger files go up in parts, several at a time."""
+"""Larger files are uploaded in parts, several at a time."""
 _DELETE_AT_ONCE = 1000
 _CHUNK_BYTES = 1024**2
-# The answers of a store that is too busy or restarting, beside any status of 500 and more.
+# Error codes of a server that is overloaded or restarting, besides any status from 500 on.
 _BUSY = frozenset({"RequestTimeout", "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException"})
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 _NO_ANSWER = (
@@ -35,11 +35,11 @@ _NO_ANSWER = (
 
 
 class NoObjectError(StorageError):
-    """An object that is not there."""
+    """An object that does not exist."""
 
 
 class StoredObject(NamedTuple):
-    """One object, as a listing or a look at its head tells it."""
+    """An object, as listed or as described by its head."""
 
     key: str
     bytes: int
@@ -51,16 +51,16 @@ class StoredObject(NamedTuple):
 class Bucket:
     """The objects below a prefix of a bucket; keys are relative to the prefix.
 
-    Credentials, region and endpoint come from the usual places of AWS' tools: the environment
+    Credentials, region and endpoint come from where AWS tools look for them: the environment
     (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL_S3``, ``AWS_REGION`` …), profiles, or the machine's role.
 
     Args:
         url: ``s3://bucket/prefix``.
-        attempts: Tries of one request.
-        client: A client of boto3 to use instead.
+        attempts: Attempts of a request.
+        client: A boto3 client to use instead.
 
     Raises:
-        ConfigurationError: The address, or what is set for AWS, is malformed.
+        ConfigurationError: The address or the AWS configuration is malformed.
     """
 
     def __init__(self, url: str, *, attempts: int = ATTEMPTS, client: Any = None) -> None:  # noqa: ANN401 - made at run time
@@ -70,26 +70,26 @@ class Bucket:
         self.name = parts.netloc
         self._prefix = "".join(f"{part}/" for part in parts.path.split("/") if part)
         self._attempts = attempts
-        # What boto calls attempts are those after the first.
+        # boto does not count the first attempt.
         with self._errors(""):
             self._client = client or S3Resource(max_attempts=attempts - 1).get_client()
 
     @property
     def endpoint(self) -> str:
-        """The address that is asked."""
+        """The address of the server."""
         return str(self._client.meta.endpoint_url)
 
     def url(self, key: str) -> str:
-        """The address of an object, or of the prefix without a key."""
+        """The URL of an object; of the prefix for an empty key."""
         return f"s3://{self.name}/{self._prefix}{key}"
 
     def check(self) -> None:
-        """Ask for one key, to see whether the bucket is there and may be read."""
+        """List one key: raises unless the bucket exists and may be read."""
         with self._errors(""):
             self._client.list_objects_v2(Bucket=self.name, Prefix=self._prefix, MaxKeys=1)
 
     def head(self, key: str) -> StoredObject | None:
-        """Size, tag and metadata of an object, if there is one."""
+        """Size, tag and metadata of an object; None if it does not exist."""
         with self._errors(key):
             try:
                 found = self._client.head_object(**self._address(key))
@@ -99,7 +99,7 @@ class Bucket:
         return StoredObject(key, found["ContentLength"], found["ETag"], found["Metadata"])
 
     def read(self, key: str) -> tuple[bytes, Mapping[str, str]] | None:
-        """Content and metadata of a small object, if there is one."""
+        """Content and metadata of a small object; None if it does not exist."""
         with self._errors(key):
             try:
                 found = self._client.get_object(**self._address(key))
@@ -109,7 +109,7 @@ class Bucket:
                 return None
 
     def list(self, folder: str, *, deep: bool = True) -> Iterator[StoredObject]:
-        """The objects of a folder, and of the folders in it where ``deep``; ``folder`` ends with a slash."""
+        """The objects in a folder, if ``deep`` also in its subfolders; ``folder`` ends with a slash."""
         deeper = {} if deep else {"Delimiter": "/"}
         with self._errors(folder):
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -122,7 +122,7 @@ class Bucket:
                     yield StoredObject(key, found["Size"], found["ETag"], modified_s=modified_s)
 
     def folders(self, folder: str) -> Sequence[str]:
-        """The names of the folders in a folder."""
+        """The names of the subfolders of a folder."""
         prefix = f"{self._prefix}{folder}/"
         with self._errors(folder):
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -138,9 +138,9 @@ class Bucket:
         return str(written["ETag"])
 
     def write_new(self, key: str, content: bytes, metadata: Mapping[str, str]) -> bool:
-        """Write a small object where there is none; whether there was none.
+        """Write a small object unless it exists; returns whether this call wrote it.
 
-        An endpoint that does not know conditional writes writes in any case.
+        A server without conditional writes overwrites it.
         """
         with self._errors(key):
             try:
@@ -152,14 +152,14 @@ class Bucket:
                 if code == "NotImplemented":
                     self.write(key, content, metadata)
                 elif code in ("PreconditionFailed", "ConditionalRequestConflict"):
-                    # A retry of a request that was carried out meets its own object.
+                    # The retry of a request that succeeded finds its own object.
                     return (found := self.read(key)) is not None and found[0] == content
                 else:
                     raise
         return True
 
     def upload(self, source: Path, key: str, metadata: Mapping[str, str]) -> str:
-        """Upload a file, in parts where it is large; returns the object's tag."""
+        """Upload a file, in parts if it is large; returns the object's tag."""
         if source.stat().st_size <= MULTIPART_BYTES:
             return self.write(key, source.read_bytes(), metadata)
         with self._errors(key), source.open("rb") as stream:
@@ -170,7 +170,7 @@ class Bucket:
         return uploaded.etag
 
     def download(self, key: str, target: Path) -> None:
-        """Download an object into a file that exists already, in parts where it is large.
+        """Download an object into an existing file, in parts if it is large.
 
         Raises:
             NoObjectError: There is no such object.
@@ -179,7 +179,7 @@ class Bucket:
             self._client.download_fileobj(self.name, self._prefix + key, stream)
 
     def checksum(self, key: str) -> str:
-        """SHA-256 of the content of an object, which is read whole."""
+        """SHA-256 of the content of an object; this reads all of it."""
         digest = hashlib.sha256()
         with self._errors(key):
             for chunk in self._client.get_object(**self._address(key))["Body"].iter_chunks(_CHUNK_BYTES):
@@ -187,7 +187,7 @@ class Bucket:
         return digest.hexdigest()
 
     def delete(self, keys: Collection[str]) -> None:
-        """Delete objects; those that do not exist are no complaint."""
+        """Delete objects, if they exist."""
         wanted = sorted(keys)
         for first in range(0, len(wanted), _DELETE_AT_ONCE):
             batch = [{"Key": self._prefix + key} for key in wanted[first : first + _DELETE_AT_ONCE]]
@@ -200,15 +200,15 @@ class Bucket:
         return {"Bucket": self.name, "Key": self._prefix + key}
 
     def _require_absent(self, error: ClientError) -> None:
-        """Raise any error but that of an object that does not exist in a bucket that does."""
+        """Raise any error except that the object does not exist in an existing bucket."""
         if error.response["Error"]["Code"] not in _ABSENT:
             raise error
-        if error.operation_name == "HeadObject":  # whose answer does not tell which of the two is missing
+        if error.operation_name == "HeadObject":  # does not say whether the object or the bucket is missing
             self.check()
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
-        """Errors of the client as what a person can act on."""
+        """Translate the client's errors into ones that a user can act on."""
         place = self.url(key)
         try:
             yield
@@ -244,7 +244,7 @@ class Bucket:
 
 
 def _described(key: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
-    """What is stored with an object: our own figures, and the type by which a browser shows it."""
+    """What is stored with an object: our metadata, and the content type for browsers."""
     kind, _ = mimetypes.guess_type(key)
     return {"Metadata": dict(metadata or {}), "ContentType": kind or "application/octet-stream"}
 

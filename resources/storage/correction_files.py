@@ -1,4 +1,4 @@
-"""The files in which people correct an episode: ``corrections/{ep_id}.yaml`` below the data root."""
+"""The corrections of an episode: ``corrections/{ep_id}.yaml`` below the data root."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +16,11 @@ _HEADING += "# an entry is about is found by its faces, each a time and a box in
 
 
 def read_corrections(store: ArtifactStore, ep_id: str) -> Corrections:
-    """The corrections of an episode; none where there is no file.
+    """The corrections of an episode; empty if there is no file.
 
     Raises:
-        CorrectionError: The file is no YAML, has not the documented form, or belongs to another episode. The message
-            names the file, the line and the key.
+        CorrectionError: The file is not YAML, does not have the documented form, or is for another episode. The
+            message names the file, the line and the key.
     """
     place = corrections_path(ep_id)
     stored, path = store.read(place), store.location(place)
@@ -42,7 +42,7 @@ def read_corrections(store: ArtifactStore, ep_id: str) -> Corrections:
 
 
 def write_corrections(store: ArtifactStore, corrections: Corrections) -> str:
-    """Replace the file as a whole; returns its path or URL."""
+    """Replace the file; returns its path or URL."""
     text = _HEADING + yaml.safe_dump(
         corrections.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120
     )
@@ -50,14 +50,14 @@ def write_corrections(store: ArtifactStore, corrections: Corrections) -> str:
 
 
 def _explain(location: Sequence[int | str], message: str, text: str) -> str:
-    # Behind the number of the correction pydantic puts the kind, which is no key of the file.
+    # After the index of a correction pydantic inserts its kind, which is not a key in the file.
     keys = [*location[:2], *location[3:]] if location[:1] == ("corrections",) else list(location)
     name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
     return f"line {_line_of(yaml.compose(text, Loader=yaml.SafeLoader), keys)}: {name or 'the file'}: {message}"
 
 
 def _line_of(node: Any, keys: Sequence[int | str]) -> int:  # noqa: ANN401 - a YAML node
-    """The line of a key, or of the innermost mapping or list that ought to have it."""
+    """The line of a key, or of the innermost mapping or list that should have it."""
     line = int(node.start_mark.line) + 1
     for key in keys:
         if isinstance(node, yaml.SequenceNode) and isinstance(key, int):

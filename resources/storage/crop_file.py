@@ -1,4 +1,4 @@
-"""The crops of an episode in one Parquet file: detection id and JPEG, readable a few hundred at a time."""
+"""The crops of an episode in one Parquet file: detection id and JPEG, a few hundred per row group."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -18,10 +18,10 @@ _ROWS_PER_GROUP = 512
 
 
 class CropWriter:
-    """Writes crops as they come; memory holds one row group."""
+    """Writes crops one by one, with one row group in memory."""
 
     def __init__(self, path: Path) -> None:
-        # JPEG does not compress any further.
+        # JPEG data cannot be compressed further.
         self._writer = pq.ParquetWriter(
             path, FACE_CROPS, compression="none", use_dictionary=False, write_statistics=False
         )
@@ -39,7 +39,7 @@ class CropWriter:
         self._writer.close()
 
     def add(self, detection_id: str, jpeg: bytes) -> None:
-        """Keep one crop."""
+        """Write one crop."""
         self.count += 1
         self._ids.append(detection_id)
         self._jpegs.append(jpeg)
@@ -53,7 +53,7 @@ class CropWriter:
 
 
 def read_crops(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """The crops of the wanted detections, in the order of the file, one row group in memory."""
+    """The crops of the wanted detections in file order, with one row group in memory."""
     remaining = set(wanted)
     file = pq.ParquetFile(path)
     for group in range(file.num_row_groups):
@@ -73,7 +73,7 @@ def decode_reduced_gray(jpeg: bytes) -> NDArray[np.uint8]:
     """A stored crop as (H, W) gray, a quarter of its size; much faster than `decode_jpeg`.
 
     Raises:
-        ArtifactError: The bytes are no picture.
+        ArtifactError: The bytes are not a picture.
     """
     return _decode(jpeg, cv2.IMREAD_REDUCED_GRAYSCALE_4)
 
@@ -82,7 +82,7 @@ def decode_jpeg(jpeg: bytes) -> NDArray[np.uint8]:
     """A stored crop as (H, W, 3) BGR.
 
     Raises:
-        ArtifactError: The bytes are no picture.
+        ArtifactError: The bytes are not a picture.
     """
     return _decode(jpeg, cv2.IMREAD_COLOR)
 

@@ -1,4 +1,4 @@
-"""The photos of known people: one folder a show, in it one folder a person."""
+"""The photos of known people: a folder per show, in it a folder per person."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath, PurePosixPath
@@ -9,20 +9,22 @@ _THREADS = 8
 
 
 class Photo(NamedTuple):
-    """A file in a person's folder; ``photo_id`` is folder and name, ``Sheldon Cooper/2.jpg``."""
+    """A file in a person's folder; ``photo_id`` is folder and file name, ``Sheldon Cooper/2.jpg``."""
 
     photo_id: str
     folder: str
     content: bytes
 
 
-def _in_folder(folder: Path) -> list[Photo]:
+def photos_in_folder(folder: Path) -> list[Photo]:
+    """The files in the people's folders, sorted; hidden ones are skipped."""
     paths = [path for path in sorted(folder.glob("*/*")) if path.is_file() and not _is_hidden(path)]
     return [Photo(f"{path.parent.name}/{path.name}", path.parent.name, path.read_bytes()) for path in paths]
 
 
-def _in_bucket(url: str) -> list[Photo]:
-    # Only whoever has a bucket needs the packages for it.
+def photos_in_bucket(url: str) -> list[Photo]:
+    """As `photos_in_folder`, for the objects below a prefix."""
+    # Imported here: without a bucket, its packages are not needed.
     from resources.storage.bucket import bucket_of
 
     bucket = bucket_of(url)
@@ -30,7 +32,7 @@ def _in_bucket(url: str) -> list[Photo]:
     wanted = [path for path in paths if len(path.parts) == 2 and not _is_hidden(path)]
     with ThreadPoolExecutor(_THREADS) as pool:
         read = list(pool.map(bucket.read, map(str, wanted)))
-    # What was deleted since the folder was listed is no photo any more.
+    # Photos that were deleted since the listing are skipped.
     return [Photo(str(path), path.parent.name, found[0]) for path, found in zip(wanted, read, strict=True) if found]
 
 

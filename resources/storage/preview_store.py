@@ -1,4 +1,4 @@
-"""A store for trying things out: it reads what is published, and publishes into a folder of its own."""
+"""A store for previews: it reads what is published, and publishes into a folder of its own."""
 
 from pathlib import Path
 
@@ -9,32 +9,32 @@ from resources.storage.store import ArtifactStore
 
 
 class PreviewStore(LocalArtifactStore):
-    """Artifacts of another store, those that were published here before them."""
+    """The artifacts of another store, overlaid with those that were published here."""
 
     def __init__(self, published: ArtifactStore, folder: Path) -> None:
         super().__init__(folder)
         self._published = published
 
     def manifest(self, asset: str, ep_id: str) -> Manifest | None:
-        """The manifest of an asset, of this store or else of the other one."""
+        """The manifest of an asset, from this store or else the other one."""
         return super().manifest(asset, ep_id) or self._published.manifest(asset, ep_id)
 
     def open(self, asset: str, ep_id: str) -> Artifact | None:
-        """An asset for reading, of this store or else of the other one."""
+        """An asset for reading, from this store or else the other one."""
         return super().open(asset, ep_id) if self._is_here(asset, ep_id) else self._published.open(asset, ep_id)
 
     def artifact(self, manifest: Manifest) -> Artifact:
-        """What a manifest of either store describes."""
+        """The artifact of a manifest of either store."""
         here = self._is_here(manifest.asset, manifest.ep_id)
         return super().artifact(manifest) if here else self._published.artifact(manifest)
 
     def is_intact(self, manifest: Manifest) -> bool:
-        """Whether every file of the artifact is there, in the store that has it."""
+        """Whether the artifact is intact in the store that has it."""
         here = self._is_here(manifest.asset, manifest.ep_id)
         return super().is_intact(manifest) if here else self._published.is_intact(manifest)
 
     def read(self, relative: str) -> bytes | None:
-        """One file, of this store or else of the other one: a trial obeys what people corrected."""
+        """One file, from this store or else the other one: corrections apply to previews too."""
         content = super().read(relative)
         return self._published.read(relative) if content is None else content
 
@@ -43,10 +43,10 @@ class PreviewStore(LocalArtifactStore):
 
 
 class PreviewStoreResource(ArtifactStoreResource):
-    """The artifacts of all episodes, and those of a trial that is thrown away.
+    """The artifacts of all episodes, overlaid with those of a preview.
 
     Attributes:
-        folder: Where the trial publishes.
+        folder: Where the preview publishes.
     """
 
     folder: str

@@ -1,8 +1,8 @@
-"""Artifacts in a bucket, with the same promises as in a folder.
+"""Artifacts in a bucket, with the same guarantees as in a folder.
 
-Objects are overwritten in place, because other programs find them by their names. So a manifest is written where
-there is none, after a look that every object is still the one that was uploaded; and whatever is read is compared
-with the SHA-256 of its manifest.
+Objects are overwritten in place, because other programs find them by name. So the manifest is only written if there is
+none, after checking that every object is still the one that was uploaded; and what is read is compared with the SHA-256
+in its manifest.
 """
 
 import shutil
@@ -30,7 +30,7 @@ _PUBLISH_ATTEMPTS = 3
 
 
 class S3Artifact(Artifact):
-    """A published asset in a bucket; its files are copied to this machine when they are asked for."""
+    """A published asset in a bucket; its files are copied to this machine when they are read."""
 
     def __init__(self, store: "S3ArtifactStore", manifest: Manifest) -> None:
         super().__init__(manifest)
@@ -38,13 +38,13 @@ class S3Artifact(Artifact):
         self._copies: dict[str, CachedFile] = {}
 
     def path_below_root(self, relative: str) -> Path:
-        """A verified copy on this machine; there as long as this object is."""
+        """The path of a verified local copy; valid while this object lives."""
         if relative not in self._copies:
             self._copies[relative] = self._store.fetch(self.manifest, relative)
         return self._copies[relative].path
 
     def files_below(self, folder: str) -> set[str]:
-        """The objects of a folder, by their places below the data root."""
+        """The objects in a folder, as places below the data root."""
         return set(self._store.objects_below(folder))
 
     def location(self, name: str) -> str:
@@ -57,8 +57,8 @@ class S3ArtifactStore(ArtifactStore):
 
     Args:
         bucket: Where the objects are.
-        cache: Copies of objects on this machine.
-        workspace: A folder on the disk of the cache for what is being written.
+        cache: Local copies of objects.
+        workspace: A folder for what is being written, on the disk of the cache.
     """
 
     def __init__(self, bucket: Bucket, cache: FileCache, workspace: Path) -> None:
@@ -71,7 +71,7 @@ class S3ArtifactStore(ArtifactStore):
         return self._bucket.url(object_key(relative))
 
     def manifest(self, asset: str, ep_id: str) -> Manifest | None:
-        """The manifest of an asset, or nothing where none of this version was published."""
+        """The manifest of an asset; None if it was not published, or by a version with another manifest."""
         found = self._bucket.read(object_key(manifest_path(asset, ep_id)))
         try:
             return Manifest.model_validate_json(found[0]) if found else None
@@ -79,7 +79,7 @@ class S3ArtifactStore(ArtifactStore):
             return None
 
     def open(self, asset: str, ep_id: str) -> Artifact | None:
-        """A published asset for reading, or nothing where it was never published."""
+        """A published asset for reading; None if it was not published."""
         manifest = self.manifest(asset, ep_id)
         if manifest is None:
             return None
@@ -93,14 +93,14 @@ class S3ArtifactStore(ArtifactStore):
         return self.artifact(manifest)
 
     def artifact(self, manifest: Manifest) -> S3Artifact:
-        """What a manifest of this store describes, for reading, without a look at its files."""
+        """The artifact of a manifest of this store, for reading; its files are not checked."""
         return S3Artifact(self, manifest)
 
     def is_intact(self, manifest: Manifest) -> bool:
-        """Whether every object of the artifact is there with the checksum of the manifest.
+        """Whether every object of the artifact exists and has the checksum in the manifest.
 
-        The tags of the objects tell, as long as they are those of the publication; the objects of a bucket that was
-        copied are read.
+        If the tags of the objects are those at publication, nothing is read. In a copied bucket they are not, and every
+        object is read.
         """
         stored = self._stored(manifest)
         head = self._bucket.head(object_key(manifest_path(manifest.asset, manifest.ep_id)))
@@ -109,25 +109,25 @@ class S3ArtifactStore(ArtifactStore):
         return all(self._checksum(file, stored) == file.sha256 for file in manifest.files)
 
     def write(self, relative: str, content: bytes) -> str:
-        """Write one object that belongs to no artifact; returns its URL."""
+        """Write one object that is not part of an artifact; returns its URL."""
         self._bucket.write(object_key(relative), content)
         return self.location(relative)
 
     def read(self, relative: str) -> bytes | None:
-        """The content of one object that belongs to no artifact, or nothing where there is none."""
+        """The content of one object that is not part of an artifact; None if it does not exist."""
         found = self._bucket.read(object_key(relative))
         return found[0] if found else None
 
     def remove(self, relative: str) -> None:
-        """Delete one object that belongs to no artifact; one that is not there is no complaint."""
+        """Delete one object that is not part of an artifact, if it exists."""
         self._bucket.delete([object_key(relative)])
 
     def files_of(self, ep_id: str) -> list[str]:
-        """The URL of every object in the folders of an episode."""
+        """The URLs of every object in the folders of an episode, sorted."""
         return sorted(map(self._bucket.url, self._keys_of(ep_id)))
 
     def remove_files_of(self, ep_id: str) -> None:
-        """Delete the objects of an episode, of whatever kind, and what this machine was writing of it."""
+        """Delete every object of an episode, and what this machine was writing for it."""
         self._bucket.delete(self._keys_of(ep_id))
         shutil.rmtree(self._writing / ep_id, ignore_errors=True)
 
@@ -137,10 +137,10 @@ class S3ArtifactStore(ArtifactStore):
         return [stored.key for prefix in prefixes for stored in self._bucket.list(prefix)]
 
     def fetch(self, manifest: Manifest, relative: str) -> CachedFile:
-        """A copy of a file of an artifact on this machine.
+        """A local copy of a file of an artifact.
 
         Raises:
-            ArtifactError: The object is missing, or is not what the manifest says.
+            ArtifactError: The object is missing, or does not match the manifest.
         """
         key = object_key(relative)
         described = {file.path: file for file in manifest.files}.get(relative)
@@ -162,7 +162,7 @@ class S3ArtifactStore(ArtifactStore):
             raise damaged(manifest, self._bucket.url(key), problem) from error
 
     def objects_below(self, folder: str) -> dict[str, StoredObject]:
-        """The objects of a folder and of the folders in it, by their places below the data root."""
+        """The objects in a folder and its subfolders, by their places below the data root."""
         return self._list(folder, deep=True)
 
     @property
@@ -193,7 +193,7 @@ class S3ArtifactStore(ArtifactStore):
                 return
             if _tags(self._stored(manifest)) != tags:
                 break
-            # Another run's manifest, beside objects that are all ours.
+            # The manifest is another run's, but all objects are ours.
             self._bucket.delete([manifest_key])
         raise StorageError(
             f"another run is publishing {manifest.asset} of {manifest.ep_id} at {self._bucket.url('')}: "
@@ -202,12 +202,12 @@ class S3ArtifactStore(ArtifactStore):
 
     def _delete_stale(self, manifest: Manifest, bundles: Iterable[str], members: Iterable[str]) -> None:
         stale = stale_paths(self.manifest(manifest.asset, manifest.ep_id), manifest)
-        # A path that is no object is a bundle.
+        # A path without an object is a bundle.
         within = [place for folder in (*stale, *bundles) for place in self.objects_below(folder)]
         self._bucket.delete({object_key(place) for place in {*stale, *within} - {*members}})
 
     def _upload(self, sources: Mapping[str, Path], checksums: Mapping[str, str]) -> dict[str, str]:
-        """Upload files to their places; returns the objects' tags."""
+        """Upload files to their places; returns the tags of the objects."""
 
         def upload(place: str) -> str:
             metadata = {CHECKSUM: checksums[place]} if place in checksums else {}
@@ -217,7 +217,7 @@ class S3ArtifactStore(ArtifactStore):
             return dict(zip(sources, pool.map(upload, sources), strict=True))
 
     def _stored(self, manifest: Manifest) -> dict[str, StoredObject]:
-        """The objects that the manifest speaks of and that are there, by their places below the data root."""
+        """The existing objects that the manifest lists, by their places below the data root."""
         folders = sorted({file.path.rpartition("/")[0] for file in manifest.files})
         listed = {place: stored for folder in folders for place, stored in self._list(folder, deep=False).items()}
         found = {file.path: listed[file.path] for file in manifest.files if file.path in listed}

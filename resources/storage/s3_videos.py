@@ -17,7 +17,7 @@ from screenalytics_assets.core.config.keys import digest_of
 class S3Videos(VideoPlace):
     """Videos below a prefix of a bucket.
 
-    The checksum of a video that was taken in is stored with it; one that other programs have put there is read.
+    The checksum of a video that we uploaded is stored with it; a video from another program has to be read for it.
     """
 
     def __init__(self, bucket: Bucket, cache: FileCache, workspace: Path) -> None:
@@ -31,12 +31,12 @@ class S3Videos(VideoPlace):
         return self._bucket.url(_key(ep_id, name))
 
     def sizes(self, ep_id: str) -> dict[str, int]:
-        """The objects of an episode's folder, in alphabetical order, with their bytes."""
+        """The names of the objects in an episode's folder, sorted, with their sizes in bytes."""
         found = self._bucket.list(_key(ep_id, ""), deep=False)
         return dict(sorted((PurePosixPath(stored.key).name, stored.bytes) for stored in found))
 
     def path(self, ep_id: str, name: str) -> Path:
-        """A copy on this machine; not removed until another video is asked for."""
+        """The path of a local copy; valid until the path of another video is asked for."""
         head = self._head(ep_id, name)
         checksum = head.metadata.get(CHECKSUM)
         content = checksum or digest_of([self._bucket.url(head.key), head.etag])
@@ -56,13 +56,13 @@ class S3Videos(VideoPlace):
         return self._head(ep_id, name).metadata.get(CHECKSUM) or sha256_of(self.path(ep_id, name))
 
     def holds(self, ep_id: str, name: str, source: Path) -> bool:
-        """Whether a video has the content of this file."""
+        """Whether a video has the same content as a file."""
         if self._head(ep_id, name).bytes != source.stat().st_size:
             return False
         return self.checksum(ep_id, name) == sha256_of(source)
 
     def put(self, ep_id: str, name: str, source: Path) -> None:
-        """Upload a video, and keep a copy: it will be decoded next."""
+        """Upload a video, and keep a local copy, because it will be decoded next."""
         self._workspace.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._workspace) as folder:
             copy = Path(folder) / name

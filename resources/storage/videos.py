@@ -1,4 +1,4 @@
-"""The videos of the episodes, one each, in a folder or in a bucket."""
+"""The videos of the episodes, one per episode, in a folder or a bucket."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ class VideoFile(NamedTuple):
     Attributes:
         name: ``episode.mp4`` or another container.
         location: Its path, or the URL of the object.
-        sha256: Of its content, in hexadecimal.
+        sha256: SHA-256 of its content, in hexadecimal.
     """
 
     name: str
@@ -28,19 +28,19 @@ class VideoFile(NamedTuple):
 
 
 class VideoPlace(ABC):
-    """Where videos are kept, each by its episode and its file name."""
+    """Where videos are kept, by episode and file name."""
 
     @abstractmethod
     def location(self, ep_id: str, name: str) -> str:
-        """What people are shown for a video."""
+        """What users see for a video: its path or URL."""
 
     @abstractmethod
     def sizes(self, ep_id: str) -> dict[str, int]:
-        """The files of an episode's folder, in alphabetical order, with their bytes."""
+        """The names of the files in an episode's folder, sorted, with their sizes in bytes."""
 
     @abstractmethod
     def path(self, ep_id: str, name: str) -> Path:
-        """A video on this machine; there as long as this object is, or until the next one is asked for."""
+        """The local path of a video; valid while this object lives, or until the path of another video is asked for."""
 
     @abstractmethod
     def checksum(self, ep_id: str, name: str) -> str:
@@ -48,11 +48,11 @@ class VideoPlace(ABC):
 
     @abstractmethod
     def holds(self, ep_id: str, name: str, source: Path) -> bool:
-        """Whether a video has the content of this file."""
+        """Whether a video has the same content as a file."""
 
     @abstractmethod
     def put(self, ep_id: str, name: str, source: Path) -> None:
-        """Take a video in, whole or not at all."""
+        """Store a video, whole or not at all."""
 
     @abstractmethod
     def remove(self, ep_id: str, name: str) -> None:
@@ -70,12 +70,12 @@ class LocalVideos(VideoPlace):
         return str(self.path(ep_id, name))
 
     def sizes(self, ep_id: str) -> dict[str, int]:
-        """The files of an episode's folder, in alphabetical order, with their bytes."""
+        """The names of the files in an episode's folder, sorted, with their sizes in bytes."""
         paths = sorted((self._root / video_dir(ep_id)).glob("*"))
         return {path.name: path.stat().st_size for path in paths if path.exists()}
 
     def path(self, ep_id: str, name: str) -> Path:
-        """Where a video lies."""
+        """The path of a video."""
         return self._root / video_dir(ep_id) / name
 
     def checksum(self, ep_id: str, name: str) -> str:
@@ -83,14 +83,14 @@ class LocalVideos(VideoPlace):
         return sha256_of(self.path(ep_id, name))
 
     def holds(self, ep_id: str, name: str, source: Path) -> bool:
-        """Whether a video has the content of this file."""
+        """Whether a video has the same content as a file."""
         path = self.path(ep_id, name)
         if path.samefile(source):
             return True
         return path.stat().st_size == source.stat().st_size and sha256_of(path) == sha256_of(source)
 
     def put(self, ep_id: str, name: str, source: Path) -> None:
-        """Take a video in, by a hard link where the file system allows it."""
+        """Store a video, by a hard link if the file system allows it."""
         target = self.path(ep_id, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
@@ -105,9 +105,10 @@ class LocalVideos(VideoPlace):
         self.path(ep_id, name).unlink()
 
 
-def _place_of(root: str) -> VideoPlace:
+def video_place(root: str) -> VideoPlace:
+    """The videos below a data root, a folder or ``s3://bucket/prefix``."""
     if is_bucket(root):
-        # Only whoever has a bucket needs the packages for it.
+        # Imported here: without a bucket, its packages are not needed.
         from resources.storage.s3_videos import videos_in_bucket
 
         return videos_in_bucket(root)

@@ -1,4 +1,4 @@
-"""What the process keeps of memory that nobody uses any more."""
+"""Returns freed memory to the system."""
 
 import ctypes
 from functools import cache
@@ -8,11 +8,10 @@ import pyarrow as pa
 
 
 def release_memory() -> None:
-    """Return what Arrow and the C library keep of freed memory to the system.
+    """Return freed memory that Arrow and the C library keep for later allocations.
 
-    Both keep it for whoever asks next. After the pass over the video and after the embedder that is 120 to 160 MB, much
-    of it in arenas of threads that have ended; the tables of the steps that follow would come on top of it. Where the
-    C library is not glibc, only Arrow's part is returned.
+    After the pass over the video and after the embedder that is 120 to 160 MB, much of it in arenas of threads that
+    have ended. The tables of the next steps would come on top of it. Without glibc, only Arrow's part is returned.
     """
     pa.default_memory_pool().release_unused()
     if trim := _malloc_trim():

@@ -1,4 +1,4 @@
-"""Where the project, its configuration, its data and the Dagster instance are."""
+"""The folders of the project, its configuration, its data and the Dagster instance."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ def data_location() -> str:
     """``SCREENALYTICS_DATA_ROOT``, an absolute folder or ``s3://bucket/prefix``, or the checkout's ``data/``.
 
     Raises:
-        ConfigurationError: It is an address, but not of a bucket on S3.
+        ConfigurationError: It is a URL, but not of an S3 bucket.
     """
     chosen = os.environ.get("SCREENALYTICS_DATA_ROOT", "")
     if is_bucket(chosen):
@@ -34,15 +34,15 @@ def data_location() -> str:
 
 
 def is_bucket(location: str) -> bool:
-    """Whether a data root is in an object store."""
+    """Whether a data root is in a bucket."""
     return location.startswith(_BUCKET_SCHEME)
 
 
 def data_root() -> Path:
-    """The folder of the data.
+    """The data root, if it is a folder.
 
     Raises:
-        ConfigurationError: The data is in a bucket.
+        ConfigurationError: It is in a bucket.
     """
     location = data_location()
     if is_bucket(location):
@@ -57,7 +57,7 @@ def cache_dir() -> Path:
 
 
 def embedded_database_dir() -> Path:
-    """Where the embedded server keeps its files: below the data root, or in the cache where that is a bucket."""
+    """The folder of the embedded server: below the data root, or in the cache if that is in a bucket."""
     root = data_location()
     if is_bucket(root):
         return cache_dir() / "database" / hashlib.sha256(root.encode()).hexdigest()[:16]
@@ -70,10 +70,10 @@ def dagster_home() -> Path:
 
 
 def alerts_file() -> Path:
-    """The alerts as JSON lines: below the data root, or beside the instance where the data are in a bucket."""
+    """The alerts as JSON lines: below the data root, or in the instance if that is in a bucket."""
     return (dagster_home() if is_bucket(data_location()) else data_root()) / "alerts.jsonl"
 
 
 def alerts_state_file() -> Path:
-    """What was told and what is still to be told, beside the run history that it follows."""
+    """Which alerts were sent and which are pending, beside the run history that they come from."""
     return dagster_home() / "alerts.sqlite"

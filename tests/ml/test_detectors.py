@@ -80,7 +80,7 @@ def test_the_six_faces_of_the_sample_photo_are_found_and_nothing_else(pack: Mode
     assert list(faces.scores) == sorted(faces.scores, reverse=True)
 
 
-def test_landmarks_lie_in_their_box_as_eyes_nose_and_mouth_from_left_to_right(
+def test_landmarks_are_in_their_box_as_eyes_nose_and_mouth_from_left_to_right(
     pack: ModelPack, group_photo: Picture
 ) -> None:
     faces = detector_of(pack).detect(group_photo, confidence_th=confidence_of(pack))
@@ -187,7 +187,7 @@ def test_eight_threads_get_what_one_gets(pack: ModelPack, group_photo: Picture, 
         np.testing.assert_array_equal(one.landmarks_px, other.landmarks_px)
 
 
-def test_calls_that_overlap_share_the_threads(pack: ModelPack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_calls_share_the_threads(pack: ModelPack, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
 
     class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
@@ -250,7 +250,7 @@ def test_one_flipped_bit_in_the_weights_is_refused(open_pack: ModelPack, registr
 
 
 @pytest.mark.parametrize("name", ["centerface.onnx", "det_x.onnx"])
-def test_a_model_that_is_no_detector_is_refused_for_its_form(
+def test_a_model_that_is_not_a_detector_is_refused_for_its_form(
     open_pack: ModelPack, registry: Path, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_bytes(open_pack.embedder.file.path.read_bytes())
@@ -259,14 +259,14 @@ def test_a_model_that_is_no_detector_is_refused_for_its_form(
         detector_of(load_pack("open", tmp_path, registry))
 
 
-def test_a_file_that_is_no_model_is_named(open_pack: ModelPack, registry: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_named(open_pack: ModelPack, registry: Path, tmp_path: Path) -> None:
     (tmp_path / "det_x.onnx").write_text("<html>404</html>")
     (tmp_path / "embedder.onnx").write_bytes(open_pack.embedder.file.path.read_bytes())
     with pytest.raises(ModelPackError, match=r"det_x\.onnx: not an ONNX model"):
         detector_of(load_pack("open", tmp_path, registry))
 
 
-def test_cuda_asked_for_where_there_is_none_is_an_error(open_pack: ModelPack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_asked_for_and_not_available_is_an_error(open_pack: ModelPack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
     with pytest.raises(DeviceError, match="CUDAExecutionProvider"):
         load_detector(open_pack, device="cuda", threads=1, input_px=640, closeup_input_px=0, nms_iou=0.4)

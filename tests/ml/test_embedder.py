@@ -74,7 +74,7 @@ def test_no_crops_give_no_vectors(embedder: FaceEmbedder) -> None:
     assert vectors.dtype == np.float32
 
 
-def test_a_person_is_nearer_to_a_worse_picture_of_themself_than_to_anybody_else(
+def test_a_person_is_more_similar_to_a_worse_picture_of_themself_than_to_anybody_else(
     embedder: FaceEmbedder, open_pack: ModelPack, group_photo: Crops, crops: Crops
 ) -> None:
     smaller = cv2.resize(group_photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -101,7 +101,7 @@ def test_crops_of_another_form_are_refused(embedder: FaceEmbedder, crops: Crops)
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
-def test_a_vector_without_a_direction_is_an_error_and_not_a_face(
+def test_a_zero_or_non_finite_vector_is_an_error_and_not_a_face(
     embedder: FaceEmbedder, crops: Crops, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     def get_feat(_net: ArcFaceONNX, pictures: list[Crops]) -> NDArray[np.float32]:
@@ -129,7 +129,7 @@ def test_the_input_scale_of_the_registry_is_used(
     assert np.abs(other.embed(crops) - embedder.embed(crops)).max() > 0.01
 
 
-def test_a_model_that_is_no_embedder_is_refused_for_its_form(
+def test_a_model_that_is_not_an_embedder_is_refused_for_its_form(
     open_pack: ModelPack, registry: Path, tmp_path: Path
 ) -> None:
     for name in ("centerface.onnx", "net.onnx"):

@@ -120,7 +120,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     pytest.fail("did not happen within 30 s")
 
 
-def test_processes_at_once_share_one_server_which_ends_with_the_last_of_them(folder: Path) -> None:
+def test_concurrent_processes_share_one_server_which_ends_with_the_last_of_them(folder: Path) -> None:
     processes = [start(f"show-s01e0{i}", "x") for i in (1, 2, 2, 2)]
     for process in processes:
         finish(process)
@@ -144,7 +144,7 @@ def test_a_process_that_is_killed_in_a_transaction_leaves_what_was_there_and_no_
     assert servers(made) == []
 
 
-def test_a_server_that_is_killed_is_told_and_the_next_one_has_everything_that_was_stored(
+def test_a_killed_server_is_reported_and_the_next_one_has_everything_that_was_stored(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 1)
@@ -167,14 +167,14 @@ def test_a_server_that_is_killed_is_told_and_the_next_one_has_everything_that_wa
         assert database.episode_digest("show-s01e01") == "x"
 
 
-def test_a_process_id_that_somebody_else_has_by_now_does_not_keep_the_server_from_starting(made: Path) -> None:
+def test_the_server_starts_if_its_old_process_id_belongs_to_another_process(made: Path) -> None:
     stale = made / "postgres" / "postmaster.pid"
     stale.write_text(f"{os.getpid()}\n{made / 'postgres'}\n1700000000\n5432\n{made / 'postgres'}\n\n1 1\nready\n")
     VectorDatabase().close()
     assert not stale.exists()
 
 
-def test_a_server_whose_making_was_interrupted_is_made_again(folder: Path) -> None:
+def test_an_interrupted_initialisation_is_repeated(folder: Path) -> None:
     half = folder / "postgres.new-1234"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
@@ -182,7 +182,9 @@ def test_a_server_whose_making_was_interrupted_is_made_again(folder: Path) -> No
     assert not half.exists()
 
 
-def test_files_that_were_made_ahead_have_no_running_server_and_are_taken_by_the_first_who_opens(folder: Path) -> None:
+def test_files_made_in_the_background_have_no_running_server_and_are_used_by_the_first_user(
+    folder: Path,
+) -> None:
     with database_made_in_background():
         pass
     assert servers(folder) == []
@@ -192,14 +194,14 @@ def test_files_that_were_made_ahead_have_no_running_server_and_are_taken_by_the_
     assert (folder / "postgres" / "PG_VERSION").stat().st_mtime_ns == made_s
 
 
-def test_a_database_that_is_named_has_no_files_made_ahead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_files_are_made_if_a_url_names_a_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://somewhere/else")
     with database_made_in_background():
         pass
     assert not folder.exists()
 
 
-def test_files_that_cannot_be_made_ahead_are_told_to_who_asks_for_the_database(
+def test_an_error_in_the_background_is_raised_when_the_database_is_opened(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any, **__: Any) -> None:
@@ -214,7 +216,7 @@ def test_files_that_cannot_be_made_ahead_are_told_to_who_asks_for_the_database(
 
 
 @pytest.mark.parametrize(("select", "is_made"), [([], True), (["episode_vectors"], True), (["tracks"], False)])
-def test_a_run_makes_the_files_meanwhile_where_it_will_store_something(
+def test_a_run_makes_the_files_in_the_background_only_if_it_will_store_vectors(
     select: list[str], is_made: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(instance, "open_instance", lambda: None)
@@ -244,7 +246,7 @@ as_another_user = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs t
 
 @as_another_user
 @pytest.mark.parametrize("command", ["initdb", "pg_ctl"])
-def test_a_folder_on_the_way_that_another_program_closes_meanwhile_is_opened_again(
+def test_a_parent_folder_that_another_program_closes_is_opened_again(
     command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a second session of pytest does to the folder of all of them."""
@@ -262,7 +264,7 @@ def test_a_folder_on_the_way_that_another_program_closes_meanwhile_is_opened_aga
     assert asked.count(command) == 2
 
 
-def test_a_socket_that_a_server_could_not_remove_does_not_keep_the_next_one_from_starting(made: Path) -> None:
+def test_the_server_starts_if_an_earlier_one_could_not_remove_its_socket(made: Path) -> None:
     lock = made / "postgres" / ".s.PGSQL.5432.lock"
     lock.write_text(f"{os.getpid()}\n{made / 'postgres'}\n1700000000\n5432\n{made / 'postgres'}\n")
     VectorDatabase().close()
@@ -270,7 +272,7 @@ def test_a_socket_that_a_server_could_not_remove_does_not_keep_the_next_one_from
 
 
 @as_another_user
-def test_what_a_program_of_the_server_said_when_it_failed_is_told(
+def test_the_error_of_a_failed_server_program_is_part_of_the_message(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = postgres_server.server_package()
@@ -297,7 +299,7 @@ def test_files_that_root_restored_from_a_copy_are_given_back_to_the_servers_user
         assert tracks_of(database) == {"show-s01e01": 50}
 
 
-def test_a_locale_that_does_not_exist_here_does_no_harm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locale_that_does_not_exist_here_is_ignored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "xx_XX.UTF-8")
     VectorDatabase().close()
     assert os.environ["LC_ALL"] == "xx_XX.UTF-8"

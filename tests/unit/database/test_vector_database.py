@@ -86,23 +86,23 @@ def test_similarities_are_the_cosines_of_every_track_with_every_photo(database: 
     np.testing.assert_allclose(found["similarity"].to_numpy(), expected.ravel(), atol=1e-6)
 
 
-def test_a_show_without_a_facebank_resembles_nobody(database: VectorDatabase) -> None:
+def test_a_show_without_a_facebank_has_no_similarities(database: VectorDatabase) -> None:
     assert database.facebank_similarities("show", MODEL, ["t0"], unit(1)).num_rows == 0
     assert database.facebank_version("show", MODEL) is None
 
 
-def test_a_facebank_in_which_no_photo_is_good_enough_resembles_nobody(database: VectorDatabase) -> None:
+def test_a_facebank_without_accepted_photos_has_no_similarities(database: VectorDatabase) -> None:
     enrol(database, unit(0))
     assert database.facebank_similarities("show", MODEL, ["t0"], unit(1)).num_rows == 0
     assert database.facebank_version("show", MODEL) == "1"
 
 
-def test_no_tracks_are_no_rows(database: VectorDatabase) -> None:
+def test_no_tracks_give_no_rows(database: VectorDatabase) -> None:
     enrol(database, unit(2))
     assert database.facebank_similarities("show", MODEL, [], unit(0)).num_rows == 0
 
 
-def test_a_facebank_is_replaced_and_never_doubled(database: VectorDatabase, url: str) -> None:
+def test_a_facebank_is_replaced_and_never_duplicated(database: VectorDatabase, url: str) -> None:
     enrol(database, unit(6))
     enrol(database, unit(4), version="2")
     assert database.facebank_version("show", MODEL) == "2"
@@ -173,7 +173,7 @@ def test_a_database_whose_migration_has_another_content_is_refused(url: str) -> 
         VectorDatabase(url, may_upgrade=True)
 
 
-def test_a_schema_of_somebody_else_is_refused_and_left_alone(url: str) -> None:
+def test_a_schema_of_another_program_is_refused_and_left_unchanged(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("create schema screenalytics")
         connection.execute("create table screenalytics.facebank (mine integer)")
@@ -193,13 +193,13 @@ def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("url_", ["postgresql://me:hunter2@127.0.0.1:1/faces", "me:hunter2@nowhere"])
-def test_a_database_that_is_away_is_told_without_its_password(url_: str) -> None:
+def test_an_unavailable_database_is_reported_without_its_password(url_: str) -> None:
     with pytest.raises(DatabaseError, match="SCREENALYTICS_DATABASE_URL") as caught:
         VectorDatabase(url_)
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_folder_is_left_as_readable_as_it_was_by_nobody_else(server: EmbeddedPostgres) -> None:
+def test_only_the_owner_can_connect_to_the_server_of_a_folder(server: EmbeddedPostgres) -> None:
     data = server.folder / "postgres"
     assert data.stat().st_mode & 0o077 == 0
     sockets = list(data.glob(".s.PGSQL.*[0-9]"))
@@ -233,7 +233,7 @@ def found(database: VectorDatabase, vector: NDArray[np.float32], **keys: Any) ->
     return list(zip(table["ep_id"].to_pylist(), table["track_id"].to_pylist(), strict=True))
 
 
-def test_the_tracks_of_an_episode_are_replaced_and_never_doubled(database: VectorDatabase, url: str) -> None:
+def test_the_tracks_of_an_episode_are_replaced_and_never_duplicated(database: VectorDatabase, url: str) -> None:
     store(database, "a-s01e01", unit(5))
     store(database, "a-s01e01", unit(3), content_digest="2")
     assert database.episode_digest("a-s01e01") == "2"
@@ -276,7 +276,7 @@ def alike(vector: NDArray[np.float32], similarity: float, seed: int) -> NDArray[
     return np.asarray(result, np.float32)
 
 
-def test_a_poor_track_is_found_with_its_identity_unless_it_shows_somebody_else(database: VectorDatabase) -> None:
+def test_a_poor_track_is_found_with_its_identity_unless_it_shows_another_person(database: VectorDatabase) -> None:
     face = unit(1)[0]
     similarities = (0.8, 0.7, 0.35, 0.25, 0.35)
     vectors = np.stack([alike(face, similarity, seed=10 + i) for i, similarity in enumerate(similarities)])
@@ -285,7 +285,7 @@ def test_a_poor_track_is_found_with_its_identity_unless_it_shows_somebody_else(d
     assert [track for _, track in found(database, face)] == ["track-00000", "track-00001", "track-00002"]
 
 
-def test_a_track_is_found_with_who_it_is(database: VectorDatabase) -> None:
+def test_a_track_is_found_with_its_identity_and_name(database: VectorDatabase) -> None:
     known = {"person_id": "ann-lee", "name": "Ann Lee"}
     tracks = pa.Table.from_pylist(
         [tracks_table(1, identities=["i1"]).to_pylist()[0] | known, tracks_table(2).to_pylist()[1]]
@@ -298,7 +298,7 @@ def test_a_track_is_found_with_who_it_is(database: VectorDatabase) -> None:
     ]
 
 
-def test_an_identity_that_does_not_resemble_a_face_brings_nobody_along(database: VectorDatabase) -> None:
+def test_the_tracks_of_an_identity_that_does_not_resemble_a_face_are_not_found(database: VectorDatabase) -> None:
     face = unit(1)[0]
     vectors = np.stack([alike(face, similarity, seed=i + 10) for i, similarity in enumerate((0.6, 0.35, 0.35))])
     store(database, "a-s01e01", vectors, tracks=tracks_table(3, identities=["i1", "i1", "i1"]))

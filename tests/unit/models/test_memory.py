@@ -41,7 +41,7 @@ print(json.dumps([*seen, resident_mb() - before]))
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="only glibc is asked to give memory back")
-def test_what_a_stage_has_freed_does_not_stay_in_the_process(tmp_path: Path) -> None:
+def test_memory_that_a_stage_has_freed_leaves_the_process(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STAGE_THAT_LEAVES_HOLES, str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     held_mb, afterwards_mb = json.loads(result.stdout.splitlines()[-1])

@@ -55,7 +55,7 @@ def test_weights_that_a_file_lists_as_inputs_become_constants(free_axes: tuple[i
     np.testing.assert_array_equal(output, [[2, 3, 4]])
 
 
-def test_a_model_that_needs_no_change_is_run_as_it_is() -> None:
+def test_a_model_that_needs_no_change_is_left_unchanged() -> None:
     assert prepare_model(doubling_model()) == doubling_model()
 
 
@@ -73,7 +73,7 @@ def test_a_model_that_is_no_longer_used_leaves_the_memory() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no model", doubling_model()[: len(doubling_model()) // 2]])
-def test_bytes_that_are_no_model_are_refused_in_plain_words(content: bytes) -> None:
+def test_bytes_that_are_not_a_model_are_refused_in_plain_words(content: bytes) -> None:
     with pytest.raises(ModelPackError, match="ONNX"):
         create_session(content, device="cpu", threads=1)
 
@@ -87,7 +87,7 @@ def test_cuda_on_a_build_without_it_is_an_error_that_says_what_is_installed(
         create_session(doubling_model(4), device="cuda", threads=1)
 
 
-def test_both_runtimes_installed_at_once_is_named_as_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_installed_runtimes_are_named_as_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
     both = {"onnxruntime": "1.31.1", "onnxruntime-gpu": "1.31.0"}
     monkeypatch.setattr(onnx_session, "installed_runtimes", lambda: both)
@@ -126,7 +126,7 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_the_tightest_quota_of_nested_groups_counts(tmp_path: Path) -> None:
+def test_the_smallest_quota_of_nested_groups_applies(tmp_path: Path) -> None:
     write(tmp_path / "self", "0::/pod/container\n")
     write(tmp_path / "pod/cpu.max", "150000 100000\n")
     write(tmp_path / "pod/container/cpu.max", "max 100000\n")

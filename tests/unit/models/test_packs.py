@@ -140,7 +140,7 @@ def test_unknown_weights_load_without_an_embedding_threshold_and_count_as_not_fr
     assert "not declared" in pack.licence_notice
 
 
-def test_the_owner_of_a_folder_has_the_last_word(registry: Path, tmp_path: Path) -> None:
+def test_pack_yaml_takes_precedence_over_the_registry(registry: Path, tmp_path: Path) -> None:
     folder = store(tmp_path / "mine", centerface=b"new detector", vec=EMBEDDER)
     declared = {
         "licence": "bought",
@@ -197,7 +197,7 @@ def test_a_folder_file_that_is_not_the_declared_one_is_refused(registry: Path, t
         ({"det_a": b"1", "vec": b"2", "more": b"3"}, r"expected one embedder .* found more\.onnx, vec\.onnx"),
     ],
 )
-def test_a_folder_that_is_not_one_detector_and_one_embedder_says_what_was_found(
+def test_a_folder_without_exactly_one_detector_and_one_embedder_is_refused_with_what_was_found(
     registry: Path, tmp_path: Path, files: dict[str, bytes], message: str
 ) -> None:
     with pytest.raises(ModelPackError, match=message):

@@ -131,7 +131,7 @@ def test_only_what_is_missing_or_altered_is_fetched(registry: Path, monkeypatch:
     assert len(commands) == 3
 
 
-def test_without_npm_pip_brings_one(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_npm_pip_installs_one(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
     monkeypatch.setattr(pull_module, "_run", clients(commands))
     monkeypatch.setattr(shutil, "which", lambda _name: None)
@@ -168,7 +168,7 @@ def test_a_client_that_fails_is_quoted_with_its_last_lines(registry: Path, monke
     assert not pack_dir("tiny").exists()
 
 
-def test_a_client_that_is_not_there_is_a_plain_error(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_client_is_a_plain_error(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pull_module, "_PIP", ("/nonexistent/pip",))
     with pytest.raises(ModelPackError, match=r"pip could not fetch finder==1\.0"):
         pull(registry)

@@ -34,7 +34,7 @@ def test_only_wanted_crops_are_read_in_the_order_of_the_file(tmp_path: Path) -> 
     assert list(read_crops(path, wanted)) == [(i, crops[i]) for i in sorted(wanted)]
 
 
-def test_a_crop_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+def test_a_crop_that_does_not_exist_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "crops.parquet"
     write(path, 3)
     assert [i for i, _ in read_crops(path, ["det-000002", "det-000009"])] == ["det-000002"]
@@ -76,7 +76,7 @@ def test_a_stored_picture_can_be_read_gray_and_reduced() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut short"])
-def test_bytes_that_are_no_picture_are_refused_with_what_to_do(content: bytes) -> None:
+def test_bytes_that_are_not_a_picture_are_refused_with_what_to_do(content: bytes) -> None:
     with pytest.raises(ArtifactError, match=f"{len(content)} bytes is no JPEG.*--force"):
         decode_jpeg(content)
     with pytest.raises(ArtifactError, match=f"{len(content)} bytes is no JPEG.*--force"):

@@ -60,7 +60,7 @@ def test_a_file_is_downloaded_once(cache: FileCache, folder: Path) -> None:
     assert fetch(FileCache(folder, 350), "a", never).path == folder / "a"
 
 
-def test_the_longest_unused_file_goes_when_there_is_no_room(cache: FileCache, folder: Path) -> None:
+def test_the_least_recently_used_file_is_evicted_when_there_is_no_room(cache: FileCache, folder: Path) -> None:
     for name, seconds in (("a", 30), ("b", 20), ("c", 10)):
         fetch(cache, name)
         age(folder, name, seconds)
@@ -69,7 +69,7 @@ def test_the_longest_unused_file_goes_when_there_is_no_room(cache: FileCache, fo
     assert names(folder) == {"a", "c", "d"}
 
 
-def test_a_file_in_use_stays_and_goes_when_it_is_no_longer_used(cache: FileCache, folder: Path) -> None:
+def test_a_file_in_use_is_only_evicted_after_its_use(cache: FileCache, folder: Path) -> None:
     held = fetch(cache, "a")
     age(folder, "a", 100)
     for name in "bcd":
@@ -90,7 +90,7 @@ def hold(folder: Path, holding: Event, stop: Event) -> None:
     assert held.path.exists()
 
 
-def test_a_file_that_another_process_uses_stays(cache: FileCache, folder: Path) -> None:
+def test_a_file_that_another_process_uses_is_kept_until_that_process_is_gone(cache: FileCache, folder: Path) -> None:
     fetch(cache, "a")
     spawn = multiprocessing.get_context("spawn")
     holding, stop = spawn.Event(), spawn.Event()
@@ -108,7 +108,7 @@ def test_a_file_that_another_process_uses_stays(cache: FileCache, folder: Path) 
     assert "a" not in names(folder)
 
 
-def test_many_at_once_get_whole_files_and_keep_the_limit(folder: Path) -> None:
+def test_concurrent_users_get_whole_files_and_keep_the_limit(folder: Path) -> None:
     def use(number: int) -> None:
         own = FileCache(folder, 350)
         for turn in range(8):
@@ -122,7 +122,7 @@ def test_many_at_once_get_whole_files_and_keep_the_limit(folder: Path) -> None:
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 350
 
 
-def test_what_a_killed_download_left_behind_is_removed(cache: FileCache, folder: Path) -> None:
+def test_the_partial_file_of_a_killed_download_is_removed(cache: FileCache, folder: Path) -> None:
     folder.mkdir()
     (folder / "half.part").write_bytes(b"half")
     fetch(cache, "a")

@@ -49,7 +49,7 @@ def test_staging_of_dead_processes_is_removed_and_that_of_living_ones_kept(store
     assert (alive / "half.parquet").exists()
 
 
-def test_a_lock_that_a_killed_process_left_behind_stops_nobody(store: LocalArtifactStore) -> None:
+def test_the_lock_file_of_a_killed_process_does_not_block_a_publication(store: LocalArtifactStore) -> None:
     lock = store.root / ".staging" / EP_ID / f"{ASSET}.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
@@ -59,7 +59,7 @@ def test_a_lock_that_a_killed_process_left_behind_stops_nobody(store: LocalArtif
     assert not (store.root / ".staging").exists()
 
 
-def test_the_resource_takes_the_data_root_of_the_environment_unless_told_otherwise(
+def test_the_resource_uses_the_data_root_of_the_environment_unless_one_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
@@ -67,7 +67,7 @@ def test_the_resource_takes_the_data_root_of_the_environment_unless_told_otherwi
     assert ArtifactStoreResource(root=str(tmp_path / "own")).store().location("a") == str(tmp_path / "own" / "a")
 
 
-def test_an_address_that_is_no_bucket_is_no_folder_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_is_not_of_a_bucket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", "gs://bucket/tv")
     with pytest.raises(ConfigurationError, match=r"gs://bucket/tv: expected a folder or s3://"):
         ArtifactStoreResource().store()

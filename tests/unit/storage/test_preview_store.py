@@ -26,7 +26,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_is_published_is_read_until_there_is_something_newer_which_leaves_it_alone(tmp_path: Path) -> None:
+def test_a_preview_shows_what_is_published_until_it_has_an_asset_of_its_own(tmp_path: Path) -> None:
     published = LocalArtifactStore(tmp_path / "published")
     publish(published, "split_tracks", 2)
     preview = PreviewStore(published, tmp_path / "preview")
@@ -39,7 +39,7 @@ def test_what_is_published_is_read_until_there_is_something_newer_which_leaves_i
     assert published.open("tracks", EP_ID) is None
 
 
-def test_what_is_nowhere_is_nothing(tmp_path: Path) -> None:
+def test_an_asset_in_neither_store_is_none(tmp_path: Path) -> None:
     preview = PreviewStore(LocalArtifactStore(tmp_path / "published"), tmp_path / "preview")
     assert preview.manifest("tracks", EP_ID) is None
     assert preview.open("tracks", EP_ID) is None

@@ -70,7 +70,7 @@ def own_bucket(bucket: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> Bucket:
         ("facebank/rhobh/kyle/1.jpg", "artifacts/facebank/rhobh/kyle/1.jpg"),
     ],
 )
-def test_an_object_lies_where_the_contract_says(path: str, key: str) -> None:
+def test_an_object_is_where_the_contract_says(path: str, key: str) -> None:
     assert object_key(path) == key
 
 
@@ -104,7 +104,7 @@ def test_a_damaged_object_is_never_read(site: InBucket) -> None:
         artifact.array("faces.npy")
 
 
-def test_an_object_that_goes_while_it_is_wanted_is_named(site: InBucket) -> None:
+def test_an_object_that_is_deleted_while_it_is_read_is_named(site: InBucket) -> None:
     publish(site.store)
     artifact = site.another().open(ASSET, EP_ID)
     assert artifact is not None
@@ -113,7 +113,7 @@ def test_an_object_that_goes_while_it_is_wanted_is_named(site: InBucket) -> None
         artifact.array("faces.npy")
 
 
-def test_a_file_that_was_read_stays_on_this_machine_as_long_as_its_artifact(bucket: BucketPlace) -> None:
+def test_the_local_copy_of_a_file_stays_as_long_as_its_artifact(bucket: BucketPlace) -> None:
     cache = FileCache(bucket.cache / "objects", 3000)
     store = S3ArtifactStore(Bucket(bucket.url, client=bucket.client), cache, bucket.cache / "staging")
     artifacts = []
@@ -125,7 +125,7 @@ def test_a_file_that_was_read_stays_on_this_machine_as_long_as_its_artifact(buck
     assert [path.read_bytes()[0] for path in paths] == [0, 1, 2, 3]
 
 
-def test_a_large_file_goes_up_and_comes_down_in_parts(site: InBucket) -> None:
+def test_a_large_file_is_uploaded_and_downloaded_in_parts(site: InBucket) -> None:
     content = bytes(range(256)) * (MULTIPART_BYTES // 256) + b"and more"
     with site.store.staging("face_crops", EP_ID) as staged:
         staged.path("face_crops.parquet").write_bytes(content)
@@ -139,7 +139,7 @@ def test_a_large_file_goes_up_and_comes_down_in_parts(site: InBucket) -> None:
     assert site.store.is_intact(manifest)
 
 
-def test_a_run_that_another_one_overtakes_says_so_and_publishes_nothing(
+def test_a_run_that_is_overtaken_by_another_says_so_and_publishes_nothing(
     site: InBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = site.another()
@@ -159,7 +159,7 @@ def test_a_run_that_another_one_overtakes_says_so_and_publishes_nothing(
     assert site.store.is_intact(left.manifest)
 
 
-def test_a_store_that_is_busy_for_a_moment_is_asked_again(own_bucket: Bucket) -> None:
+def test_a_request_is_retried_while_the_store_is_busy(own_bucket: Bucket) -> None:
     asked = answer(own_bucket, 503, SLOW_DOWN, times=2)
     own_bucket.write("a", b"content")
     assert own_bucket.read("a") == (b"content", {})
@@ -173,7 +173,7 @@ def test_a_store_that_stays_busy_is_unavailable(own_bucket: Bucket) -> None:
     assert len(asked) == 3
 
 
-def test_refused_access_is_told_once_with_what_is_needed(own_bucket: Bucket) -> None:
+def test_refused_access_is_reported_without_a_retry_and_with_the_permissions_needed(own_bucket: Bucket) -> None:
     asked = answer(own_bucket, 403, DENIED, times=99)
     with pytest.raises(StorageError, match=r"a: access refused by http://.*\(AccessDenied\): check the credentials"):
         own_bucket.write("a", b"content")
@@ -194,13 +194,13 @@ def test_a_missing_bucket_is_named_by_every_kind_of_request(bucket: BucketPlace)
             request()
 
 
-def test_an_endpoint_that_is_away_is_unavailable(bucket: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_does_not_answer_is_unavailable(bucket: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     with pytest.raises(UnavailableError, match=r"no answer after 1 tries: .*AWS_ENDPOINT_URL_S3"):
         Bucket(bucket.url, attempts=1).read("a")
 
 
-def test_only_a_store_that_does_not_answer_is_worth_a_retry_of_the_step() -> None:
+def test_a_step_is_only_retried_if_the_store_does_not_answer() -> None:
     with pytest.raises(dg.RetryRequested) as asked, translate_errors():
         raise UnavailableError("busy")
     assert (asked.value.max_retries, asked.value.seconds_to_wait) == (RETRIES, RETRY_DELAY_S)
@@ -210,7 +210,7 @@ def test_only_a_store_that_does_not_answer_is_worth_a_retry_of_the_step() -> Non
 
 
 @pytest.mark.parametrize("error", [UnavailableError("busy"), DatabaseAwayError("busy"), ConnectionError("busy")])
-def test_who_waits_before_a_terminal_is_told_at_once(error: Exception) -> None:
+def test_the_command_line_reports_an_unavailable_store_without_a_retry(error: Exception) -> None:
     expected = type(error) if isinstance(error, OSError) else dg.Failure
     with pytest.raises(expected, match="busy"), retries_disabled(), translate_errors():
         raise error
@@ -231,12 +231,12 @@ def test_the_resource_takes_the_bucket_of_the_environment(bucket: BucketPlace) -
 
 
 @pytest.mark.parametrize("text", ["none", "0", "-1", "inf", "nan"])
-def test_a_limit_of_the_cache_that_is_no_size_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_limit_that_is_not_a_size_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCREENALYTICS_S3_CACHE_GB", text)
     with pytest.raises(ConfigurationError, match=rf"SCREENALYTICS_S3_CACHE_GB is {text}"):
         cache_limit_bytes()
 
 
-def test_the_limit_of_the_cache_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_limit_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCREENALYTICS_S3_CACHE_GB", "1.5")
     assert cache_limit_bytes() == 1_500_000_000

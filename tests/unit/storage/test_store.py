@@ -48,7 +48,7 @@ def store(site: StoreSite) -> ArtifactStore:
 # Contract
 
 
-def test_files_lie_where_other_programs_look_for_them(site: StoreSite) -> None:
+def test_files_are_where_the_contract_says(site: StoreSite) -> None:
     publish(site.store, crops=1)
     assert set(site.files()) == site.named(
         f"manifests/{EP_ID}/faces.parquet",
@@ -82,7 +82,7 @@ def test_videos_and_crops_lie_where_the_contract_says() -> None:
 
 
 @pytest.mark.parametrize("asset", ["split_tracks", "reembed", "recluster", "group_clusters"])
-def test_what_the_cleanup_publishes_lies_beside_the_originals_under_the_same_names(asset: str) -> None:
+def test_the_cleanup_publishes_the_same_names_in_a_folder_beside_the_originals(asset: str) -> None:
     for name in ("tracks.parquet", "faces.npy", "identities.json", "crops_debug.jsonl"):
         assert file_path(EP_ID, name, asset) == f"cleaned/{EP_ID}/{name}"
     assert crop_path(EP_ID, "track-00001", 42, asset) == f"cleaned/{EP_ID}/crops/track-00001/frame_000042.jpg"
@@ -91,7 +91,7 @@ def test_what_the_cleanup_publishes_lies_beside_the_originals_under_the_same_nam
 # Reading what was written
 
 
-def test_what_was_published_is_read_as_it_was_written(site: StoreSite) -> None:
+def test_a_published_artifact_is_read_as_it_was_written(site: StoreSite) -> None:
     publish(site.store)
     for reader in (site.store, site.another()):
         artifact = reader.open(ASSET, EP_ID)
@@ -113,7 +113,7 @@ def test_what_was_published_is_read_as_it_was_written(site: StoreSite) -> None:
         ("detections", detections_table([])),
     ],
 )
-def test_tables_keep_schema_and_rows_and_their_twin_has_the_same(
+def test_tables_keep_schema_and_rows_and_so_does_their_jsonl_twin(
     stem: str, table: pa.Table, store: ArtifactStore
 ) -> None:
     with store.staging(ASSET, EP_ID) as staged:
@@ -167,7 +167,7 @@ def test_nothing_published_is_nothing_to_open(store: ArtifactStore) -> None:
     assert store.manifest(ASSET, EP_ID) is None
 
 
-def test_the_members_of_a_bundle_are_told_by_their_places(store: ArtifactStore) -> None:
+def test_the_members_of_a_bundle_are_listed_by_their_places(store: ArtifactStore) -> None:
     artifact = publish(store, crops=3)
     assert artifact.files_below(crops_dir(EP_ID)) == {crop(0), crop(1), crop(2)}
     assert artifact.files_below(f"{crops_dir(EP_ID)}/track-00002") == set()
@@ -198,7 +198,7 @@ def test_the_manifest_describes_every_file(site: StoreSite) -> None:
     assert not manifest.has("note")
 
 
-def test_the_manifest_says_from_what_and_how_it_was_made(store: ArtifactStore) -> None:
+def test_the_manifest_records_inputs_and_configuration(store: ArtifactStore) -> None:
     publish(store, fingerprint="a" * 64)
     manifest = store.manifest(ASSET, EP_ID)
     assert manifest is not None
@@ -207,7 +207,7 @@ def test_the_manifest_says_from_what_and_how_it_was_made(store: ArtifactStore) -
     assert (manifest.code_version, manifest.metrics) == ("1", {"runtime_s": 1.5})
 
 
-def test_rows_that_are_counted_elsewhere_stand_in_the_manifest(store: ArtifactStore) -> None:
+def test_rows_that_are_counted_by_the_stage_are_in_the_manifest(store: ArtifactStore) -> None:
     with store.staging(ASSET, EP_ID) as staged:
         staged.path("face_crops.parquet").write_bytes(b"crops")
         staged.count_rows("face_crops.parquet", 17)
@@ -215,7 +215,7 @@ def test_rows_that_are_counted_elsewhere_stand_in_the_manifest(store: ArtifactSt
     assert artifact.manifest.rows("face_crops.parquet") == 17
 
 
-def test_a_manifest_of_another_version_or_cut_short_counts_as_none(site: StoreSite) -> None:
+def test_a_truncated_manifest_or_one_of_another_version_counts_as_none(site: StoreSite) -> None:
     publish(site.store)
     path = manifest_path(ASSET, EP_ID)
     content = site.read(path)
@@ -243,7 +243,7 @@ def test_a_folder_and_a_bucket_hold_the_same_bytes_by_the_same_names(tmp_path: P
     assert {path: site.read(path) for path in folder.files()} == folder.files()
 
 
-def test_the_content_digest_ignores_the_twins_and_figures_of_the_run(site: StoreSite) -> None:
+def test_the_content_digest_ignores_jsonl_twins_and_metrics_of_the_run(site: StoreSite) -> None:
     with_twins = publish(site.store).manifest
     without = publish(site.store, write_jsonl=False, fingerprint="b" * 64).manifest
     assert with_twins.content_digest == without.content_digest
@@ -266,7 +266,7 @@ def test_nothing_is_visible_before_publication(site: StoreSite) -> None:
         assert [name for name in site.files() if not name.startswith(".staging/")] == []
 
 
-def test_what_was_not_published_is_gone(site: StoreSite) -> None:
+def test_what_was_not_published_is_deleted(site: StoreSite) -> None:
     with site.store.staging(ASSET, EP_ID) as staged:
         write(staged)
     assert site.files() == {}
@@ -360,7 +360,7 @@ def test_a_process_killed_while_publishing_leaves_nothing_that_can_be_opened(cha
     assert artifact.json("note.json") == {"note": "two"}
 
 
-def test_of_two_who_publish_at_once_no_mixture_is_left(site: StoreSite) -> None:
+def test_two_processes_that_publish_at_once_leave_no_mixture(site: StoreSite) -> None:
     contents: list[dict[str, Any]] = [{"note": "one", "crops": 3}, LONGER]
     expected = [publish(site.store, **content).manifest.content_digest for content in contents]
 
@@ -464,7 +464,7 @@ def test_a_flipped_byte_is_noticed(place: str, site: StoreSite) -> None:
     assert not site.store.is_intact(artifact.manifest)
 
 
-def test_what_another_program_writes_again_without_a_change_stays_intact(site: StoreSite) -> None:
+def test_a_file_that_another_program_rewrites_unchanged_stays_intact(site: StoreSite) -> None:
     artifact = publish(site.store)
     for place in (manifest_path(ASSET, EP_ID), file_path(EP_ID, "faces.npy"), crop(0)):
         site.put(place, site.read(place))
@@ -498,7 +498,7 @@ def test_a_bundle_of_small_files_is_published_and_replaced_as_one(site: StoreSit
 # Files that belong to no artifact
 
 
-def test_a_file_that_belongs_to_no_artifact_is_written_read_and_removed(site: StoreSite) -> None:
+def test_a_file_outside_of_artifacts_is_written_read_and_removed(site: StoreSite) -> None:
     place = f"corrections/{EP_ID}.yaml"
     assert site.store.read(place) is None
     assert site.store.write(place, b"one") == site.store.location(place)

@@ -59,7 +59,7 @@ def test_taking_a_video_in_leaves_the_source_and_nothing_else(
     assert set(site.files()) == site.named(at("episode.mp4"))
 
 
-def test_the_same_video_again_is_no_complaint_and_its_place_is_in_the_library(
+def test_adding_the_same_video_again_returns_its_place_in_the_library(
     site: StoreSite, library: VideoLibraryResource, tmp_path: Path
 ) -> None:
     source = video(tmp_path / "a.mp4")
@@ -91,20 +91,20 @@ def test_replacing_a_video_by_one_of_the_same_kind(library: VideoLibraryResource
     assert (tmp_path / "a.mp4").read_bytes() == b"first"
 
 
-def test_an_episode_without_a_video_is_told_where_to_put_it(site: StoreSite, library: VideoLibraryResource) -> None:
+def test_the_error_about_a_missing_video_says_where_to_put_it(site: StoreSite, library: VideoLibraryResource) -> None:
     with pytest.raises(VideoError, match=rf"{EP_ID} has no video: .*/episode\.mp4.*--ep-id {EP_ID}") as refused:
         library.find(EP_ID)
     assert site.store.location(at("episode.mp4")) in str(refused.value)
 
 
-def test_two_videos_of_an_episode_are_one_too_many(site: StoreSite, library: VideoLibraryResource) -> None:
+def test_two_videos_of_an_episode_are_an_error(site: StoreSite, library: VideoLibraryResource) -> None:
     for name in ("episode.mp4", "episode.mkv"):
         site.put(at(name), b"moving pictures")
     with pytest.raises(VideoError, match=r"2 videos, expected one: .*episode\.mkv, .*episode\.mp4"):
         library.find(EP_ID)
 
 
-def test_other_files_beside_the_video_are_no_videos(site: StoreSite, library: VideoLibraryResource) -> None:
+def test_other_files_beside_the_video_are_ignored(site: StoreSite, library: VideoLibraryResource) -> None:
     for name in ("episode.mp4", "episode.srt", "notes.txt", "trailer.mp4", ".episode.mp4.123"):
         site.put(at(name), name.encode())
     assert library.find(EP_ID).read_bytes() == b"episode.mp4"
@@ -137,7 +137,7 @@ def test_a_source_that_does_not_exist_is_refused_and_leaves_nothing(
     assert site.files() == {}
 
 
-def test_the_data_root_of_the_environment_counts_unless_told_otherwise(
+def test_the_data_root_of_the_environment_is_used_unless_one_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "elsewhere"))
