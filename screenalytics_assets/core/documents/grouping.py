@@ -120,7 +120,7 @@ class CorrectionOutcome(Document):
         action: Its kind.
         correction: The correction as one would type it.
         status: Whether it could be applied.
-        remarks: What somebody should know about it.
+        remarks: Reservations, and what it contradicts.
     """
 
     number: int
@@ -131,7 +131,7 @@ class CorrectionOutcome(Document):
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether somebody should check it."""
+        """Whether it was not applied exactly as it was meant, so that it should be checked."""
         return self.status != "applied"
 
 

@@ -48,7 +48,7 @@ class CorrectedClusters:
         self._tracks = tracks
 
     def apply(self, correction: Correction) -> list[Remark]:
-        """Apply a correction; returns what somebody should know about it, nothing if it could simply be applied."""
+        """Apply a correction; returns remarks on it, none if it could be applied without reservation."""
         match correction:
             case Merge():
                 remarks = self._merge(correction)

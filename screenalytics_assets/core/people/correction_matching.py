@@ -14,7 +14,7 @@ share of its tracks are referred to."""
 
 
 class Remark(NamedTuple):
-    """Something that somebody should know about a correction."""
+    """A reservation about a correction, for the person who made it."""
 
     status: CorrectionStatus
     text: str

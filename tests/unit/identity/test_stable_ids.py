@@ -67,13 +67,13 @@ def test_a_track_too_short_for_a_second_sample_is_known_again_with_another_strid
     assert ids_of([[1], [0]], again, earlier) == ["ident_002", "ident_001"]
 
 
-def test_a_new_face_gets_a_number_that_nobody_had() -> None:
+def test_a_new_identity_gets_a_number_that_was_never_used() -> None:
     tracks = tracks_table([walk(0, 2), walk(1, 3, RIGHT), walk(4, 6), walk(8, 9)])
     earlier = published([[0, 2], [1]], tracks)
     assert stable_ids(named([[3], [0, 2], [1]]), tracks, earlier) == (["ident_003", "ident_001", "ident_002"], 3)
 
 
-def test_the_id_of_an_identity_that_vanished_is_never_given_to_somebody_else() -> None:
+def test_the_id_of_an_identity_that_vanished_is_never_used_again() -> None:
     tracks = tracks_table([walk(0, 2), walk(1, 3, RIGHT), walk(4, 6)])
     first = published([[0], [1], [2]], tracks)
     second = published([[0], [1]], tracks, earlier=first)
@@ -94,7 +94,7 @@ def test_of_an_identity_that_falls_apart_the_larger_part_keeps_the_id() -> None:
     assert ids_of([[0], [1]], tracks, earlier) == ["ident_002", "ident_001"]
 
 
-def test_somebody_else_at_the_same_time_or_in_the_same_place_is_no_reason_to_take_an_id() -> None:
+def test_another_person_at_the_same_time_or_in_the_same_place_does_not_take_an_id() -> None:
     earlier = published([[0]], tracks_table([walk(0, 2)]))
     tracks = tracks_table([walk(0, 2, RIGHT), walk(3, 5)])
     assert ids_of([[0], [1]], tracks, earlier) == ["ident_002", "ident_003"]

@@ -41,7 +41,7 @@ def merged(known: ClusterFeatures) -> list[tuple[int, int]]:
     return [(merge.kept, merge.absorbed) for merge in merge_clusters(known, LIMITS)]
 
 
-def test_two_clusters_that_resemble_each_other_are_one_person_with_the_evidence_recorded() -> None:
+def test_two_similar_clusters_are_merged_and_the_figures_are_recorded() -> None:
     (merge,) = merge_clusters(clusters([[1, 0.5], [0.5, 1]]), LIMITS)
     assert (merge.kept, merge.absorbed) == (0, 1)
     assert merge.similarity == pytest.approx(0.5, abs=1e-6)
@@ -62,7 +62,7 @@ def test_a_cluster_that_cannot_be_linked_to_one_part_of_a_person_is_not_merged_w
     assert merged(clusters(alike, cannot_link=[(1, 2)])) == [(0, 1)]
 
 
-def test_few_faces_must_resemble_each_other_more_than_many() -> None:
+def test_few_faces_must_be_more_similar_than_many() -> None:
     assert merged(clusters([[1, 0.45], [0.45, 1]], faces=16)) == [(0, 1)]
     assert merged(clusters([[1, 0.45], [0.45, 1]], faces=1)) == []
 

@@ -155,7 +155,7 @@ def test_a_photo_with_a_wrong_name_is_refused_and_the_similar_person_is_reported
     assert (judged[2].other_similarity or 0) > 0.7 > (judged[2].own_similarity or 0)
 
 
-def test_a_photo_that_is_similar_to_nobody_stays_with_a_remark() -> None:
+def test_a_photo_that_is_similar_to_no_one_stays_with_a_remark() -> None:
     judged = compare_photos(
         findings("amy", "amy", "amy", "bob", "bob"), vectors_of("a", "a", "x", "b", "b"), min_photo_sim=0.38
     )

@@ -43,7 +43,7 @@ def decide(
     return match_name(compared(rows), tracks, weights, faces, LIMITS, strict=strict, excluded=excluded)
 
 
-def test_a_cluster_that_resembles_one_person_has_that_name_with_all_its_figures() -> None:
+def test_a_cluster_that_is_similar_to_one_person_has_that_name_with_all_its_figures() -> None:
     match = decide({("t1", "ann"): [0.7, 0.6], ("t1", "bob"): [0.1, 0.2]})
     assert (match.person_id, match.reason, match.second) == ("ann", "named", "bob")
     assert match.best_similarity == pytest.approx(0.65)
@@ -98,7 +98,7 @@ def test_a_track_cannot_match_a_person_that_it_was_not_compared_with() -> None:
     assert decide({("t1", "ann"): [0.9], ("t2", "bob"): [0.9]}).person_id == "ann"
 
 
-def test_without_a_facebank_nobody_has_a_name() -> None:
+def test_without_a_facebank_no_cluster_has_a_name() -> None:
     match = match_name(None, ["t1"], [12.0], 16, LIMITS, strict=False)
     assert (match.person_id, match.reason, match.faces) == (None, "not_compared", 16)
     assert match_name(compared({}), [], [], 0, LIMITS, strict=False).reason == "not_compared"

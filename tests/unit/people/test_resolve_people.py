@@ -307,7 +307,7 @@ def test_a_low_cohesion_cluster_is_doubtful() -> None:
 
 
 @pytest.mark.parametrize("enrolled", [(), (0,), (0, 1)])
-def test_an_empty_episode_has_nobody(enrolled: Sequence[int]) -> None:
+def test_an_empty_episode_has_no_people(enrolled: Sequence[int]) -> None:
     empty = Episode([0], [0])
     resolved = resolve_people(
         empty.clusters().model_copy(update={"identities": (), "unassigned": ()}),
