@@ -1,65 +1,96 @@
-"""The progress of a long stage in the log of the run: units done, rate and time left."""
+"""Progress of long steps: a line in the run's log, and a run tag that ``screenalytics progress`` reads."""
 
-import re
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from pydantic import PrivateAttr
 
-LOG_INTERVAL_S = 5.0
-_LINE = re.compile(r"\w+: (?P<done>\d+)/(?P<total>\d+) \w+ \(\d+ %\), ")
+REPORT_INTERVAL_S = 5.0
+TAG_PREFIX = "screenalytics/progress."
+"""Followed by the step; Dagster has no progress of its own, and a tag can be overwritten, unlike an event."""
 
 
 class ProgressTask:
-    """Counts the units of a task and logs them every few seconds."""
+    """Counts the finished units of one task.
 
-    def __init__(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> None:
+    Args:
+        name: The step.
+        total: Number of units; an estimate will do.
+        unit: What is counted, in the plural.
+        report: Called with the task at most every ``REPORT_INTERVAL_S`` seconds.
+    """
+
+    def __init__(self, name: str, total: int, unit: str, report: Callable[["ProgressTask"], object]) -> None:
         self.name, self.total, self.unit = name, total, unit
         self.done = 0
-        self._log = log
-        self._started = self._logged = time.monotonic()
+        self._report = report
+        self._started = self._reported = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
-        """Add units that are done."""
+        """Count finished units."""
         self.done += count
         now = time.monotonic()
-        if now - self._logged >= LOG_INTERVAL_S:
-            self._logged = now
-            self._log(self.line(self.elapsed_s()))
+        if now - self._reported >= REPORT_INTERVAL_S:
+            self._reported = now
+            self._report(self)
 
     def elapsed_s(self) -> float:
         """Seconds since the task began."""
         return time.monotonic() - self._started
 
     def rate(self, elapsed_s: float) -> float:
-        """Units a second so far."""
+        """Units per second so far."""
         return self.done / elapsed_s if elapsed_s > 0 else 0.0
 
     def line(self, elapsed_s: float) -> str:
         """For example ``detections: 412/1440 frames (29 %), 95 frames/s, 0:11 left``."""
         rate = self.rate(elapsed_s)
         left_s = max(0, self.total - self.done) / rate if rate else 0.0
-        share = min(100.0, 100 * self.done / self.total) if self.total else 100.0
         return (
-            f"{self.name}: {self.done}/{self.total} {self.unit} ({share:.0f} %), "
+            f"{self.name}: {self.done}/{self.total} {self.unit} ({100 * _fraction(self.done, self.total):.0f} %), "
             f"{rate:.0f} {self.unit}/s, {int(left_s) // 60}:{int(left_s) % 60:02d} left"
         )
 
 
-def fraction_of(line: str) -> float | None:
-    """The fraction of a task that is done, 0 to 1, from a line by `ProgressTask.line`; None for other lines."""
-    found = _LINE.match(line)
-    if found is None:
-        return None
-    done, total = int(found["done"]), int(found["total"])
-    return min(1.0, done / total) if total else 1.0
-
-
 class ProgressResource(dg.ConfigurableResource[None]):
-    """Progress in the run's log; the command line adds a bar in the terminal."""
+    """Reports progress to the run's log and tags; the command line adds a bar in the terminal."""
+
+    _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
+    _run_id: str | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember the run; without one, progress goes to the log alone."""
+        self._instance, self._run_id = context.instance, context.run.run_id if context.run else None
 
     @contextmanager
     def task(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> Iterator[ProgressTask]:
-        """Count and log a task of ``total`` units."""
-        yield ProgressTask(name, total, unit, log)
+        """Follow one task of ``total`` units."""
+        yield ProgressTask(name, total, unit, lambda task: self.report(task, log))
+
+    def report(self, task: ProgressTask, log: Callable[[str], None]) -> None:
+        """Log how far a task is, and note it in the run's tags."""
+        log(task.line(task.elapsed_s()))
+        if self._instance is not None and self._run_id is not None:
+            value = {"run_id": self._run_id, "done": task.done, "total": task.total}
+            self._instance.add_run_tags(self._run_id, {f"{TAG_PREFIX}{task.name}": json.dumps(value)})
+
+
+def reported_fractions(run: dg.DagsterRun) -> dict[str, float]:
+    """Finished part of each step that reported progress, 0 to 1, by step.
+
+    A retried run inherits the tags of the run before; those are ignored.
+    """
+    reports = {key.removeprefix(TAG_PREFIX): value for key, value in run.tags.items() if key.startswith(TAG_PREFIX)}
+    parsed = {step: json.loads(value) for step, value in reports.items()}
+    return {
+        step: _fraction(report["done"], report["total"])
+        for step, report in parsed.items()
+        if report["run_id"] == run.run_id
+    }
+
+
+def _fraction(done: int, total: int) -> float:
+    return min(1.0, done / total) if total else 1.0

@@ -18,8 +18,10 @@ from screenalytics_assets.core.common.layout import SHEET, file_path
 
 
 class _BarTask(ProgressTask):
-    def __init__(self, name: str, total: int, unit: str, log: Callable[[str], None], bar: Progress) -> None:
-        super().__init__(name, total, unit, log)
+    def __init__(
+        self, name: str, total: int, unit: str, report: Callable[[ProgressTask], object], bar: Progress
+    ) -> None:
+        super().__init__(name, total, unit, report)
         self._bar = bar
         self._id = bar.add_task(name, total=total, rate="")
 
@@ -29,12 +31,12 @@ class _BarTask(ProgressTask):
 
 
 def _own_standard_error() -> TextIO:
-    """Standard error as it is now; Dagster points the descriptor itself at a log file while a step runs."""
+    """A copy of standard error; Dagster redirects the descriptor itself to a log file while a step runs."""
     return os.fdopen(os.dup(2), "w", encoding="utf-8")
 
 
 class TerminalProgress(ProgressResource):
-    """Progress in the run's log, and as a bar where standard error is a terminal."""
+    """Also shows a bar on standard error, or the lines of the log where that is not a terminal."""
 
     _console: Console = PrivateAttr(default_factory=lambda: Console(file=_own_standard_error()))
 
@@ -42,7 +44,7 @@ class TerminalProgress(ProgressResource):
     def task(self, name: str, total: int, unit: str, log: Callable[[str], None]) -> Iterator[ProgressTask]:
         """Follow one task of ``total`` units."""
 
-        def tell(line: str) -> None:
+        def log_and_print(line: str) -> None:
             log(line)
             if not self._console.is_terminal:
                 self._console.print(line, highlight=False)
@@ -55,7 +57,7 @@ class TerminalProgress(ProgressResource):
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as bar:
-            yield _BarTask(name, total, unit, tell, bar)
+            yield _BarTask(name, total, unit, lambda task: self.report(task, log_and_print), bar)
 
 
 def people_table(store: ArtifactStore, ep_id: str) -> Table:

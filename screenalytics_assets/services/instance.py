@@ -1,10 +1,9 @@
 """The Dagster instance that the command line and the UI share."""
 
 import os
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from screenalytics_assets.services.instance_files import POSTGRES_URL, prepare_i
 
 
 def prepare_home() -> Path:
-    """Make the instance's folder and point ``DAGSTER_HOME`` at it; returns the folder."""
+    """Create the instance's folder, point ``DAGSTER_HOME`` at it, and return it."""
     home = dagster_home()
     home.mkdir(parents=True, exist_ok=True)
     prepare_instance_file(home)
@@ -26,7 +25,7 @@ def prepare_home() -> Path:
 
 
 def open_instance() -> dg.DagsterInstance:
-    """The instance that the UI shows, with the slots of dead runs given back.
+    """The instance that the UI shows; runs whose process died are failed and their pool slots released.
 
     Raises:
         UnavailableError: The instance's database does not answer.
@@ -49,65 +48,25 @@ def _instance_in_postgres() -> dg.DagsterInstance:
 
 
 @contextmanager
-def history_kept_open(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Meanwhile, the SQLite files that take the events of a run stay open; a database needs nothing of the kind.
+def assigning_free_slots(instance: dg.DagsterInstance, interval_s: float = 2.0) -> Iterator[None]:
+    """Assign free pool slots to waiting steps every ``interval_s`` seconds, in a thread.
 
-    Dagster opens and closes them for each event, and whoever is the last to close such a file folds its write-ahead
-    log into it: a third of the time of an event, and two of its three waits for the disk. It also makes an engine of
-    SQLAlchemy for each, which knows none of the statements that the ones before have compiled.
-    """
-    # Known to Dagster by now; whoever has no instance yet does not wait for it.
-    from dagster._core.storage.event_log.sqlite import sqlite_event_log
-
-    storage = instance.event_log_storage
-    if not isinstance(storage, sqlite_event_log.SqliteEventLogStorage):
-        yield
-        return
-    storage.get_logs_for_run(run_id)  # makes the run's file
-    with ExitStack() as stack:
-        stack.enter_context(_engines_kept(sqlite_event_log))
-        for shard in (sqlite_event_log.INDEX_SHARD_NAME, run_id):
-            connection = stack.enter_context(closing(sqlite3.connect(storage.path_for_shard(shard))))
-            connection.execute("select count(*) from alembic_version")  # opened by the first look into it
-        yield
-
-
-@contextmanager
-def _engines_kept(module: Any) -> Iterator[None]:  # noqa: ANN401 - a module of Dagster, whose name is not exported
-    """Meanwhile, the engine that the module has made for an address is what it gets when it asks for one again."""
-    create_engine, engines = module.create_engine, {}
-
-    def kept(address: str, **options: Any) -> Any:  # noqa: ANN401 - an engine of SQLAlchemy
-        if address not in engines:
-            engines[address] = create_engine(address, **options)
-        return engines[address]
-
-    module.create_engine = kept
-    try:
-        yield
-    finally:
-        module.create_engine = create_engine
-
-
-@contextmanager
-def waiting_steps_served(instance: dg.DagsterInstance, interval_s: float = 2.0) -> Iterator[None]:
-    """Meanwhile, steps that wait for a slot of a pool get it when there is one.
-
-    Dagster gives a slot to the next step in line when a step gives it back. A step that gets in line just then is
-    passed over, and would wait for ever if no other step comes: seen with two runs of the command line at once.
+    Dagster assigns a slot to the next pending step only at the moment another step releases it. A step that queues
+    up during the release is missed and waits forever if no other step follows; seen with two simultaneous runs of
+    the command line.
     """
     storage: Any = instance.event_log_storage
-    over = threading.Event()
+    stopped = threading.Event()
 
-    def serve() -> None:
-        while not over.wait(interval_s):
+    def assign() -> None:
+        while not stopped.wait(interval_s):
             free = [pool for pool in storage.get_concurrency_keys() if storage.has_unassigned_slots(pool)]
             storage.assign_pending_steps(free)
 
-    server = threading.Thread(target=serve, name="waiting-steps", daemon=True)
-    server.start()
+    thread = threading.Thread(target=assign, name="assign-free-slots", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        over.set()
-        server.join()
+        stopped.set()
+        thread.join()

@@ -1,4 +1,4 @@
-"""Running the graph for one episode in this process, in the instance that the UI shows."""
+"""Runs of the graph in this process, recorded in the instance that the UI shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
 from screenalytics_assets.run_owner import OWNER_TAG, owner
-from screenalytics_assets.services.instance import history_kept_open, waiting_steps_served
+from screenalytics_assets.services.instance import assigning_free_slots
 
 JOB = "episode_job"
 FACEBANK_JOB = "facebank_job"
@@ -30,10 +30,10 @@ class RunOutcome:
         success: Whether every step and every blocking check passed.
         computed: Assets that were computed.
         reused: Assets that were unchanged.
-        failures: What went wrong, in words.
+        failures: Messages of the steps that failed.
         failed_checks: Checks that failed, with their description.
         warned_checks: Checks that warn, with their description.
-        warnings: What should be looked at, of assets that were computed or reused.
+        warnings: Warnings of assets that were computed or reused.
     """
 
     run_id: str
@@ -54,10 +54,10 @@ def asset_names() -> list[str]:
 
 
 def require_known_assets(names: Sequence[str]) -> None:
-    """Refuse names of assets that do not exist.
+    """Check that every name is an asset of an episode.
 
     Raises:
-        ConfigurationError: One of them does not.
+        ConfigurationError: A name that is not.
     """
     known = asset_names()
     unknown = sorted(set(names) - set(known))
@@ -66,7 +66,7 @@ def require_known_assets(names: Sequence[str]) -> None:
 
 
 def downstream_of(name: str) -> list[str]:
-    """An asset and everything that is made from it, in the order of the graph."""
+    """An asset and everything downstream of it, in the order of the graph."""
     keys = dg.AssetSelection.assets(name).downstream().resolve(defs.resolve_asset_graph())
     found = {key.to_user_string() for key in keys}
     return [asset for asset in asset_names() if asset in found]
@@ -89,19 +89,10 @@ def run_episode(
     """
     require_known_assets(select)
     register_episode(instance, ep_id)
-    run_id = str(uuid4())
     definitions = build_definitions(progress) if progress else defs
-    with retries_disabled(), waiting_steps_served(instance), history_kept_open(instance, run_id):
-        result = definitions.resolve_job_def(JOB).execute_in_process(
-            instance=instance,
-            partition_key=ep_id,
-            asset_selection=[dg.AssetKey(name) for name in select] or None,
-            run_config=run_config_of(profile, overrides or {}, force=force),
-            run_id=run_id,
-            tags={OWNER_TAG: owner(run_id)},
-            raise_on_error=False,
-        )
-    return outcome_of(result)
+    run_config = run_config_of(profile, overrides or {}, force=force)
+    with retries_disabled(), assigning_free_slots(instance):
+        return _execute(instance, definitions, JOB, ep_id, run_config, select)
 
 
 def run_facebank(
@@ -115,29 +106,32 @@ def run_facebank(
 ) -> RunOutcome:
     """Register the show and materialize its facebank, from its photos or those of another folder."""
     instance.add_dynamic_partitions(SHOWS_NAME, [show])
-    run_id = str(uuid4())
+    folder = {"show_folder": str(photos) if photos else None}
+    run_config = run_config_of(profile, overrides or {}, force=force, photos=folder)
     with retries_disabled():
-        result = defs.resolve_job_def(FACEBANK_JOB).execute_in_process(
-            instance=instance,
-            partition_key=show,
-            run_config=run_config_of(
-                profile, overrides or {}, force=force, photos={"show_folder": str(photos) if photos else None}
-            ),
-            run_id=run_id,
-            tags={OWNER_TAG: owner(run_id)},
-            raise_on_error=False,
-        )
-    return outcome_of(result)
+        return _execute(instance, defs, FACEBANK_JOB, show, run_config)
 
 
 def run_season(instance: dg.DagsterInstance, season: str, *, force: bool = False) -> RunOutcome:
     """Register the season and materialize its screen time, with its page."""
     instance.add_dynamic_partitions(SEASONS_NAME, [season])
+    return _execute(instance, defs, SEASON_JOB, season, run_config_of(None, {}, force=force))
+
+
+def _execute(
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    job: str,
+    partition_key: str,
+    run_config: Mapping[str, Any],
+    select: Sequence[str] = (),
+) -> RunOutcome:
     run_id = str(uuid4())
-    result = defs.resolve_job_def(SEASON_JOB).execute_in_process(
+    result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
-        partition_key=season,
-        run_config=run_config_of(None, {}, force=force),
+        partition_key=partition_key,
+        asset_selection=[dg.AssetKey(name) for name in select] or None,
+        run_config=run_config,
         run_id=run_id,
         tags={OWNER_TAG: owner(run_id)},
         raise_on_error=False,
@@ -148,7 +142,7 @@ def run_season(instance: dg.DagsterInstance, season: str, *, force: bool = False
 def run_config_of(
     profile: str | None, overrides: Mapping[str, Any], *, force: bool, **resources: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The run configuration of a run in this process, which speaks for itself and not through the log."""
+    """The run configuration of a run in this process; Dagster's console log is off, the command prints the outcome."""
     resources["settings"] = {"profile": profile, "overrides": dict(overrides), "force": force}
     given = {name: {k: v for k, v in values.items() if v is not None} for name, values in resources.items()}
     return {
@@ -165,19 +159,19 @@ def outcome_of(result: dg.ExecuteInProcessResult) -> RunOutcome:
         if event.event_type_value == "ASSET_MATERIALIZATION"
     ]
     reused = {m.asset_key.to_user_string(): bool(m.metadata["reused"].value) for m in materializations}
-    told: dict[dg.AssetCheckSeverity, list[str]] = {severity: [] for severity in dg.AssetCheckSeverity}
+    messages: dict[dg.AssetCheckSeverity, list[str]] = {severity: [] for severity in dg.AssetCheckSeverity}
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed:
             message = f"{evaluation.check_name}: {evaluation.description or 'did not pass'}"
-            told[evaluation.severity].append(message)
+            messages[evaluation.severity].append(message)
     return RunOutcome(
         run_id=result.run_id,
         success=result.success,
         computed=[name for name, was_reused in reused.items() if not was_reused],
         reused=[name for name, was_reused in reused.items() if was_reused],
         failures=_failures(result),
-        failed_checks=told[dg.AssetCheckSeverity.ERROR],
-        warned_checks=told[dg.AssetCheckSeverity.WARN],
+        failed_checks=messages[dg.AssetCheckSeverity.ERROR],
+        warned_checks=messages[dg.AssetCheckSeverity.WARN],
         warnings=[
             f"{m.asset_key.to_user_string()}: {warning}" for m in materializations for warning in _warnings(m.metadata)
         ],

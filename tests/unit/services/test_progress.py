@@ -1,11 +1,19 @@
+import json
 import re
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from resources import progress
-from resources.progress import LOG_INTERVAL_S, ProgressResource, ProgressTask
+from resources.progress import (
+    REPORT_INTERVAL_S,
+    TAG_PREFIX,
+    ProgressResource,
+    ProgressTask,
+    reported_fractions,
+)
 
 
 class Clock:
@@ -22,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_a_line_tells_how_far_how_fast_and_how_long_still() -> None:
+def test_a_line_shows_what_is_done_the_rate_and_the_time_left() -> None:
     task = ProgressTask("detections", 1440, "frames", print)
     task.done = 412
     assert task.line(4.3) == "detections: 412/1440 frames (29 %), 96 frames/s, 0:10 left"
@@ -34,27 +42,27 @@ def test_minutes_and_seconds_are_left() -> None:
     assert task.line(10).endswith("10 faces/s, 1:30 left")
 
 
-def test_lines_come_now_and_then_and_not_with_every_unit(clock: Clock) -> None:
+def test_a_line_is_logged_per_interval_and_not_per_unit(clock: Clock) -> None:
     lines: list[str] = []
     with ProgressResource().task("faces", 100, "faces", lines.append) as task:
         for _ in range(40):
-            clock.now_s += LOG_INTERVAL_S / 10
+            clock.now_s += REPORT_INTERVAL_S / 10
             task.advance()
     assert task.done == 40
     assert [line.split()[1] for line in lines] == ["10/100", "20/100", "30/100", "40/100"]
 
 
-def test_a_short_task_says_nothing(clock: Clock) -> None:
+def test_a_task_shorter_than_the_interval_logs_nothing(clock: Clock) -> None:
     lines: list[str] = []
     with ProgressResource().task("faces", 10, "faces", lines.append) as task:
         for _ in range(10):
-            clock.now_s += LOG_INTERVAL_S / 20
+            clock.now_s += REPORT_INTERVAL_S / 20
             task.advance()
     assert lines == []
 
 
 @given(st.integers(0, 5000), st.integers(0, 5000), st.just(0.0) | st.floats(1e-3, 1e4))
-def test_a_line_is_sane_also_when_the_total_was_guessed_wrong(total: int, done: int, elapsed_s: float) -> None:
+def test_a_line_is_well_formed_when_the_estimated_total_is_wrong(total: int, done: int, elapsed_s: float) -> None:
     task = ProgressTask("detections", total, "frames", print)
     task.done = done
     line = task.line(elapsed_s)
@@ -63,15 +71,35 @@ def test_a_line_is_sane_also_when_the_total_was_guessed_wrong(total: int, done: 
     assert int(found[1]) <= 100
 
 
-@given(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 10**4))
-def test_how_much_is_done_can_be_read_from_a_line(done: int, total: int, elapsed_s: float) -> None:
-    task = ProgressTask("reembed", total, "faces", print)
-    task.done = done
-    assert progress.fraction_of(task.line(elapsed_s)) == (min(1.0, done / total) if total else 1.0)
+@dg.asset
+def counting(progress: ProgressResource) -> None:
+    """A step that reports each unit and fails before the end."""
+    with progress.task("counting", 4, "faces", lambda _: None) as task:
+        for _ in range(3):
+            task.advance()
+        raise dg.Failure("enough", allow_retries=False)
 
 
-@pytest.mark.parametrize(
-    "line", ["", "faces of x-s01e01: computed and published", "9/10", "a: 1/2 b", "see faces: 1/2"]
-)
-def test_other_lines_say_nothing_of_how_much_is_done(line: str) -> None:
-    assert progress.fraction_of(line) is None
+def test_another_process_reads_from_the_run_how_much_of_a_step_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "REPORT_INTERVAL_S", 0.0)
+    with dg.DagsterInstance.ephemeral() as instance:
+        resources = {"progress": ProgressResource()}
+        failed = dg.materialize([counting], instance=instance, resources=resources, raise_on_error=False)
+        run = instance.get_run_by_id(failed.run_id)
+        assert run is not None
+        assert reported_fractions(run) == {"counting": 0.75}
+
+
+def test_progress_of_the_run_that_is_retried_is_not_taken_for_that_of_the_retry() -> None:
+    report = json.dumps({"run_id": "first", "done": 3, "total": 4})
+    tags = {f"{TAG_PREFIX}faces": report, "dagster/partition": "show-s01e01"}
+    assert reported_fractions(dg.DagsterRun("episode_job", run_id="first", tags=tags)) == {"faces": 0.75}
+    assert reported_fractions(dg.DagsterRun("episode_job", run_id="second", tags=tags)) == {}
+
+
+@pytest.mark.parametrize(("done", "total", "expected"), [(0, 4, 0.0), (5, 4, 1.0), (0, 0, 1.0)])
+def test_a_reported_fraction_stays_between_0_and_1_when_the_total_was_wrong(
+    done: int, total: int, expected: float
+) -> None:
+    tags = {f"{TAG_PREFIX}faces": json.dumps({"run_id": "r", "done": done, "total": total})}
+    assert reported_fractions(dg.DagsterRun("episode_job", run_id="r", tags=tags)) == {"faces": expected}
