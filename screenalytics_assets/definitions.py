@@ -27,7 +27,7 @@ from screenalytics_assets.assets.results.screen_time import screen_time
 from screenalytics_assets.assets.results.track_metrics import track_metrics
 from screenalytics_assets.assets.season.season_screen_time import season_screen_time
 from screenalytics_assets.assets.show.facebank import facebank
-from screenalytics_assets.automation.alerts.sensor import alert_sensor, tell_refused_file
+from screenalytics_assets.automation.alerts.sensor import alert_sensor, report_refused_file
 from screenalytics_assets.automation.inbox.new_episodes import build_new_episode_sensor
 from screenalytics_assets.automation.seasons.declarative import build_automation_sensor, with_conditions
 from screenalytics_assets.automation.seasons.season_runs import season_schedules
@@ -99,7 +99,7 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
         jobs=[EPISODE_JOB, FACEBANK_JOB, SEASON_JOB, ACCEPTANCE_JOB],
         schedules=season_schedules(EPISODE_JOB.name),
         sensors=[
-            build_new_episode_sensor(EPISODE_JOB.name, tell_refused_file),
+            build_new_episode_sensor(EPISODE_JOB.name, report_refused_file),
             build_automation_sensor(EPISODE_ASSETS),
             alert_sensor,
         ],

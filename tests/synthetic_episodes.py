@@ -1,6 +1,7 @@
 """Episodes without pictures: manifests and files as the graph would publish them, a few bytes each."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
+from dagster._core.execution.backfill import PartitionBackfill
 
 from resources.storage.store import ArtifactStore
 from resources.system.paths import data_root
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.automation.seasons.backfills import episode_assets
+from screenalytics_assets.automation.seasons.episodes import episode_assets
 from screenalytics_assets.core.common.layout import video_dir
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import EPISODES_NAME
@@ -97,3 +99,22 @@ def report_checks(
                 ),
             )
         )
+
+
+def request_backfill(instance: dg.DagsterInstance, backfill_id: str, ep_ids: Sequence[str]) -> PartitionBackfill:
+    """Request a backfill of all assets of some episodes, as the UI does."""
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id=backfill_id,
+        asset_graph=GRAPH,
+        partition_names=list(ep_ids),
+        asset_selection=episode_assets(GRAPH),
+        backfill_timestamp=time.time(),
+        tags={},
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    instance.add_backfill(backfill)
+    return backfill

@@ -1,7 +1,7 @@
-"""What was told and what is still to be told, in one SQLite file: survives a restart and a sink that is down.
+"""The alert outbox: messages to be sent and the last known states, in one SQLite file that survives restarts.
 
-A message is written once, under a key, in the same transaction as the state that it follows from. Each sink then
-works through the messages that it has not taken yet, in their order, on its own.
+Delivery is at least once. A message is stored for each sink in the same transaction as the state it reports, and marked
+as sent after the sink has accepted it. A crash in between sends it a second time, with the same key.
 """
 
 import json
@@ -11,51 +11,52 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from screenalytics_assets.core.quality.alert_state import AlertEvent, LastState, Message, StateChange, news_of
+from filelock import FileLock, Timeout
 
-BUSY_S = 60.0
-"""A sink that someone delivers to is left alone this long; after a crash in the middle, it waits so long."""
-_TRIES = 2
-"""So many messages in a row that a sink does not take, and it is taken to be down until the next tick.
+from screenalytics_assets.core.quality.alert_state import AlertEvent, LastState, Message, StateChange, change_of
 
-One alone may be the message's own fault and must not hold up those behind it.
+_MAX_REFUSALS = 2
+"""After this many refusals in a row a sink counts as down until the next delivery.
+
+A single refusal may be the fault of the message, which must not hold up those behind it.
 """
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE NOT NULL, at REAL NOT NULL,
-    title TEXT NOT NULL, body TEXT NOT NULL, level TEXT NOT NULL, document TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS standing (
-    ep_id TEXT NOT NULL, subject TEXT NOT NULL, level TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
-    PRIMARY KEY (ep_id, subject)
-);
-CREATE TABLE IF NOT EXISTS sinks (
-    name TEXT PRIMARY KEY, after_id INTEGER NOT NULL, busy_until REAL NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS delivered (
-    sink TEXT NOT NULL, message INTEGER NOT NULL, at REAL NOT NULL, PRIMARY KEY (sink, message)
-);
-CREATE VIEW IF NOT EXISTS waiting AS
-    SELECT sinks.name AS sink, messages.* FROM messages JOIN sinks ON messages.id > sinks.after_id
-    WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE sink = sinks.name AND message = messages.id);
-"""
+_BATCH = 100
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS outbox (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL, sink TEXT NOT NULL, at REAL NOT NULL, title TEXT NOT NULL,
+        body TEXT NOT NULL, level TEXT NOT NULL, document TEXT NOT NULL, sent_at REAL, UNIQUE (key, sink)
+    )""",
+    """CREATE TABLE IF NOT EXISTS last_states (
+        ep_id TEXT NOT NULL, subject TEXT NOT NULL, level TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (ep_id, subject)
+    )""",
+)
+_UPGRADE = (
+    """INSERT OR IGNORE INTO outbox (key, sink, at, title, body, level, document, sent_at)
+        SELECT key, sinks.name, messages.at, title, body, level, document, delivered.at
+        FROM messages JOIN sinks ON messages.id > sinks.after_id
+        LEFT JOIN delivered ON delivered.message = messages.id AND delivered.sink = sinks.name
+        ORDER BY messages.id""",
+    "INSERT OR IGNORE INTO last_states SELECT ep_id, subject, level, state, at FROM standing",
+    "DROP VIEW waiting",
+    *(f"DROP TABLE {name}" for name in ("messages", "standing", "sinks", "delivered")),
+)
+"""From the tables of version 0.1 and before."""
 
 
 class SinkError(Exception):
-    """A sink did not take a message; it will be offered again."""
+    """A sink did not accept a message; it is sent again later."""
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """A message as a sink gets it.
+    """A message as it is sent to a sink.
 
     Attributes:
-        key: The same for the same message, should it arrive twice.
+        key: Identifies the message, should it arrive twice.
         at: When it was written, in seconds since the epoch.
-        message: What it says.
+        message: The message.
     """
 
     key: str
@@ -64,142 +65,131 @@ class Envelope:
 
 
 class Outbox:
-    """Messages, what is standing, and how far each sink is.
+    """Stores messages until each sink has accepted them.
 
     Args:
-        path: The SQLite file; made when it is not there.
+        path: The SQLite file; created where it does not exist.
+        sinks: Names of the sinks that messages are stored for. A sink that was named once keeps its place: it gets
+            what was written while it was not configured when it is back.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sinks: Sequence[str]) -> None:
         self._path = path
+        self._sinks = frozenset(sinks)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connection() as connection:
-            connection.executescript(_SCHEMA)
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that nobody else writes beside; undone when an error leaves it."""
-        with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-
-    def know_sink(self, name: str, *, from_the_start: bool = False) -> None:
-        """Messages written from now on are for this sink too, or all of them."""
-        with self._writing() as connection:
-            newest = connection.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
-            connection.execute(
-                "INSERT OR IGNORE INTO sinks (name, after_id) VALUES (?, ?)", (name, 0 if from_the_start else newest)
-            )
+        with self._transaction() as connection:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'messages'").fetchone():
+                for statement in _UPGRADE:
+                    connection.execute(statement)
 
     def write(self, key: str, message: Message) -> bool:
-        """Take a message unless one with this key was taken before; whether it was new."""
-        with self._writing() as connection:
-            return _insert(connection, key, message)
+        """Store a message unless one with this key was stored before; whether it is new."""
+        with self._transaction() as connection:
+            return self._insert(connection, key, message)
 
     def report(
-        self, key: str, findings: Sequence[AlertEvent], compose: Callable[[Sequence[StateChange]], Message]
+        self, key: str, events: Sequence[AlertEvent], compose: Callable[[Sequence[StateChange]], Message]
     ) -> Message | None:
-        """Take what is new about some findings as one message, and remember the findings.
+        """Store one message about what has changed since the last known states, and update those states.
 
         Args:
-            key: Of the message, for example of the run.
-            findings: What was found; those that were reported before count once.
-            compose: Makes the message of what is new; not called where nothing is.
+            key: Key of the message, for example of the run.
+            events: Results of checks and steps.
+            compose: Writes the message about the changes; not called if there are none.
         """
-        with self._writing() as connection:
-            news = [item for finding in findings if (item := news_of(_standing(connection, finding), finding))]
-            if not news:
+        with self._transaction() as connection:
+            changes = [change for event in events if (change := change_of(_last_state(connection, event), event))]
+            if not changes:
                 return None
             connection.executemany(
-                "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?)",
-                [(f.ep_id, f.subject, f.level, f.state, f.at) for f in (item.finding for item in news)],
+                "INSERT OR REPLACE INTO last_states VALUES (?, ?, ?, ?, ?)",
+                [(e.ep_id, e.subject, e.level, e.state, e.at) for e in (change.event for change in changes)],
             )
-            message = compose(news)
-            _insert(connection, key, message)
+            message = compose(changes)
+            self._insert(connection, key, message)
             return message
 
     def waiting(self, sink: str) -> int:
-        """How many messages a sink has not taken yet."""
-        with self._connection() as connection:
-            row = connection.execute("SELECT count(*) FROM waiting WHERE sink = ?", (sink,))
-            return int(row.fetchone()[0])
+        """Number of messages that a sink has not accepted yet."""
+        with self._transaction() as connection:
+            query = "SELECT count(*) FROM outbox WHERE sink = ? AND sent_at IS NULL"
+            return int(connection.execute(query, (sink,)).fetchone()[0])
 
     def deliver(self, sink: str, send: Callable[[Envelope], None]) -> tuple[int, str | None]:
-        """Offer a sink what it has not taken yet, in order; what it refuses stays.
+        """Send a sink the messages that it has not accepted yet, in order.
+
+        A file lock keeps a second process from sending the same; the system releases it when a process dies.
 
         Args:
             sink: Name of the sink.
-            send: Sends one message; raises SinkError where the sink does not take it.
+            send: Sends one message; raises SinkError if the sink does not accept it.
 
         Returns:
-            How many it took, and its last refusal in words.
+            Number of accepted messages, and the reason of the last refusal.
         """
-        if not self._claim(sink):
-            return 0, "someone else is delivering"
-        taken, refusals, told = 0, 0, None
         try:
-            with self._connection() as connection:
-                envelopes = _undelivered(connection, sink)
-            for number, envelope in envelopes:
-                try:
-                    send(envelope)
-                except SinkError as error:
-                    told, refusals = str(error), refusals + 1
-                    if refusals == _TRIES:
-                        break
-                    continue
-                taken, refusals = taken + 1, 0
-                with self._writing() as connection:
-                    connection.execute("INSERT OR IGNORE INTO delivered VALUES (?, ?, ?)", (sink, number, time.time()))
-                    connection.execute("UPDATE sinks SET busy_until = ? WHERE name = ?", (time.time() + BUSY_S, sink))
+            with FileLock(f"{self._path}.{sink}.lock", timeout=0):
+                return self._deliver(sink, send)
+        except Timeout:
+            return 0, "another process is sending"
+
+    def _deliver(self, sink: str, send: Callable[[Envelope], None]) -> tuple[int, str | None]:
+        accepted, refusals, reason = 0, 0, None
+        for row, envelope in self._unsent(sink):
+            try:
+                send(envelope)
+            except SinkError as error:
+                reason, refusals = str(error), refusals + 1
+                if refusals == _MAX_REFUSALS:
+                    break
+                continue
+            accepted, refusals = accepted + 1, 0
+            with self._transaction() as connection:
+                connection.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (time.time(), row))
+        return accepted, reason
+
+    def _unsent(self, sink: str) -> list[tuple[int, Envelope]]:
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT id, key, at, title, body, level, document FROM outbox WHERE sink = ? AND sent_at IS NULL "
+                "ORDER BY id LIMIT ?",
+                (sink, _BATCH),
+            ).fetchall()
+        return [
+            (row, Envelope(key, at, Message(title, body, level, json.loads(document))))
+            for row, key, at, title, body, level, document in rows
+        ]
+
+    def _insert(self, connection: sqlite3.Connection, key: str, message: Message) -> bool:
+        if connection.execute("SELECT 1 FROM outbox WHERE key = ?", (key,)).fetchone():
+            return False
+        known = {sink for (sink,) in connection.execute("SELECT DISTINCT sink FROM outbox")}
+        document = json.dumps(message.document, ensure_ascii=False)
+        connection.executemany(
+            "INSERT INTO outbox (key, sink, at, title, body, level, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (key, sink, time.time(), message.title, message.body, message.level, document)
+                for sink in sorted(self._sinks | known)
+            ],
+        )
+        return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One exclusive transaction, rolled back on an error."""
+        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:  # commits, or rolls back
+                yield connection
         finally:
-            with self._writing() as connection:
-                connection.execute("UPDATE sinks SET busy_until = 0 WHERE name = ?", (sink,))
-        return taken, told
-
-    def _claim(self, sink: str) -> bool:
-        now = time.time()
-        with self._writing() as connection:
-            changed = connection.execute(
-                "UPDATE sinks SET busy_until = ? WHERE name = ? AND busy_until <= ?", (now + BUSY_S, sink, now)
-            )
-            return changed.rowcount == 1
+            connection.close()
 
 
-def _insert(connection: sqlite3.Connection, key: str, message: Message) -> bool:
-    row: tuple[Any, ...] = (key, time.time(), message.title, message.body, message.level)
-    done = connection.execute(
-        "INSERT OR IGNORE INTO messages (key, at, title, body, level, document) VALUES (?, ?, ?, ?, ?, ?)",
-        (*row, json.dumps(message.document, ensure_ascii=False)),
-    )
-    return done.rowcount == 1
-
-
-def _standing(connection: sqlite3.Connection, finding: AlertEvent) -> LastState | None:
+def _last_state(connection: sqlite3.Connection, event: AlertEvent) -> LastState | None:
     row = connection.execute(
-        "SELECT level, state, at FROM standing WHERE ep_id = ? AND subject = ?", (finding.ep_id, finding.subject)
+        "SELECT level, state, at FROM last_states WHERE ep_id = ? AND subject = ?", (event.ep_id, event.subject)
     ).fetchone()
     return LastState(*row) if row else None
-
-
-def _undelivered(connection: sqlite3.Connection, sink: str) -> list[tuple[int, Envelope]]:
-    rows = connection.execute(
-        "SELECT id, key, at, title, body, level, document FROM waiting WHERE sink = ? ORDER BY id LIMIT 100", (sink,)
-    ).fetchall()
-    return [
-        (number, Envelope(key, at, Message(title, body, level, json.loads(document))))
-        for number, key, at, title, body, level, document in rows
-    ]

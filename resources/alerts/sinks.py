@@ -1,4 +1,4 @@
-"""Where alerts go: always ``alerts.jsonl``, and whatever ``SCREENALYTICS_ALERT_URLS`` names, through Apprise."""
+"""The sinks of alerts: the file ``alerts.jsonl``, and the services of ``SCREENALYTICS_ALERT_URLS`` through Apprise."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ URLS_VARIABLE = "SCREENALYTICS_ALERT_URLS"
 UI_URL_VARIABLE = "SCREENALYTICS_UI_URL"
 DEFAULT_UI_URL = "http://127.0.0.1:3000"
 DELIVERY_S = 30.0
-"""A tick waits so long for its sinks; one that hangs goes on in its thread and delays nobody else."""
+"""Limit for one round of deliveries; a sink that takes longer finishes in its thread and delays no other."""
 
 _KINDS: Mapping[Level, apprise.NotifyType] = {
     "ok": apprise.NotifyType.SUCCESS,
@@ -30,26 +30,26 @@ _KINDS: Mapping[Level, apprise.NotifyType] = {
 
 
 class Sink(Protocol):
-    """Somewhere a message can go.
+    """A receiver of messages.
 
     Attributes:
-        name: What the outbox knows it by; the same after a restart.
-        label: What people know it by; without secrets.
+        name: Its name in the outbox; the same after a restart.
+        label: Its name for people, without secrets.
     """
 
     name: str
     label: str
 
     def send(self, envelope: Envelope) -> None:
-        """Hand a message over.
+        """Send a message.
 
         Raises:
-            SinkError: It was not taken.
+            SinkError: It was not accepted.
         """
 
 
 class JsonLinesSink:
-    """A file with one JSON object a line."""
+    """A file with one JSON object per line."""
 
     name = "jsonl"
 
@@ -58,7 +58,7 @@ class JsonLinesSink:
         self.label = path.name
 
     def send(self, envelope: Envelope) -> None:
-        """Append one line, flushed to the disk."""
+        """Append one line and flush it to the disk."""
         message = envelope.message
         line = {
             "key": envelope.key,
@@ -82,7 +82,7 @@ class JsonLinesSink:
 
 
 def _ends_within_a_line(path: Path) -> bool:
-    """Whether a crash left the beginning of a line behind."""
+    """Whether the file ends with the first part of a line, as a crash leaves it."""
     with path.open("rb") as file:
         if not file.seek(0, os.SEEK_END):
             return False
@@ -91,20 +91,20 @@ def _ends_within_a_line(path: Path) -> bool:
 
 
 class AppriseSink:
-    """A service that Apprise knows, by its URL.
+    """A service that Apprise supports, by its URL.
 
     Raises:
-        ConfigurationError: Apprise does not know what the URL means. The message does not show it: it may hold a
+        ConfigurationError: Apprise does not support the URL. The message does not show it: it may contain a
             password.
     """
 
     def __init__(self, url: str, position: int) -> None:
-        # The name must not give the URL away, which may hold a password.
+        # A hash, because the URL may contain a password.
         self.name = f"apprise-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
         client = apprise.Apprise()
         if not client.add(url):
             raise ConfigurationError(
-                f"{URLS_VARIABLE}: entry {position} is no URL that Apprise knows; expected for example "
+                f"{URLS_VARIABLE}: entry {position} is not a URL that Apprise supports; expected for example "
                 "json://host/path, mailto://user:password@host, slack://…; see https://appriseit.com"
             )
         self._client = client
@@ -112,22 +112,22 @@ class AppriseSink:
         self.label = f"{position}: {plain.partition('?')[0]}"
 
     def send(self, envelope: Envelope) -> None:
-        """Send title and body; the key stands in the last line, should the message arrive twice."""
+        """Send title and body; the key in the last line identifies a message that arrives twice."""
         message = envelope.message
-        taken = self._client.notify(
+        accepted = self._client.notify(
             title=message.title,
             body=f"{message.body}\nalert {envelope.key}",
             notify_type=_KINDS[message.level],
             body_format=apprise.NotifyFormat.TEXT,
         )
-        if not taken:
-            raise SinkError("not taken; the reason is in the log of the code server")
+        if not accepted:
+            raise SinkError("not accepted; the reason is in the log of the code server")
 
 
 def configured_sinks(environment: Mapping[str, str]) -> tuple[list[Sink], list[str]]:
-    """The sinks of an environment, and what is wrong with those that cannot be used.
+    """The sinks of an environment, and a message for each one that cannot be used.
 
-    One that is misspelt takes no other away.
+    A misspelt URL does not disable the others.
     """
     sinks: list[Sink] = [JsonLinesSink(alerts_file())]
     problems = []
@@ -140,33 +140,30 @@ def configured_sinks(environment: Mapping[str, str]) -> tuple[list[Sink], list[s
 
 
 def ui_url(environment: Mapping[str, str]) -> str:
-    """Where the UI is for those who read the alerts, without a slash at its end."""
+    """Address of the UI for the readers of alerts, without a trailing slash."""
     return (environment.get(UI_URL_VARIABLE) or DEFAULT_UI_URL).rstrip("/")
 
 
 def open_outbox(sinks: list[Sink]) -> Outbox:
-    """The outbox of this instance, which keeps messages for these sinks from now on."""
-    outbox = Outbox(alerts_state_file())
-    for sink in sinks:
-        outbox.know_sink(sink.name, from_the_start=isinstance(sink, JsonLinesSink))
-    return outbox
+    """The outbox of this instance, which stores messages for these sinks."""
+    return Outbox(alerts_state_file(), [sink.name for sink in sinks])
 
 
 def deliver_all(outbox: Outbox, sinks: list[Sink]) -> list[str]:
-    """Offer every sink what it has not taken yet, all at the same time; returns a sentence for each with news."""
+    """Deliver to all sinks at the same time; returns a sentence for each sink with sent or waiting messages."""
     if not any(outbox.waiting(sink.name) for sink in sinks):
         return []
     pool = ThreadPoolExecutor(len(sinks), thread_name_prefix="alerts")
     futures = {pool.submit(outbox.deliver, sink.name, sink.send): sink for sink in sinks}
     done, hanging = wait(futures, timeout=DELIVERY_S)
     pool.shutdown(wait=False)
-    told = [f"{futures[future].label}: still sending" for future in hanging]
+    sentences = [f"{futures[future].label}: still sending" for future in hanging]
     for future in done:
         sink = futures[future]
-        taken, refusal = future.result()
+        accepted, reason = future.result()
         waiting = outbox.waiting(sink.name)
-        if taken:
-            told.append(f"{sink.label}: {taken} sent")
+        if accepted:
+            sentences.append(f"{sink.label}: {accepted} sent")
         if waiting:
-            told.append(f"{sink.label}: {waiting} waiting ({refusal})")
-    return told
+            sentences.append(f"{sink.label}: {waiting} waiting ({reason})")
+    return sentences

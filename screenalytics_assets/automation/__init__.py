@@ -1,1 +1,1 @@
-"""What runs by itself: the inbox, season schedules and their backfills, retirement, declarative automation."""
+"""Sensors and schedules: the inbox, season runs, alerts; and the retirement of episodes."""

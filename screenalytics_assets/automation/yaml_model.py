@@ -1,4 +1,4 @@
-"""Configuration files of the automation: typed, unknown keys refused, every problem told at once."""
+"""Configuration files of the automation: typed, unknown keys refused, all problems in one message."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from screenalytics_assets.core.common.errors import ConfigurationError
 
 
 class ConfigFile(BaseModel):
-    """Keys of a file below ``config/``; one that is not known is refused."""
+    """Keys of a file below ``config/``; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -19,10 +19,10 @@ Model = TypeVar("Model", bound=ConfigFile)
 
 
 def read_config(path: Path, model: type[Model]) -> Model:
-    """A file as its model; without the file, the defaults.
+    """A file as its model; the defaults if there is no file.
 
     Raises:
-        ConfigurationError: A key that does not exist or a value that is not allowed, with its place in the file.
+        ConfigurationError: An unknown key or a value that is not allowed, with its place in the file.
     """
     values: dict[str, Any] = read_yaml(path) if path.is_file() else {}
     try:

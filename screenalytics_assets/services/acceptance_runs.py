@@ -1,36 +1,34 @@
-"""The acceptance checks of an episode alone, in this process, and what has changed since they last ran."""
+"""Runs the acceptance checks of an episode in this process and compares them with the previous evaluation."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from resources.artifact_store import ArtifactStoreResource
 from screenalytics_assets.checks.acceptance import JUDGED, judge_episode, op_name, published_figures
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
+from screenalytics_assets.dagster_private import latest_check_evaluation
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.partitions import register_episode
+from screenalytics_assets.partitions import PARTITION_TAG, register_episode
 from screenalytics_assets.run_owner import OWNER_TAG, owner
 
 ACCEPTANCE_JOB = "acceptance_job"
 
 
 class CheckOutcome(NamedTuple):
-    """One metric of one episode, as its check told.
+    """The result of the check of one metric of an episode.
 
     Attributes:
         metric: Name of the metric.
         passed: Whether the check passed.
-        severity: ``WARN`` or ``ERROR``; of a check that passed, it means nothing.
+        severity: ``WARN`` or ``ERROR``; without meaning if the check passed.
         message: The verdict in words.
         figures: The value and its limits.
-        earlier: Verdict, value and limits of the evaluation before, empty if there was none.
+        earlier: Verdict, value and limits of the previous evaluation; empty if there was none.
         verdict: ``met``, ``noted``, ``warning``, ``failure`` or ``not_applicable``.
     """
 
@@ -43,7 +41,7 @@ class CheckOutcome(NamedTuple):
     verdict: str
 
     def changes(self) -> list[str]:
-        """What differs from the evaluation before, for example ``warn 50 -> 25``."""
+        """What differs from the previous evaluation, for example ``warn 50 -> 25``."""
         now = {"verdict": self.verdict, **self.figures}
         if not self.earlier:
             return []
@@ -58,10 +56,10 @@ def _shown(value: object) -> str:
 def run_acceptance_checks(
     instance: dg.DagsterInstance, ep_id: str, overrides: Mapping[str, Mapping[str, Any]]
 ) -> list[CheckOutcome]:
-    """Judge the published figures of an episode again; nothing is computed.
+    """Evaluate the acceptance checks on the published metrics of an episode, computing nothing else.
 
     Args:
-        instance: Keeps the evaluations.
+        instance: Records the evaluations.
         ep_id: The episode.
         overrides: Limits for this run, by metric.
 
@@ -87,9 +85,9 @@ def run_acceptance_checks(
                 "ops": {op_name(name): {"config": dict(limits)} for name, limits in overrides.items()},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
-            # A job of checks alone takes no partition key.
+            # A job that consists of checks alone takes no partition key.
             run_id=run_id,
-            tags={PARTITION_NAME_TAG: ep_id, OWNER_TAG: owner(run_id)},
+            tags={PARTITION_TAG: ep_id, OWNER_TAG: owner(run_id)},
             raise_on_error=False,
         )
     except dg.DagsterInvalidConfigError as error:
@@ -121,15 +119,5 @@ def _figures(evaluation: dg.AssetCheckEvaluation) -> dict[str, float]:
 
 
 def _earlier(instance: dg.DagsterInstance, metric: str, ep_id: str) -> dict[str, Any]:
-    finished = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
-    records = instance.event_log_storage.get_asset_check_execution_history(
-        dg.AssetCheckKey(dg.AssetKey(JUDGED), metric),
-        limit=1,
-        status=finished,
-        partition_filter=PartitionKeyFilter(key=ep_id),
-    )
-    event = records[0].event.dagster_event if records and records[0].event else None
-    if event is None:
-        return {}
-    evaluation = event.asset_check_evaluation_data
-    return {"verdict": evaluation.metadata["verdict"].value, **_figures(evaluation)}
+    evaluation = latest_check_evaluation(instance, dg.AssetCheckKey(dg.AssetKey(JUDGED), metric), ep_id)
+    return {"verdict": evaluation.metadata["verdict"].value, **_figures(evaluation)} if evaluation else {}

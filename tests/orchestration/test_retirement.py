@@ -15,19 +15,19 @@ from resources.models.packs import ModelPack
 from resources.storage.store import ArtifactStore
 from resources.system.paths import data_root
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.automation.alerts.stores import episode_stores
 from screenalytics_assets.automation.inbox.inbox import open_inbox
+from screenalytics_assets.automation.retention.episode_stores import episode_stores
 from screenalytics_assets.automation.retention.retirement import EpisodeStore, retire
 from screenalytics_assets.automation.retention.tombstones import read_tombstone
 from screenalytics_assets.automation.seasons.season_config import Season
-from screenalytics_assets.automation.seasons.season_runs import launch_season, read_season
+from screenalytics_assets.automation.seasons.season_runs import read_season
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, DatabaseError
 from screenalytics_assets.core.common.layout import tombstone_path
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
 from screenalytics_assets.services.runs import asset_names, run_episode
-from tests.synthetic_episodes import ASSETS, GRAPH, publish_episode, register
+from tests.synthetic_episodes import ASSETS, GRAPH, publish_episode, register, request_backfill
 
 EP, OTHER = "demo-s01e01", "demo-s01e02"
 SEASON = Season(show="demo", season=1)
@@ -140,9 +140,10 @@ def test_a_run_in_flight_forbids_it_and_nothing_is_touched(
 
 
 def test_a_backfill_in_flight_forbids_it(published: dg.DagsterInstance) -> None:
-    launch = launch_season(published, GRAPH, SEASON, moment="now", what=("all",))
-    with pytest.raises(ConfigurationError, match=f"{EP} is being worked on: backfill {launch.backfill_id}"):
+    request_backfill(published, "fromtheui", [EP])
+    with pytest.raises(ConfigurationError, match=f"{EP} is being worked on: backfill fromtheui"):
         retire(published, EP, episode_stores(published, artifacts()), artifacts=artifacts())
+    retire(published, OTHER, episode_stores(published, artifacts()), artifacts=artifacts())
 
 
 def test_a_run_that_starts_meanwhile_brings_the_partition_back(published: dg.DagsterInstance) -> None:

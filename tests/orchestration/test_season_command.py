@@ -9,9 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from resources.artifact_store import ArtifactStoreResource
+from screenalytics_assets.automation.seasons.season_runs import LAUNCH_TAG, SEASON_TAG
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.partitions import PARTITION_TAG
 from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.runs import JOB
 from tests.orchestration.command_line import Cli
 from tests.synthetic_episodes import ASSETS, publish_episode, register, report_checks
 
@@ -62,17 +65,29 @@ def test_the_status_as_json_names_every_asset_and_check() -> None:
 
 
 @pytest.mark.usefixtures("_two_episodes")
-def test_a_season_is_run_by_hand() -> None:
+def test_a_season_is_run_by_hand_and_no_episode_is_queued_twice(configured: Callable[..., Path]) -> None:
+    season = {"show": "demo", "season": 1, "profile": "fast_cpu", "overrides": {"min_shot_s": 0.15}}
+    configured(seasons={"seasons": [season]})
     launched = json.loads(season_command("run", "demo-s01", "--what", "failed", "--json").stdout)
     assert launched["ep_ids"] == [BOTH[0]]
-    assert "-" not in launched["backfill_id"]
+    assert launched["message"] == f"launched {launched['launch_id']}: runs of 1 episodes of demo-s01"
     with open_instance() as instance:
-        assert instance.get_backfill(launched["backfill_id"]) is not None
-    again = season_command("run", "demo-s01")
-    assert again.exit_code == 0
-    # In the same second it is the same backfill, later another one that has to wait.
-    assert any(told in again.output for told in ("is still under way", "was launched already"))
-    assert launched["backfill_id"] in again.output
+        (run,) = instance.get_runs(filters=dg.RunsFilter(tags={LAUNCH_TAG: launched["launch_id"]}))
+    assert run.status is dg.DagsterRunStatus.QUEUED
+    assert run.job_name == JOB
+    assert (run.tags[SEASON_TAG], run.tags[PARTITION_TAG]) == ("demo-s01", BOTH[0])
+    assert run.run_config == {
+        "resources": {"settings": {"config": {"profile": "fast_cpu", "overrides": {"min_shot_s": 0.15}}}}
+    }
+    assert run.remote_job_origin is not None
+    assert run.remote_job_origin.location_name == "screenalytics"
+    states = json.loads(season_command("status", "demo-s01", "--json").stdout)["episodes"]
+    assert [(state["state"], state["run"]) for state in states] == [("running", "queued"), ("missing", None)]
+    again = season_command("run", "demo-s01", "--what", "failed", "--what", "all", "--json")
+    assert json.loads(again.stdout)["ep_ids"] == [BOTH[1]]
+    nothing_left = season_command("run", "demo-s01", "--what", "all")
+    assert nothing_left.exit_code == 0
+    assert f"nothing launched, still under way: {BOTH[0]} (run {run.run_id}), {BOTH[1]} (run" in nothing_left.output
 
 
 @pytest.mark.usefixtures("home")

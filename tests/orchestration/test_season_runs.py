@@ -1,7 +1,7 @@
 """Seasons on a real instance, with published artifacts of a few bytes."""
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -11,17 +11,33 @@ from dagster._core.execution.backfill import BulkActionStatus
 from resources.artifact_store import ArtifactStoreResource
 from resources.storage.store import ArtifactStore
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.automation.seasons.backfills import backfill_id_of, episode_assets, launch_backfill
 from screenalytics_assets.automation.seasons.season_config import Season, What
-from screenalytics_assets.automation.seasons.season_runs import build_season_schedule, launch_season, read_season
+from screenalytics_assets.automation.seasons.season_runs import (
+    LAUNCH_TAG,
+    SEASON_TAG,
+    build_season_schedule,
+    plan_launch,
+    read_season,
+)
 from screenalytics_assets.automation.seasons.season_state import EpisodeState
-from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.automation.unfinished_runs import RETRY_DELAY, unfinished_runs
 from screenalytics_assets.definitions import defs
+from screenalytics_assets.partitions import PARTITION_TAG
 from screenalytics_assets.services.runs import JOB, asset_names
-from tests.synthetic_episodes import ASSETS, GRAPH, publish, publish_episode, register, report_checks, write_video
+from tests.synthetic_episodes import (
+    ASSETS,
+    GRAPH,
+    publish,
+    publish_episode,
+    register,
+    report_checks,
+    request_backfill,
+    write_video,
+)
 
 SEASON = Season(show="demo", season=1, run=("missing", "stale"), profile="fast_cpu", overrides={"min_shot_s": 0.15})
 TICK = datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.UTC)
+TOMORROW = TICK + datetime.timedelta(days=1)
 
 
 @pytest.fixture
@@ -41,7 +57,10 @@ def states(instance: dg.DagsterInstance, season: Season = SEASON) -> dict[str, E
     return {state.ep_id: state for state in read_season(instance, GRAPH, season)}
 
 
-def tick(instance: dg.DagsterInstance, season: Season = SEASON, moment: datetime.datetime = TICK) -> str:
+def tick(
+    instance: dg.DagsterInstance, season: Season = SEASON, moment: datetime.datetime = TICK
+) -> Sequence[dg.RunRequest] | str:
+    """The runs that a tick of the schedule requests, or the reason why it requests none."""
     schedule = build_season_schedule(season, "0 2 * * *", JOB)
     with dg.build_schedule_context(
         instance=instance,
@@ -50,8 +69,22 @@ def tick(instance: dg.DagsterInstance, season: Season = SEASON, moment: datetime
         resources={"videos": VideoLibraryResource(), "artifacts": ArtifactStoreResource()},
     ) as context:
         data = schedule.evaluate_tick(context)
-    assert not data.run_requests
-    return str(data.skip_message)
+    return data.run_requests or str(data.skip_message)
+
+
+def launch(
+    instance: dg.DagsterInstance,
+    requests: Sequence[dg.RunRequest] | str,
+    status: dg.DagsterRunStatus = dg.DagsterRunStatus.NOT_STARTED,
+) -> list[dg.DagsterRun]:
+    """The runs of a tick, as the scheduler creates them."""
+    assert not isinstance(requests, str), requests
+    return [
+        instance.create_run_for_job(
+            defs.resolve_job_def(JOB), run_config=request.run_config, tags=request.tags, status=status
+        )
+        for request in requests
+    ]
 
 
 def test_every_asset_of_an_episode_is_in_the_table_upstream_first() -> None:
@@ -71,10 +104,12 @@ def test_what_is_published_and_unchanged_is_ok_and_the_others_are_missing(
     assert found["demo-s01e02"].state == "missing"
 
 
-def test_a_partition_that_is_no_episode_id_is_in_no_season_and_in_nobodys_way(instance: dg.DagsterInstance) -> None:
+def test_a_partition_key_that_is_not_an_episode_id_is_ignored(
+    instance: dg.DagsterInstance,
+) -> None:
     register(instance, "demo-s01e01", "demo-s01 e02", "né", "a,b", "x...y")
     assert list(states(instance)) == ["demo-s01e01"]
-    assert tick(instance).endswith("of 1 episodes of demo-s01")
+    assert [request.partition_key for request in tick(instance)] == ["demo-s01e01"]  # type: ignore[union-attr]
 
 
 def test_materialized_is_not_believed_where_no_file_is(instance: dg.DagsterInstance) -> None:
@@ -179,29 +214,81 @@ def test_a_season_runs_what_it_is_told_to(
             failing={"tracks_integrity": dg.AssetCheckSeverity.ERROR} if ep_id == "demo-s01e03" else None,
         )
     publish(store, "faces", "demo-s01e02", content="others")
-    launch = launch_season(instance, GRAPH, SEASON, moment="by_hand", what=what)
-    assert list(launch.ep_ids) == expected
-    backfill = instance.get_backfill(launch.backfill_id)
-    assert backfill is not None
-    assert sorted(backfill.get_asset_backfill_data(GRAPH).get_partition_names() or ()) == expected
+    assert plan_launch(instance, GRAPH, SEASON, moment="by_hand", what=what).ep_ids == expected
 
 
-def test_a_tick_launches_one_backfill_and_the_same_tick_again_none(instance: dg.DagsterInstance) -> None:
+def test_a_tick_requests_one_run_for_each_episode_with_the_season_in_its_tags(instance: dg.DagsterInstance) -> None:
     register(instance, "demo-s01e02", "demo-s01e01")
-    assert tick(instance) == "launched backfill demo_s01_20261121T0200 of 2 episodes of demo-s01"
-    assert tick(instance) == "backfill demo_s01_20261121T0200 was launched already"
-    assert [backfill.backfill_id for backfill in instance.get_backfills()] == ["demo_s01_20261121T0200"]
+    requests = tick(instance)
+    assert not isinstance(requests, str)
+    assert [request.partition_key for request in requests] == ["demo-s01e01", "demo-s01e02"]
+    for request in requests:
+        assert request.tags[PARTITION_TAG] == request.partition_key
+        assert request.tags[SEASON_TAG] == "demo-s01"
+        assert request.tags[LAUNCH_TAG] == "demo_s01_20261121T0200"
+        assert request.run_config == {
+            "resources": {"settings": {"config": {"profile": "fast_cpu", "overrides": {"min_shot_s": 0.15}}}}
+        }
+        assert request.asset_selection is None
+    assert set(asset_names()) == {
+        key.to_user_string() for key in defs.resolve_job_def(JOB).asset_layer.selected_asset_keys
+    }
 
 
-def test_the_next_tick_waits_for_a_backfill_that_is_under_way(instance: dg.DagsterInstance) -> None:
+def test_the_same_tick_again_has_the_same_run_keys_which_dagster_launches_once(instance: dg.DagsterInstance) -> None:
+    register(instance, "demo-s01e01", "demo-s01e02")
+    keys = [[request.run_key for request in tick(instance)] for _ in range(2)]  # type: ignore[union-attr]
+    assert keys[0] == keys[1] == ["demo_s01_20261121T0200 demo-s01e01", "demo_s01_20261121T0200 demo-s01e02"]
+    other = [request.run_key for request in tick(instance, moment=TOMORROW)]  # type: ignore[union-attr]
+    assert not set(other) & set(keys[0])
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_an_episode_with_an_unfinished_run_is_not_launched_again(
+    status: dg.DagsterRunStatus, instance: dg.DagsterInstance
+) -> None:
     register(instance, "demo-s01e01")
-    tick(instance)
-    tomorrow = TICK + datetime.timedelta(days=1)
-    assert tick(instance, moment=tomorrow) == "backfill demo_s01_20261121T0200 of demo-s01 is still under way"
-    backfill = instance.get_backfill("demo_s01_20261121T0200")
-    assert backfill is not None
+    (run,) = launch(instance, tick(instance), status)
+    assert states(instance)["demo-s01e01"].state == "running"
+    for moment in (TICK, TOMORROW):
+        assert tick(instance, moment=moment) == (
+            f"demo-s01: nothing launched, still under way: demo-s01e01 (run {run.run_id})"
+        )
+    register(instance, "demo-s01e02")
+    planned = plan_launch(instance, GRAPH, SEASON, moment="by_hand")
+    assert planned.ep_ids == ["demo-s01e02"]
+    assert planned.message == (
+        f"launched demo_s01_by_hand: runs of 1 episodes of demo-s01; still under way: demo-s01e01 (run {run.run_id})"
+    )
+    instance.report_run_canceled(run)
+    assert plan_launch(instance, GRAPH, SEASON, moment="by_hand").ep_ids == ["demo-s01e01", "demo-s01e02"]
+
+
+def test_an_episode_in_an_unfinished_backfill_of_the_ui_is_not_launched(instance: dg.DagsterInstance) -> None:
+    register(instance, "demo-s01e01", "demo-s01e02")
+    backfill = request_backfill(instance, "fromtheui", ["demo-s01e01"])
+    assert plan_launch(instance, GRAPH, SEASON, moment="by_hand").ep_ids == ["demo-s01e02"]
     instance.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_SUCCESS))
-    assert tick(instance, moment=tomorrow).startswith("launched backfill demo_s01_20261122T0200")
+    assert plan_launch(instance, GRAPH, SEASON, moment="by_hand").ep_ids == ["demo-s01e01", "demo-s01e02"]
+
+
+def test_an_episode_whose_run_died_is_not_launched_while_dagster_is_about_to_retry_it(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(instance, "demo-s01e01")
+    (run,) = launch(instance, tick(instance), dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run)
+    instance.add_run_tags(run.run_id, {"dagster/will_retry": "true"})
+    # A run without a code location, such as one of `screenalytics run`, is not retried.
+    assert unfinished_runs(instance, ["demo-s01e01"]) == {}
+    monkeypatch.setattr(dg.DagsterRun, "remote_job_origin", "a code location")
+    assert list(unfinished_runs(instance, ["demo-s01e01"])) == ["demo-s01e01"]
+    assert "which is about to be retried" in str(tick(instance))
+    with monkeypatch.context() as patch:
+        patch.setattr("screenalytics_assets.automation.unfinished_runs.RETRY_DELAY", -RETRY_DELAY)
+        assert unfinished_runs(instance, ["demo-s01e01"]) == {}
+    instance.add_run_tags(run.run_id, {"dagster/auto_retry_run_id": "another run"})
+    assert unfinished_runs(instance, ["demo-s01e01"]) == {}
 
 
 def test_a_season_with_nothing_to_do_launches_nothing(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
@@ -209,48 +296,6 @@ def test_a_season_with_nothing_to_do_launches_nothing(instance: dg.DagsterInstan
     register(instance, "demo-s01e01")
     publish_episode(store, "demo-s01e01")
     assert tick(instance) == "demo-s01: none of 1 episodes is missing or stale"
-    assert instance.get_backfills() == []
-
-
-def test_the_adapter_makes_the_backfill_that_the_daemon_and_the_ui_expect(instance: dg.DagsterInstance) -> None:
-    """The contract with a private part of Dagster: when this fails after an upgrade, `backfills.py` is to be mended."""
-    register(instance, "demo-s01e01", "demo-s01e02")
-    launched = launch_backfill(
-        instance,
-        GRAPH,
-        backfill_id=backfill_id_of("demo-s01", "20261121T0200"),
-        season="demo-s01",
-        ep_ids=["demo-s01e01", "demo-s01e02"],
-        run_config=SEASON.run_config(),
-        title="demo-s01: missing",
-        schedule_name="season_demo_s01",
-    )
-    assert launched
-    (backfill,) = instance.get_backfills()
-    assert backfill.backfill_id == "demo_s01_20261121T0200"
-    assert "-" not in backfill.backfill_id
-    assert backfill.status is BulkActionStatus.REQUESTED
-    assert backfill.is_asset_backfill
-    assert backfill.title == "demo-s01: missing"
-    assert backfill.run_config == {
-        "resources": {"settings": {"config": {"profile": "fast_cpu", "overrides": {"min_shot_s": 0.15}}}}
-    }
-    assert backfill.tags == {"screenalytics/season": "demo-s01", "dagster/schedule_name": "season_demo_s01"}
-    data = backfill.get_asset_backfill_data(GRAPH)
-    assert sorted(data.get_partition_names() or ()) == ["demo-s01e01", "demo-s01e02"]
-    assert data.target_subset.asset_keys == set(episode_assets(GRAPH))
-
-
-def test_no_asset_has_a_backfill_policy_so_that_each_episode_has_its_own_run() -> None:
-    assert all(GRAPH.get(key).backfill_policy is None for key in episode_assets(GRAPH))
-
-
-def test_an_episode_that_is_not_registered_is_refused(instance: dg.DagsterInstance) -> None:
-    with pytest.raises(ConfigurationError, match="no such episode: demo-s01e09"):
-        launch_backfill(
-            instance, GRAPH, backfill_id="x", season="demo-s01", ep_ids=["demo-s01e09"], run_config={}, title=""
-        )
-    assert instance.get_backfills() == []
 
 
 def test_each_season_with_a_cron_expression_has_a_schedule_in_its_time_zone(

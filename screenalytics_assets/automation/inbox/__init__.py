@@ -1,1 +1,1 @@
-"""New videos in the inbox become episodes."""
+"""Turns new videos in the inbox into episodes."""

@@ -1,4 +1,4 @@
-"""The inbox: files that were dropped, which of them are complete, and which were dealt with already."""
+"""The inbox: its files, which of them are complete, and which have been processed."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ class InboxSettings(ConfigFile):
         description="Where episodes are dropped: below the data root, a folder, or s3://bucket/prefix.",
     )
     settle_s: float = Field(60.0, ge=0, description="A file is complete when it did not change for this long.")
-    interval_s: int = Field(30, ge=5, description="How often the inbox is looked at.")
+    interval_s: int = Field(30, ge=5, description="How often the inbox is read.")
     autorun: bool = Field(False, description="Run the graph for a new episode at once.")
 
 
@@ -52,17 +52,17 @@ class InboxFile:
 
     @property
     def stem(self) -> str:
-        """What should be the episode's id."""
+        """The file name without its suffix, which should be the episode's id."""
         return Path(self.name).stem
 
     @property
     def stamp(self) -> str:
-        """Changes when the file does."""
+        """A digest of size and modification time."""
         return hashlib.sha256(f"{self.size} {self.modified_ns}".encode()).hexdigest()[:12]
 
 
 class Inbox(Protocol):
-    """Where episodes are dropped: a folder, or whatever else can list, fetch and remove."""
+    """Where episodes are dropped: a folder or a bucket."""
 
     def files(self) -> list[InboxFile]:
         """Every file that could be an episode, complete or not."""
@@ -71,26 +71,26 @@ class Inbox(Protocol):
         """A context in which the file lies on this machine."""
 
     def remove(self, name: str) -> None:
-        """Take the file away."""
+        """Delete the file."""
 
 
 class FolderInbox:
-    """A folder, with its subfolders; hidden files and files that a program is still writing are not looked at."""
+    """A folder with its subfolders; hidden files and files that are still being written are ignored."""
 
     def __init__(self, root: Path, *, create: bool) -> None:
         self.root = root
         self._create = create
 
     def files(self) -> list[InboxFile]:
-        """The files, in the order of their names.
+        """The files, sorted by name.
 
         Raises:
-            VideoError: The folder is not there, for example because a network drive is not mounted.
+            VideoError: The folder does not exist, for example because a network drive is not mounted.
         """
         if self._create:
             self.root.mkdir(parents=True, exist_ok=True)
         if not self.root.is_dir():
-            raise VideoError(f"the inbox {self.root} is not there: create it, mount it, or set {FOLDER_VARIABLE}")
+            raise VideoError(f"the inbox {self.root} does not exist: create it, mount it, or set {FOLDER_VARIABLE}")
         return sorted(self._found(), key=lambda file: file.name)
 
     @contextmanager
@@ -99,7 +99,7 @@ class FolderInbox:
         yield self.root / name
 
     def remove(self, name: str) -> None:
-        """Delete the file, if it is still there."""
+        """Delete the file if it still exists."""
         (self.root / name).unlink(missing_ok=True)
 
     def _found(self) -> Iterator[InboxFile]:
@@ -111,23 +111,23 @@ class FolderInbox:
                     continue
                 try:
                     stat = path.stat()
-                except FileNotFoundError:  # moved away since the folder was listed, or a link to nowhere
+                except FileNotFoundError:  # moved since the folder was listed, or a dangling link
                     continue
                 yield InboxFile(path.relative_to(self.root).as_posix(), stat.st_size, stat.st_mtime_ns)
 
 
 class BucketInbox:
-    """Objects below a prefix of a bucket; one that is looked at is copied to this machine for as long."""
+    """Objects below a prefix of a bucket, copied to this machine while they are read."""
 
     def __init__(self, bucket: "Bucket", workspace: Path) -> None:
         self._bucket = bucket
         self._workspace = workspace
 
     def files(self) -> list[InboxFile]:
-        """The objects, in the order of their names.
+        """The objects, sorted by name.
 
         Raises:
-            StorageError: The bucket is not there, or may not be read.
+            StorageError: The bucket does not exist or cannot be read.
         """
         return [
             InboxFile(found.key, found.bytes, int(found.modified_s * 1e9))
@@ -137,7 +137,7 @@ class BucketInbox:
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """A copy of the object, which is gone afterwards."""
+        """A temporary copy of the object."""
         self._workspace.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="inbox.", dir=self._workspace) as folder:
             path = Path(folder) / PurePosixPath(name).name
@@ -145,18 +145,18 @@ class BucketInbox:
             yield path
 
     def remove(self, name: str) -> None:
-        """Delete the object, if it is still there."""
+        """Delete the object if it still exists."""
         self._bucket.delete([name])
 
 
 def _may_be_episode(path: PurePath) -> bool:
-    """Neither hidden, nor in a hidden folder, nor still being written, by its name."""
+    """Whether the name is neither hidden, nor in a hidden folder, nor that of a file being written."""
     is_hidden = path.name.startswith("~") or any(part.startswith(".") for part in path.parts)
     return not is_hidden and path.suffix.lower() not in _COPYING_SUFFIXES
 
 
 def open_inbox(settings: InboxSettings | None = None) -> Inbox:
-    """The inbox that is configured; the one below the data root is created, one elsewhere must be there."""
+    """The configured inbox; it is created below the data root, and must exist anywhere else."""
     folder = (settings or inbox_settings()).folder
     if is_bucket(folder):
         return _inbox_in_bucket(folder)
@@ -166,7 +166,7 @@ def open_inbox(settings: InboxSettings | None = None) -> Inbox:
 
 
 def _inbox_in_bucket(url: str) -> BucketInbox:
-    # Only whoever has a bucket needs the packages for it.
+    # Imports boto3, which only a bucket needs.
     from resources.storage.bucket import bucket_of
     from resources.storage.file_cache import local_folder
 
@@ -174,12 +174,12 @@ def _inbox_in_bucket(url: str) -> BucketInbox:
 
 
 class Cursor(BaseModel):
-    """What the sensor knows about the inbox.
+    """The state of the inbox sensor between ticks.
 
     Attributes:
-        version: Of this format; a cursor of another one is forgotten, which costs time and nothing else.
-        waiting: Name, stamp and since when the file has it, seconds since the epoch.
-        done: Name and stamp of files that were registered or refused.
+        version: Version of this format; a cursor of another version is discarded, and all files are examined again.
+        waiting: By file name, its stamp and the time since when it has it, in seconds since the epoch.
+        done: By file name, the stamp of files that were registered or refused.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -190,14 +190,14 @@ class Cursor(BaseModel):
 
     @classmethod
     def parse(cls, text: str | None) -> "Cursor":
-        """A stored cursor, or an empty one where there is none that can be read."""
+        """A stored cursor, or an empty one if there is none or it cannot be read."""
         try:
             return cls.model_validate_json(text) if text else cls()
         except ValidationError:
             return cls()
 
     def observe(self, files: Sequence[InboxFile], now_s: float) -> "Cursor":
-        """What is known after another look: gone files are forgotten, changed ones wait from now on."""
+        """The cursor after the inbox was listed again: missing files are dropped, changed ones wait from now on."""
         new = [file for file in files if self.done.get(file.name) != file.stamp]
         return Cursor(
             waiting={file.name: self._since(file, now_s) for file in new},
@@ -205,15 +205,15 @@ class Cursor(BaseModel):
         )
 
     def settled(self, files: Sequence[InboxFile], now_s: float, settle_s: float) -> list[InboxFile]:
-        """Files that wait and did not change for ``settle_s``."""
+        """Waiting files that have not changed for ``settle_s`` seconds."""
         return [file for file in files if file.name in self.waiting and now_s - self.waiting[file.name][1] >= settle_s]
 
-    def without(self, dealt_with: Sequence[InboxFile]) -> "Cursor":
-        """These files are done."""
-        names = {file.name for file in dealt_with}
+    def with_done(self, files: Sequence[InboxFile]) -> "Cursor":
+        """The cursor after files were registered or refused."""
+        names = {file.name for file in files}
         return Cursor(
             waiting={name: state for name, state in self.waiting.items() if name not in names},
-            done={**self.done, **{file.name: file.stamp for file in dealt_with}},
+            done={**self.done, **{file.name: file.stamp for file in files}},
         )
 
     def _since(self, file: InboxFile, now_s: float) -> tuple[str, float]:

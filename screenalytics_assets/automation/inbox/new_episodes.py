@@ -1,4 +1,4 @@
-"""The sensor on the inbox: a video that is complete becomes an episode."""
+"""The inbox sensor: a complete video becomes an episode."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -30,22 +30,22 @@ from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, add_re
 
 SENSOR = "new_episodes"
 TICK_BUDGET_S = 30.0
-"""A tick takes in videos for about this long and leaves the others to the next: a daemon that is stopped loses one."""
+"""A tick processes videos for about this long and leaves the rest to the next; a stopped daemon loses one tick."""
 
 Refused = Callable[[str, str], None]
-"""Told once of each file that is no episode: its name in the inbox, and what is wrong with it."""
+"""Called once for each file that is not an episode, with its name in the inbox and the reason."""
 
 
 @dataclass
-class Taken:
-    """What one look into the inbox gave.
+class Intake:
+    """The files that one tick has processed.
 
     Attributes:
         videos: The materialization of each new episode's video.
-        known: Episodes whose video was there already.
+        known: Episodes whose video was recorded before.
         refused: File name and reason.
-        postponed: File name and what stood in the way this time.
-        files: Files that need no other look until they change.
+        postponed: File name and the error of this attempt.
+        files: Files that are not examined again until they change.
     """
 
     videos: list[dg.AssetMaterialization] = field(default_factory=list)
@@ -55,14 +55,14 @@ class Taken:
     files: list[InboxFile] = field(default_factory=list)
 
     def leave_refused(self) -> None:
-        """Let the next tick refuse them again: one that launches runs shows no message."""
+        """Leave refused files to the next tick: a tick that launches runs shows no message."""
         names = {name for name, _ in self.refused}
         self.files = [file for file in self.files if file.name not in names]
         self.refused = []
 
 
 class EpisodeIntake:
-    """Takes complete files of the inbox in: the video into the library, its facts into the artifact store."""
+    """Adds complete files of the inbox: the video to the library, its properties to the artifact store."""
 
     def __init__(
         self,
@@ -78,9 +78,9 @@ class EpisodeIntake:
         self._registered = frozenset(registered)
         self._log = log
 
-    def take(self, files: Sequence[InboxFile], budget_s: float) -> Taken:
-        """Take in as many of the files as the time allows, at least one; a bad one never keeps the others back."""
-        taken = Taken()
+    def take(self, files: Sequence[InboxFile], budget_s: float) -> Intake:
+        """Add as many files as the time allows, at least one; a bad file does not hold up the others."""
+        taken = Intake()
         deadline_s = time.monotonic() + budget_s
         for file in files:
             try:
@@ -95,7 +95,7 @@ class EpisodeIntake:
                 break
         return taken
 
-    def _take(self, file: InboxFile, taken: Taken) -> None:
+    def _take(self, file: InboxFile, taken: Intake) -> None:
         suffix = Path(file.name).suffix.lower()
         if suffix not in VIDEO_SUFFIXES:
             raise VideoError(f"{file.name} is not a video: expected a name that ends with {', '.join(VIDEO_SUFFIXES)}")
@@ -128,7 +128,7 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
 
     Args:
         job_name: What a new episode runs when ``autorun`` is set.
-        on_refused: Told once of each file that is no episode, for example to send an alert.
+        on_refused: Called once for each file that is not an episode, for example to send an alert.
     """
 
     @dg.sensor(
@@ -136,7 +136,7 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
         job_name=job_name,
         minimum_interval_seconds=inbox_settings().interval_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Videos in the inbox that are complete become episodes; what is no episode is told once.",
+        description="Complete videos in the inbox become episodes; a file that is not an episode is reported once.",
     )
     def new_episodes(
         context: dg.SensorEvaluationContext, videos: VideoLibraryResource, artifacts: ArtifactStoreResource
@@ -152,16 +152,16 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
         if settings.autorun and taken.videos:
             taken.leave_refused()
         for name, reason in taken.refused:
-            context.log.error(f"{name} is no episode: {reason}")
+            context.log.error(f"{name} is not an episode: {reason}")
             if on_refused:
                 on_refused(name, reason)
-        return _result(taken, cursor.without(taken.files), settings, registered, artifacts.store())
+        return _result(taken, cursor.with_done(taken.files), settings, registered, artifacts.store())
 
     return new_episodes
 
 
 def _result(
-    taken: Taken, cursor: Cursor, settings: InboxSettings, registered: Sequence[str], store: ArtifactStore
+    taken: Intake, cursor: Cursor, settings: InboxSettings, registered: Sequence[str], store: ArtifactStore
 ) -> dg.SensorResult:
     new = {str(video.partition) for video in taken.videos} - set(registered)
     requests = [_run_of(video, store) for video in taken.videos] if settings.autorun else []
@@ -177,19 +177,19 @@ def _result(
 def _run_of(video: dg.AssetMaterialization, store: ArtifactStore) -> dg.RunRequest:
     ep_id = str(video.partition)
     version = (video.tags or {})[DATA_VERSION_TAG][:12]
-    # The same video again is the same run, unless the episode was retired in between.
+    # The same video gets the same run key, unless the episode was retired in between.
     run_key = f"{ep_id} {version} {times_retired(store, ep_id)}"
-    # With the tag Dagster does not look for a partition that this very tick adds.
+    # With this tag, Dagster does not require the partition, which the same tick adds, to exist already.
     tags = {PARTITION_TAG: ep_id}
     return dg.RunRequest(run_key=run_key, partition_key=ep_id, run_config=run_config_of(ep_id), tags=tags)
 
 
-def _message(taken: Taken, cursor: Cursor) -> str:
-    said = [
+def _message(taken: Intake, cursor: Cursor) -> str:
+    sentences = [
         f"new: {', '.join(str(video.partition) for video in taken.videos)}" if taken.videos else "nothing new",
         *(f"refused {name}: {reason}" for name, reason in taken.refused),
         *(f"trying {name} again: {reason}" for name, reason in taken.postponed),
     ]
     if cursor.waiting:
-        said.append(f"waiting until unchanged: {', '.join(sorted(cursor.waiting)[:10])}")
-    return "; ".join([*said, f"{len(cursor.done)} files known"])
+        sentences.append(f"waiting until unchanged: {', '.join(sorted(cursor.waiting)[:10])}")
+    return "; ".join([*sentences, f"{len(cursor.done)} files known"])

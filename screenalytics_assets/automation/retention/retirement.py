@@ -1,4 +1,4 @@
-"""Retiring an episode: everything that was in it is deleted, and the deletion is verified by looking."""
+"""Retiring an episode: all its data is deleted, and the deletion is verified."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -10,27 +10,19 @@ from resources.database.access import database_exists, open_database
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.automation.inbox.inbox import Inbox
 from screenalytics_assets.automation.retention.tombstones import Retirement, write_tombstone
-from screenalytics_assets.automation.seasons.backfills import unfinished_backfills
+from screenalytics_assets.automation.unfinished_runs import unfinished_runs
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
 
-_IN_FLIGHT = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-
 
 class EpisodeStore(NamedTuple):
-    """A place that holds something of an episode.
+    """A place that holds data of an episode.
 
     Attributes:
-        name: For the record, for example ``vectors``.
-        find: What it holds of an episode, in words; asked again afterwards, it must say nothing.
+        name: Its name in the record, for example ``vectors``.
+        find: Lists what it holds of an episode; must be empty after `purge`.
         purge: Deletes all of it.
     """
 
@@ -42,7 +34,7 @@ class EpisodeStore(NamedTuple):
 def files_store(artifacts: ArtifactStore) -> EpisodeStore:
     """The episode's folders: its video, artifacts, crops, reports, exports, and what was being written.
 
-    And what people corrected: it names tracks of the episode, and would be obeyed if the id came back.
+    Also its corrections: they name tracks of the episode, and would be applied to a new episode with the same id.
     """
 
     def find(ep_id: str) -> list[str]:
@@ -58,9 +50,9 @@ def files_store(artifacts: ArtifactStore) -> EpisodeStore:
 
 
 def vectors_store() -> EpisodeStore:
-    """The vectors of the episode's tracks in the database, which is not started where none was ever made.
+    """The vectors of the episode's tracks; a database that was never created is not started.
 
-    Both functions raise `DatabaseError` when the database is away.
+    Both functions raise `DatabaseError` if the database cannot be reached.
     """
 
     def find(ep_id: str) -> list[str]:
@@ -78,7 +70,7 @@ def vectors_store() -> EpisodeStore:
 
 
 def inbox_store(inbox: Inbox) -> EpisodeStore:
-    """The dropped files, which would bring the episode back."""
+    """The files in the inbox, which would bring the episode back."""
 
     def names(ep_id: str) -> list[str]:
         return [file.name for file in inbox.files() if file.stem == ep_id]
@@ -91,7 +83,7 @@ def inbox_store(inbox: Inbox) -> EpisodeStore:
 
 
 def run_history_store(instance: dg.DagsterInstance) -> EpisodeStore:
-    """The runs of the episode with their events, which hold contact sheets of faces."""
+    """The runs of the episode with their events, which contain contact sheets of faces."""
 
     def run_ids(ep_id: str) -> list[str]:
         return [run.run_id for run in instance.get_runs(filters=dg.RunsFilter(tags={PARTITION_TAG: ep_id}))]
@@ -103,42 +95,35 @@ def run_history_store(instance: dg.DagsterInstance) -> EpisodeStore:
     return EpisodeStore("runs", run_ids, purge)
 
 
-def runs_in_flight(instance: dg.DagsterInstance, ep_id: str) -> list[str]:
-    """Runs and backfills of an episode that are not done."""
-    unfinished = dg.RunsFilter(tags={PARTITION_TAG: ep_id}, statuses=_IN_FLIGHT)
-    runs = [f"run {run.run_id}" for run in instance.get_runs(filters=unfinished)]
-    return [*runs, *(f"backfill {backfill_id}" for backfill_id in unfinished_backfills(instance, [ep_id]))]
-
-
 def retire(
     instance: dg.DagsterInstance, ep_id: str, stores: Iterable[EpisodeStore], *, artifacts: ArtifactStore
 ) -> Retirement:
-    """Delete an episode from everywhere and leave a record of that without anything that was in it.
+    """Delete an episode everywhere, and record the deletion without any of its data.
 
-    Interrupted, it may be called again.
+    May be called again after an interruption.
 
     Args:
-        instance: Knows the partition and its runs.
+        instance: Has the partition and its runs.
         ep_id: The episode.
-        stores: What is purged, in this order, after the partition.
-        artifacts: Takes the record.
+        stores: Purged in this order, after the partition.
+        artifacts: Where the record is written.
 
     Raises:
-        ConfigurationError: Nothing is known of the episode, or a run of it is in flight.
+        ConfigurationError: The episode is unknown, or a run of it is unfinished.
         ArtifactError: Something is still there afterwards.
-        DatabaseError: The database of the vectors is away; nothing was deleted.
+        DatabaseError: The database of the vectors cannot be reached; nothing was deleted.
     """
     parse_ep_id(ep_id)
     stores = list(stores)
     known = ep_id in instance.get_dynamic_partitions(EPISODES_NAME)
     removed = {store.name: len(store.find(ep_id)) for store in stores}
     if not known and not any(removed.values()):
-        raise ConfigurationError(f"{ep_id}: nothing is known of such an episode")
-    _refuse_in_flight(instance, ep_id)
-    # Without the partition nothing new can be launched; what was launched meanwhile is let finish.
+        raise ConfigurationError(f"{ep_id}: no such episode")
+    _require_no_unfinished_run(instance, ep_id)
+    # Without the partition no new run can be launched; one launched in the meantime is left to finish.
     instance.delete_dynamic_partition(EPISODES_NAME, ep_id)
     try:
-        _refuse_in_flight(instance, ep_id)
+        _require_no_unfinished_run(instance, ep_id)
     except ConfigurationError:
         instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
         raise
@@ -154,9 +139,9 @@ def retire(
     return retirement
 
 
-def _refuse_in_flight(instance: dg.DagsterInstance, ep_id: str) -> None:
-    in_flight = runs_in_flight(instance, ep_id)
-    if in_flight:
+def _require_no_unfinished_run(instance: dg.DagsterInstance, ep_id: str) -> None:
+    unfinished = unfinished_runs(instance, [ep_id]).get(ep_id)
+    if unfinished:
         raise ConfigurationError(
-            f"{ep_id} is being worked on: {', '.join(in_flight)}; wait, or end it in the UI, then retire the episode"
+            f"{ep_id} is being worked on: {', '.join(unfinished)}; wait, or end it in the UI, then retire the episode"
         )

@@ -1,4 +1,4 @@
-"""What is kept of a retired episode: that there was one, and what was deleted. Nothing that was in it."""
+"""The record of a retired episode: when it was deleted, and how much. None of its data."""
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -11,8 +11,8 @@ class Retirement(BaseModel):
     """One retirement of an episode.
 
     Attributes:
-        at: When, ISO 8601 in UTC.
-        removed: How many things each store held.
+        at: Time, ISO 8601 in UTC.
+        removed: Number of items that each store held.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,7 +22,7 @@ class Retirement(BaseModel):
 
 
 class Tombstone(BaseModel):
-    """The record of an episode that was retired, each time that it was."""
+    """All retirements of an episode."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,7 +43,7 @@ def read_tombstone(store: ArtifactStore, ep_id: str) -> Tombstone | None:
         return Tombstone.model_validate_json(content)
     except ValidationError as error:
         place = store.location(tombstone_path(ep_id))
-        raise ArtifactError(f"{place}: not a record of a retirement; move it away to begin a new one") from error
+        raise ArtifactError(f"{place}: not a record of a retirement; move the file away to begin a new one") from error
 
 
 def times_retired(store: ArtifactStore, ep_id: str) -> int:

@@ -1,10 +1,10 @@
-"""``config/seasons.yaml``: which seasons run by themselves, when, and how."""
+"""``config/seasons.yaml``: which seasons run on a schedule, when, and with which configuration."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dagster._utils.schedules import is_valid_cron_schedule
+import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
 from resources.configuration.run_settings import resolve_settings
@@ -22,12 +22,11 @@ class Season(ConfigFile):
     """A season of a show.
 
     Attributes:
-        show: As in the episode ids: ``rhobh`` of ``rhobh-s05e02``.
+        show: The show of its episode ids: ``rhobh`` of ``rhobh-s05e02``.
         season: Its number.
-        cron: When it is backfilled, for example ``0 2 * * *``; without it, by hand only.
-        timezone: Of the cron expression, as in the IANA database.
-        run: Which episodes: those that lack an artifact, have one that would come out differently today, failed,
-            or all.
+        cron: When its episodes run, for example ``0 2 * * *``; without it, by hand only.
+        timezone: Time zone of the cron expression, as in the IANA database.
+        run: Which episodes: those that lack an artifact, have an outdated one, failed, or all.
         profile: A profile of ``performance_profiles.yaml``.
         overrides: Configuration keys and values for the runs of this season.
     """
@@ -63,8 +62,11 @@ class Season(ConfigFile):
     @field_validator("cron")
     @classmethod
     def _is_cron(cls, value: str | None) -> str | None:
-        if value is not None and not is_valid_cron_schedule(value):
-            raise ValueError("expected five fields as in cron, for example '0 2 * * *'")
+        try:
+            if value is not None:
+                dg.ScheduleDefinition(cron_schedule=value, job_name="any")
+        except dg.DagsterInvalidDefinitionError as error:
+            raise ValueError("expected five fields as in cron, for example '0 2 * * *'") from error
         return value
 
     @field_validator("timezone")
@@ -73,7 +75,7 @@ class Season(ConfigFile):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("expected a name of the IANA database, for example Europe/Berlin") from error
+            raise ValueError("expected a time zone of the IANA database, for example Europe/Berlin") from error
         return value
 
     @model_validator(mode="after")
@@ -87,7 +89,7 @@ class Season(ConfigFile):
 
 
 class Seasons(ConfigFile):
-    """The form of ``seasons.yaml``."""
+    """The content of ``seasons.yaml``."""
 
     seasons: tuple[Season, ...] = ()
 
@@ -105,13 +107,13 @@ def read_seasons() -> dict[str, Season]:
     """The seasons of the configuration by their name, for example ``rhobh-s05``.
 
     Raises:
-        ConfigurationError: The file has another form.
+        ConfigurationError: The file has an unknown key or a value that is not allowed.
     """
     return {season.name: season for season in read_config(config_dir() / FILE, Seasons).seasons}
 
 
 def season_named(name: str) -> Season:
-    """A season of the configuration, or one with the defaults where it is not listed.
+    """A season of the configuration, or one with the defaults if it is not listed.
 
     Raises:
         ConfigurationError: The name does not have the form ``show-s05``.

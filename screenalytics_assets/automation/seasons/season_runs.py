@@ -1,42 +1,53 @@
-"""One season, one backfill: launched by its schedule or by hand."""
+"""One run for each episode of a season that needs one: requested by the season's schedule, or by hand."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.automation.seasons.backfills import (
-    backfill_id_of,
-    episodes_of,
-    launch_backfill,
-    unfinished_backfills,
-)
+from screenalytics_assets.automation.seasons.episodes import episodes_of
 from screenalytics_assets.automation.seasons.season_config import Season, What, read_seasons
 from screenalytics_assets.automation.seasons.season_state import EpisodeState, SeasonReader
+from screenalytics_assets.automation.unfinished_runs import unfinished_runs
+from screenalytics_assets.dagster_private import AssetGraph
 from screenalytics_assets.partitions import EPISODES_NAME
+
+SEASON_TAG = "screenalytics/season"
+LAUNCH_TAG = "screenalytics/season_launch"
+"""The same for all runs of one tick or one ``season run``, for example ``rhobh_s05_20261121T0200``."""
 
 
 class Launch(NamedTuple):
-    """What became of the wish to run a season; ``ep_ids`` is empty where nothing was launched."""
+    """What a season needs at a moment.
 
-    backfill_id: str
-    ep_ids: Sequence[str]
+    Attributes:
+        launch_id: Value of `LAUNCH_TAG`.
+        requests: One run for each episode that needs one; each has a `partition_key`.
+        message: What is launched, or why nothing is.
+    """
+
+    launch_id: str
+    requests: Sequence[dg.RunRequest]
     message: str
+
+    @property
+    def ep_ids(self) -> list[str]:
+        """The episodes to be run."""
+        return [str(request.partition_key) for request in self.requests]
 
 
 def read_season(
     instance: dg.DagsterInstance,
-    asset_graph: BaseAssetGraph[Any],
+    asset_graph: AssetGraph,
     season: Season,
     *,
     videos: VideoLibraryResource | None = None,
     artifacts: ArtifactStoreResource | None = None,
 ) -> list[EpisodeState]:
-    """The state of the registered episodes of a season, as its configuration would have them."""
+    """The state of the registered episodes of a season, judged by the configuration of the season."""
     settings = SettingsResource(profile=season.profile, overrides=dict(season.overrides)).load()
     reader = SeasonReader(
         instance,
@@ -48,56 +59,54 @@ def read_season(
     return reader.read(episodes_of(instance.get_dynamic_partitions(EPISODES_NAME), season.name))
 
 
-def launch_season(
+def plan_launch(
     instance: dg.DagsterInstance,
-    asset_graph: BaseAssetGraph[Any],
+    asset_graph: AssetGraph,
     season: Season,
     *,
     moment: str,
     what: Sequence[What] | None = None,
-    schedule_name: str | None = None,
     resources: Mapping[str, Any] | None = None,
 ) -> Launch:
-    """Ask for one run of each episode of a season that needs one.
+    """Decide which episodes of a season to run; nothing is launched here.
 
     Args:
-        instance: Where the backfill is asked for.
+        instance: Knows the episodes and their runs.
         asset_graph: The graph of the episodes.
         season: Its profile and overrides are the run configuration of each run.
-        moment: Makes the id of the backfill; the same moment again launches nothing.
-        what: Which episodes, instead of what the season says.
-        schedule_name: The schedule that asks.
+        moment: Distinguishes this launch from others of the season. The scheduler launches the run of an episode once
+            per moment.
+        what: Which episodes, instead of those that the season's configuration names.
         resources: ``videos`` and ``artifacts``, where they are not those of the environment.
     """
-    backfill_id = backfill_id_of(season.name, moment)
-    if instance.get_backfill(backfill_id):
-        return Launch(backfill_id, (), f"backfill {backfill_id} was launched already")
+    launch_id = f"{season.name}_{moment}".replace("-", "_")
     chosen = what or season.run
     states = read_season(instance, asset_graph, season, **(resources or {}))
-    busy = unfinished_backfills(instance, [state.ep_id for state in states])
-    if busy:
-        return Launch(backfill_id, (), f"backfill {', '.join(busy)} of {season.name} is still under way")
-    ep_ids = [state.ep_id for state in states if not state.is_running and any(map(state.matches, chosen))]
-    if not ep_ids:
-        return Launch(backfill_id, (), f"{season.name}: none of {len(states)} episodes is {' or '.join(chosen)}")
-    launch_backfill(
-        instance,
-        asset_graph,
-        backfill_id=backfill_id,
-        season=season.name,
-        ep_ids=ep_ids,
-        run_config=season.run_config(),
-        title=f"{season.name}: {' and '.join(chosen)}",
-        schedule_name=schedule_name,
-    )
-    return Launch(backfill_id, ep_ids, f"launched backfill {backfill_id} of {len(ep_ids)} episodes of {season.name}")
+    wanted = [state.ep_id for state in states if any(map(state.matches, chosen))]
+    if not wanted:
+        return Launch(launch_id, (), f"{season.name}: none of {len(states)} episodes is {' or '.join(chosen)}")
+    unfinished = unfinished_runs(instance, wanted)
+    tags = {SEASON_TAG: season.name, LAUNCH_TAG: launch_id}
+    requests = [
+        dg.RunRequest(run_key=f"{launch_id} {ep_id}", partition_key=ep_id, run_config=season.run_config(), tags=tags)
+        for ep_id in wanted
+        if ep_id not in unfinished
+    ]
+    return Launch(launch_id, requests, _message(season, launch_id, len(requests), unfinished))
+
+
+def _message(season: Season, launch_id: str, launched: int, unfinished: Mapping[str, Sequence[str]]) -> str:
+    busy = ", ".join(f"{ep_id} ({', '.join(runs)})" for ep_id, runs in sorted(unfinished.items()))
+    if not launched:
+        return f"{season.name}: nothing launched, still under way: {busy}"
+    message = f"launched {launch_id}: runs of {launched} episodes of {season.name}"
+    return f"{message}; still under way: {busy}" if busy else message
 
 
 def build_season_schedule(season: Season, cron: str, job_name: str) -> dg.ScheduleDefinition:
-    """The schedule that backfills a season.
+    """The schedule that runs the episodes of a season.
 
-    Dagster lets a schedule ask for single runs only; this one asks for a backfill beside that and skips the tick,
-    with the id of the backfill as the reason. Evaluated again, the same tick finds that backfill and does nothing.
+    A tick that is evaluated twice launches nothing twice: Dagster launches each run key of a schedule once.
     """
 
     @dg.schedule(
@@ -106,20 +115,20 @@ def build_season_schedule(season: Season, cron: str, job_name: str) -> dg.Schedu
         cron_schedule=cron,
         execution_timezone=season.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"One backfill of the episodes of {season.name} that are {' or '.join(season.run)}.",
+        description=f"One run for each episode of {season.name} that is {' or '.join(season.run)}.",
     )
     def schedule(
         context: dg.ScheduleEvaluationContext, videos: VideoLibraryResource, artifacts: ArtifactStoreResource
-    ) -> dg.SkipReason:
-        launch = launch_season(
+    ) -> Sequence[dg.RunRequest] | dg.SkipReason:
+        launch = plan_launch(
             context.instance,
             context.repository_def.asset_graph,
             season,
             moment=f"{context.scheduled_execution_time:%Y%m%dT%H%M}",
-            schedule_name=season.schedule_name,
             resources={"videos": videos, "artifacts": artifacts},
         )
-        return dg.SkipReason(launch.message)
+        context.log.info(launch.message)
+        return launch.requests or dg.SkipReason(launch.message)
 
     return schedule
 

@@ -8,22 +8,20 @@ materialization gave.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as CheckStatus
 
 from resources.configuration.run_settings import RunSettings
 from resources.storage.artifacts import Manifest
 from resources.storage.store import ArtifactStore
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.automation.seasons.backfills import episode_assets
+from screenalytics_assets.automation.seasons.episodes import episode_assets
 from screenalytics_assets.automation.seasons.season_config import What
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, VideoError
 from screenalytics_assets.core.config.keys import flatten
+from screenalytics_assets.dagster_private import AssetGraph, CheckStatus, latest_check_evaluation
 from screenalytics_assets.partitions import PARTITION_TAG
 
 AssetState = Literal["ok", "stale", "missing"]
@@ -86,7 +84,7 @@ class SeasonReader:
     def __init__(
         self,
         instance: dg.DagsterInstance,
-        asset_graph: BaseAssetGraph[Any],
+        asset_graph: AssetGraph,
         store: ArtifactStore,
         videos: VideoLibraryResource,
         run: RunSettings,
@@ -184,11 +182,7 @@ class SeasonReader:
         return "warned" if self._is_warning(key, ep_id) else "failed"
 
     def _is_warning(self, key: dg.AssetCheckKey, ep_id: str) -> bool:
-        records = self._instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=1, partition_filter=PartitionKeyFilter(key=ep_id)
-        )
-        event = records[0].event if records else None
-        evaluation = event.dagster_event.asset_check_evaluation_data if event and event.dagster_event else None
+        evaluation = latest_check_evaluation(self._instance, key, ep_id)
         return evaluation is not None and evaluation.severity is dg.AssetCheckSeverity.WARN
 
     def _runs(self, ep_ids: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ def retire(
     Refused while a run of it is in flight. A record without faces stays in retired/ below the data root.
     """
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.automation.alerts.stores import episode_stores
+    from screenalytics_assets.automation.retention.episode_stores import episode_stores
     from screenalytics_assets.automation.retention.retirement import retire as retire_episode
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.layout import tombstone_path

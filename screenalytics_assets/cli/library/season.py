@@ -1,4 +1,4 @@
-"""``screenalytics season``: the episodes of a season, and running them."""
+"""``screenalytics season``: the state of a season's episodes, their runs, and the season's report."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ _Name = Annotated[str, typer.Argument(metavar="SEASON", help="For example rhobh-
 _What = Annotated[
     list[str] | None, typer.Option("--what", help="missing, stale, failed or all; may be given several times.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Tell the same as JSON.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _STYLES = {
     "ok": "green",
     "passed": "green",
@@ -37,35 +37,24 @@ def _season() -> None:
 
 @season_app.command("run")
 def run(name: _Name, what: _What = None, as_json: _Json = False) -> None:
-    """Launch one backfill of the season's episodes, one run each; the daemon of `screenalytics ui` executes it."""
+    """Queue one run for each of the season's episodes; the daemon of `screenalytics ui` executes them."""
     import json
-    from datetime import UTC, datetime
 
     from screenalytics_assets.automation.seasons.season_config import season_named
-    from screenalytics_assets.automation.seasons.season_runs import launch_season
-    from screenalytics_assets.definitions import defs
-    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.season_launch import launch_season, runs_url
 
     console = Console()
-    season = season_named(name)
-    chosen = parse_what(what)
-    launch = launch_season(
-        open_instance(),
-        defs.resolve_asset_graph(),
-        season,
-        moment=f"{datetime.now(UTC):%Y%m%dT%H%M%S}_by_hand",
-        what=chosen,
-    )
+    launch = launch_season(season_named(name), parse_what(what))
     if as_json:
-        document = {"backfill_id": launch.backfill_id if launch.ep_ids else None, "ep_ids": list(launch.ep_ids)}
+        document = {"launch_id": launch.launch_id if launch.requests else None, "ep_ids": launch.ep_ids}
         typer.echo(json.dumps({**document, "message": launch.message}, indent=2))
         return
     console.print(escape(launch.message), soft_wrap=True, highlight=False)
-    if launch.ep_ids:
+    if launch.requests:
         console.print(f"episodes: {', '.join(launch.ep_ids)}", soft_wrap=True, highlight=False)
         console.print(
-            "it runs while `screenalytics ui` does; see "
-            f"http://127.0.0.1:3000/runs/b/{launch.backfill_id} or `screenalytics season status {name}`",
+            "they run while `screenalytics ui` does; see "
+            f"{runs_url(launch.launch_id)} or `screenalytics season status {name}`",
             soft_wrap=True,
             highlight=False,
         )
@@ -144,10 +133,10 @@ def report(
 
 
 def parse_what(values: list[str] | None) -> "tuple[What, ...] | None":
-    """What to run as typed.
+    """The values of ``--what``, or None where it was not given.
 
     Raises:
-        ConfigurationError: There is no such thing.
+        ConfigurationError: A value that is not allowed.
     """
     from screenalytics_assets.automation.seasons.season_config import KINDS
     from screenalytics_assets.core.common.errors import ConfigurationError
@@ -163,7 +152,7 @@ def _styled(value: str) -> str:
 
 
 def _checks_cell(checks: Iterable[tuple[str, str]]) -> str:
-    """How many passed, and by name what did not."""
+    """Counts of each result, and the names of the checks that warned or failed."""
     results = list(checks)
     counted = [
         f"[{_STYLES[kind]}]{count} {kind}[/]"

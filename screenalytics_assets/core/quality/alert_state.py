@@ -1,4 +1,4 @@
-"""What is worth telling: which findings of a run are new, changed or over, and the one message about them."""
+"""Which results of a run are worth an alert: new, changed or over; and the one message about them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,20 +12,20 @@ _WORDS: Mapping[Level, str] = {"warning": "WARN", "failure": "FAIL", "ok": "OK"}
 
 @dataclass(frozen=True)
 class AlertEvent:
-    """How one check or step of an episode ended.
+    """The result of one check or step of an episode.
 
     Attributes:
-        ep_id: The episode, empty where a run is about none.
-        subject: What was looked at, for example ``track_metrics/clusters`` or ``step detections``.
-        level: How it ended.
-        message: That in words.
-        state: What makes two findings of the same level the same, for example the value of a metric.
+        ep_id: The episode; empty for a run without one.
+        subject: The check or step, for example ``track_metrics/clusters`` or ``step detections``.
+        level: The result.
+        message: The result in words.
+        state: Two events of the same level with the same state are the same, for example the value of a metric.
         at: Seconds since the epoch.
-        value: Of a metric.
-        limits: Of a metric, by their names.
+        value: Value of the metric.
+        limits: Limits of the metric, by name.
         advice: What to do.
-        docs: Where more about it stands.
-        link: Where it is in the UI.
+        docs: The page of the documentation with more about it.
+        link: Its page in the UI.
     """
 
     ep_id: str
@@ -43,7 +43,7 @@ class AlertEvent:
 
 @dataclass(frozen=True)
 class LastState:
-    """The last finding about a subject of an episode that was told."""
+    """The last reported result of a check or step of an episode."""
 
     level: Level
     state: str
@@ -52,21 +52,21 @@ class LastState:
 
 @dataclass(frozen=True)
 class StateChange:
-    """A finding that differs from the one before."""
+    """An event that differs from the last reported one."""
 
-    finding: AlertEvent
+    event: AlertEvent
     change: Change
 
 
 @dataclass(frozen=True)
 class Message:
-    """What every sink is sent.
+    """A message to all sinks.
 
     Attributes:
         title: One line.
         body: The rest, as plain text.
-        level: The worst there is in it; ``ok`` if it only tells that something is over.
-        document: The same for programs.
+        level: The worst level of its events; ``ok`` if all are back in range.
+        document: The same as JSON, for programs.
     """
 
     title: str
@@ -75,35 +75,35 @@ class Message:
     document: Mapping[str, Any]
 
 
-def news_of(standing: LastState | None, finding: AlertEvent) -> StateChange | None:
-    """Whether a finding is worth telling after what was told before.
+def change_of(last: LastState | None, event: AlertEvent) -> StateChange | None:
+    """The change that an event makes to the last reported state, or None if there is nothing to report.
 
-    A breach is told when it begins, and again when its level or its state changes; that it is over, once. A finding
-    older than the one told last is not: runs may be looked at twice.
+    A breach is reported when it begins and whenever its level or state changes; its end is reported once. An event
+    older than the last reported one is ignored, because a run may be read twice.
     """
-    if standing is None:
-        return None if finding.level == "ok" else StateChange(finding, "begun")
-    if finding.at <= standing.at:
+    if last is None:
+        return None if event.level == "ok" else StateChange(event, "begun")
+    if event.at <= last.at:
         return None
-    if finding.level == "ok":
-        return None if standing.level == "ok" else StateChange(finding, "over")
-    if standing.level == "ok":
-        return StateChange(finding, "begun")
-    same = (standing.level, standing.state) == (finding.level, finding.state)
-    return None if same else StateChange(finding, "changed")
+    if event.level == "ok":
+        return None if last.level == "ok" else StateChange(event, "over")
+    if last.level == "ok":
+        return StateChange(event, "begun")
+    same = (last.level, last.state) == (event.level, event.state)
+    return None if same else StateChange(event, "changed")
 
 
-def message_of_run(news: Sequence[StateChange], *, run_id: str, run_link: str) -> Message:
-    """One message about everything new in a run.
+def message_of_run(changes: Sequence[StateChange], *, run_id: str, run_link: str) -> Message:
+    """One message about all changes of a run.
 
     Args:
-        news: At least one piece.
+        changes: At least one.
         run_id: The run.
-        run_link: Where it is in the UI.
+        run_link: Its page in the UI.
     """
-    levels = [item.finding.level for item in news]
+    levels = [item.event.level for item in changes]
     level: Level = "failure" if "failure" in levels else "warning" if "warning" in levels else "ok"
-    episodes = sorted({item.finding.ep_id for item in news if item.finding.ep_id})
+    episodes = sorted({item.event.ep_id for item in changes if item.event.ep_id})
     about = ", ".join(episodes) or f"run {run_id[:8]}"
     counts = [
         f"{number} {word}"
@@ -114,24 +114,24 @@ def message_of_run(news: Sequence[StateChange], *, run_id: str, run_link: str) -
         )
         if number
     ]
-    ordered = sorted(news, key=lambda item: -("ok", "warning", "failure").index(item.finding.level))
+    ordered = sorted(changes, key=lambda item: -("ok", "warning", "failure").index(item.event.level))
     body = "\n".join([*(line for item in ordered for line in _lines(item, episodes)), f"Run: {run_link}"])
     document = {
         "run_id": run_id,
         "link": run_link,
         "episodes": episodes,
-        "findings": [{"change": item.change, **asdict(item.finding)} for item in ordered],
+        "findings": [{"change": item.change, **asdict(item.event)} for item in ordered],
     }
     return Message(f"{about}: {', '.join(counts)}", body, level, document)
 
 
 def _lines(item: StateChange, episodes: Sequence[str]) -> list[str]:
-    finding = item.finding
-    where = f"{finding.ep_id} " if len(episodes) > 1 else ""
-    what = {"begun": "", "changed": "changed, ", "over": "back in range, "}[item.change]
-    lines = [f"{_WORDS[finding.level]} {where}{finding.subject}: {what}{finding.message}"]
-    if item.change != "over" and finding.advice:
-        lines.append(f"  do: {finding.advice}" + (f" ({finding.docs})" if finding.docs else ""))
-    if finding.link:
-        lines.append(f"  {finding.link}")
+    event = item.event
+    episode = f"{event.ep_id} " if len(episodes) > 1 else ""
+    change = {"begun": "", "changed": "changed, ", "over": "back in range, "}[item.change]
+    lines = [f"{_WORDS[event.level]} {episode}{event.subject}: {change}{event.message}"]
+    if item.change != "over" and event.advice:
+        lines.append(f"  do: {event.advice}" + (f" ({event.docs})" if event.docs else ""))
+    if event.link:
+        lines.append(f"  {event.link}")
     return lines

@@ -6,7 +6,7 @@ import yaml
 
 from resources.configuration.acceptance_limits import load_acceptance
 from resources.system.paths import config_dir, project_dir
-from screenalytics_assets.automation.alerts import run_findings
+from screenalytics_assets.automation.alerts import run_events
 from screenalytics_assets.core.config.keys import section_of_key
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable, parse_acceptance
 from screenalytics_assets.core.quality.acceptance_matrix import matrix_text
@@ -57,7 +57,7 @@ def test_every_advice_leads_to_a_section_that_exists(metric: str) -> None:
 
 
 def test_the_advice_about_runs_and_other_checks_leads_somewhere_too() -> None:
-    source = run_findings.__file__
+    source = run_events.__file__
     with Path(source).open(encoding="utf-8") as file:
         named = re.findall(r"TROUBLESHOOTING\}#([a-z-]+)", file.read())
     assert set(named) == {"failed-runs", "other-checks"} <= ANCHORS

@@ -1,12 +1,15 @@
 import json
+import sqlite3
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from resources.alerts.outbox import BUSY_S, Envelope, Outbox, SinkError
+from resources.alerts.outbox import Envelope, Outbox, SinkError
 from resources.alerts.sinks import AppriseSink, JsonLinesSink, configured_sinks, deliver_all, ui_url
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.quality.alert_state import AlertEvent, Level, Message, StateChange, message_of_run
@@ -14,26 +17,23 @@ from screenalytics_assets.core.quality.alert_state import AlertEvent, Level, Mes
 EP = "show-s01e01"
 
 
-def finding(level: Level, at: float, *, state: str = "70", subject: str = "track_metrics/clusters") -> AlertEvent:
+def event(level: Level, at: float, *, state: str = "70", subject: str = "track_metrics/clusters") -> AlertEvent:
     return AlertEvent(
         EP, subject, level, f"clusters is {state}", state, at, value=70.0, advice="do this", docs="docs#x"
     )
 
 
-def compose(news: Sequence[StateChange]) -> Message:
-    return message_of_run(news, run_id="0123456789", run_link="http://ui/runs/0123456789")
+def compose(changes: Sequence[StateChange]) -> Message:
+    return message_of_run(changes, run_id="0123456789", run_link="http://ui/runs/0123456789")
 
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Outbox:
-    outbox = Outbox(tmp_path / "alerts.sqlite")
-    for sink in ("here", "there"):
-        outbox.know_sink(sink)
-    return outbox
+    return Outbox(tmp_path / "alerts.sqlite", ["here", "there"])
 
 
-class Kept:
-    """A sink that can be down, or take everything but some messages."""
+class Recorder:
+    """A sink that can be down, or refuse some messages."""
 
     def __init__(self, *, down: bool = False, never: Sequence[str] = ()) -> None:
         self.keys: list[str] = []
@@ -47,41 +47,41 @@ class Kept:
         self.keys.append(envelope.key)
 
 
-def report(outbox: Outbox, run: int, *findings: AlertEvent) -> Message | None:
-    return outbox.report(f"run:{run}", findings, compose)
+def report(outbox: Outbox, run: int, *events: AlertEvent) -> Message | None:
+    return outbox.report(f"run:{run}", events, compose)
 
 
-def test_a_breach_is_told_once_and_again_only_when_it_changes(outbox: Outbox) -> None:
-    assert report(outbox, 1, finding("warning", 1)) is not None
-    assert report(outbox, 2, finding("warning", 2)) is None
-    changed = report(outbox, 3, finding("warning", 3, state="80"))
+def test_a_breach_is_reported_once_and_again_only_when_it_changes(outbox: Outbox) -> None:
+    assert report(outbox, 1, event("warning", 1)) is not None
+    assert report(outbox, 2, event("warning", 2)) is None
+    changed = report(outbox, 3, event("warning", 3, state="80"))
     assert changed is not None
     assert "changed, clusters is 80" in changed.body
-    assert report(outbox, 4, finding("failure", 4, state="80")) is not None
+    assert report(outbox, 4, event("failure", 4, state="80")) is not None
 
 
-def test_a_recovery_is_told_once(outbox: Outbox) -> None:
-    assert report(outbox, 1, finding("ok", 1)) is None
-    report(outbox, 2, finding("warning", 2))
-    over = report(outbox, 3, finding("ok", 3, state="20"))
+def test_a_recovery_is_reported_once(outbox: Outbox) -> None:
+    assert report(outbox, 1, event("ok", 1)) is None
+    report(outbox, 2, event("warning", 2))
+    over = report(outbox, 3, event("ok", 3, state="20"))
     assert over is not None
     assert over.level == "ok"
     assert over.title == f"{EP}: 1 back in range"
     assert "OK track_metrics/clusters: back in range, clusters is 20" in over.body
-    assert report(outbox, 4, finding("ok", 4)) is None
-    assert report(outbox, 5, finding("warning", 5)) is not None
+    assert report(outbox, 4, event("ok", 4)) is None
+    assert report(outbox, 5, event("warning", 5)) is not None
 
 
-def test_a_run_that_is_looked_at_twice_is_told_once(outbox: Outbox) -> None:
-    report(outbox, 1, finding("warning", 2))
-    assert report(outbox, 1, finding("warning", 2)) is None
-    # An earlier run, looked at again after a crash, must not undo what a later one said.
-    assert report(outbox, 0, finding("ok", 1)) is None
-    assert report(outbox, 2, finding("warning", 3)) is None
+def test_a_run_that_is_read_twice_is_reported_once(outbox: Outbox) -> None:
+    report(outbox, 1, event("warning", 2))
+    assert report(outbox, 1, event("warning", 2)) is None
+    # An earlier run, read again after a crash, must not override a later one.
+    assert report(outbox, 0, event("ok", 1)) is None
+    assert report(outbox, 2, event("warning", 3)) is None
 
 
-def test_a_run_is_one_message_the_worst_first_with_advice_and_links(outbox: Outbox) -> None:
-    message = report(outbox, 1, finding("warning", 1), finding("failure", 1, subject="step faces"))
+def test_a_run_is_one_message_with_the_worst_first_and_advice_and_links(outbox: Outbox) -> None:
+    message = report(outbox, 1, event("warning", 1), event("failure", 1, subject="step faces"))
     assert message is not None
     assert (message.title, message.level) == (f"{EP}: 1 failed, 1 warned", "failure")
     assert message.body.splitlines() == [
@@ -94,13 +94,13 @@ def test_a_run_is_one_message_the_worst_first_with_advice_and_links(outbox: Outb
     assert [entry["subject"] for entry in message.document["findings"]] == ["step faces", "track_metrics/clusters"]
 
 
-def test_what_goes_wrong_while_a_message_is_made_leaves_the_breach_untold(outbox: Outbox) -> None:
-    def broken(news: Sequence[StateChange]) -> Message:
-        raise ValueError(str(news))
+def test_an_error_while_a_message_is_composed_leaves_the_breach_unreported(outbox: Outbox) -> None:
+    def broken(changes: Sequence[StateChange]) -> Message:
+        raise ValueError(str(changes))
 
     with pytest.raises(ValueError, match="clusters"):
-        outbox.report("run:1", [finding("warning", 1)], broken)
-    assert report(outbox, 1, finding("warning", 1)) is not None
+        outbox.report("run:1", [event("warning", 1)], broken)
+    assert report(outbox, 1, event("warning", 1)) is not None
 
 
 def write(outbox: Outbox, *keys: str) -> None:
@@ -108,13 +108,13 @@ def write(outbox: Outbox, *keys: str) -> None:
         assert outbox.write(key, Message(key, "", "warning", {}))
 
 
-def test_a_key_is_taken_once(outbox: Outbox) -> None:
+def test_a_key_is_stored_once(outbox: Outbox) -> None:
     write(outbox, "a")
     assert not outbox.write("a", Message("other", "", "failure", {}))
 
 
 def test_a_sink_that_is_down_delays_its_own_messages_only_and_loses_none(outbox: Outbox) -> None:
-    here, there = Kept(), Kept(down=True)
+    here, there = Recorder(), Recorder(down=True)
     write(outbox, "a", "b", "c")
     assert outbox.deliver("here", here.send) == (3, None)
     assert outbox.deliver("there", there.send) == (0, "down")
@@ -128,32 +128,37 @@ def test_a_sink_that_is_down_delays_its_own_messages_only_and_loses_none(outbox:
     assert outbox.deliver("here", here.send) == (1, None)
 
 
-def test_messages_that_a_sink_never_takes_do_not_hold_up_those_behind_them(outbox: Outbox) -> None:
-    picky = Kept(never=["a", "c"])
+def test_messages_that_a_sink_always_refuses_do_not_hold_up_those_behind_them(outbox: Outbox) -> None:
+    picky = Recorder(never=["a", "c"])
     write(outbox, "a", "b", "c", "d")
     outbox.deliver("here", picky.send)
     assert picky.keys == ["b", "d"]
     assert outbox.waiting("here") == 2
 
 
-def test_what_waits_survives_a_restart(outbox: Outbox, tmp_path: Path) -> None:
+def test_unsent_messages_survive_a_restart(outbox: Outbox, tmp_path: Path) -> None:
     write(outbox, "a")
-    outbox.deliver("there", Kept(down=True).send)
-    again, there = Outbox(tmp_path / "alerts.sqlite"), Kept()
-    again.know_sink("there")
+    outbox.deliver("there", Recorder(down=True).send)
+    again, there = Outbox(tmp_path / "alerts.sqlite", ["there"]), Recorder()
     assert again.deliver("there", there.send) == (1, None)
     assert there.keys == ["a"]
 
 
-def test_a_new_sink_gets_what_is_written_from_then_on(outbox: Outbox) -> None:
+def test_a_new_sink_gets_what_is_written_from_then_on(outbox: Outbox, tmp_path: Path) -> None:
     write(outbox, "a")
-    outbox.know_sink("new")
-    outbox.know_sink("file", from_the_start=True)
-    write(outbox, "b")
-    new, file = Kept(), Kept()
+    write(Outbox(tmp_path / "alerts.sqlite", ["here", "there", "new"]), "b")
+    new, there = Recorder(), Recorder()
     outbox.deliver("new", new.send)
-    outbox.deliver("file", file.send)
-    assert (new.keys, file.keys) == (["b"], ["a", "b"])
+    outbox.deliver("there", there.send)
+    assert (new.keys, there.keys) == (["b"], ["a", "b"])
+
+
+def test_a_sink_that_was_not_configured_for_a_while_gets_what_it_missed(outbox: Outbox, tmp_path: Path) -> None:
+    write(outbox, "a")
+    write(Outbox(tmp_path / "alerts.sqlite", ["here"]), "b")
+    there = Recorder()
+    assert outbox.deliver("there", there.send) == (2, None)
+    assert there.keys == ["a", "b"]
 
 
 def test_two_at_once_do_not_send_the_same_message_twice(outbox: Outbox) -> None:
@@ -169,21 +174,81 @@ def test_two_at_once_do_not_send_the_same_message_twice(outbox: Outbox) -> None:
     thread = threading.Thread(target=outbox.deliver, args=("here", slow))
     thread.start()
     assert started.wait(10)
-    assert outbox.deliver("here", slow) == (0, "someone else is delivering")
+    assert outbox.deliver("here", slow) == (0, "another process is sending")
     go_on.set()
     thread.join()
     assert sent == ["a"]
 
 
-def test_a_sink_whose_last_delivery_died_is_served_again_later(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(outbox, "a")
+_SEND_FOREVER = """
+import sys, time
+from pathlib import Path
+from resources.alerts.outbox import Outbox
 
-    # As if the process had ended before it could say that it is done.
-    assert outbox._claim("here")
-    later, now = Kept(), time.time()
-    assert outbox.deliver("here", later.send)[0] == 0
-    monkeypatch.setattr("resources.alerts.outbox.time.time", lambda: now + BUSY_S + 1)
-    assert outbox.deliver("here", later.send) == (1, None)
+def send(envelope):
+    if envelope.key == "b":
+        print("sending", flush=True)
+        time.sleep(600)
+
+Outbox(Path(sys.argv[1]), []).deliver("here", send)
+"""
+
+
+def test_a_process_killed_while_sending_loses_nothing_repeats_nothing_sent_and_blocks_no_other(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    write(outbox, "a", "b", "c")
+    arguments = [sys.executable, "-c", _SEND_FOREVER, str(tmp_path / "alerts.sqlite")]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as sender:
+        assert sender.stdout is not None
+        assert sender.stdout.readline() == "sending\n"
+        here = Recorder()
+        assert outbox.deliver("here", here.send) == (0, "another process is sending")
+        sender.kill()
+    assert outbox.deliver("here", here.send) == (2, None)
+    assert here.keys == ["b", "c"]
+
+
+def test_the_file_of_an_earlier_version_is_taken_over_with_what_was_sent_and_what_was_reported(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(EARLIER_VERSION)
+    for _ in range(2):  # a file that was taken over is opened like any other
+        outbox, here, there = Outbox(path, ["here", "there"]), Recorder(down=True), Recorder(down=True)
+        outbox.deliver("here", here.send)
+        outbox.deliver("there", there.send)
+        assert (outbox.waiting("here"), outbox.waiting("there")) == (1, 1)
+    here.down = there.down = False
+    outbox.deliver("here", here.send)
+    outbox.deliver("there", there.send)
+    assert (here.keys, there.keys) == (["b"], ["b"])
+    assert not outbox.write("a", Message("a", "", "warning", {}))
+    assert report(outbox, 1, event("warning", 9)) is None
+    assert report(outbox, 2, event("ok", 10)) is not None
+
+
+EARLIER_VERSION = """
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE NOT NULL, at REAL NOT NULL,
+    title TEXT NOT NULL, body TEXT NOT NULL, level TEXT NOT NULL, document TEXT NOT NULL
+);
+CREATE TABLE standing (
+    ep_id TEXT NOT NULL, subject TEXT NOT NULL, level TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (ep_id, subject)
+);
+CREATE TABLE sinks (name TEXT PRIMARY KEY, after_id INTEGER NOT NULL, busy_until REAL NOT NULL DEFAULT 0);
+CREATE TABLE delivered (
+    sink TEXT NOT NULL, message INTEGER NOT NULL, at REAL NOT NULL, PRIMARY KEY (sink, message)
+);
+CREATE VIEW waiting AS
+    SELECT sinks.name AS sink, messages.* FROM messages JOIN sinks ON messages.id > sinks.after_id
+    WHERE NOT EXISTS (SELECT 1 FROM delivered WHERE sink = sinks.name AND message = messages.id);
+INSERT INTO messages VALUES (1, 'a', 1.0, 'a', '', 'warning', '{}'), (2, 'b', 2.0, 'b', '', 'warning', '{}');
+INSERT INTO sinks VALUES ('here', 0, 0), ('there', 1, 99999999999);
+INSERT INTO delivered VALUES ('here', 1, 1.5);
+INSERT INTO standing VALUES ('show-s01e01', 'track_metrics/clusters', 'warning', '70', 5.0);
+"""
+"""Two messages: the first sent to one sink and older than the other; the second sent to none."""
 
 
 def envelope(key: str) -> Envelope:
@@ -207,7 +272,7 @@ def test_alerts_jsonl_has_one_object_a_line(tmp_path: Path) -> None:
     }
 
 
-def test_half_a_line_of_a_crash_spoils_no_other(tmp_path: Path) -> None:
+def test_half_a_line_left_by_a_crash_does_not_damage_the_next(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     path.write_text('{"key": "to')
     JsonLinesSink(path).send(envelope("b"))
@@ -220,7 +285,7 @@ def test_a_file_that_cannot_be_written_is_a_sink_that_is_down(tmp_path: Path) ->
         JsonLinesSink(tmp_path / "file" / "alerts.jsonl").send(envelope("a"))
 
 
-def test_a_url_that_apprise_does_not_know_takes_no_other_away_and_is_not_shown() -> None:
+def test_a_url_that_apprise_does_not_support_disables_no_other_and_is_not_shown() -> None:
     sinks, problems = configured_sinks(
         {"SCREENALYTICS_ALERT_URLS": "json://one.example/x  nonsense://user:secret@host\njson://two.example"}
     )
@@ -232,24 +297,24 @@ def test_a_url_that_apprise_does_not_know_takes_no_other_away_and_is_not_shown()
         AppriseSink("nonsense://x", 1)
 
 
-def test_what_the_outbox_and_people_see_of_a_url_has_no_password_in_it() -> None:
+def test_names_and_labels_of_a_url_contain_no_password() -> None:
     sink = AppriseSink("jsons://user:secretword@host.example/x?token=secretword", 1)
     assert "secretword" not in sink.name + sink.label
     assert sink.name == AppriseSink("jsons://user:secretword@host.example/x?token=secretword", 2).name
 
 
-def test_links_lead_to_where_people_see_the_ui() -> None:
+def test_links_use_the_public_address_of_the_ui() -> None:
     assert ui_url({"SCREENALYTICS_UI_URL": "https://dagster.example/"}) == "https://dagster.example"
     assert ui_url({}) == "http://127.0.0.1:3000"
 
 
-class Named(Kept):
+class Named(Recorder):
     def __init__(self, name: str, *, down: bool = False) -> None:
         super().__init__(down=down)
         self.name = self.label = name
 
 
-def test_a_round_says_what_was_sent_and_what_waits_and_nothing_when_there_is_nothing(outbox: Outbox) -> None:
+def test_a_round_reports_what_was_sent_and_what_waits_and_nothing_if_there_are_no_messages(outbox: Outbox) -> None:
     here, there = Named("here"), Named("there", down=True)
     assert deliver_all(outbox, [here, there]) == []
     write(outbox, "a")

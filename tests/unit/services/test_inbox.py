@@ -40,14 +40,14 @@ def test_a_file_whose_size_or_time_changed_waits_from_then_on(changed: InboxFile
 
 
 def test_what_is_done_is_not_looked_at_again_until_it_changes() -> None:
-    cursor = Cursor().observe([A, B], 0.0).without([A])
+    cursor = Cursor().observe([A, B], 0.0).with_done([A])
     assert cursor.observe([A, B], 100.0).settled([A, B], 100.0, 1.0) == [B]
     changed = InboxFile("a.mp4", 11, 5)
     assert "a.mp4" in cursor.observe([changed], 100.0).waiting
 
 
 def test_a_file_that_was_taken_away_and_comes_back_is_new() -> None:
-    cursor = Cursor().observe([A], 0.0).without([A]).observe([], 10.0)
+    cursor = Cursor().observe([A], 0.0).with_done([A]).observe([], 10.0)
     assert cursor == Cursor()
     assert cursor.observe([A], 20.0).settled([A], 20.0, 0.0) == [A]
 
@@ -58,13 +58,13 @@ def test_a_cursor_that_cannot_be_read_is_begun_anew(text: str | None) -> None:
 
 
 def test_a_cursor_is_kept_as_it_is() -> None:
-    cursor = Cursor().observe([A, B], 3.5).without([B])
+    cursor = Cursor().observe([A, B], 3.5).with_done([B])
     assert Cursor.parse(cursor.model_dump_json()) == cursor
 
 
 def test_the_cursor_of_a_thousand_files_stays_below_64_kilobytes() -> None:
     files = [InboxFile(f"rhobh-s{i // 99:02d}e{i % 99:02d}.mp4", 10**10 + i, 10**18 + i) for i in range(1000)]
-    assert len(Cursor().observe(files, 0.0).without(files).model_dump_json()) < 64 * 1024
+    assert len(Cursor().observe(files, 0.0).with_done(files).model_dump_json()) < 64 * 1024
 
 
 def test_a_folder_lists_its_files_and_those_of_its_subfolders_but_nothing_hidden_or_half_copied(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a finished run tells about its episodes: checks evaluated, steps failed or succeeded, its own end."""
+"""The alert events of an ended run: results of its checks and steps, and of the run itself."""
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
@@ -6,12 +6,12 @@ from urllib.parse import quote
 import dagster as dg
 from dagster import DagsterEventType
 
+from screenalytics_assets.automation.unfinished_runs import WILL_RETRY_TAG
 from screenalytics_assets.core.quality.acceptance import BANDS
 from screenalytics_assets.core.quality.acceptance_metrics import TROUBLESHOOTING
 from screenalytics_assets.core.quality.alert_state import AlertEvent, Level
+from screenalytics_assets.partitions import PARTITION_TAG
 
-PARTITION_TAG = "dagster/partition"
-WILL_RETRY_TAG = "dagster/will_retry"
 RUN_SUBJECT = "run"
 _STEP = "step "
 _EVENTS = {
@@ -25,23 +25,23 @@ _EVENTS = {
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 _LIMITS = frozenset({*BANDS, *(f"{name}_{end}" for name in BANDS for end in ("min", "max"))})
 _FAILED_RUN_ADVICE = "read the run's log; `screenalytics doctor` says what is missing on the machine"
-_OTHER_CHECK_ADVICE = "open the check in the UI; what follows from this asset is not to be trusted until it passes"
+_OTHER_CHECK_ADVICE = "open the check in the UI; do not trust the assets downstream until it passes"
 
 
-def findings_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ui_url: str) -> list[AlertEvent]:
-    """The last word of a run about each check and step, in the order in which they ended.
+def events_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ui_url: str) -> list[AlertEvent]:
+    """The last result of each check and step of a run, in the order in which they ended.
 
-    A blocking check that fails also fails its step and the run; it is told once, as a check.
+    A failed blocking check also fails its step and the run; only the check is reported.
     """
     entries = [record.event_log_entry for record in instance.get_records_for_run(run.run_id, of_type=_EVENTS).records]
     latest: dict[tuple[str, str], AlertEvent] = {}
-    for finding in _findings(run, entries, ui_url):
-        latest.pop((finding.ep_id, finding.subject), None)
-        latest[finding.ep_id, finding.subject] = finding
+    for event in _events(run, entries, ui_url):
+        latest.pop((event.ep_id, event.subject), None)
+        latest[event.ep_id, event.subject] = event
     return list(latest.values())
 
 
-def _findings(run: dg.DagsterRun, entries: Iterable[dg.EventLogEntry], ui_url: str) -> Iterator[AlertEvent]:
+def _events(run: dg.DagsterRun, entries: Iterable[dg.EventLogEntry], ui_url: str) -> Iterator[AlertEvent]:
     ep_id = run.tags.get(PARTITION_TAG, "")
     link = f"{ui_url}/runs/{run.run_id}"
     explained = materialized = False
@@ -78,7 +78,7 @@ def _plain(ep_id: str, subject: str, level: Level, message: str, at: float, link
 
 
 def _of_check(evaluation: dg.AssetCheckEvaluation, ep_id: str, at: float, ui_url: str) -> AlertEvent:
-    """A check; those that give ``value``, ``advice`` and ``docs`` in their metadata are told with them."""
+    """The result of a check, with ``value``, ``advice`` and ``docs`` of its metadata where it has them."""
     metadata = {key: entry.value for key, entry in evaluation.metadata.items()}
     value = metadata.get("value")
     number = float(value) if isinstance(value, int | float) else None
@@ -91,7 +91,7 @@ def _of_check(evaluation: dg.AssetCheckEvaluation, ep_id: str, at: float, ui_url
         subject=f"{asset}/{evaluation.check_name}",
         level="ok" if evaluation.passed else failed,
         message=message,
-        # A limit that moved while the value stayed in the same band is no new breach.
+        # A changed limit with an unchanged value in the same band is not a new breach.
         state=message if number is None else f"{number:.4g}",
         at=at,
         value=number,
@@ -103,7 +103,7 @@ def _of_check(evaluation: dg.AssetCheckEvaluation, ep_id: str, at: float, ui_url
 
 
 def _step_failure(event: dg.DagsterEvent) -> str | None:
-    """What went wrong in a step, or None where its check tells it."""
+    """Why a step failed, or None if a failed check is the reason."""
     data = event.step_failure_data
     described = data.user_failure_data.description if data.user_failure_data else None
     if described:

@@ -1,4 +1,4 @@
-"""Everywhere that something of an episode is kept. Who keeps more of it adds a store here."""
+"""All places where data of an episode is kept; a new place is added here."""
 
 import dagster as dg
 
@@ -16,6 +16,7 @@ from screenalytics_assets.automation.retention.retirement import (
 def episode_stores(instance: dg.DagsterInstance, artifacts: ArtifactStore) -> list[EpisodeStore]:
     """What is purged when an episode is retired, in this order.
 
-    The inbox first, so that nothing is taken in again meanwhile; the files last, for whoever looks things up in them.
+    The inbox comes first, so that its sensor does not register the episode again; the files come last, because other
+    stores may read them.
     """
     return [inbox_store(open_inbox()), run_history_store(instance), vectors_store(), files_store(artifacts)]
