@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from resources.system.locks import file_lock
 from screenalytics_assets.core.quality.alert_state import AlertEvent, LastState, Message, StateChange, change_of
 
 _MAX_REFUSALS = 2
@@ -130,7 +131,7 @@ class Outbox:
             Number of accepted messages, and the reason of the last refusal.
         """
         try:
-            with FileLock(f"{self._path}.{sink}.lock", timeout=0):
+            with file_lock(Path(f"{self._path}.{sink}.lock")).acquire(timeout=0):
                 return self._deliver(sink, send)
         except Timeout:
             return 0, "another process is sending"

@@ -1,8 +1,8 @@
-"""Footage that anyone has: short episodes rendered from the photographs that InsightFace ships.
+"""Demo footage: short episodes rendered from the photographs that InsightFace ships.
 
-A group photograph of six people is filmed as a scene is: wide shots, shots of two, close-ups, and between
-them a seventh face on a television set, with hard cuts, camera moves, hand-held sway, and changes of light,
-colour and grain. Every person comes back in several shots, and the truth says who is where in every frame.
+A virtual camera films a group photograph of six people: wide shots, two-shots, close-ups, and in between a seventh
+face on a television set, with hard cuts, camera moves, hand-held sway, and changes of exposure, colour and grain. Each
+person appears in several shots; the ground truth says who is where in every frame.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,16 +50,16 @@ ON_TELEVISION = ("person-7",)
 CLOSE_UPS = tuple((name,) for name in GROUP)
 NEIGHBOURS = tuple(pairwise(GROUP))
 
-# Of the frame's height, how much the faces that a shot is about take, from lowest face to highest.
+# Height of the bounding box of all subjects of a shot, as a share of the frame's height, by number of subjects.
 FACE_SHARE = {1: (0.38, 0.55), 2: (0.60, 0.75), len(GROUP): (0.55, 0.62)}
 
-# How much wider the last framing is than the first, and how far it moves to the right, in widths.
+# Width of the last framing relative to the first, and the pan to the right in widths.
 CAMERA_MOVES = ((0.85, 0.0), (1.15, 0.0), (1.0, -0.1), (1.0, 0.1), (1.0, 0.0))
 
 
 ENCODING = {"preset": "veryfast", "crf": "23", "threads": "2", "mbtree": "0"}
-"""x264 writes the same file each time only for a fixed number of threads, and without macroblock trees: with
-them, the x264 in PyAV 18.1 gave three different files in three runs."""
+"""x264 output is deterministic only with a fixed number of threads and without macroblock-tree rate control: with it,
+the x264 in PyAV 18.1 wrote three different files in three runs."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Framing:
-    """What the camera sees: a 16:9 window of a scene, centre and width in scene pixels."""
+    """The 16:9 window of a scene that the camera sees; centre and width in scene pixels."""
 
     x_px: float
     y_px: float
     width_px: float
 
     def inside(self, scene: Scene) -> "Framing":
-        """The nearest framing that shows nothing beyond the scene's edges."""
+        """The nearest framing within the scene's edges."""
         height_px, width_px = scene.picture.shape[:2]
         width = min(self.width_px, width_px, height_px * WIDTH_PX / HEIGHT_PX)
         height = width * HEIGHT_PX / WIDTH_PX
@@ -92,14 +92,14 @@ class Framing:
 
 @dataclass(frozen=True)
 class Shot:
-    """A piece between two cuts: the camera goes from one framing to another while the light changes.
+    """A shot: the camera moves from one framing to another while the exposure changes.
 
     Attributes:
-        scene: What is filmed.
+        scene: The scene.
         start: First framing.
         end: Last framing.
         mirrored: Whether left and right are swapped.
-        exposure: Gain of the first and of the last frame.
+        exposure: Gain of the first and the last frame.
         warmth: Gain of red over green, and of green over blue.
         sway_phase: Phase of the hand-held sway, radians.
     """
@@ -114,11 +114,11 @@ class Shot:
 
 
 def render_demo_episode(path: Path, *, seed: int, duration_s: float = 20.0) -> TruthDocument:
-    """Render an episode as H.264 in MP4, 960x540 at 24 frames a second, and tell what it shows.
+    """Render an episode as H.264 in MP4, 960x540 at 24 frames per second, and return its ground truth.
 
     The same seed and duration give the same frames; another seed gives another episode with the same people.
-    The file appears whole or not at all. Pictures are rendered one at a time, so that an hour takes no more
-    memory than a minute but for the truth.
+    The file is written atomically. Frames are rendered one at a time, so that memory does not grow with the duration
+    except for the ground truth.
 
     Args:
         path: The MP4 file to write; its folder exists.
@@ -126,11 +126,11 @@ def render_demo_episode(path: Path, *, seed: int, duration_s: float = 20.0) -> T
         duration_s: How long it is. Twenty seconds show each of the seven people at least twice.
 
     Returns:
-        The truth, ready to be written as JSON. A face is listed while at least a hundredth of it is inside
-        the frame; its box is cut off at the frame's edges, and `visible` is the share of it that is inside.
+        The ground truth, ready to be written as JSON. A face is listed while at least 1 % of its box is in the
+        frame; its box is clipped to the frame, and `visible` is the share that is inside.
 
     Raises:
-        ScreenalyticsError: The installed InsightFace does not bring the photographs.
+        ScreenalyticsError: The installed InsightFace does not contain the photographs.
     """
     rng = np.random.default_rng(seed)
     frames = max(1, round(duration_s * FPS))
@@ -167,7 +167,7 @@ def _plan_shots(count: int, rng: np.random.Generator) -> list[Shot]:
 
 
 def _cut_together(subjects: Sequence[tuple[str, ...]], rng: np.random.Generator) -> list[tuple[str, ...]]:
-    """The shots in an order without jump cuts: no two neighbours look at the same people alike."""
+    """The shots in an order without jump cuts: no person is in two successive close shots."""
     while True:
         order = [subjects[i] for i in rng.permutation(len(subjects))]
         if not any(
@@ -205,16 +205,16 @@ def _load_photo(name: str, size_px: tuple[int, int]) -> Picture:
     file = Path(folders[0]) / "data" / "images" / name
     picture = cv2.imread(str(file)) if file.is_file() else None
     if picture is None or picture.shape[1::-1] != size_px:
-        found = "no such picture" if picture is None else "{}x{} pixels".format(*picture.shape[1::-1])
+        found = "no such file" if picture is None else "{}x{} pixels".format(*picture.shape[1::-1])
         raise ScreenalyticsError(
-            f"{file}: {found}; the demo is made for the photograph of {size_px[0]}x{size_px[1]} pixels that "
-            "insightface 2.1 ships: install that version, or run the pipeline on a video of your own"
+            f"{file}: {found}; the demo needs the photograph of {size_px[0]}x{size_px[1]} pixels that "
+            "insightface 2.1 ships: install that version, or run the pipeline on your own video"
         )
     return picture.astype(np.uint8, copy=False)
 
 
 def _television(photo: Picture) -> Scene:
-    """A room, 1280x720, with the photograph as an old film on a television set."""
+    """A room, 1280x720, with the photograph on the screen of a television set."""
     shade = np.linspace(1.1, 0.6, 720)[:, None, None]
     room = np.clip(np.full((720, 1280, 3), (96, 84, 62)) * shade, 0, 255).astype(np.uint8)
     room[590:] = (38, 58, 84)
@@ -233,7 +233,7 @@ def _television(photo: Picture) -> Scene:
 
 
 def _camera(shot: Shot, progress: float, time_s: float) -> NDArray[np.float64]:
-    """From scene to frame pixels, (2, 3), after a share of the shot, at a time of the episode."""
+    """The affine transform from scene to frame pixels, (2, 3); ``progress`` is the elapsed share of the shot."""
     eased = progress * progress * (3 - 2 * progress)
     x_px, y_px, width_px = (
         before + eased * (after - before)
@@ -281,7 +281,7 @@ def _faces_in_view(scene: Scene, camera: NDArray[np.float64]) -> list[TruthFace]
 
 @contextmanager
 def _encoder(path: Path) -> Iterator[Callable[[Picture], None]]:
-    """A function that appends a BGR picture to the video, which appears at `path` when all went well."""
+    """A function that appends a BGR picture to the video, which is moved to `path` at the end."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with av.open(str(partial), "w", format="mp4") as container:

@@ -1,4 +1,4 @@
-"""The ``dagster.yaml`` of the instance: the checkout's, with what the environment asks for laid over it."""
+"""The ``dagster.yaml`` of the instance: the checkout's file, merged with overlays that the environment selects."""
 
 import os
 from importlib.util import find_spec
@@ -30,13 +30,13 @@ _OVERLAYS = (
 
 
 def prepare_instance_file(home: Path) -> None:
-    """Put the ``dagster.yaml`` that the environment asks for into the instance's folder.
+    """Put the ``dagster.yaml`` that the environment selects into the instance's folder.
 
-    It is a link to the checkout's file, or a file made of that one and of overlays from ``config/instance``. A file
-    that a person has put there stays as it is.
+    It is a link to the checkout's file, or that file merged with overlays from ``config/instance``. A file that the
+    user has put there is kept.
 
     Raises:
-        ConfigurationError: The address of the database is none.
+        ConfigurationError: The address of the database is not valid.
         MissingPackageError: An extra is not installed.
     """
     name_driver()
@@ -69,26 +69,24 @@ def _merged(base: Path, overlays: list[Path]) -> str:
     files = [base, *overlays]
     content = {key: value for file in files for key, value in yaml.safe_load(file.read_text(encoding="utf-8")).items()}
     sources = ", ".join(map(str, files))
-    return f"{_MADE} from {sources}; write a file of your own over it to have your own\n" + yaml.safe_dump(
-        content, sort_keys=False
-    )
+    return f"{_MADE} from {sources}; replace this file to use your own\n" + yaml.safe_dump(content, sort_keys=False)
 
 
 def name_driver() -> None:
-    """Name the driver that dagster-postgres installs in the address of its database.
+    """Add the driver that dagster-postgres installs to the address of its database.
 
-    SQLAlchemy 2.1 looks for another one where ``postgresql://`` names none.
+    SQLAlchemy 2.1 uses another driver by default for ``postgresql://``.
 
     Raises:
-        ConfigurationError: The address is not one of PostgreSQL, or names another driver.
+        ConfigurationError: The address is not a PostgreSQL address, or names another driver.
     """
     address = os.environ.get(POSTGRES_URL)
     if not address:
         return
     scheme, separator, rest = address.partition("://")
     if not separator or scheme not in _SCHEMES:
-        # Not shown: there may be a password in it.
+        # Not shown: it may contain a password.
         raise ConfigurationError(
-            f"{POSTGRES_URL} is no address of PostgreSQL: expected postgresql://user:password@host:port/name"
+            f"{POSTGRES_URL} is not a PostgreSQL address: expected postgresql://user:password@host:port/name"
         )
     os.environ[POSTGRES_URL] = f"postgresql+psycopg2://{rest}"

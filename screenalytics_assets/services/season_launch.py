@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from resources.system.file_lock import locked
+from resources.system.locks import locked
 from resources.system.paths import dagster_home
 from screenalytics_assets.automation.seasons.season_config import Season, What
 from screenalytics_assets.automation.seasons.season_runs import LAUNCH_TAG, Launch, plan_launch
@@ -23,7 +23,7 @@ def launch_season(season: Season, what: Sequence[What] | None = None) -> Launch:
         season: The season.
         what: Which episodes, instead of those that the season's configuration names.
     """
-    with locked(dagster_home() / ".season_launch.lock"), open_instance() as instance:
+    with locked(dagster_home() / ".season_launch.lock", "launching a season"), open_instance() as instance:
         moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}_by_hand"
         launch = plan_launch(instance, defs.resolve_asset_graph(), season, moment=moment, what=what)
         if launch.requests:

@@ -1,4 +1,4 @@
-"""Seasons that run themselves: the real UI, its daemon, and files that are dropped into a folder."""
+"""Seasons on a schedule: the real UI, its daemon, and files that are dropped into a folder."""
 
 import json
 import os
@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeVar
 import dagster as dg
 import pytest
 import yaml
-from dagster._core.execution.backfill import BulkActionStatus
 from playwright.sync_api import expect
 
 from resources.artifact_store import ArtifactStoreResource
@@ -25,13 +24,14 @@ from resources.storage.artifacts import sha256_of
 from resources.system.paths import project_dir
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.season_config import season_named
-from screenalytics_assets.automation.seasons.season_runs import read_season
+from screenalytics_assets.automation.seasons.season_runs import LAUNCH_TAG, SEASON_TAG, read_season
 from screenalytics_assets.automation.seasons.season_state import EpisodeState
 from screenalytics_assets.definitions import ASSETS
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
 from screenalytics_assets.run_owner import OWNER_TAG
 from screenalytics_assets.services.demo import render_demo_episode
 from screenalytics_assets.services.runs import run_episode
+from screenalytics_assets.services.season_launch import runs_url
 from tests.e2e.conftest import Ui, serve
 from tests.object_store import TIMED
 from tests.synthetic_episodes import GRAPH
@@ -58,13 +58,13 @@ class Night(NamedTuple):
     """What happened until the season was done.
 
     Attributes:
-        backfill_id: What the season's schedule launched.
+        launch_id: The launch of the season's schedule that ran its episodes.
         first_message: What the sensor said when it refused two files while two were still being copied.
         known_then: The episodes at that moment.
         killed: The run that was killed.
     """
 
-    backfill_id: str
+    launch_id: str
     first_message: str
     known_then: list[str]
     killed: str
@@ -72,12 +72,12 @@ class Night(NamedTuple):
     @property
     def tick(self) -> datetime:
         """When the schedule ticked."""
-        return datetime.strptime(self.backfill_id, "demo_s01_%Y%m%dT%H%M").replace(tzinfo=UTC)
+        return datetime.strptime(self.launch_id, "demo_s01_%Y%m%dT%H%M").replace(tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def place(place: Path) -> Path:
-    """Also an inbox and a season, and a daemon that looks more often than one needs to at night."""
+    """Also an inbox and a season, and a daemon with short intervals."""
     config = place / "config"
     shutil.copytree(project_dir() / "config", config)
     season = {"show": "demo", "season": 1, "cron": "* * * * *", "profile": "fast_cpu"}
@@ -137,19 +137,13 @@ def night(place: Path, instance: dg.DagsterInstance, videos: dict[str, Path], ui
     for ep_id in (FIRST, SECOND):
         (place / f"{ep_id}.mp4").replace(inbox / f"{ep_id}.mp4")
     killed = _kill_in_detection(place, instance, SECOND)
-    _until(lambda: all(backfill.status in _DONE for backfill in instance.get_backfills()))
-    return Night(instance.get_backfills()[0].backfill_id, first_message, known_then, killed)
+    _until(lambda: all(state.state == "ok" for state in _season(instance).values()))
+    killed_run = instance.get_run_by_id(killed)
+    assert killed_run is not None
+    return Night(killed_run.tags[LAUNCH_TAG], first_message, known_then, killed)
 
 
-_DONE = {
-    BulkActionStatus.COMPLETED_SUCCESS,
-    BulkActionStatus.COMPLETED_FAILED,
-    BulkActionStatus.FAILED,
-    BulkActionStatus.CANCELED,
-}
-
-
-def test_what_is_complete_and_well_named_is_an_episode_and_the_rest_is_told(night: Night) -> None:
+def test_complete_and_well_named_files_are_episodes_and_the_others_are_refused_with_a_reason(night: Night) -> None:
     assert night.known_then == [COMPLETE]
     assert f"new: {COMPLETE}" in night.first_message
     assert f"refused {BAD_NAME}: 'Episode 3 (final)' is not an episode id" in night.first_message
@@ -158,21 +152,23 @@ def test_what_is_complete_and_well_named_is_an_episode_and_the_rest_is_told(nigh
     assert f"waiting until unchanged: {FIRST}.mp4, {SECOND}.mp4" in night.first_message
 
 
-def test_a_bad_file_is_told_once_and_never_becomes_an_episode(night: Night, instance: dg.DagsterInstance) -> None:
+def test_a_bad_file_is_reported_once_and_never_becomes_an_episode(night: Night, instance: dg.DagsterInstance) -> None:
     assert night
     assert sorted(instance.get_dynamic_partitions(EPISODES_NAME)) == [FIRST, SECOND, COMPLETE]
     assert sum(f"refused {BAD_NAME}" in message for message in _sensor_messages(instance)) == 1
 
 
-def test_the_schedule_launched_one_backfill_with_one_run_an_episode(night: Night, instance: dg.DagsterInstance) -> None:
-    (backfill,) = instance.get_backfills()
-    assert backfill.backfill_id == night.backfill_id
-    assert backfill.status is BulkActionStatus.COMPLETED_SUCCESS
-    runs = instance.get_runs(filters=dg.RunsFilter(tags={"dagster/backfill": backfill.backfill_id}))
-    of_the_backfill = [run for run in runs if run.parent_run_id is None]
-    assert sorted(run.tags[PARTITION_TAG] for run in of_the_backfill) == [FIRST, SECOND]
+def test_the_schedule_launched_one_run_an_episode_and_later_ticks_launched_none(
+    night: Night, instance: dg.DagsterInstance
+) -> None:
+    assert night
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={SEASON_TAG: SEASON}))
+    launched = [run for run in runs if run.parent_run_id is None]
+    assert sorted(run.tags[PARTITION_TAG] for run in launched) == [FIRST, SECOND]
     for run in runs:
         assert run.run_config == season_named(SEASON).run_config()
+        assert run.tags["dagster/schedule_name"] == "season_demo_s01"
+    assert {run.status for run in runs if run.run_id != night.killed} == {dg.DagsterRunStatus.SUCCESS}
 
 
 def test_all_assets_and_checks_of_the_season_are_green(night: Night, instance: dg.DagsterInstance) -> None:
@@ -187,9 +183,10 @@ def test_all_assets_and_checks_of_the_season_are_green(night: Night, instance: d
 def test_the_same_tick_evaluated_again_launches_nothing(
     night: Night, ui_url: str, instance: dg.DagsterInstance
 ) -> None:
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={LAUNCH_TAG: night.launch_id}))
     tick = _evaluate_schedule(ui_url, "season_demo_s01", night.tick)
-    assert tick["evaluationResult"]["skipReason"] == f"backfill {night.backfill_id} was launched already"
-    assert len(instance.get_backfills()) == 1
+    assert tick["evaluationResult"]["skipReason"] == "demo-s01: none of 2 episodes is missing or stale"
+    assert len(instance.get_runs(filters=dg.RunsFilter(tags={LAUNCH_TAG: night.launch_id}))) == len(runs)
 
 
 def test_two_runs_never_held_the_gpu_slot_together(night: Night, instance: dg.DagsterInstance) -> None:
@@ -201,7 +198,7 @@ def test_two_runs_never_held_the_gpu_slot_together(night: Night, instance: dg.Da
     assert instance.event_log_storage.get_concurrency_info("gpu").active_slot_count == 0
 
 
-def test_the_killed_run_was_retried_and_gave_the_same_bytes_as_one_that_nobody_disturbed(
+def test_the_killed_run_was_retried_and_gave_the_same_bytes_as_an_undisturbed_one(
     night: Night, place: Path, instance: dg.DagsterInstance, videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = instance.get_run_by_id(night.killed)
@@ -218,14 +215,11 @@ def test_the_killed_run_was_retried_and_gave_the_same_bytes_as_one_that_nobody_d
     assert any(path.endswith("face_crops.parquet") for path in after_kill)
 
 
-def test_the_ui_shows_the_backfill_its_schedule_and_what_the_sensor_said(night: Night, ui: Ui) -> None:
-    ui.page.goto("/runs?view=backfills")
-    ui.page.goto(f"/runs/b/{night.backfill_id}")
-    expect(ui.page.get_by_text(night.backfill_id).first).to_be_visible()
-    ui.screenshot("season_backfill")
-    ui.page.goto(f"/runs/b/{night.backfill_id}?tab=runs")
+def test_the_ui_shows_the_runs_of_a_launch_the_schedule_and_the_message_of_the_sensor(night: Night, ui: Ui) -> None:
+    ui.page.goto(runs_url(night.launch_id).removeprefix("http://127.0.0.1:3000"))
+    expect(ui.page.get_by_text(night.killed[:8]).first).to_be_visible()
     expect(ui.page.get_by_text("Success").first).to_be_visible()
-    ui.screenshot("season_backfill_runs")
+    ui.screenshot("season_runs")
     ui.page.goto("/locations/screenalytics/schedules/season_demo_s01")
     expect(ui.page.get_by_text("0 runs requested").first).to_be_visible()
     ui.screenshot("season_schedule")

@@ -125,7 +125,7 @@ def test_an_insightface_without_the_photographs_is_named(tmp_path: Path, monkeyp
     package = ModuleSpec("insightface", None, is_package=True)
     package.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(demo, "find_spec", lambda _: package)
-    with pytest.raises(ScreenalyticsError, match=r"t1\.jpg: no such picture"):
+    with pytest.raises(ScreenalyticsError, match=r"t1\.jpg: no such file"):
         render_demo_episode(tmp_path / "episode.mp4", seed=1)
     (tmp_path / "data" / "images").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "data" / "images" / "t1.jpg"), np.zeros((20, 30, 3), np.uint8))
