@@ -24,7 +24,7 @@ ASSETS = [key.to_user_string() for key in episode_assets(GRAPH)]
 
 
 def write_video(path: Path, content: bytes = b"moving pictures") -> Path:
-    """A file where a video should be; nobody may look into it."""
+    """A file in the place of a video; its content is not a video."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path

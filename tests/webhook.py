@@ -1,4 +1,4 @@
-"""A web service on this machine that keeps what it is sent."""
+"""A local web service that records what it receives."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Webhook:
-    """What arrived, in its order; ``status`` is what senders are answered."""
+    """The received messages in order; ``status`` is the HTTP status of the answers."""
 
     def __init__(self) -> None:
         self.arrived: list[dict[str, Any]] = []
@@ -21,7 +21,7 @@ class Webhook:
         return [message["title"] for message in self.arrived]
 
     def wait_for(self, count: int, timeout_s: float) -> None:
-        """Until so many messages arrived."""
+        """Wait for a number of messages."""
         deadline = time.monotonic() + timeout_s
         while len(self.arrived) < count:
             assert time.monotonic() < deadline, f"{len(self.arrived)} of {count} messages arrived: {self.titles}"
@@ -30,7 +30,7 @@ class Webhook:
 
 @contextmanager
 def listening(webhook: Webhook, port: int = 0) -> Iterator[int]:
-    """Let the webhook listen; gives its port."""
+    """Serve the webhook; yields its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

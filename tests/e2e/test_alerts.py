@@ -31,12 +31,12 @@ WAIT_S = 180
 
 
 class Live(NamedTuple):
-    """What runs while the tests look at it."""
+    """The running servers that the tests use."""
 
     url: str
     webhook: Webhook
     port: int
-    told_before_kill: list[str]
+    titles_before_kill: list[str]
 
 
 def free_port() -> int:
@@ -94,19 +94,19 @@ def live(place: Path, instance: dg.DagsterInstance) -> Iterator[Live]:
                 publish_and_check(instance, ep_id, 70.0 if ep_id == BREACHED else 22.0 + number)
             wait_for_file(place, 1, place / "first.log")
             os.killpg(server.pid, signal.SIGKILL)
-        told = titles_in_file(place)
+        titles = titles_in_file(place)
         stack.enter_context(listening(webhook, webhook_port))
         stack.enter_context(serving(place / "second.log", port, webhook_port))
-        yield Live(f"http://127.0.0.1:{port}", webhook, webhook_port, told)
+        yield Live(f"http://127.0.0.1:{port}", webhook, webhook_port, titles)
 
 
 def test_what_the_webhook_missed_arrives_once_after_it_is_back_and_the_daemon_was_killed(live: Live) -> None:
-    assert live.told_before_kill == [f"{BREACHED}: 1 warned"]
+    assert live.titles_before_kill == [f"{BREACHED}: 1 warned"]
     live.webhook.wait_for(1, WAIT_S)
     assert live.webhook.titles == [f"{BREACHED}: 1 warned"]
-    told = live.webhook.arrived[0]["message"]
-    assert "tracks_per_minute is 70: warns unless at most 50" in told
-    assert f"{live.url}/assets/track_metrics?view=checks&checkDetail=tracks_per_minute" in told
+    message = live.webhook.arrived[0]["message"]
+    assert "tracks_per_minute is 70: warns unless at most 50" in message
+    assert f"{live.url}/assets/track_metrics?view=checks&checkDetail=tracks_per_minute" in message
 
 
 @pytest.mark.browser

@@ -27,20 +27,20 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
 
 
 class Daemon:
-    """Ticks the alert sensor, its cursor kept between them."""
+    """Ticks the alert sensor and keeps its cursor."""
 
     def __init__(self, instance: dg.DagsterInstance, **environment: str) -> None:
         self.instance, self.environment = instance, environment
         self.cursor: int | None = None
 
     def tick(self) -> list[str]:
-        told, self.cursor = tick(self.instance, self.cursor, self.environment)
-        return list(told)
+        sentences, self.cursor = tick(self.instance, self.cursor, self.environment)
+        return list(sentences)
 
 
 @dg.asset(partitions_def=EPISODES)
 def fragile() -> None:
-    """Fails if told to."""
+    """Fails while the file `fails` exists."""
     if Path("fails").exists():
         raise dg.Failure("the video cannot be read", allow_retries=False)
 
@@ -90,15 +90,15 @@ def test_what_the_webhook_missed_arrives_when_it_is_back_and_the_file_does_not_w
         daemon = Daemon(instance, SCREENALYTICS_ALERT_URLS=f"json://127.0.0.1:{port}")
         webhook.status = 503
         check(instance, tracks_per_minute=70.0)
-        told = daemon.tick()
-        assert any("1 waiting" in line for line in told), told
+        sentences = daemon.tick()
+        assert any("1 waiting" in line for line in sentences), sentences
         assert (webhook.titles, alerts(tmp_path)) == ([], [f"{EP}: 1 warned"])
         webhook.status = 200
         daemon.tick()
         assert webhook.titles == alerts(tmp_path) == [f"{EP}: 1 warned"]
 
 
-def test_a_daemon_that_died_before_it_kept_its_cursor_tells_nothing_twice_and_misses_nothing(
+def test_a_daemon_that_died_before_it_saved_its_cursor_reports_everything_once(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     daemon = Daemon(instance)
@@ -111,7 +111,7 @@ def test_a_daemon_that_died_before_it_kept_its_cursor_tells_nothing_twice_and_mi
     assert alerts(tmp_path) == [f"{EP}: 1 warned", f"{EP}: 1 back in range", "show-s01e02: 1 warned"]
 
 
-def test_a_failed_run_is_told_with_its_reason_and_that_it_works_again(
+def test_a_failed_run_is_reported_with_its_reason_and_so_is_the_recovery(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -131,7 +131,7 @@ def test_a_failed_run_is_told_with_its_reason_and_that_it_works_again(
     ]
 
 
-def test_a_run_that_died_without_a_word_is_told(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_a_run_whose_process_died_is_reported(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     run = instance.create_run_for_job(
         dg.Definitions(assets=[fragile]).resolve_implicit_global_asset_job_def(),
         tags={"dagster/partition": EP},
@@ -143,7 +143,7 @@ def test_a_run_that_died_without_a_word_is_told(instance: dg.DagsterInstance, tm
     assert "the process that executed this run is gone" in (tmp_path / "data" / "alerts.jsonl").read_text()
 
 
-def test_a_blocking_check_that_fails_its_run_is_told_as_the_check_alone(
+def test_a_blocking_check_that_fails_its_run_is_reported_as_the_check_alone(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     @dg.asset_check(asset=fragile, blocking=True)
@@ -158,7 +158,7 @@ def test_a_blocking_check_that_fails_its_run_is_told_as_the_check_alone(
     assert "3 rows are missing" in line
 
 
-def test_others_can_tell_something_once(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_notify_reports_a_key_once(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     assert notify("inbox:x.mp4:1", "x.mp4 is no video", "found text, expected a video; remove it")
     assert not notify("inbox:x.mp4:1", "x.mp4 is no video", "again")
     Daemon(instance).tick()
@@ -187,7 +187,7 @@ def test_runs_are_read_in_the_order_in_which_they_ended_however_many_there_are(
     assert read == ended
 
 
-def test_the_first_tick_looks_back_one_day_and_no_further(instance: dg.DagsterInstance) -> None:
+def test_the_first_tick_reads_one_day_back(instance: dg.DagsterInstance) -> None:
     check(instance, tracks_per_minute=70.0)
     assert len(ended_runs(instance, None, now=time.time())[0]) == 1
     assert ended_runs(instance, None, now=time.time() + 2 * 86_400)[0] == []

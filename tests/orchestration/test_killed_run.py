@@ -11,7 +11,7 @@ from tests.orchestration.command_line import Cli
 EP = "demo-s01e01"
 
 
-def test_a_killed_run_gives_its_slot_back_and_the_next_one_gives_the_same_bytes(cli: Cli, tmp_path: Path) -> None:
+def test_a_killed_run_releases_its_slot_and_the_next_run_gives_the_same_bytes(cli: Cli, tmp_path: Path) -> None:
     video = tmp_path / "episode.mp4"
     render_demo_episode(video, seed=3, duration_s=10.0)
     undisturbed = Cli(tmp_path / "undisturbed")

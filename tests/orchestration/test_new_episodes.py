@@ -155,7 +155,7 @@ def test_an_id_that_has_another_video_is_refused_and_keeps_its_own(
     assert (tmp_path / "data/videos/demo-s01e01/episode.mp4").read_bytes() == video.read_bytes()
 
 
-def test_a_lost_cursor_costs_nothing_but_another_look(ticks: Ticks, inbox: Path, video: Path) -> None:
+def test_after_a_lost_cursor_known_files_are_recognised(ticks: Ticks, inbox: Path, video: Path) -> None:
     shutil.copy(video, inbox / "demo-s01e01.mp4")
     ticks.tick(0)
     ticks.tick()
@@ -187,7 +187,7 @@ def test_autorun_runs_the_episode_with_the_profile_and_overrides_of_its_season(
     assert requests["demo-s02e01"].run_config == {}
 
 
-def test_a_tick_that_launches_leaves_what_it_would_refuse_to_one_that_shows_a_message(
+def test_a_tick_that_launches_runs_leaves_refusals_to_a_tick_that_shows_a_message(
     ticks: Ticks, inbox: Path, video: Path, configured: Callable[..., Path]
 ) -> None:
     configured(inbox={"settle_s": 0, "autorun": True})
@@ -219,7 +219,7 @@ def test_the_daemon_registers_records_and_queues_the_run_of_a_new_episode(
         assert run.tags["dagster/partition"] == "demo-s01e01"
 
 
-def test_a_run_key_is_of_the_content_and_another_after_the_episode_was_retired(
+def test_a_run_key_depends_on_the_content_and_on_retirements(
     ticks: Ticks, inbox: Path, video: Path, configured: Callable[..., Path]
 ) -> None:
     configured(inbox={"settle_s": 0, "autorun": True})

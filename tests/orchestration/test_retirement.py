@@ -38,7 +38,7 @@ def artifacts() -> ArtifactStore:
 
 
 def traces(ep_id: str) -> list[str]:
-    """Whatever below the data root has to do with an episode."""
+    """All paths below the data root that contain the id of an episode."""
     return sorted(str(path.relative_to(data_root())) for path in data_root().rglob(f"*{ep_id}*"))
 
 
@@ -97,7 +97,7 @@ def test_the_vectors_of_a_retired_episode_are_forgotten(published: dg.DagsterIns
         assert set(database.stored_episodes()) == {OTHER}
 
 
-def test_a_database_that_is_away_forbids_it_and_nothing_is_touched(
+def test_a_database_that_does_not_answer_prevents_it_and_nothing_is_touched(
     published: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = traces(EP)
@@ -113,7 +113,7 @@ def test_no_database_is_made_to_retire_an_episode(published: dg.DagsterInstance)
     assert not (data_root() / "database").exists()
 
 
-def test_an_episode_that_nobody_knows_is_refused(published: dg.DagsterInstance) -> None:
+def test_an_unknown_episode_is_refused(published: dg.DagsterInstance) -> None:
     with pytest.raises(ConfigurationError, match="demo-s01e09: nothing is known"):
         retire(published, "demo-s01e09", episode_stores(published, artifacts()), artifacts=artifacts())
     with pytest.raises(ConfigurationError, match="is not an episode id"):
@@ -123,7 +123,7 @@ def test_an_episode_that_nobody_knows_is_refused(published: dg.DagsterInstance) 
 @pytest.mark.parametrize(
     "status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 )
-def test_a_run_in_flight_forbids_it_and_nothing_is_touched(
+def test_an_unfinished_run_prevents_it_and_nothing_is_touched(
     status: dg.DagsterRunStatus, published: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even the partition for a moment: a run whose partition is gone dies while it stores its output."""
@@ -139,14 +139,14 @@ def test_a_run_in_flight_forbids_it_and_nothing_is_touched(
     retire(published, OTHER, episode_stores(published, artifacts()), artifacts=artifacts())
 
 
-def test_a_backfill_in_flight_forbids_it(published: dg.DagsterInstance) -> None:
+def test_an_unfinished_backfill_of_the_ui_prevents_it(published: dg.DagsterInstance) -> None:
     request_backfill(published, "fromtheui", [EP])
     with pytest.raises(ConfigurationError, match=f"{EP} is being worked on: backfill fromtheui"):
         retire(published, EP, episode_stores(published, artifacts()), artifacts=artifacts())
     retire(published, OTHER, episode_stores(published, artifacts()), artifacts=artifacts())
 
 
-def test_a_run_that_starts_meanwhile_brings_the_partition_back(published: dg.DagsterInstance) -> None:
+def test_a_run_that_starts_during_the_deletion_restores_the_partition(published: dg.DagsterInstance) -> None:
     def starts(_ep_id: str) -> list[str]:
         if not published.get_runs():
             published.add_run(
@@ -163,7 +163,7 @@ def test_a_run_that_starts_meanwhile_brings_the_partition_back(published: dg.Dag
     assert traces(EP) == before
 
 
-def test_a_store_that_keeps_something_is_told_and_there_is_no_record_of_a_retirement(
+def test_a_store_that_is_not_empty_afterwards_is_an_error_and_nothing_is_recorded(
     published: dg.DagsterInstance,
 ) -> None:
     vectors = [f"vector of {EP}"]
@@ -180,7 +180,7 @@ def test_a_store_that_keeps_something_is_told_and_there_is_no_record_of_a_retire
 def test_an_id_that_comes_back_starts_from_nothing(
     home: Path, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]
 ) -> None:
-    """Neither a fingerprint nor Dagster's memory of a materialization makes anything be reused or believed."""
+    """Neither a fingerprint nor a recorded materialization makes an asset count as present."""
     assert open_pack
     with dg.DagsterInstance.local_temp(str(home)) as instance:
         VideoLibraryResource().add(EP, demo_episode[0], replace=False)
@@ -207,7 +207,7 @@ def test_an_id_that_comes_back_starts_from_nothing(
         assert len(tombstone.retirements) == 2
 
 
-def test_the_command_asks_first_and_tells_what_is_gone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_asks_first_and_lists_what_was_deleted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(home / "home"))
     video = home / "data/videos" / EP / "episode.mp4"
     video.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What keeps a night's runs going: retries, limits, slots, time limits. Each pitfall that was met is a test."""
+"""Unattended runs: retries, pools, slots, time limits. One test for each pitfall of Dagster that was met."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dags
 
 
 def attempts(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How often a step runs that always fails like this."""
+    """How often a step runs that always fails with this error."""
     monkeypatch.setattr(stage, "RETRY_DELAY_S", 0.0)
     made = []
 
@@ -63,7 +63,7 @@ def attempts(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
         OSError(116, "Stale file handle"),
     ],
 )
-def test_what_may_work_a_moment_later_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_with_a_transient_error_is_retried(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     assert attempts(error, monkeypatch) == 1 + stage.RETRIES
 
 
@@ -78,11 +78,11 @@ def test_what_may_work_a_moment_later_is_tried_again(error: Exception, monkeypat
         ValueError("a fault of the program"),
     ],
 )
-def test_what_a_retry_cannot_mend_runs_once(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_with_a_permanent_error_runs_once(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     assert attempts(error, monkeypatch) == 1
 
 
-def test_a_step_that_failed_for_good_is_not_run_again_with_its_run(shipped: dg.DagsterInstance) -> None:
+def test_a_run_is_not_launched_again_after_a_failed_step(shipped: dg.DagsterInstance) -> None:
     """`run_retries` ignores allow_retries=False, so that only runs whose process died are launched again."""
     assert shipped.run_retries_enabled
     assert shipped.run_retries_max_retries == 1
@@ -98,14 +98,14 @@ def test_every_pool_has_one_slot_and_few_runs_start_at_once(shipped: dg.DagsterI
     assert {asset.op.pool for asset in ASSETS} == {None, "gpu"}
 
 
-def test_a_killed_run_and_one_without_an_end_are_dealt_with(shipped: dg.DagsterInstance) -> None:
+def test_killed_and_endless_runs_are_ended_by_run_monitoring(shipped: dg.DagsterInstance) -> None:
     assert shipped.run_monitoring_enabled
     assert shipped.run_monitoring_settings["free_slots_after_run_end_seconds"] > 0
     assert 0 < shipped.run_monitoring_max_runtime_seconds <= 24 * 3600
     assert shipped.run_monitoring_start_timeout_seconds > 0
 
 
-def test_nothing_is_reported_home_and_old_ticks_are_purged(shipped: dg.DagsterInstance) -> None:
+def test_telemetry_is_off_and_old_ticks_are_purged(shipped: dg.DagsterInstance) -> None:
     assert not shipped.telemetry_enabled
     assert not shipped.nux_enabled
     kept = shipped.get_tick_retention_settings(InstigatorType.SENSOR)
@@ -114,7 +114,7 @@ def test_nothing_is_reported_home_and_old_ticks_are_purged(shipped: dg.DagsterIn
     assert shipped.get_tick_retention_settings(InstigatorType.SCHEDULE)[TickStatus.SKIPPED] == 90
 
 
-def test_a_slow_sensor_keeps_neither_alerts_nor_schedules_waiting(shipped: dg.DagsterInstance) -> None:
+def test_a_slow_sensor_delays_neither_alerts_nor_schedules(shipped: dg.DagsterInstance) -> None:
     assert shipped.get_sensor_settings()["use_threads"]
     assert shipped.get_scheduler_settings()["use_threads"]
 
@@ -131,7 +131,7 @@ def test_the_steps_of_a_run_share_a_process_so_that_models_load_once() -> None:
 
 
 def started_run(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
-    """A run that the instance believes to be under way, holding the GPU slot."""
+    """A run with status STARTED that holds the GPU slot."""
     run = dg.DagsterRun(job_name="episode_job", status=dg.DagsterRunStatus.STARTING, tags=tags)
     instance.add_run(run)
     started = DagsterEvent(DagsterEventType.PIPELINE_START.value, run.job_name)
@@ -152,7 +152,7 @@ def dead_process() -> int:
     return process.pid
 
 
-def test_what_died_with_the_machine_gives_its_slot_back_at_the_next_start(shipped: dg.DagsterInstance) -> None:
+def test_a_run_that_died_with_the_machine_releases_its_slot_at_the_next_start(shipped: dg.DagsterInstance) -> None:
     run = started_run(shipped)
     shipped.add_run_tags(run.run_id, {OWNER_TAG: owner(run.run_id).replace(f":{os.getpid()}:", f":{dead_process()}:")})
     assert slots_in_use(shipped) == 1
@@ -163,7 +163,7 @@ def test_what_died_with_the_machine_gives_its_slot_back_at_the_next_start(shippe
     assert found.status is dg.DagsterRunStatus.FAILURE
 
 
-def test_a_run_that_lives_or_runs_elsewhere_or_took_over_the_tag_of_a_dead_one_is_left_alone(
+def test_a_run_that_is_alive_or_elsewhere_or_has_the_tag_of_a_dead_one_is_left_alone(
     shipped: dg.DagsterInstance,
 ) -> None:
     run = started_run(shipped)
@@ -173,7 +173,7 @@ def test_a_run_that_lives_or_runs_elsewhere_or_took_over_the_tag_of_a_dead_one_i
         assert release_dead_runs(shipped) == []
 
 
-def test_a_run_notes_the_process_that_executes_it_whatever_it_took_over() -> None:
+def test_a_run_is_tagged_with_its_process_even_if_it_inherited_another_tag() -> None:
     @dg.asset
     def claims(context: dg.AssetExecutionContext) -> None:
         claim_run(context)
@@ -212,7 +212,7 @@ def test_a_run_past_its_time_is_ended_and_its_slot_is_free(tmp_path: Path, monke
         assert found.status is dg.DagsterRunStatus.STARTED
 
 
-def test_declarative_automation_is_off_until_somebody_switches_it_on() -> None:
+def test_declarative_automation_is_off_by_default() -> None:
     sensor = defs.get_repository_def().get_sensor_def(declarative.SENSOR)
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
     graph = defs.resolve_asset_graph()
@@ -223,7 +223,7 @@ def test_declarative_automation_is_off_until_somebody_switches_it_on() -> None:
     assert automatic in ([], [declarative.SENSOR])
 
 
-def test_declarative_automation_asks_once_for_what_is_missing_of_a_new_episode() -> None:
+def test_declarative_automation_requests_missing_assets_of_a_new_episode_once() -> None:
     everything = dg.AssetSelection.assets(*ASSETS)
     with dg.DagsterInstance.ephemeral() as instance:
         before = dg.evaluate_automation_conditions(defs, instance, everything)

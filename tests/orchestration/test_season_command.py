@@ -91,7 +91,7 @@ def test_a_season_is_run_by_hand_and_no_episode_is_queued_twice(configured: Call
 
 
 @pytest.mark.usefixtures("home")
-def test_what_is_not_there_is_told() -> None:
+def test_unknown_seasons_and_options_are_reported() -> None:
     assert "no episode of rhobh-s05 is registered" in " ".join(season_command("status", "rhobh-s05").output.split())
     for arguments, message in {
         ("status", "season five"): "'season five' is not a season",

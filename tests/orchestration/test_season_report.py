@@ -137,7 +137,7 @@ def test_a_season_without_a_published_episode_says_what_to_run(
 
 
 @pytest.mark.usefixtures("store")
-def test_what_is_no_season_is_refused() -> None:
+def test_a_name_that_is_not_a_season_is_refused() -> None:
     result = season_report(FIRST)
     assert isinstance(result.exception, ConfigurationError)
     assert "is not a season" in str(result.exception)

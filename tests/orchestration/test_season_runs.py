@@ -112,7 +112,7 @@ def test_a_partition_key_that_is_not_an_episode_id_is_ignored(
     assert [request.partition_key for request in tick(instance)] == ["demo-s01e01"]  # type: ignore[union-attr]
 
 
-def test_materialized_is_not_believed_where_no_file_is(instance: dg.DagsterInstance) -> None:
+def test_a_recorded_materialization_without_files_counts_as_missing(instance: dg.DagsterInstance) -> None:
     register(instance, "demo-s01e01")
     report_checks(instance, "demo-s01e01")
     state = states(instance)["demo-s01e01"]
@@ -175,7 +175,9 @@ def test_the_configuration_is_that_of_the_season(instance: dg.DagsterInstance, s
     assert states(instance, Season(show="demo", season=1))["demo-s01e01"].assets["identities"] == "stale"
 
 
-def test_checks_are_told_for_what_is_published_now(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
+def test_check_results_are_those_of_the_current_materialization(
+    instance: dg.DagsterInstance, store: ArtifactStore
+) -> None:
     register(instance, "demo-s01e01", "demo-s01e02")
     publish_episode(store, "demo-s01e01")
     publish_episode(store, "demo-s01e02")
@@ -202,7 +204,7 @@ def test_checks_are_told_for_what_is_published_now(instance: dg.DagsterInstance,
         (("all",), ["demo-s01e01", "demo-s01e02", "demo-s01e03", "demo-s01e04"]),
     ],
 )
-def test_a_season_runs_what_it_is_told_to(
+def test_a_season_runs_the_episodes_that_were_asked_for(
     what: tuple[What, ...], expected: list[str], instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, *(f"demo-s01e0{number}" for number in range(1, 5)))

@@ -39,7 +39,7 @@ def test_a_file_whose_size_or_time_changed_waits_from_then_on(changed: InboxFile
     assert cursor.settled([changed], 110.0, 60.0) == [changed]
 
 
-def test_what_is_done_is_not_looked_at_again_until_it_changes() -> None:
+def test_a_processed_file_is_not_examined_again_until_it_changes() -> None:
     cursor = Cursor().observe([A, B], 0.0).with_done([A])
     assert cursor.observe([A, B], 100.0).settled([A, B], 100.0, 1.0) == [B]
     changed = InboxFile("a.mp4", 11, 5)
@@ -53,7 +53,7 @@ def test_a_file_that_was_taken_away_and_comes_back_is_new() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "no json", '{"version": 2}', "[]", '{"done": 3}'])
-def test_a_cursor_that_cannot_be_read_is_begun_anew(text: str | None) -> None:
+def test_a_cursor_that_cannot_be_read_is_replaced_by_an_empty_one(text: str | None) -> None:
     assert Cursor.parse(text) == Cursor()
 
 
@@ -91,7 +91,7 @@ def test_an_inbox_that_is_not_mounted_is_an_error_and_the_one_below_the_data_roo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
-    with pytest.raises(VideoError, match=r"inbox .*elsewhere is not there: .*SCREENALYTICS_INBOX"):
+    with pytest.raises(VideoError, match=r"inbox .*elsewhere does not exist: .*SCREENALYTICS_INBOX"):
         open_inbox(InboxSettings(folder=str(tmp_path / "elsewhere"))).files()
     assert open_inbox(InboxSettings()).files() == []
     assert (tmp_path / "data" / "inbox").is_dir()
@@ -119,7 +119,7 @@ def test_the_inbox_is_configured_by_its_file_and_the_folder_by_the_environment(
         ("folder: ''", "folder = ''"),
     ],
 )
-def test_a_mistake_in_the_file_is_told_with_its_key(
+def test_a_mistake_in_the_file_is_reported_with_its_key(
     text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCREENALYTICS_CONFIG_DIR", str(tmp_path))
@@ -128,7 +128,7 @@ def test_a_mistake_in_the_file_is_told_with_its_key(
         inbox_settings()
 
 
-def test_the_file_that_is_shipped_tells_every_key_with_its_default() -> None:
+def test_the_shipped_file_lists_every_key_with_its_default() -> None:
     text = (project_dir() / "config" / "inbox.yaml").read_text()
     for name, field in InboxSettings.model_fields.items():
         assert f"# {name}: {yaml.safe_dump(field.default).split()[0].removesuffix('.0')}\n" in text

@@ -24,7 +24,7 @@ def base() -> object:
     return yaml.safe_load((project_dir() / "dagster.yaml").read_text())
 
 
-def test_without_a_word_in_the_environment_the_instance_follows_the_file_of_the_checkout(config: Path) -> None:
+def test_by_default_the_instance_follows_the_file_of_the_checkout(config: Path) -> None:
     prepare_home()
     assert config.resolve() == project_dir() / "dagster.yaml"
 
@@ -39,7 +39,7 @@ def test_an_address_of_postgres_changes_the_storage_and_nothing_else(
     assert made == base()
 
 
-def test_both_overlays_may_be_on_and_go_when_they_are_no_longer_wanted(
+def test_both_overlays_can_be_used_together_and_are_removed_with_their_variables(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(POSTGRES_URL, "postgresql://me@host/db")
@@ -77,7 +77,7 @@ def test_the_driver_that_dagster_uses_is_named_in_the_address(
 @pytest.mark.parametrize(
     "address", ["me:hunter2@host/db", "mysql://me:hunter2@host/db", "postgresql+asyncpg://hunter2@h"]
 )
-def test_another_address_is_refused_without_a_word_of_its_password(
+def test_another_address_is_refused_without_showing_its_password(
     address: str, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(POSTGRES_URL, address)
@@ -95,7 +95,7 @@ def test_an_extra_that_is_not_installed_is_named(config: Path, monkeypatch: pyte
     assert not config.exists()
 
 
-def test_a_database_that_does_not_answer_is_told_without_its_password(
+def test_a_database_that_does_not_answer_is_reported_without_its_password(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(POSTGRES_URL, "postgresql://me:hunter2@127.0.0.1:1/db")

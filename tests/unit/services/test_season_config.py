@@ -19,7 +19,7 @@ RHOBH: dict[str, Any] = {
 Configured = Callable[..., Path]
 
 
-def test_a_season_is_read_with_everything_that_is_said_of_it(configured: Configured) -> None:
+def test_a_season_is_read_with_all_its_keys(configured: Configured) -> None:
     configured(seasons={"seasons": [RHOBH, {"show": "tbbt", "season": 1}]})
     seasons = read_seasons()
     assert list(seasons) == ["rhobh-s05", "tbbt-s01"]
@@ -54,7 +54,7 @@ def test_no_season_is_shipped_and_without_the_file_there_is_none(configured: Con
         ({"season": 100}, r"seasons\.0\.season = 100"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(change: dict[str, Any], message: str, configured: Configured) -> None:
+def test_a_mistake_is_reported_with_its_place(change: dict[str, Any], message: str, configured: Configured) -> None:
     configured(seasons={"seasons": [RHOBH | change]})
     with pytest.raises(ConfigurationError, match=rf"seasons\.yaml: .*{message}"):
         read_seasons()
@@ -66,7 +66,7 @@ def test_a_season_that_is_listed_twice_is_refused(configured: Configured) -> Non
         read_seasons()
 
 
-def test_a_season_that_is_not_listed_has_the_defaults_and_a_name_that_is_none_is_refused(
+def test_an_unlisted_season_has_the_defaults_and_an_invalid_name_is_refused(
     configured: Configured,
 ) -> None:
     configured(seasons={"seasons": [RHOBH]})
