@@ -1,212 +1,233 @@
-"""How every asset is made: compare fingerprints, then reuse or compute, then publish, then describe."""
+"""One declaration for each artifact, and the Dagster asset that is built from it."""
 
-import errno
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import dagster as dg
 
 from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
 from resources.storage.store import ArtifactStore
 from resources.system.memory import release_memory
-from screenalytics_assets.core.common.episode_ids import parse_ep_id
-from screenalytics_assets.core.common.errors import ArtifactError, ScreenalyticsError, UnavailableError
 from screenalytics_assets.core.common.layout import manifest_path
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.config.layers import Resolved
+from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.metadata import to_metadata
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, parse_key
+from screenalytics_assets.run_context import Resources, Run
 from screenalytics_assets.run_owner import claim_run
 
+Outputs = Mapping[str, StagedArtifact]
+"""The artifacts that a step publishes, by name."""
+Config = Callable[[Run], Mapping[str, Any]]
+"""Everything that determines the result besides the inputs and the code: configuration keys, digests of models."""
+Compute = Callable[[Run, Outputs], None]
+"""Writes the outputs; figures of the run go into their ``metrics``."""
 Describe = Callable[[Artifact, Mapping[str, Artifact]], Mapping[str, Any]]
-"""From a published output and the inputs of its stage to what the UI shows."""
-Compute = Callable[[Mapping[str, Artifact], Mapping[str, StagedArtifact]], Mapping[str, Any]]
-"""From the inputs to the staged outputs, which it writes; returns figures of the run for each output, by its name."""
+"""From a published artifact and the inputs that it was made from to what the UI shows."""
 
-_HASH_CHARACTERS = 12
+GPU_POOL = "gpu"
 WARNINGS = "warnings"
-"""Among the metrics of an output: sentences that people should read, in the log, the UI and the terminal."""
-RETRIES = 2
-RETRY_DELAY_S = 30.0
-"""Long enough for a network drive or a database to come back, short against the step that is repeated."""
-TRANSIENT_ERRNOS = frozenset(
-    {errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ESTALE}
-)
+"""Among the metrics of an output: sentences for people, shown in the log, the UI and the terminal."""
+_HASH_CHARACTERS = 12
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A step of the graph.
+class Output:
+    """A published artifact as the UI shows it."""
+
+    kinds: Set[str]
+    description: str
+    describe: Describe
+
+
+@dataclass(frozen=True)
+class ArtifactSpec:
+    """All there is to say about an artifact: what it is made from, how, and how it is shown.
 
     Attributes:
-        name: Name of the step in messages.
-        code_version: Raised when the same input and configuration give something else than before.
-        inputs: Assets that are read.
-        outputs: Assets that are published, each with what the UI shows of it.
-        check_key: Refuses partition keys of another form; a key names folders.
+        name: Of the artifact, the asset and the step.
+        code_version: Raised when the same inputs and configuration give another result than before.
+        group: Group of the asset in the UI.
+        kinds: Tags of the asset in the UI.
+        description: Of the asset in the UI.
+        config: Part of the fingerprint, and stored in the manifest.
+        compute: Writes the outputs.
+        describe: Metadata of the materialization.
+        reads: Inputs, artifacts of the same partition. Their digests are part of the fingerprint.
+        reads_manifests: Artifacts of the same partition of which only the manifest is read, if there is one.
+            ``config`` has to contain what is used of them.
+        reads_across: Artifacts of other partitions. ``config`` has to contain their version.
+        reads_previous: Whether ``compute`` reads what it published before.
+        resources: Keys of the Dagster resources that it needs besides ``settings`` and ``artifacts``.
+        runs_models: It takes a slot of the GPU pool, and the licence of the weights is logged.
+        partitions: Its keys.
+        is_stored: Whether the database still holds what a published manifest says was stored; if not, it is computed
+            again.
+        beside: Further artifacts that the same computation publishes.
     """
 
     name: str
     code_version: str
-    inputs: tuple[str, ...]
-    outputs: Mapping[str, Describe]
-    check_key: Callable[[str], object] = parse_ep_id
-
-
-class StageContext(Protocol):
-    """What a stage needs of Dagster; an asset's context has it."""
+    group: str
+    kinds: Set[str]
+    description: str
+    config: Config
+    compute: Compute
+    describe: Describe
+    reads: tuple[str, ...] = ()
+    reads_manifests: tuple[str, ...] = ()
+    reads_across: tuple[str, ...] = ()
+    reads_previous: bool = False
+    resources: frozenset[str] = frozenset()
+    runs_models: bool = False
+    partitions: dg.DynamicPartitionsDefinition = EPISODES
+    is_stored: Callable[[Run, Manifest], bool] | None = None
+    beside: Mapping[str, Output] = field(default_factory=dict)
 
     @property
-    def partition_key(self) -> str:
-        """The episode."""
+    def outputs(self) -> dict[str, Output]:
+        """Everything that is published, by name."""
+        return {self.name: Output(self.kinds, self.description, self.describe), **self.beside}
 
     @property
-    def log(self) -> Any:  # noqa: ANN401 - Dagster's log manager, or any logger
-        """Where progress is told."""
+    def deps(self) -> list[dg.AssetDep]:
+        """The assets that it reads, for the lineage in the UI."""
+        same = dict.fromkeys((*self.reads, *self.reads_manifests))
+        # All their partitions: a mapping of our own, from an episode to its show, would not reach the UI.
+        every = dg.AllPartitionMapping()
+        return [
+            *(dg.AssetDep(name) for name in same),
+            *(dg.AssetDep(name, partition_mapping=every) for name in self.reads_across),
+        ]
 
 
-_may_retry: ContextVar[bool] = ContextVar("may_retry", default=True)
-
-
-@contextmanager
-def retries_disabled() -> Iterator[None]:
-    """Steps that run meanwhile in this thread are not repeated: somebody sits before the terminal and waits.
-
-    The executor of `execute_in_process` knows no such option.
-    """
-    token = _may_retry.set(False)
-    try:
-        yield
-    finally:
-        _may_retry.reset(token)
-
-
-@contextmanager
-def translate_errors() -> Iterator[None]:
-    """Errors with a message for people fail the run once, with that message; a retry cannot mend them.
-
-    What is outside and may answer a moment later, a network drive or a database, is asked again, but not within
-    `retries_disabled`. Anything else is a fault of the program: it fails the step at once.
-    """
-    try:
-        yield
-    except ScreenalyticsError as error:
-        if is_transient(error) and _may_retry.get():
-            raise _retry() from error
-        raise dg.Failure(description=str(error), allow_retries=False) from error
-    except OSError as error:
-        if is_transient(error) and _may_retry.get():
-            raise _retry() from error
-        raise
-
-
-def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed a moment later."""
-    return isinstance(error, UnavailableError | ConnectionError | TimeoutError) or (
-        isinstance(error, OSError) and error.errno in TRANSIENT_ERRNOS
-    )
-
-
-def _retry() -> dg.RetryRequested:
-    return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_DELAY_S)
-
-
-def run_stage(
-    context: StageContext,
-    stage: Stage,
-    store: ArtifactStore,
-    resolved: Resolved,
-    *,
-    config: Mapping[str, Any],
-    force: bool,
-    compute: Compute,
-) -> Iterator[dg.MaterializeResult[Any]]:
-    """Materialize the outputs of a stage for the partition of the run.
+def fingerprint(spec: ArtifactSpec, config: Mapping[str, Any], digests: Mapping[str, str], *, write_jsonl: bool) -> str:
+    """Digest of everything that determines an artifact; equal fingerprints mean that nothing has to be computed.
 
     Args:
-        context: The asset's context, or another that names the episode.
-        stage: What is made from what.
-        store: Where artifacts are.
-        resolved: The whole configuration, for the metadata.
-        config: What the stage reads of it, and anything else but the inputs that determines the result.
-        force: Compute even what is unchanged.
-        compute: Writes the outputs.
+        spec: The artifact.
+        config: What its ``config`` gives.
+        digests: Content digests of its inputs, by name.
+        write_jsonl: Whether tables are also written as JSON lines.
     """
-    with translate_errors():
-        ep_id = context.partition_key
-        stage.check_key(ep_id)
-        # What the checks since the stage before have left.
-        release_memory()
-        if isinstance(context, dg.AssetExecutionContext):
+    return digest_of([spec.name, spec.code_version, dict(config), write_jsonl, dict(digests)])
+
+
+def build_asset(spec: ArtifactSpec) -> dg.AssetsDefinition:
+    """The Dagster asset of an artifact."""
+
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        with translate_errors():
+            parse_key(spec.partitions, context.partition_key)
             claim_run(context)
-        inputs = {name: require_artifact(store, name, ep_id) for name in stage.inputs}
-        digests = {name: artifact.manifest.content_digest for name, artifact in inputs.items()}
+            resources = cast("Resources", context.resources)
+            settings = resources.settings.load(context.log.warning if spec.runs_models else None)
+            run = Run(
+                spec,
+                context.partition_key,
+                resources.artifacts.store(),
+                resources,
+                context.log,
+                lambda: context.instance.get_dynamic_partitions(EPISODES_NAME),
+            )
+        yield from materialize(run, settings.resolved, force=resources.settings.force)
+
+    return dg.multi_asset(
+        name=spec.name,
+        specs=[
+            dg.AssetSpec(
+                name,
+                deps=spec.deps,
+                group_name=spec.group,
+                kinds=set(output.kinds),
+                description=output.description.strip(),
+                code_version=spec.code_version,
+            )
+            for name, output in spec.outputs.items()
+        ],
+        required_resource_keys={"settings", "artifacts", *spec.resources},
+        partitions_def=spec.partitions,
+        pool=GPU_POOL if spec.runs_models else None,
+    )(asset)
+
+
+def materialize(run: Run, resolved: Resolved, *, force: bool = False) -> Iterator[dg.MaterializeResult[Any]]:
+    """Publish the outputs of a spec for one partition, computing them only if something has changed.
+
+    Args:
+        run: The spec, the partition, and what its functions work with.
+        resolved: The whole configuration.
+        force: Compute even what is unchanged.
+    """
+    spec = run.spec
+    with translate_errors():
+        # The checks of the step before leave memory behind.
+        release_memory()
+        digests = {name: artifact.manifest.content_digest for name, artifact in run.inputs.items()}
+        config = spec.config(run)
         write_jsonl = resolved.settings.output.write_jsonl
-        fingerprint = digest_of([stage.name, stage.code_version, dict(config), write_jsonl, digests])
-        artifacts = None if force else _unchanged(store, stage, ep_id, fingerprint)
+        wanted = fingerprint(spec, config, digests, write_jsonl=write_jsonl)
+        artifacts = None if force else _unchanged(run, wanted)
         reused = artifacts is not None
         if artifacts is None:
-            with ExitStack() as stack:
-                staged = {
-                    name: stack.enter_context(store.staging(name, ep_id, write_jsonl=write_jsonl))
-                    for name in stage.outputs
-                }
-                started = time.monotonic()
-                metrics = {name: dict(figures) for name, figures in compute(inputs, staged).items()}
-                metrics.setdefault(stage.name, {})["runtime_s"] = round(time.monotonic() - started, 3)
-                artifacts = {
-                    name: store.publish(
-                        output,
-                        fingerprint=fingerprint,
-                        code_version=stage.code_version,
-                        config=config,
-                        inputs=digests,
-                        metrics=metrics.get(name, {}),
-                    )
-                    for name, output in staged.items()
-                }
-        # The next stage may bring a model, or the tables of a long episode.
+            artifacts = _compute(run, config, digests, wanted, write_jsonl=write_jsonl)
+        # The next step may load a model, or the tables of a long episode.
         release_memory()
-        context.log.info(
-            f"{stage.name} of {ep_id}: " + ("unchanged, nothing computed" if reused else "computed and published")
+        run.log.info(
+            f"{spec.name} of {run.key}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )
         for name, artifact in artifacts.items():
             for warning in artifact.manifest.metrics.get(WARNINGS, ()):
-                context.log.warning(f"{name} of {ep_id}: {warning}")
-            yield _result(store, artifact, stage.outputs[name](artifact, inputs), resolved, reused=reused)
+                run.log.warning(f"{name} of {run.key}: {warning}")
+            described = spec.outputs[name].describe(artifact, run.inputs)
+            yield _result(run.store, artifact, described, resolved, reused=reused)
 
 
-def in_metrics(warning: str | None) -> dict[str, list[str]]:
-    """A warning as a part of an output's metrics; it is repeated whenever the output is reused."""
-    return {WARNINGS: [warning]} if warning else {}
+def add_warning(output: StagedArtifact, warning: str | None) -> None:
+    """Note a warning in an output's metrics, so that it is repeated whenever the output is reused."""
+    if warning:
+        output.metrics[WARNINGS] = [warning]
 
 
-def require_artifact(store: ArtifactStore, asset: str, ep_id: str) -> Artifact:
-    """A published asset that another one is made from.
-
-    Raises:
-        ArtifactError: It was never published; the message tells what to run.
-    """
-    artifact = store.open(asset, ep_id)
-    if artifact is None:
-        raise ArtifactError(
-            f"{ep_id} has no {asset}: materialize {asset} first, in the UI or with "
-            f"`screenalytics run --ep-id {ep_id} --select {asset}`"
-        )
-    return artifact
-
-
-def _unchanged(store: ArtifactStore, stage: Stage, ep_id: str, fingerprint: str) -> dict[str, Artifact] | None:
-    manifests: dict[str, Manifest | None] = {name: store.manifest(name, ep_id) for name in stage.outputs}
+def _unchanged(run: Run, wanted: str) -> dict[str, Artifact] | None:
     found: dict[str, Artifact] = {}
-    for name, manifest in manifests.items():
-        if manifest is None or manifest.fingerprint != fingerprint or not store.is_intact(manifest):
+    for name in run.spec.outputs:
+        manifest = run.store.manifest(name, run.key)
+        if manifest is None or manifest.fingerprint != wanted or not run.store.is_intact(manifest):
             return None
-        found[name] = store.artifact(manifest)
+        if run.spec.is_stored and not run.spec.is_stored(run, manifest):
+            return None
+        found[name] = run.store.artifact(manifest)
     return found
+
+
+def _compute(
+    run: Run, config: Mapping[str, Any], digests: Mapping[str, str], wanted: str, *, write_jsonl: bool
+) -> dict[str, Artifact]:
+    spec = run.spec
+    with ExitStack() as stack:
+        outputs = {
+            name: stack.enter_context(run.store.staging(name, run.key, write_jsonl=write_jsonl))
+            for name in spec.outputs
+        }
+        started = time.monotonic()
+        spec.compute(run, outputs)
+        outputs[spec.name].metrics["runtime_s"] = round(time.monotonic() - started, 3)
+        return {
+            name: run.store.publish(
+                output,
+                fingerprint=wanted,
+                code_version=spec.code_version,
+                config=config,
+                inputs=digests,
+                metrics=output.metrics,
+            )
+            for name, output in outputs.items()
+        }
 
 
 def _result(

@@ -10,23 +10,8 @@ from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.vectors import VectorDatabaseResource
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.assets.cleanup.cleanup_report import cleanup_report
-from screenalytics_assets.assets.cleanup.corrections import corrections
-from screenalytics_assets.assets.cleanup.group_clusters import group_clusters
-from screenalytics_assets.assets.cleanup.recluster import recluster
-from screenalytics_assets.assets.cleanup.reembed import reembed
-from screenalytics_assets.assets.cleanup.split_tracks import split_tracks
-from screenalytics_assets.assets.detect.detections import detections
-from screenalytics_assets.assets.detect.episode_video import episode_video
-from screenalytics_assets.assets.detect.faces import faces
-from screenalytics_assets.assets.detect.tracks import tracks
-from screenalytics_assets.assets.people.episode_vectors import episode_vectors
-from screenalytics_assets.assets.people.identities import identities
-from screenalytics_assets.assets.results.episode_report import episode_report
-from screenalytics_assets.assets.results.screen_time import screen_time
-from screenalytics_assets.assets.results.track_metrics import track_metrics
-from screenalytics_assets.assets.season.season_screen_time import season_screen_time
-from screenalytics_assets.assets.show.facebank import facebank
+from screenalytics_assets.artifact import build_asset
+from screenalytics_assets.assets.specs import CLEANUP_SPECS, FACEBANK_SPEC, SEASON_SPEC, SPECS
 from screenalytics_assets.automation.alerts.sensor import alert_sensor, report_refused_file
 from screenalytics_assets.automation.inbox.new_episodes import build_new_episode_sensor
 from screenalytics_assets.automation.seasons.declarative import build_automation_sensor, with_conditions
@@ -36,18 +21,11 @@ from screenalytics_assets.checks.cleanup import CLEANUP_COMPARISON_CHECKS, CLEAN
 from screenalytics_assets.checks.grouping import GROUPING_CHECKS
 from screenalytics_assets.checks.integrity import INTEGRITY_CHECKS
 
-ASSETS = [
-    episode_video,
-    detections,
-    tracks,
-    faces,
-    identities,
-    screen_time,
-    track_metrics,
-    episode_report,
-    episode_vectors,
-]
-CLEANUP_ASSETS = [split_tracks, reembed, recluster, corrections, group_clusters, cleanup_report]
+ASSETS = [build_asset(spec) for spec in SPECS]
+CLEANUP_ASSETS = [build_asset(spec) for spec in CLEANUP_SPECS]
+EPISODE_ASSETS = [*ASSETS, *CLEANUP_ASSETS]
+FACEBANK = build_asset(FACEBANK_SPEC)
+SEASON_SCREEN_TIME = build_asset(SEASON_SPEC)
 
 
 def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource) -> dict[str, Any]:
@@ -62,7 +40,6 @@ def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource
     }
 
 
-EPISODE_ASSETS = [*ASSETS, *CLEANUP_ASSETS]
 EPISODE_JOB = dg.define_asset_job(
     "episode_job",
     selection=dg.AssetSelection.assets(*EPISODE_ASSETS),
@@ -70,12 +47,12 @@ EPISODE_JOB = dg.define_asset_job(
 )
 FACEBANK_JOB = dg.define_asset_job(
     "facebank_job",
-    selection=dg.AssetSelection.assets(facebank),
+    selection=dg.AssetSelection.assets(FACEBANK),
     description="The photos of a show's known people.",
 )
 SEASON_JOB = dg.define_asset_job(
     "season_job",
-    selection=dg.AssetSelection.assets(season_screen_time),
+    selection=dg.AssetSelection.assets(SEASON_SCREEN_TIME),
     description="The screen time of a season, out of what its episodes have published.",
 )
 ACCEPTANCE_JOB = dg.define_asset_job(
@@ -88,7 +65,7 @@ ACCEPTANCE_JOB = dg.define_asset_job(
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
     """Everything there is; ``progress`` tells about long steps."""
     return dg.Definitions(
-        assets=[*with_conditions(EPISODE_ASSETS), facebank, season_screen_time],
+        assets=[*with_conditions(EPISODE_ASSETS), FACEBANK, SEASON_SCREEN_TIME],
         asset_checks=[
             *INTEGRITY_CHECKS,
             *ACCEPTANCE_CHECKS,

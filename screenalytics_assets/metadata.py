@@ -8,8 +8,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-MAX_PICTURE_BYTES = 100_000
-"""Pictures live in the event log; beyond this they would slow its pages down."""
+from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
 
 
 def to_metadata(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Episodes are the partitions: one key, ``ep_id``, for example ``rhobh-s05e02``; also shows, and seasons."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import dagster as dg
 
-from screenalytics_assets.core.common.episode_ids import season_of
+from screenalytics_assets.core.common.episode_ids import parse_ep_id, parse_season, parse_show, season_of
 
 EPISODES_NAME = "episodes"
 PARTITION_TAG = "dagster/partition"
@@ -14,6 +14,20 @@ SHOWS_NAME = "shows"
 SHOWS = dg.DynamicPartitionsDefinition(name=SHOWS_NAME)
 SEASONS_NAME = "seasons"
 SEASONS = dg.DynamicPartitionsDefinition(name=SEASONS_NAME)
+_PARSERS: Mapping[str, Callable[[str], object]] = {
+    EPISODES_NAME: parse_ep_id,
+    SHOWS_NAME: parse_show,
+    SEASONS_NAME: parse_season,
+}
+
+
+def parse_key(partitions: dg.DynamicPartitionsDefinition, key: str) -> None:
+    """Refuse a partition key of another form: the UI lets people add any text, and a key names folders.
+
+    Raises:
+        ConfigurationError: It is no key of these partitions.
+    """
+    _PARSERS[str(partitions.name)](key)
 
 
 def register_episode(instance: dg.DagsterInstance, ep_id: str) -> None:

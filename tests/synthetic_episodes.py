@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from logging import getLogger
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -11,15 +14,20 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from dagster._core.execution.backfill import PartitionBackfill
 
+from resources.settings import SettingsResource
 from resources.storage.store import ArtifactStore
 from resources.system.paths import data_root
 from resources.videos import VideoLibraryResource
+from screenalytics_assets.artifact import fingerprint
+from screenalytics_assets.assets.specs import EPISODE_SPECS
 from screenalytics_assets.automation.seasons.episodes import episode_assets
 from screenalytics_assets.core.common.layout import video_dir
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import EPISODES_NAME
+from screenalytics_assets.run_context import Resources, Run
 
 GRAPH = defs.resolve_asset_graph()
+SPEC_OF = {name: spec for spec in EPISODE_SPECS for name in spec.outputs}
 ASSETS = [key.to_user_string() for key in episode_assets(GRAPH)]
 
 
@@ -35,37 +43,45 @@ def publish(
     asset: str,
     ep_id: str,
     *,
+    settings: SettingsResource | None = None,
     config: Mapping[str, Any] | None = None,
     content: str = "",
     code_version: str | None = None,
 ) -> str:
-    """Publish one asset from what is published of its inputs; returns its content digest."""
-    key = dg.AssetKey(asset)
-    inputs = {parent.to_user_string() for parent in GRAPH.get(key).parent_keys}
-    manifests = {name: store.manifest(name, ep_id) for name in sorted(inputs)}
+    """Publish one asset from what is published of its inputs, as a run would note it; returns its content digest.
+
+    ``config`` and ``code_version`` are other values than those that a run with these settings would note.
+    """
+    spec = SPEC_OF[asset]
+    spec = replace(spec, code_version=code_version or spec.code_version)
+    resources = SimpleNamespace(settings=settings or SettingsResource(), videos=VideoLibraryResource())
+    run = Run(spec, ep_id, store, cast("Resources", resources), getLogger(__name__))
+    noted = {**spec.config(run), **(config or {})}
+    digests = {name: found.content_digest for name in spec.reads if (found := store.manifest(name, ep_id)) is not None}
     with store.staging(asset, ep_id) as staged:
         if asset == "episode_video":
             video = VideoLibraryResource().find(ep_id)
             staged.write_json("video.json", {"size_bytes": video.stat().st_size, "content": content})
-            config = {"file": video.name, **(config or {})}
         else:
             staged.write_json(f"{asset}.json", {"content": content})
         artifact = store.publish(
             staged,
-            fingerprint="0" * 64,
-            code_version=code_version or str(GRAPH.get(key).code_version),
-            config=config or {},
-            inputs={name: manifest.content_digest for name, manifest in manifests.items() if manifest},
+            fingerprint=fingerprint(spec, noted, digests, write_jsonl=run.keys.output.write_jsonl),
+            code_version=spec.code_version,
+            config=noted,
+            inputs=digests,
             metrics={},
         )
     return artifact.manifest.content_digest
 
 
-def publish_episode(store: ArtifactStore, ep_id: str, *, assets: Iterable[str] = ASSETS) -> None:
+def publish_episode(
+    store: ArtifactStore, ep_id: str, *, assets: Iterable[str] = ASSETS, settings: SettingsResource | None = None
+) -> None:
     """Publish an episode with its video, all assets or those given."""
     write_video(data_root() / video_dir(ep_id) / "episode.mp4")
     for asset in assets:
-        publish(store, asset, ep_id)
+        publish(store, asset, ep_id, settings=settings)
 
 
 def register(instance: dg.DagsterInstance, *ep_ids: str) -> None:

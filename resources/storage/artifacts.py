@@ -134,6 +134,8 @@ class StagedArtifact:
     def __init__(self, folder: Path, asset: str, ep_id: str, *, write_jsonl: bool) -> None:
         self.asset = asset
         self.ep_id = ep_id
+        self.metrics: dict[str, Any] = {}
+        """Figures of the run, for the manifest."""
         self._folder = folder
         self._write_jsonl = write_jsonl
         self._rows: dict[str, int] = {}

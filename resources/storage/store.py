@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
+from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.config.keys import digest_of
 
 
@@ -118,6 +119,21 @@ class ArtifactStore(ABC):
         )
         self._replace(staged, manifest)
         return self.artifact(manifest)
+
+
+def require_artifact(store: ArtifactStore, asset: str, ep_id: str) -> Artifact:
+    """A published artifact that something else is made from.
+
+    Raises:
+        ArtifactError: It was never published, or is damaged; the message says what to run.
+    """
+    artifact = store.open(asset, ep_id)
+    if artifact is None:
+        raise ArtifactError(
+            f"{ep_id} has no {asset}: materialize {asset} first, in the UI or with "
+            f"`screenalytics run --ep-id {ep_id} --select {asset}`"
+        )
+    return artifact
 
 
 def stale_paths(previous: Manifest | None, manifest: Manifest) -> list[str]:

@@ -1,14 +1,11 @@
-"""One check per metric of ``acceptance.yaml``: a verdict on what an episode published, without looking at a picture."""
+"""One check per metric of ``acceptance.yaml``: a verdict on the published figures of an episode."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import load_acceptance
-from screenalytics_assets.artifact import require_artifact, translate_errors
-from screenalytics_assets.checks.episode_check import episode_check
+from screenalytics_assets.checks.episode_check import CheckSpec, Overrides, Published, build_check
 from screenalytics_assets.core.common.episode_ids import season_of
 from screenalytics_assets.core.config.providers import CUDA
 from screenalytics_assets.core.quality.acceptance import Limits, Verdict, judge, limit_figures, overridden
@@ -20,9 +17,6 @@ JUDGED = "track_metrics"
 TIMED = ("detections", "tracks")
 """The stages whose running time is judged."""
 RUN_CONFIGURATION = "run configuration"
-
-
-Result = dg.AssetCheckResult
 
 
 class NumberLimits(dg.Config):
@@ -71,15 +65,15 @@ class Judgement(NamedTuple):
         )
 
 
-def published_figures(artifacts: ArtifactStoreResource, ep_id: str) -> dict[str, float | None]:
+def published_figures(published: Published) -> dict[str, float | None]:
     """What an episode published about itself.
 
     Raises:
-        ArtifactError: It has no metrics yet; the message tells what to run.
+        ArtifactError: It has no metrics yet; the message says what to run.
     """
-    store = artifacts.store()
-    document = require_artifact(store, JUDGED, ep_id).json("track_metrics.json")
-    runs = {name: manifest.metrics for name in TIMED if (manifest := store.manifest(name, ep_id)) is not None}
+    document = published[JUDGED].json("track_metrics.json")
+    found = {name: published.store.manifest(name, published.ep_id) for name in TIMED}
+    runs = {name: manifest.metrics for name, manifest in found.items() if manifest is not None}
     return figures_of(
         document,
         runtimes_s={name: runs.get(name, {}).get("runtime_s") for name in TIMED},
@@ -87,22 +81,20 @@ def published_figures(artifacts: ArtifactStoreResource, ep_id: str) -> dict[str,
     )
 
 
-def judge_episode(
-    metric: Metric, artifacts: ArtifactStoreResource, ep_id: str, overrides: Mapping[str, Any]
-) -> Judgement:
+def judge_episode(metric: Metric, published: Published, overrides: Overrides) -> Judgement:
     """Judge one metric of an episode by the limits of its season and of the run.
 
     Raises:
         ConfigurationError: Limits that are not allowed.
         ArtifactError: The episode has no metrics yet.
     """
-    table, season = load_acceptance(), season_of(ep_id)
+    table, season = load_acceptance(), season_of(published.ep_id)
     limits: Limits = table.limits(metric.name, season)
     source = table.source(metric.name, season)
     if overrides:
         source = f"{RUN_CONFIGURATION} ({', '.join(overrides)}), {source}"
         limits = overridden(metric, limits, overrides, f"{RUN_CONFIGURATION}: {op_name(metric.name)}")
-    figures = published_figures(artifacts, ep_id)
+    figures = published_figures(published)
     shown = limit_figures(metric, limits, figures)
     absence = absence_of(metric, figures)
     value = figures.get(metric.path)
@@ -117,27 +109,14 @@ def op_name(check: str) -> str:
 
 
 def _acceptance_check(metric: Metric) -> dg.AssetChecksDefinition:
-    def judged(context: dg.AssetCheckExecutionContext, config: dg.Config, artifacts: ArtifactStoreResource) -> Result:
-        overrides = config.model_dump(exclude_none=True)
-        with translate_errors():
-            return judge_episode(metric, artifacts, context.partition_key, overrides).result()
-
-    # Dagster takes the form of the configuration from the annotation.
-    def check_number(
-        context: dg.AssetCheckExecutionContext, config: NumberLimits, artifacts: ArtifactStoreResource
-    ) -> Result:
-        return judged(context, config, artifacts)
-
-    def check_range(
-        context: dg.AssetCheckExecutionContext, config: RangeLimits, artifacts: ArtifactStoreResource
-    ) -> Result:
-        return judged(context, config, artifacts)
-
-    return episode_check(
-        check_range if metric.good == "inside" else check_number,
-        asset=JUDGED,
-        name=metric.name,
-        description=f"{metric.stage}: {metric.meaning}.",
+    return build_check(
+        CheckSpec(
+            JUDGED,
+            metric.name,
+            f"{metric.stage}: {metric.meaning}.",
+            lambda published, overrides: judge_episode(metric, published, overrides).result(),
+            limits=RangeLimits if metric.good == "inside" else NumberLimits,
+        )
     )
 
 

@@ -1,39 +1,36 @@
-"""What must hold after the cleanup: its artifacts are as whole as the originals, and no metric is worse."""
+"""Checks of the cleanup: its artifacts are as consistent as the originals, and no metric is worse than before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact
-from screenalytics_assets.checks.episode_check import Worse, comparison_check, integrity_check
-from screenalytics_assets.checks.integrity import face_breaches, identity_breaches, track_breaches
+from screenalytics_assets.checks.episode_check import Published, integrity_check, warning_check
+from screenalytics_assets.checks.integrity import face_breaches, identity_breaches, track_breaches, vector_breaches
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.quality import integrity as core
 from screenalytics_assets.core.quality.cleanup_comparison import COMPARED
 
 
-def _split_tracks(store: ArtifactStore, ep_id: str) -> Sequence[str]:
+def _split_tracks(published: Published) -> Sequence[str]:
     """Each detection is in one track or untracked, as before; no detection became tracked or untracked."""
-    before = require_artifact(store, "tracks", ep_id).table("untracked.parquet", ["detection_id"])
-    after = require_artifact(store, "split_tracks", ep_id).table("untracked.parquet", ["detection_id"])
-    cuts = require_artifact(store, "split_tracks", ep_id).table("cuts.parquet")
+    before = published["tracks"].table("untracked.parquet", ["detection_id"])
+    after = published["split_tracks"].table("untracked.parquet", ["detection_id"])
     return [
-        *track_breaches(store, ep_id, "split_tracks"),
-        *core.schema_breaches("cuts", cuts, schemas.CUTS),
+        *track_breaches(published, "split_tracks"),
+        *core.schema_breaches("cuts", published["split_tracks"].table("cuts.parquet"), schemas.CUTS),
         *core.partition_breaches("untracked", before["detection_id"].to_pylist(), after["detection_id"].to_pylist()),
     ]
 
 
-def _reembed(store: ArtifactStore, ep_id: str) -> Sequence[str]:
+def _reembed(published: Published) -> Sequence[str]:
     """Row i is vector i, vectors have length 1, faces belong to the cleaned tracks, crop files exist."""
-    return face_breaches(store, ep_id, "reembed", tracks_of="split_tracks")
+    return face_breaches(published, "reembed", tracks_of="split_tracks")
 
 
-def _recluster(store: ArtifactStore, ep_id: str) -> Sequence[str]:
-    """Each cleaned track is in one identity or unassigned with a reason; who is seen together is not one person."""
-    artifact = require_artifact(store, "recluster", ep_id)
-    return identity_breaches(
-        store, ep_id, artifact, artifact.json("clusters.json"), tracks_of="split_tracks", faces_of="reembed"
-    )
+def _recluster(published: Published) -> Sequence[str]:
+    """Each cleaned track is in one identity or unassigned with a reason; tracks seen together are never one person."""
+    return [
+        *identity_breaches(published, "recluster", "clusters.json", tracks_of="split_tracks", faces_of="reembed"),
+        *vector_breaches(published["recluster"]),
+    ]
 
 
 CLEANUP_INTEGRITY_CHECKS = [
@@ -43,9 +40,9 @@ CLEANUP_INTEGRITY_CHECKS = [
 ]
 
 
-def _worse(metric: str) -> Worse:
-    def found(store: ArtifactStore, ep_id: str) -> tuple[str | None, Mapping[str, float]]:
-        document = require_artifact(store, "cleanup_report", ep_id).json("cleanup_report.json")
+def _worse(metric: str) -> Callable[[Published], tuple[str | None, Mapping[str, float]]]:
+    def warning(published: Published) -> tuple[str | None, Mapping[str, float]]:
+        document = published["cleanup_report"].json("cleanup_report.json")
         change = document["improvement"][metric]
         figures = {"before": change["baseline"], "after": document["metrics_after"][metric]}
         if change["target"] is not None:
@@ -54,15 +51,15 @@ def _worse(metric: str) -> Worse:
             return None, figures
         return (
             f"{metric} rose from {figures['before']:.3f} to {figures['after']:.3f}, target {change['target']:g}: look "
-            f"at `screenalytics cleanup {ep_id} --dry-run` and switch off by --actions what makes it worse",
+            f"at `screenalytics cleanup {published.ep_id} --dry-run` and switch off by --actions what makes it worse",
             figures,
         )
 
-    return found
+    return warning
 
 
 CLEANUP_COMPARISON_CHECKS = [
-    comparison_check(
+    warning_check(
         "cleanup_report", f"cleanup_{metric}", f"{metric} after the cleanup is no worse than before.", _worse(metric)
     )
     for metric in COMPARED

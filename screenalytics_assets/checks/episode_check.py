@@ -1,73 +1,118 @@
-"""The one place that knows that partitioned checks are in preview."""
+"""One declaration for each check of an episode, and the Dagster check that is built from it."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact, translate_errors
+from resources.storage.artifacts import Artifact
+from resources.storage.store import ArtifactStore, require_artifact
+from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import EPISODES
 
-Breaches = Callable[[ArtifactStore, str], Sequence[str]]
-Worse = Callable[[ArtifactStore, str], tuple[str | None, Mapping[str, float]]]
-_SHOWN = 20
+Overrides = Mapping[str, Any]
+"""Limits for one run, from its run configuration."""
+_BREACHES_SHOWN = 20
 
 
-def episode_check(
-    function: Callable[..., dg.AssetCheckResult], *, asset: str, name: str, description: str, blocking: bool = False
-) -> dg.AssetChecksDefinition:
-    """A check of an episode's asset; ``function`` is what Dagster calls for a partition."""
-    arguments: dict[str, Any] = {"asset": asset, "name": name, "description": description, "blocking": blocking}
+@dataclass(frozen=True)
+class Published:
+    """The published artifacts of an episode, by name."""
+
+    store: ArtifactStore
+    ep_id: str
+
+    def __getitem__(self, asset: str) -> Artifact:
+        return require_artifact(self.store, asset, self.ep_id)
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """A check of an episode.
+
+    Attributes:
+        asset: The asset that it belongs to.
+        name: Of the check.
+        description: In the UI.
+        evaluate: Gives the result.
+        blocking: Whether a failed result keeps what follows from running.
+        limits: The form of the overrides in the run configuration, if it takes any.
+    """
+
+    asset: str
+    name: str
+    description: str
+    evaluate: Callable[[Published, Overrides], dg.AssetCheckResult]
+    blocking: bool = False
+    limits: type[dg.Config] | None = None
+
+
+def build_check(spec: CheckSpec) -> dg.AssetChecksDefinition:
+    """The Dagster check of a declaration, partitioned by episode."""
+
+    def evaluate(
+        context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource, overrides: Overrides
+    ) -> dg.AssetCheckResult:
+        with translate_errors():
+            return spec.evaluate(Published(artifacts.store(), context.partition_key), overrides)
+
+    def check(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource) -> dg.AssetCheckResult:
+        return evaluate(context, artifacts, {})
+
+    def check_with_limits(
+        context: dg.AssetCheckExecutionContext, config: dg.Config, artifacts: ArtifactStoreResource
+    ) -> dg.AssetCheckResult:
+        return evaluate(context, artifacts, config.model_dump(exclude_none=True))
+
+    # Dagster reads the form of the configuration from the annotation.
+    check_with_limits.__annotations__["config"] = spec.limits
     with warnings.catch_warnings():
+        # Partitioned checks are in preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.asset_check(**arguments, partitions_def=EPISODES)(function)
-
-
-def integrity_check(asset: str, breaches: Breaches) -> dg.AssetChecksDefinition:
-    """A blocking check that an episode's asset is whole; ``breaches`` tells what is not, in words."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-
-        @dg.asset_check(
-            asset=asset,
-            name=f"{asset}_integrity",
-            description=(breaches.__doc__ or "").strip(),
-            blocking=True,
+        return dg.asset_check(
+            asset=spec.asset,
+            name=spec.name,
+            description=spec.description,
+            blocking=spec.blocking,
             partitions_def=EPISODES,
+        )(check if spec.limits is None else check_with_limits)
+
+
+def integrity_check(asset: str, breaches: Callable[[Published], Sequence[str]]) -> dg.AssetChecksDefinition:
+    """A blocking check that an asset is complete and consistent; ``breaches`` describes in words what is not."""
+
+    def evaluate(published: Published, _overrides: Overrides) -> dg.AssetCheckResult:
+        found = breaches(published)
+        return dg.AssetCheckResult(
+            passed=not found,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description="; ".join(found[:_BREACHES_SHOWN]) or None,
+            metadata={"breaches": len(found)},
         )
-        def check(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource) -> dg.AssetCheckResult:
-            with translate_errors():
-                store = artifacts.store()
-                require_artifact(store, asset, context.partition_key)
-                found = breaches(store, context.partition_key)
-            return dg.AssetCheckResult(
-                passed=not found,
-                severity=dg.AssetCheckSeverity.ERROR,
-                description="; ".join(found[:_SHOWN]) or None,
-                metadata={"breaches": len(found)},
-            )
 
-    return check
+    description = (breaches.__doc__ or "").strip()
+    return build_check(CheckSpec(asset, f"{asset}_integrity", description, evaluate, blocking=True))
 
 
-def comparison_check(asset: str, name: str, description: str, worse: Worse) -> dg.AssetChecksDefinition:
-    """A warning where an episode got worse; ``worse`` tells in words that it did, or not, and the figures."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
+def warning_check(
+    asset: str,
+    name: str,
+    description: str,
+    warning: Callable[[Published], tuple[str | None, Mapping[str, float]]],
+) -> dg.AssetChecksDefinition:
+    """A check that warns; ``warning`` gives the sentence, or None if all is well, and the figures."""
 
-        @dg.asset_check(asset=asset, name=name, description=description, partitions_def=EPISODES)
-        def check(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource) -> dg.AssetCheckResult:
-            with translate_errors():
-                complaint, figures = worse(artifacts.store(), context.partition_key)
-            return dg.AssetCheckResult(
-                passed=complaint is None,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=complaint,
-                metadata=to_metadata(figures),
-            )
+    def evaluate(published: Published, _overrides: Overrides) -> dg.AssetCheckResult:
+        sentence, figures = warning(published)
+        return dg.AssetCheckResult(
+            passed=sentence is None,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=sentence,
+            metadata=to_metadata(figures),
+        )
 
-    return check
+    return build_check(CheckSpec(asset, name, description, evaluate))

@@ -1,12 +1,9 @@
-"""What must hold in every episode: accounting, references, schemas, vectors, boxes, cuts."""
+"""Integrity of every episode: accounting, references, schemas, vectors, boxes, cuts."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from resources.storage.artifacts import Artifact
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact
-from screenalytics_assets.checks.episode_check import integrity_check
+from screenalytics_assets.checks.episode_check import Published, integrity_check
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.layout import crops_dir
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
@@ -14,9 +11,9 @@ from screenalytics_assets.core.identity.identities import cannot_link_constraint
 from screenalytics_assets.core.quality import integrity as core
 
 
-def _detections(store: ArtifactStore, ep_id: str) -> Sequence[str]:
+def _detections(published: Published) -> Sequence[str]:
     """Schema, unique ids, boxes inside the frame, scores in range, every face on an analysed frame."""
-    artifact = require_artifact(store, "detections", ep_id)
+    artifact = published["detections"]
     detections = artifact.table("detections.parquet")
     frames = artifact.table("analysed_frames.parquet")
     breaches = [
@@ -39,10 +36,10 @@ def _detections(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _face_crops(store: ArtifactStore, ep_id: str) -> Sequence[str]:
+def _face_crops(published: Published) -> Sequence[str]:
     """Each detection has one crop or was counted as blank, and each crop belongs to a detection."""
-    artifact = require_artifact(store, "face_crops", ep_id)
-    detections = require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id"])
+    artifact = published["face_crops"]
+    detections = published["detections"].table("detections.parquet", ["detection_id"])
     crops = artifact.table("face_crops.parquet", ["detection_id"])["detection_id"].to_pylist()
     blank = artifact.manifest.metrics["blank_crops"]
     uncounted = detections.num_rows - len(crops) - blank
@@ -53,15 +50,15 @@ def _face_crops(store: ArtifactStore, ep_id: str) -> Sequence[str]:
     ]
 
 
-def _tracks(store: ArtifactStore, ep_id: str) -> Sequence[str]:
+def _tracks(published: Published) -> Sequence[str]:
     """Each detection is in one track or untracked with a reason, no track reaches across a cut, one vector a row."""
-    return track_breaches(store, ep_id, "tracks")
+    return track_breaches(published, "tracks")
 
 
-def track_breaches(store: ArtifactStore, ep_id: str, asset: str) -> list[str]:
+def track_breaches(published: Published, asset: str) -> list[str]:
     """What is wrong with the tracks that an asset publishes."""
-    artifact = require_artifact(store, asset, ep_id)
-    source = require_artifact(store, "detections", ep_id)
+    artifact = published[asset]
+    source = published["detections"]
     tracks, untracked = artifact.table("tracks.parquet"), artifact.table("untracked.parquet")
     gate = artifact.table("gate.parquet")
     breaches = [
@@ -86,14 +83,14 @@ def track_breaches(store: ArtifactStore, ep_id: str, asset: str) -> list[str]:
     ]
 
 
-def _faces(store: ArtifactStore, ep_id: str) -> Sequence[str]:
+def _faces(published: Published) -> Sequence[str]:
     """Row i is vector i, vectors have length 1, faces belong to tracks and detections, crop files exist."""
-    return face_breaches(store, ep_id, "faces", tracks_of="tracks")
+    return face_breaches(published, "faces", tracks_of="tracks")
 
 
-def face_breaches(store: ArtifactStore, ep_id: str, asset: str, *, tracks_of: str) -> list[str]:
+def face_breaches(published: Published, asset: str, *, tracks_of: str) -> list[str]:
     """What is wrong with the faces that an asset publishes, which are about the tracks of another one."""
-    artifact = require_artifact(store, asset, ep_id)
+    artifact = published[asset]
     faces, rejected = artifact.table("faces.parquet"), artifact.table("crops_debug.parquet")
     breaches = [
         *core.schema_breaches("faces", faces, schemas.FACES),
@@ -102,8 +99,8 @@ def face_breaches(store: ArtifactStore, ep_id: str, asset: str, *, tracks_of: st
     ]
     if breaches:
         return breaches
-    tracks = require_artifact(store, tracks_of, ep_id).table("tracks.parquet", ["track_id"])
-    detections = require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id"])
+    tracks = published[tracks_of].table("tracks.parquet", ["track_id"])
+    detections = published["detections"].table("detections.parquet", ["detection_id"])
     crops = [path for path in faces["crop_path"].to_pylist() if path is not None]
     return [
         *core.unique_breaches("faces", faces["face_id"].to_pylist()),
@@ -122,42 +119,59 @@ def _crop_files(artifact: Artifact) -> set[str]:
     return set().union(*map(artifact.files_below, folders))
 
 
-def _identities(store: ArtifactStore, ep_id: str) -> Sequence[str]:
-    """Each track is in one identity or unassigned with a reason; who is seen together is not one person."""
-    artifact = require_artifact(store, "identities", ep_id)
-    return identity_breaches(
-        store, ep_id, artifact, artifact.json("identities.json"), tracks_of="tracks", faces_of="faces"
-    )
+def _identities(published: Published) -> Sequence[str]:
+    """Each track is in one identity or unassigned with a reason; tracks seen together are never one person."""
+    return [
+        *identity_breaches(published, "identities", "identities.json", tracks_of="tracks", faces_of="faces"),
+        *vector_breaches(published["identities"]),
+    ]
 
 
 def identity_breaches(
-    store: ArtifactStore,
-    ep_id: str,
-    artifact: Artifact,
-    document: Mapping[str, Any],
+    published: Published,
+    asset: str,
+    document_name: str,
     *,
     tracks_of: str,
     faces_of: str,
+    boxes_name: str = "identity_boxes",
+    label: str = "identities",
+    exempt: Collection[tuple[str, str]] = (),
 ) -> list[str]:
-    """What is wrong with the identities of an artifact, which are about the tracks and faces of others."""
-    tracks = require_artifact(store, tracks_of, ep_id).table("tracks.parquet", ["track_id", "boxes"])
-    faces = require_artifact(store, faces_of, ep_id).table("faces.parquet", ["face_id"])
-    boxes = artifact.table("identity_boxes.parquet")
+    """What is wrong with the identities that an asset publishes.
+
+    Args:
+        published: The episode.
+        asset: The asset.
+        document_name: Its file with the identities.
+        tracks_of: The asset whose tracks they are about.
+        faces_of: The asset whose faces they are about.
+        boxes_name: Its table of boxes.
+        label: What messages call them.
+        exempt: Pairs of tracks that may be one person although they are seen together.
+    """
+    artifact = published[asset]
+    document = artifact.json(document_name)
+    tracks = published[tracks_of].table("tracks.parquet", ["track_id", "boxes"])
+    faces = published[faces_of].table("faces.parquet", ["face_id"])
+    boxes = artifact.table(f"{boxes_name}.parquet")
     ids = [identity["identity_id"] for identity in document["identities"]]
     representatives = [identity["representative_face_id"] for identity in document["identities"]]
-    vectors = artifact.array("tracks.npy")
+    settings = ClusteringSettings.model_validate(document["config"])
     return [
-        *core.partition_breaches("identities", tracks["track_id"].to_pylist(), *core.identity_track_ids(document)),
+        *core.partition_breaches(label, tracks["track_id"].to_pylist(), *core.identity_track_ids(document)),
         *core.reason_breaches(document),
-        *core.unique_breaches("identities", ids),
-        *core.together_breaches(
-            document, cannot_link_constraints(tracks, ClusteringSettings.model_validate(document["config"]))
-        ),
-        *core.schema_breaches("identity_boxes", boxes, schemas.IDENTITY_BOXES),
-        *core.partition_breaches("identity_boxes", ids, set(boxes["identity_id"].to_pylist())),
-        *core.reference_breaches("identities", representatives, faces["face_id"].to_pylist()),
-        *core.vector_breaches(vectors, len(artifact.json("track_ids.json")["track_ids"])),
+        *core.unique_breaches(label, ids),
+        *core.together_breaches(document, cannot_link_constraints(tracks, settings, exempt)),
+        *core.schema_breaches(boxes_name, boxes, schemas.IDENTITY_BOXES),
+        *core.partition_breaches(boxes_name, ids, set(boxes["identity_id"].to_pylist())),
+        *core.reference_breaches(label, representatives, faces["face_id"].to_pylist()),
     ]
+
+
+def vector_breaches(artifact: Artifact) -> list[str]:
+    """What is wrong with the vectors of the tracks."""
+    return core.vector_breaches(artifact.array("tracks.npy"), len(artifact.json("track_ids.json")["track_ids"]))
 
 
 INTEGRITY_CHECKS = [

@@ -12,8 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from resources.progress import ProgressResource, ProgressTask
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact
+from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.layout import SHEET, file_path
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from screenalytics_assets.checks.acceptance import JUDGED, judge_episode, op_name, published_figures
+from screenalytics_assets.checks.episode_check import Published
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
@@ -71,10 +72,10 @@ def run_acceptance_checks(
     unknown = sorted(set(overrides) - set(METRICS))
     if unknown:
         raise ConfigurationError(f"unknown metric {', '.join(unknown)}; known: {', '.join(METRICS)}")
-    artifacts = ArtifactStoreResource()
-    published_figures(artifacts, ep_id)
+    published = Published(ArtifactStoreResource().store(), ep_id)
+    published_figures(published)
     for name, limits in overrides.items():
-        judge_episode(METRICS[name], artifacts, ep_id, limits)
+        judge_episode(METRICS[name], published, limits)
     earlier = {name: _earlier(instance, name, ep_id) for name in METRICS}
     register_episode(instance, ep_id)
     run_id = str(uuid4())

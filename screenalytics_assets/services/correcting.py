@@ -6,8 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from resources.storage.correction_files import read_corrections, write_corrections
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact
+from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path

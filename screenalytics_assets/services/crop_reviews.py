@@ -8,8 +8,7 @@ from typing import Any
 
 from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import read_crops
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact
+from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import crop_sheet_path

@@ -8,11 +8,11 @@ import dagster as dg
 
 from resources.progress import ProgressResource
 from resources.storage.preview_store import PreviewStoreResource
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact, retries_disabled
-from screenalytics_assets.cleaned import LAST_PHASE, final_identities
+from resources.storage.store import ArtifactStore, require_artifact
+from screenalytics_assets.assets.cleanup.cleanup_report import state_of
 from screenalytics_assets.core.quality.cleanup_comparison import State
 from screenalytics_assets.definitions import CLEANUP_ASSETS, build_resources
+from screenalytics_assets.failures import retries_disabled
 from screenalytics_assets.partitions import EPISODES_NAME
 from screenalytics_assets.services.runs import RunOutcome, outcome_of, run_config_of
 
@@ -48,15 +48,8 @@ def preview_cleanup(
 
 def states(store: ArtifactStore, ep_id: str) -> tuple[State, State]:
     """An episode before and after its cleanup."""
-    return (
-        State(
-            require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
-            require_artifact(store, "faces", ep_id).manifest.rows("faces.parquet"),
-            require_artifact(store, "identities", ep_id).json("identities.json"),
-        ),
-        State(
-            require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
-            require_artifact(store, "reembed", ep_id).manifest.rows("faces.parquet"),
-            final_identities(require_artifact(store, LAST_PHASE, ep_id))[0],
-        ),
+    before, after = (
+        [require_artifact(store, name, ep_id) for name in names]
+        for names in (("tracks", "faces", "identities"), ("split_tracks", "reembed", "group_clusters"))
     )
+    return state_of(*before), state_of(*after)

@@ -9,9 +9,10 @@ from uuid import uuid4
 import dagster as dg
 
 from resources.progress import ProgressResource
-from screenalytics_assets.artifact import WARNINGS, retries_disabled
+from screenalytics_assets.artifact import WARNINGS
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.definitions import build_definitions, defs
+from screenalytics_assets.failures import retries_disabled
 from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
 from screenalytics_assets.run_owner import OWNER_TAG, owner
 from screenalytics_assets.services.instance import assigning_free_slots

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import require_artifact
-from screenalytics_assets.cleaned import LAST_PHASE, final_identities
+from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
@@ -37,14 +35,14 @@ def read_truth(path: Path) -> Truth:
 
 def is_final(store: ArtifactStore, ep_id: str) -> bool:
     """Whether the final people of an episode are published, and not only those before the cleanup."""
-    return store.manifest(LAST_PHASE, ep_id) is not None
+    return store.manifest("group_clusters", ep_id) is not None
 
 
 def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, before_cleanup: bool = False) -> EpisodeScores:
     """Score the people of an episode: the final ones, or those before the cleanup where it is not published."""
     cleaned = not before_cleanup and is_final(store, ep_id)
     tracks = require_artifact(store, "split_tracks" if cleaned else "tracks", ep_id)
-    identities = require_artifact(store, LAST_PHASE if cleaned else "identities", ep_id)
+    identities = require_artifact(store, "group_clusters" if cleaned else "identities", ep_id)
     detections = require_artifact(store, "detections", ep_id)
     screen_time = store.open("screen_time", ep_id) if cleaned else None
     return score_episode(
@@ -53,7 +51,7 @@ def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, before_cl
         detections.table("shots.parquet"),
         detections.table("detections.parquet"),
         tracks.table("tracks.parquet"),
-        final_identities(identities)[0] if cleaned else identities.json("identities.json"),
+        identities.json("identities.json"),
         None if screen_time is None else screen_time.json("screen_time.json"),
     )
 

@@ -18,9 +18,8 @@ from typing import Any
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
-from resources.storage.store import ArtifactStore
+from resources.storage.store import ArtifactStore, require_artifact
 from resources.system.paths import data_root
-from screenalytics_assets.artifact import require_artifact
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.services.instance import open_instance

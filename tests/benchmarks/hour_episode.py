@@ -13,8 +13,9 @@ person are like two photos of an actor, 0.67 +- 0.11 (DESIGN.md 7): the episodes
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -29,16 +30,13 @@ from resources.models.embedder import load_embedder
 from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import CropWriter
 from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import Compute, Stage, run_stage
-from screenalytics_assets.assets.detect import detections as detections_asset
-from screenalytics_assets.assets.detect import episode_video as video_asset
-from screenalytics_assets.assets.detect import faces as faces_asset
-from screenalytics_assets.assets.detect import tracks as tracks_asset
-from screenalytics_assets.assets.show import facebank as facebank_asset
+from screenalytics_assets.artifact import ArtifactSpec, Compute, Outputs, materialize
+from screenalytics_assets.assets.specs import FACEBANK_SPEC, SPECS
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.common.layout import crops_dir
 from screenalytics_assets.core.config.keys import digest_of
+from screenalytics_assets.core.config.providers import CPU
 from screenalytics_assets.core.detection.alignment import ARCFACE_PX, ARCFACE_TEMPLATE_112, crop_jpeg
 from screenalytics_assets.core.detection.detection_table import BoxLocation, DetectionRows
 from screenalytics_assets.core.embedding.face_selection import select_faces
@@ -48,8 +46,10 @@ from screenalytics_assets.core.tracking.appearance_split import SplitLimits
 from screenalytics_assets.core.tracking.bytetrack import track_faces
 from screenalytics_assets.core.tracking.split_and_link import split_and_link
 from screenalytics_assets.core.video.probe import VideoProbe
+from screenalytics_assets.run_context import Resources, Run
 from screenalytics_assets.services.demo import GROUP_FACES
 
+SPEC_OF = {spec.name: spec for spec in SPECS}
 SHOW, EP_ID = "hour", "hour-s01e01"
 PEOPLE, KNOWN_PEOPLE, PHOTOS = 40, 30, 5
 FPS, STRIDE, SIZE_PX = 24, 3, (1280, 720)
@@ -116,11 +116,11 @@ def draw_hour(tracks: int, seed: int) -> Hour:
 
 def publish_hour(hour: Hour, store: ArtifactStore, run: RunSettings) -> None:
     """Publish everything up to the faces, by the stages of the pipeline and their own code but for the models."""
-    _publish(store, run, video_asset.STAGE, lambda _, out: _video(hour, out["episode_video"]))
-    _publish(store, run, detections_asset.STAGE, lambda _, out: _detections(hour, out, run))
-    _publish(store, run, tracks_asset.STAGE, lambda inputs, out: _tracks(hour, inputs, out["tracks"], run))
-    faces = run.resolved.settings.faces.model_dump()
-    _publish(store, run, faces_asset.STAGE, lambda inputs, out: _faces(hour, inputs, out["faces"], run), config=faces)
+    _publish(store, run, SPEC_OF["episode_video"], lambda _, out: _video(hour, out["episode_video"]))
+    _publish(store, run, SPEC_OF["detections"], lambda _, out: _detections(hour, out, run))
+    _publish(store, run, SPEC_OF["tracks"], lambda of, out: _tracks(hour, of.inputs, out["tracks"], run))
+    keys = run.resolved.settings.faces.model_dump()
+    _publish(store, run, SPEC_OF["faces"], lambda of, out: _faces(hour, of.inputs, out["faces"], run), config=keys)
 
 
 def publish_facebank(hour: Hour, store: ArtifactStore, run: RunSettings, *, people: int = KNOWN_PEOPLE) -> None:
@@ -134,7 +134,7 @@ def publish_facebank(hour: Hour, store: ArtifactStore, run: RunSettings, *, peop
     version = digest_of([names, hashlib.sha256(vectors.tobytes()).hexdigest()])
     pictures = _pictures()
 
-    def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
+    def compute(_run: Run, outputs: Outputs) -> None:
         with open_database() as database:
             database.replace_facebank(
                 SHOW,
@@ -151,9 +151,9 @@ def publish_facebank(hour: Hour, store: ArtifactStore, run: RunSettings, *, peop
             for number, finding in enumerate(findings):
                 crops.add(finding.photo_id, pictures[number % len(pictures)])
         output.count_rows("facebank_crops.parquet", crops.count)
-        return {"facebank": {"version": version}}
+        output.metrics["version"] = version
 
-    _publish(store, run, facebank_asset.STAGE, compute, key=SHOW)
+    _publish(store, run, FACEBANK_SPEC, compute, key=SHOW)
 
 
 def person_id(number: int) -> str:
@@ -177,14 +177,15 @@ def _finding(person: int, photo: int) -> PhotoFinding:
 def _publish(
     store: ArtifactStore,
     run: RunSettings,
-    stage: Stage,
+    spec: ArtifactSpec,
     compute: Compute,
     *,
     key: str = EP_ID,
     config: Mapping[str, Any] | None = None,
 ) -> None:
-    outside = SimpleNamespace(partition_key=key, log=logging.getLogger(__name__))
-    list(run_stage(outside, stage, store, run.resolved, config=config or {}, force=True, compute=compute))
+    spec = replace(spec, config=lambda _run: config or {}, compute=compute)
+    resources = cast("Resources", SimpleNamespace())
+    list(materialize(Run(spec, key, store, resources, logging.getLogger(__name__)), run.resolved, force=True))
 
 
 def _draw_shots(tracks: int, rng: np.random.Generator) -> list[Shot]:
@@ -267,7 +268,7 @@ def _shots_table(shots: Sequence[Shot]) -> pa.Table:
     )
 
 
-def _video(hour: Hour, output: StagedArtifact) -> Mapping[str, Any]:
+def _video(hour: Hour, output: StagedArtifact) -> None:
     probe = VideoProbe(
         *SIZE_PX,
         fps=float(FPS),
@@ -284,10 +285,9 @@ def _video(hour: Hour, output: StagedArtifact) -> Mapping[str, Any]:
         sha256="0" * 64,
     )
     output.write_json("video.json", probe.to_dict())
-    return {}
 
 
-def _detections(hour: Hour, outputs: Mapping[str, StagedArtifact], run: RunSettings) -> Mapping[str, Any]:
+def _detections(hour: Hour, outputs: Mapping[str, StagedArtifact], run: RunSettings) -> None:
     pictures = _pictures(run.resolved.settings.detection.jpeg_quality)
     with CropWriter(outputs["face_crops"].path("face_crops.parquet")) as crops:
         for row, detection_id in enumerate(hour.detected.detections["detection_id"].to_pylist()):
@@ -297,11 +297,12 @@ def _detections(hour: Hour, outputs: Mapping[str, StagedArtifact], run: RunSetti
     for stem in ("shots", "analysed_frames", "detections", "refused"):
         outputs["detections"].write_table(stem, getattr(hour.detected, stem))
     frames = hour.shots[-1].end_frame + 1
-    told = {"decoded_frames": frames, "corrupt_frames": 0, "frame_stride": STRIDE, "provider": "CPUExecutionProvider"}
-    return {"detections": told, "face_crops": {"blank_crops": 0}}
+    figures = {"decoded_frames": frames, "corrupt_frames": 0, "frame_stride": STRIDE, "provider": CPU}
+    outputs["detections"].metrics |= figures
+    outputs["face_crops"].metrics["blank_crops"] = 0
 
 
-def _tracks(hour: Hour, inputs: Mapping[str, Artifact], output: StagedArtifact, run: RunSettings) -> Mapping[str, Any]:
+def _tracks(hour: Hour, inputs: Mapping[str, Artifact], output: StagedArtifact, run: RunSettings) -> None:
     tracking, detections = run.resolved.settings.tracking, inputs["detections"].table("detections.parquet")
     followed = track_faces(
         inputs["detections"].table("analysed_frames.parquet"),
@@ -332,7 +333,6 @@ def _tracks(hour: Hour, inputs: Mapping[str, Artifact], output: StagedArtifact, 
     output.write_table("untracked", followed.untracked)
     output.write_table("gate", found.embedded)
     output.write_array("gate.npy", found.vectors)
-    return {}
 
 
 def row_of(detection_id: str) -> int:
@@ -340,7 +340,7 @@ def row_of(detection_id: str) -> int:
     return int(detection_id.removeprefix("det-")) - 1
 
 
-def _faces(hour: Hour, inputs: Mapping[str, Artifact], output: StagedArtifact, run: RunSettings) -> Mapping[str, Any]:
+def _faces(hour: Hour, inputs: Mapping[str, Artifact], output: StagedArtifact, run: RunSettings) -> None:
     settings = run.resolved.settings.faces
     embedder = load_embedder(run.pack, device="cpu", threads=1)
     crops = inputs["face_crops"]
@@ -361,7 +361,7 @@ def _faces(hour: Hour, inputs: Mapping[str, Artifact], output: StagedArtifact, r
     output.write_array("faces.npy", vectors)
     refused = inputs["detections"].table("refused.parquet")
     output.write_table("crops_debug", pa.concat_tables([refused, selection.rejected]))
-    return {"faces": {"newly_embedded": len(ids)}}
+    output.metrics["newly_embedded"] = len(ids)
 
 
 def _pictures(quality: int = 95) -> list[bytes]:

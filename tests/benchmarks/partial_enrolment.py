@@ -21,10 +21,9 @@ import pyarrow.compute as pc
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
 from resources.settings import SettingsResource
-from resources.storage.store import ArtifactStore
+from resources.storage.store import ArtifactStore, require_artifact
 from resources.vectors import VectorDatabaseResource
-from screenalytics_assets.artifact import require_artifact
-from screenalytics_assets.assets.cleanup.group_clusters import compare, enrolled
+from screenalytics_assets.assets.cleanup.group_clusters import compare
 from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.evaluation.name_scores import NamedPerson, NameScores, all_names, score_names
@@ -83,16 +82,14 @@ def read_episode(
         recluster.array("tracks.npy"),
     )
     show = show_of(ep_id)
-    published = enrolled(store, show)
-    if published is None:
-        raise SystemExit(f"{show} has no facebank below the data root")
+    facebank = require_artifact(store, "facebank", show).json("facebank.json")
     return Episode(
         truth,
         detections.table("analysed_frames.parquet"),
         detections.table("detections.parquet"),
         recluster.document("clusters.json", Identities),
         tracks,
-        compare(vectors, show, published, run.pack.embedder.file.sha256, tracks),
+        compare(vectors, show, facebank, run.pack.embedder.file.sha256, tracks),
         require_artifact(store, "corrections", ep_id).document("corrections.json", Corrections),
     )
 

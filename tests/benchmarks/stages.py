@@ -9,7 +9,7 @@ import dagster as dg
 import numpy as np
 
 from resources.storage.local_store import LocalArtifactStore
-from screenalytics_assets.artifact import require_artifact
+from resources.storage.store import require_artifact
 from screenalytics_assets.services.runs import asset_names
 from tests.benchmarks.measure import Measured, Sample
 

@@ -2,11 +2,11 @@
 
 import shutil
 from collections.abc import Callable
+from logging import getLogger
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
+from types import SimpleNamespace
+from typing import Any, cast
 
-import dagster as dg
 import numpy as np
 import pyarrow as pa
 
@@ -17,7 +17,9 @@ from resources.storage.artifacts import Artifact
 from resources.storage.local_store import LocalArtifactStore
 from resources.vectors import VectorDatabaseResource
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.definitions import defs
+from screenalytics_assets.artifact import materialize
+from screenalytics_assets.assets.specs import EPISODE_SPECS
+from screenalytics_assets.run_context import Resources, Run
 
 
 def copy_of(store: LocalArtifactStore, folder: Path) -> LocalArtifactStore:
@@ -30,20 +32,16 @@ def copy_of(store: LocalArtifactStore, folder: Path) -> LocalArtifactStore:
 def run_asset(name: str, store: LocalArtifactStore, ep_id: str, **keys: Any) -> None:
     """Run the asset itself, as the orchestrator does, with these keys over all other layers."""
     root = str(store.root)
-    resources = {
-        "settings": SettingsResource(overrides=keys),
-        "artifacts": ArtifactStoreResource(root=root),
-        "videos": VideoLibraryResource(root=root),
-        "progress": ProgressResource(),
-        "vectors": VectorDatabaseResource(),
-    }
-    asset = defs.resolve_assets_def(name)
-    # Called directly an asset has no run, whose owner a stage notes.
-    with patch("screenalytics_assets.artifact.claim_run"), dg.build_asset_context(partition_key=ep_id) as context:
-        results: Any = asset(
-            context, **{key: resources[key] for key in asset.required_resource_keys & resources.keys()}
-        )
-        list(results)
+    resources = SimpleNamespace(
+        settings=SettingsResource(overrides=keys),
+        artifacts=ArtifactStoreResource(root=root),
+        videos=VideoLibraryResource(root=root),
+        progress=ProgressResource(),
+        vectors=VectorDatabaseResource(),
+    )
+    spec = next(spec for spec in EPISODE_SPECS if name in spec.outputs)
+    run = Run(spec, ep_id, store, cast("Resources", resources), getLogger(__name__))
+    list(materialize(run, run.settings.resolved))
 
 
 def published(store: LocalArtifactStore, asset: str, ep_id: str) -> Artifact:

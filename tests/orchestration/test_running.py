@@ -18,11 +18,11 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring import execute_concurrency_slots_iteration, execute_run_monitoring_iteration
 
 from resources.system.paths import project_dir
-from screenalytics_assets import artifact as stage
-from screenalytics_assets.artifact import translate_errors
+from screenalytics_assets import failures
 from screenalytics_assets.automation.seasons import declarative
 from screenalytics_assets.core.common.errors import ConfigurationError, UnavailableError, VideoError
 from screenalytics_assets.definitions import ASSETS, defs
+from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.partitions import EPISODES, EPISODES_NAME
 from screenalytics_assets.run_owner import OWNER_TAG, claim_run, owner, release_dead_runs
 from screenalytics_assets.services.instance import prepare_home
@@ -39,7 +39,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dags
 
 def attempts(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
     """How often a step runs that always fails with this error."""
-    monkeypatch.setattr(stage, "RETRY_DELAY_S", 0.0)
+    monkeypatch.setattr(failures, "RETRY_DELAY_S", 0.0)
     made = []
 
     @dg.asset
@@ -64,7 +64,7 @@ def attempts(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
     ],
 )
 def test_a_step_with_a_transient_error_is_retried(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert attempts(error, monkeypatch) == 1 + stage.RETRIES
+    assert attempts(error, monkeypatch) == 1 + failures.RETRIES
 
 
 @pytest.mark.parametrize(

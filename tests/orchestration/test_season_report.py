@@ -14,8 +14,8 @@ from resources.storage.artifacts import Artifact
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ConfigurationError
-from screenalytics_assets.metadata import MAX_PICTURE_BYTES
 from screenalytics_assets.partitions import SEASONS_NAME, add_requests, register_episode
+from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
 from screenalytics_assets.services.instance import open_instance
 from screenalytics_assets.services.runs import run_season
 

@@ -9,6 +9,7 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.settings import SettingsResource
 from resources.storage.store import ArtifactStore
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.season_config import Season, What
@@ -36,6 +37,7 @@ from tests.synthetic_episodes import (
 )
 
 SEASON = Season(show="demo", season=1, run=("missing", "stale"), profile="fast_cpu", overrides={"min_shot_s": 0.15})
+SETTINGS = SettingsResource(profile=SEASON.profile, overrides=dict(SEASON.overrides))
 TICK = datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.UTC)
 TOMORROW = TICK + datetime.timedelta(days=1)
 
@@ -96,7 +98,7 @@ def test_what_is_published_and_unchanged_is_ok_and_the_others_are_missing(
     instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, "demo-s01e01", "demo-s01e02", "demo-s02e01")
-    publish_episode(store, "demo-s01e01")
+    publish_episode(store, "demo-s01e01", settings=SETTINGS)
     found = states(instance)
     assert list(found) == ["demo-s01e01", "demo-s01e02"]
     assert set(found["demo-s01e01"].assets.values()) == {"ok"}
@@ -124,7 +126,7 @@ def test_a_lost_file_is_missing_even_though_its_manifest_is_there(
     instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, "demo-s01e01")
-    publish_episode(store, "demo-s01e01")
+    publish_episode(store, "demo-s01e01", settings=SETTINGS)
     (Path(store.location("")) / "manifests/demo-s01e01/tracks.json").unlink()
     found = states(instance)["demo-s01e01"].assets
     assert found["tracks"] == "missing"
@@ -136,8 +138,8 @@ def test_what_came_from_another_input_is_stale_and_so_is_what_follows(
     instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, "demo-s01e01")
-    publish_episode(store, "demo-s01e01")
-    publish(store, "tracks", "demo-s01e01", content="others")
+    publish_episode(store, "demo-s01e01", settings=SETTINGS)
+    publish(store, "tracks", "demo-s01e01", settings=SETTINGS, content="others")
     found = states(instance)["demo-s01e01"].assets
     assert found["tracks"] == "ok"
     assert found["faces"] == found["identities"] == found["episode_report"] == "stale"
@@ -148,39 +150,63 @@ def test_other_code_another_configuration_and_another_video_make_stale(
 ) -> None:
     for number, asset in enumerate(("detections", "identities", "faces"), 1):
         register(instance, ep_id := f"demo-s01e0{number}")
-        publish_episode(store, ep_id)
+        publish_episode(store, ep_id, settings=SETTINGS)
         assert states(instance)[ep_id].state == "ok"
         match asset:
             case "detections":
-                publish(store, asset, ep_id, code_version="0")
+                publish(store, asset, ep_id, settings=SETTINGS, code_version="0")
             case "identities":
-                publish(store, asset, ep_id, config={"min_shot_s": 0.7})
+                publish(store, asset, ep_id, settings=SETTINGS, config={"cluster_thresh": 0.7})
             case _:
-                publish(store, asset, ep_id, config={"embedder": "of another model"})
+                publish(store, asset, ep_id, settings=SETTINGS, config={"embedder": "of another model"})
         found = states(instance)[ep_id]
         assert found.assets[asset] == found.state == "stale"
     register(instance, "demo-s01e04")
-    publish_episode(store, "demo-s01e04")
+    publish_episode(store, "demo-s01e04", settings=SETTINGS)
     write_video(VideoLibraryResource().find("demo-s01e04"), b"another cut of the episode")
     assert states(instance)["demo-s01e04"].assets["episode_video"] == "stale"
 
 
 def test_the_configuration_is_that_of_the_season(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
     register(instance, "demo-s01e01")
-    publish_episode(store, "demo-s01e01")
-    publish(store, "identities", "demo-s01e01", config={"min_shot_s": 0.15})
-    publish(store, "track_metrics", "demo-s01e01")
-    publish(store, "episode_report", "demo-s01e01")
+    publish_episode(store, "demo-s01e01", settings=SETTINGS)
     assert states(instance)["demo-s01e01"].state == "ok"
-    assert states(instance, Season(show="demo", season=1))["demo-s01e01"].assets["identities"] == "stale"
+    found = states(instance, Season(show="demo", season=1, profile="fast_cpu"))["demo-s01e01"].assets
+    assert found["episode_video"] == "ok"
+    assert found["detections"] == found["identities"] == "stale"
+
+
+def test_what_a_run_would_compute_again_is_stale(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
+    """Each of these is part of a fingerprint and no configuration key that the manifest has by its name."""
+    register(instance, "demo-s01e01")
+    publish_episode(store, "demo-s01e01", settings=SETTINGS)
+    twins = Season(show="demo", season=1, profile="fast_cpu", overrides={**SEASON.overrides, "write_jsonl": False})
+    assert "ok" not in set(states(instance, twins)["demo-s01e01"].assets.values())
+    store.write("corrections/demo-s01e01.yaml", b"ep_id: demo-s01e01\ncorrections: not a list\n")
+    found = states(instance)["demo-s01e01"].assets
+    assert {name for name, state in found.items() if state == "stale"} == {
+        "corrections",
+        "group_clusters",
+        "episode_vectors",
+        "screen_time",
+        "cleanup_report",
+        "episode_report",
+    }
+    store.remove("corrections/demo-s01e01.yaml")
+    assert states(instance)["demo-s01e01"].state == "ok"
+    with store.staging("facebank", "demo") as staged:
+        staged.write_json("facebank.json", {"version": "1" * 64})
+        store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={})
+    assert states(instance)["demo-s01e01"].assets["group_clusters"] == "stale"
+    assert states(instance)["demo-s01e01"].assets["recluster"] == "ok"
 
 
 def test_check_results_are_those_of_the_current_materialization(
     instance: dg.DagsterInstance, store: ArtifactStore
 ) -> None:
     register(instance, "demo-s01e01", "demo-s01e02")
-    publish_episode(store, "demo-s01e01")
-    publish_episode(store, "demo-s01e02")
+    publish_episode(store, "demo-s01e01", settings=SETTINGS)
+    publish_episode(store, "demo-s01e02", settings=SETTINGS)
     failing = {"tracks_integrity": dg.AssetCheckSeverity.ERROR, "faces_integrity": dg.AssetCheckSeverity.WARN}
     report_checks(instance, "demo-s01e01", failing=failing)
     report_checks(instance, "demo-s01e02")
@@ -209,13 +235,13 @@ def test_a_season_runs_the_episodes_that_were_asked_for(
 ) -> None:
     register(instance, *(f"demo-s01e0{number}" for number in range(1, 5)))
     for ep_id in ("demo-s01e02", "demo-s01e03", "demo-s01e04"):
-        publish_episode(store, ep_id)
+        publish_episode(store, ep_id, settings=SETTINGS)
         report_checks(
             instance,
             ep_id,
             failing={"tracks_integrity": dg.AssetCheckSeverity.ERROR} if ep_id == "demo-s01e03" else None,
         )
-    publish(store, "faces", "demo-s01e02", content="others")
+    publish(store, "faces", "demo-s01e02", settings=SETTINGS, content="others")
     assert plan_launch(instance, GRAPH, SEASON, moment="by_hand", what=what).ep_ids == expected
 
 
@@ -296,7 +322,7 @@ def test_an_episode_whose_run_died_is_not_launched_while_dagster_is_about_to_ret
 def test_a_season_with_nothing_to_do_launches_nothing(instance: dg.DagsterInstance, store: ArtifactStore) -> None:
     assert tick(instance) == "demo-s01: none of 0 episodes is missing or stale"
     register(instance, "demo-s01e01")
-    publish_episode(store, "demo-s01e01")
+    publish_episode(store, "demo-s01e01", settings=SETTINGS)
     assert tick(instance) == "demo-s01: none of 1 episodes is missing or stale"
 
 

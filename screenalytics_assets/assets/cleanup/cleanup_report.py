@@ -1,17 +1,12 @@
-"""What the cleanup changed."""
+"""Tracks, faces, clusters and their metrics before and after the cleanup, and what each phase did."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import dagster as dg
-
-from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import limits_of
-from resources.settings import SettingsResource
-from resources.storage.artifacts import Artifact, StagedArtifact
-from resources.storage.crop_file import read_crops
-from screenalytics_assets.artifact import Stage, run_stage, translate_errors
-from screenalytics_assets.cleaned import LAST_PHASE, final_identities
+from resources.storage.artifacts import Artifact
+from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.assets.cast import draw_cast, read_cast
 from screenalytics_assets.core.quality.cleanup_comparison import (
     COMPARED,
     Footage,
@@ -20,99 +15,80 @@ from screenalytics_assets.core.quality.cleanup_comparison import (
     comparison_rows,
 )
 from screenalytics_assets.metadata import picture, table
-from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.reports.pictures.cast import cast_of, cast_sheet
+from screenalytics_assets.run_context import Run
 
-_PHASES = tuple(dict.fromkeys(("split_tracks", "reembed", "recluster", LAST_PHASE)))
+_PHASES = ("split_tracks", "reembed", "recluster", "group_clusters")
+
+
+def read_limits(run: Run) -> dict[str, dict[str, float]]:
+    """The limits that the metrics are compared with."""
+    return limits_of(run.key, *COMPARED)
+
+
+def config(run: Run) -> dict[str, Any]:
+    """The phases that are on, and the limits."""
+    tracking, actions = run.keys.tracking, run.keys.cleanup.actions
+    return {"match_thresh": tracking.match_thresh, "actions": actions, "limits": run.once(read_limits)}
+
+
+def state_of(tracks: Artifact, faces: Artifact, identities: Artifact) -> State:
+    """An episode before or after its cleanup."""
+    count = faces.manifest.rows("faces.parquet")
+    return State(tracks.table("tracks.parquet"), count, identities.json("identities.json"))
+
+
+def compute(run: Run, outputs: Outputs) -> None:
+    """Compare before and after."""
+    inputs = run.inputs
+    phases = [inputs[name].manifest for name in _PHASES]
+    document = cleanup_document(
+        run.key,
+        state_of(inputs["tracks"], inputs["faces"], inputs["identities"]),
+        state_of(inputs["split_tracks"], inputs["reembed"], inputs["group_clusters"]),
+        Footage(
+            inputs["detections"].table("detections.parquet"),
+            inputs["tracks"].table("untracked.parquet"),
+            inputs["detections"].table("shots.parquet"),
+            inputs["episode_video"].json("video.json")["duration_s"],
+            run.keys.tracking.match_thresh,
+        ),
+        inputs["split_tracks"].table("cuts.parquet"),
+        actions=[phase.asset for phase in phases if phase.config["enabled"]],
+        runtime_s=sum(phase.metrics["runtime_s"] for phase in phases),
+        grouping=inputs["group_clusters"].json("grouping.json"),
+        limits=run.once(read_limits),
+    )
+    outputs["cleanup_report"].write_json("cleanup_report.json", document)
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Before and after as a table, and the people of both as sheets of their best crops."""
     document = artifact.json("cleanup_report.json")
+    sheets = {}
+    for when, tracks, faces, identities in (
+        ("before", "tracks", "faces", "identities"),
+        ("after", "split_tracks", "reembed", "group_clusters"),
+    ):
+        cast = read_cast(inputs[identities].json("identities.json"), inputs[tracks], inputs[faces])
+        sheet = draw_cast(cast, inputs["face_crops"])
+        sheets[f"contact_sheet_{when}"] = picture(sheet, f"the best crops of each identity {when} the cleanup")
     return {
         "actions_completed": document["actions_completed"],
         "splits": document["splits"],
         "comparison": table(comparison_rows(document)),
         **{f"{name}_after": value for name, value in document["metrics_after"].items()},
-        "contact_sheet_before": _sheet(
-            inputs, inputs["identities"].json("identities.json"), inputs["tracks"], inputs["faces"], "before"
-        ),
-        "contact_sheet_after": _sheet(
-            inputs, final_identities(inputs[LAST_PHASE])[0], inputs["split_tracks"], inputs["reembed"], "after"
-        ),
+        **sheets,
     }
 
 
-def _sheet(
-    inputs: Mapping[str, Artifact], identities: Mapping[str, Any], tracks: Artifact, faces: Artifact, when: str
-) -> dg.MarkdownMetadataValue:
-    cast = cast_of(identities, tracks.table("tracks.parquet"), faces.table("faces.parquet"))
-    shown = {face for member in cast for face in member.best_faces}
-    crops = dict(read_crops(inputs["face_crops"].path("face_crops.parquet"), shown))
-    return picture(cast_sheet(cast, crops), f"the best crops of each identity {when} the cleanup")
-
-
-STAGE = Stage(
+SPEC = ArtifactSpec(
     "cleanup_report",
-    "2",
-    inputs=("episode_video", "detections", "face_crops", "tracks", "faces", "identities", *_PHASES),
-    outputs={"cleanup_report": describe},
-)
-
-
-@dg.asset(
-    partitions_def=EPISODES,
-    group_name="cleanup",
+    code_version="2",
+    group="cleanup",
     kinds={"json"},
-    deps=[LAST_PHASE],
-    code_version=STAGE.code_version,
+    description=__doc__,
+    reads=("episode_video", "detections", "face_crops", "tracks", "faces", "identities", *_PHASES),
+    config=config,
+    compute=compute,
+    describe=describe,
 )
-def cleanup_report(
-    context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
-) -> Iterator[dg.MaterializeResult[Any]]:
-    """Tracks, faces, clusters and their metrics before and after the cleanup, and what each phase did."""
-    with translate_errors():
-        resolved = settings.load().resolved
-        limits = limits_of(context.partition_key, *COMPARED)
-    match_thresh = resolved.settings.tracking.match_thresh
-
-    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        identities, grouping = final_identities(inputs[LAST_PHASE])
-        phases = [inputs[name].manifest for name in _PHASES]
-        document = cleanup_document(
-            context.partition_key,
-            State(
-                inputs["tracks"].table("tracks.parquet"),
-                inputs["faces"].manifest.rows("faces.parquet"),
-                inputs["identities"].json("identities.json"),
-            ),
-            State(
-                inputs["split_tracks"].table("tracks.parquet"),
-                inputs["reembed"].manifest.rows("faces.parquet"),
-                identities,
-            ),
-            Footage(
-                inputs["detections"].table("detections.parquet"),
-                inputs["tracks"].table("untracked.parquet"),
-                inputs["detections"].table("shots.parquet"),
-                inputs["episode_video"].json("video.json")["duration_s"],
-                match_thresh,
-            ),
-            inputs["split_tracks"].table("cuts.parquet"),
-            actions=[phase.asset for phase in phases if phase.config["enabled"]],
-            runtime_s=sum(phase.metrics["runtime_s"] for phase in phases),
-            grouping=grouping,
-            limits=limits,
-        )
-        outputs["cleanup_report"].write_json("cleanup_report.json", document)
-        return {}
-
-    yield from run_stage(
-        context,
-        STAGE,
-        artifacts.store(),
-        resolved,
-        config={"match_thresh": match_thresh, "actions": resolved.settings.cleanup.actions, "limits": limits},
-        force=settings.force,
-        compute=compute,
-    )

@@ -1,28 +1,66 @@
-"""First phase of the cleanup: tracks that hold two people."""
+"""The tracks split and linked by appearance once more, with the vectors that exist by now; nothing is embedded.
 
-from collections.abc import Iterator, Mapping
+Cuts tracks that hold two people, for the reason ``hard``, ``streak`` or ``iou``, and links tracklets of one face.
+Tracks that are in order keep their ids. If the appearance split was on in ``tracks``, this normally changes nothing.
+Switched by ``actions``; if switched off, the tracks pass through.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-import dagster as dg
-import pyarrow as pa
-
-from resources.artifact_store import ArtifactStoreResource
-from resources.configuration.run_settings import RunSettings
-from resources.settings import SettingsResource
-from resources.storage.artifacts import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, translate_errors
+from resources.storage.artifacts import Artifact
+from screenalytics_assets.assets.face_spec import face_vectors, split_vectors
+from screenalytics_assets.assets.track_spec import TrackTables, split_limits, track_spec
 from screenalytics_assets.core.common.errors import ArtifactError
-from screenalytics_assets.core.tracking.appearance_split import SplitLimits
-from screenalytics_assets.core.tracking.resplit import (
-    Resplit,
-    Vectors,
-    cut_counts,
-    known_vectors,
-    resplit_tracks,
-    unsplit,
-)
+from screenalytics_assets.core.tracking.resplit import Resplit, cut_counts, resplit_tracks, unsplit
 from screenalytics_assets.metadata import table
-from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.run_context import Run
+
+
+def _is_enabled(run: Run) -> bool:
+    return "split_tracks" in run.keys.cleanup.actions
+
+
+def config(run: Run) -> dict[str, Any]:
+    """Whether the phase is on; if so, the keys of the appearance split, and the embedder."""
+    if not _is_enabled(run):
+        return {"enabled": False}
+    keys = run.keys.tracking.model_dump()
+    split = {name: value for name, value in keys.items() if name.startswith(("gate_", "rejoin_"))}
+    return {"enabled": True, **split, "embedder": run.pack.embedder.file.sha256}
+
+
+def find(run: Run) -> TrackTables:
+    """Split the tracks again, or pass them through."""
+    before = run.inputs["tracks"]
+    tracks = before.table("tracks.parquet")
+    found = _resplit(run) if _is_enabled(run) else unsplit(tracks)
+    return TrackTables(
+        found.tracks,
+        before.table("untracked.parquet"),
+        before.table("gate.parquet"),
+        before.array("gate.npy"),
+        {"cuts": found.cuts},
+    )
+
+
+def _resplit(run: Run) -> Resplit:
+    tracks, faces = run.inputs["tracks"], run.inputs["faces"]
+    model_digest = run.pack.embedder.file.sha256
+    known = {**split_vectors(tracks, model_digest), **face_vectors(faces, model_digest)}
+    if not known and faces.manifest.rows("faces.parquet"):
+        raise ArtifactError(
+            f"the faces of {run.key} were embedded by another model than {run.pack.name}: run "
+            f"`screenalytics run --ep-id {run.key}` with this model first, or clean up with the one that made them"
+        )
+    return resplit_tracks(
+        tracks.table("tracks.parquet"),
+        run.inputs["detections"].table("detections.parquet"),
+        known,
+        split_limits(run),
+        interval_s=run.keys.tracking.gate_interval_s,
+        max_gap_s=run.keys.tracking.rejoin_gap_s,
+    )
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -37,83 +75,14 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
     }
 
 
-STAGE = Stage("split_tracks", "1", inputs=("detections", "tracks", "faces"), outputs={"split_tracks": describe})
-
-
-def vectors_there_are(inputs: Mapping[str, Artifact], tracks: str, model_digest: str) -> Vectors:
-    """What the embedder has made of the crops of an episode, for the gate and for the faces."""
-    gate, faces = inputs[tracks], inputs["faces"]
-    return {
-        **known_vectors(gate.table("gate.parquet"), gate.array("gate.npy"), model_digest),
-        **known_vectors(
-            faces.table("faces.parquet", ["detection_id", "model_digest"]), faces.array("faces.npy"), model_digest
-        ),
-    }
-
-
-@dg.asset(
-    partitions_def=EPISODES,
-    group_name="cleanup",
-    kinds={"parquet", "numpy"},
-    deps=["tracks", "faces"],
-    code_version=STAGE.code_version,
+SPEC = track_spec(
+    "split_tracks",
+    code_version="1",
+    group="cleanup",
+    kinds=frozenset({"parquet", "numpy"}),
+    description=__doc__,
+    reads=("detections", "tracks", "faces"),
+    config=config,
+    find=find,
+    describe=describe,
 )
-def split_tracks(
-    context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
-) -> Iterator[dg.MaterializeResult[Any]]:
-    """The tracks once more through the appearance gate, with the vectors that are there; nothing is embedded.
-
-    Cuts tracks that hold two people, for the reason ``hard``, ``streak`` or ``iou``, and joins pieces of one face.
-    Tracks that are in order keep their ids. Where the gate was on in ``tracks``, this normally changes nothing.
-    Switched by ``actions``; switched off, the tracks pass through.
-    """
-    with translate_errors():
-        run = settings.load()
-    tracking = run.resolved.settings.tracking
-    enabled = "split_tracks" in run.resolved.settings.cleanup.actions
-    gate = {name: value for name, value in tracking.model_dump().items() if name.startswith(("gate_", "rejoin_"))}
-
-    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        tracks = inputs["tracks"].table("tracks.parquet")
-        output = outputs["split_tracks"]
-        found = _split(tracks, inputs, run) if enabled else unsplit(tracks)
-        output.write_table("tracks", found.tracks)
-        output.write_table("cuts", found.cuts)
-        for name in ("untracked", "gate"):
-            output.write_table(name, inputs["tracks"].table(f"{name}.parquet"))
-        output.write_array("gate.npy", inputs["tracks"].array("gate.npy"))
-        return {}
-
-    yield from run_stage(
-        context,
-        STAGE,
-        artifacts.store(),
-        run.resolved,
-        config={"enabled": enabled, **({**gate, "embedder": run.pack.embedder.file.sha256} if enabled else {})},
-        force=settings.force,
-        compute=compute,
-    )
-
-
-def _split(tracks: pa.Table, inputs: Mapping[str, Artifact], run: RunSettings) -> Resplit:
-    tracking, model_digest = run.resolved.settings.tracking, run.pack.embedder.file.sha256
-    known = vectors_there_are(inputs, "tracks", model_digest)
-    if not known and inputs["faces"].manifest.rows("faces.parquet"):
-        raise ArtifactError(
-            f"the faces of {inputs['faces'].manifest.ep_id} were embedded by another model than {run.pack.name}: "
-            f"run `screenalytics run --ep-id {inputs['faces'].manifest.ep_id}` with this model first, or clean up "
-            "with the one that made them"
-        )
-    return resplit_tracks(
-        tracks,
-        inputs["detections"].table("detections.parquet"),
-        known,
-        SplitLimits(
-            hard_sim=run.thresholds.gate_hard_sim,
-            soft_sim=run.thresholds.gate_soft_sim,
-            streak=tracking.gate_streak,
-            min_iou=tracking.gate_iou,
-        ),
-        interval_s=tracking.gate_interval_s,
-        max_gap_s=tracking.rejoin_gap_s,
-    )

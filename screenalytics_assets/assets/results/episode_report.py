@@ -1,22 +1,23 @@
-"""The page that people read about an episode."""
+"""One HTML file that opens anywhere: people and their times, what to review first, the figures, the provenance.
 
-from collections.abc import Iterator, Mapping
+It shows the people as the cleanup and the facebank leave them. Made from published artifacts; no video is opened.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.acceptance_limits import load_acceptance
-from resources.settings import SettingsResource
-from resources.storage.artifacts import Artifact, StagedArtifact
-from resources.storage.crop_file import read_crops
-from screenalytics_assets.artifact import Stage, run_stage, translate_errors
+from resources.storage.artifacts import Artifact
+from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.assets.cast import draw_cast, read_cast
 from screenalytics_assets.core.common.layout import SHEET
 from screenalytics_assets.core.config.keys import digest_of
+from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.metadata import picture
-from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.reports.pictures.cast import cast_of, cast_sheet
 from screenalytics_assets.reports.provenance import used_digest
+from screenalytics_assets.run_context import Run
 
 REPORTED_ASSETS = (
     "detections",
@@ -29,34 +30,68 @@ REPORTED_ASSETS = (
     "group_clusters",
     "screen_time",
 )
-"""The assets whose configuration and models the report tells."""
+"""The artifacts whose configuration and models the report shows."""
+
+
+def _limits(run: Run) -> tuple[float, float]:
+    """The embedder's own limits, so that a bad one of the configuration shows."""
+    declared = run.pack.thresholds
+    return (
+        declared["tight_thresh"] or run.thresholds.recluster_tight_thresh,
+        declared["cluster_thresh"] or run.thresholds.recluster_thresh,
+    )
+
+
+def read_acceptance(_run: Run) -> AcceptanceTable:
+    """The limits of the metrics."""
+    return load_acceptance()
+
+
+def config(run: Run) -> dict[str, Any]:
+    """The rules about people seen together, the limits, and the configuration that the report shows."""
+    clustering = run.keys.clustering.model_dump()
+    return {
+        **{key: value for key, value in clustering.items() if key.startswith("cannot_link_")},
+        "doubt_limits": list(_limits(run)),
+        "acceptance": digest_of(run.once(read_acceptance).model_dump(mode="json")),
+        "used": used_digest(run.manifests),
+    }
+
+
+def compute(run: Run, outputs: Outputs) -> None:
+    """Write the page and the contact sheet."""
+    # Templates, pictures and statistics, which only the page needs.
+    from screenalytics_assets.core.people.review_candidates import MergeLimits
+    from screenalytics_assets.reports.episode import EpisodePage
+    from screenalytics_assets.reports.review import Review
+
+    output, inputs = outputs["episode_report"], run.inputs
+    review = Review(run.key, inputs, run.keys.clustering, MergeLimits(*_limits(run)))
+    page = EpisodePage(run.key, inputs, review, run.manifests, run.pack, run.once(read_acceptance))
+    output.path("index.html").write_text(page.render(), encoding="utf-8")
+    people = inputs["group_clusters"].json("identities.json")
+    cast = read_cast(people, inputs["split_tracks"], inputs["reembed"])
+    output.path(SHEET).write_bytes(draw_cast(cast, inputs["face_crops"]))
+    for name, found in (("likely_merges", review.merges()), ("likely_splits", review.splits())):
+        output.metrics[name] = sum(question.is_likely for question in found)
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Where the page is, its size, and the best crops of each person."""
-    sheet = artifact.path(SHEET).read_bytes()
     return {
         "report": dg.MetadataValue.path(artifact.location("index.html")),
         "bytes": artifact.path("index.html").stat().st_size,
-        "contact_sheet": picture(sheet, "the best crops of each person"),
+        "contact_sheet": picture(artifact.path(SHEET).read_bytes(), "the best crops of each person"),
     }
 
 
-def sheet_of(inputs: Mapping[str, Artifact]) -> bytes:
-    """The best crops of each person, for the terminal to point to."""
-    cast = cast_of(
-        inputs["group_clusters"].json("identities.json"),
-        inputs["split_tracks"].table("tracks.parquet"),
-        inputs["reembed"].table("faces.parquet"),
-    )
-    shown = {face for member in cast for face in member.best_faces}
-    return cast_sheet(cast, dict(read_crops(inputs["face_crops"].path("face_crops.parquet"), shown)))
-
-
-STAGE = Stage(
+SPEC = ArtifactSpec(
     "episode_report",
-    "3",
-    inputs=(
+    code_version="3",
+    group="results",
+    kinds={"html"},
+    description=__doc__,
+    reads=(
         "episode_video",
         "detections",
         "face_crops",
@@ -69,63 +104,8 @@ STAGE = Stage(
         "screen_time",
         "cleanup_report",
     ),
-    outputs={"episode_report": describe},
+    reads_manifests=REPORTED_ASSETS,
+    config=config,
+    compute=compute,
+    describe=describe,
 )
-
-
-@dg.asset(
-    partitions_def=EPISODES,
-    group_name="episode",
-    kinds={"html"},
-    deps=["track_metrics", "screen_time", "cleanup_report"],
-    code_version=STAGE.code_version,
-)
-def episode_report(
-    context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
-) -> Iterator[dg.MaterializeResult[Any]]:
-    """One HTML file that opens anywhere: who is on screen and when, what to look at first, the figures, the making.
-
-    It shows the people as the cleanup and the facebank leave them. Made from published artifacts; no video is opened.
-    """
-    with translate_errors():
-        run = settings.load()
-        store = artifacts.store()
-        acceptance = load_acceptance()
-    clustering = run.resolved.settings.clustering
-    # The embedder's own limits, so that a bad one of the configuration shows.
-    declared = run.pack.thresholds
-    limits = (
-        declared["tight_thresh"] or run.thresholds.recluster_tight_thresh,
-        declared["cluster_thresh"] or run.thresholds.recluster_thresh,
-    )
-    manifests = {
-        name: found for name in REPORTED_ASSETS if (found := store.manifest(name, context.partition_key)) is not None
-    }
-
-    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        # Templates, pictures and statistics, which only the page needs.
-        from screenalytics_assets.core.people.review_candidates import MergeLimits
-        from screenalytics_assets.reports.episode import EpisodePage
-        from screenalytics_assets.reports.review import Review
-
-        review = Review(context.partition_key, inputs, clustering, MergeLimits(*limits))
-        page = EpisodePage(context.partition_key, inputs, review, manifests, run.pack, acceptance).render()
-        outputs["episode_report"].path("index.html").write_text(page, encoding="utf-8")
-        outputs["episode_report"].path(SHEET).write_bytes(sheet_of(inputs))
-        likely = {"likely_merges": review.merges(), "likely_splits": review.splits()}
-        return {"episode_report": {name: sum(q.is_likely for q in found) for name, found in likely.items()}}
-
-    yield from run_stage(
-        context,
-        STAGE,
-        store,
-        run.resolved,
-        config={
-            **{key: value for key, value in clustering.model_dump().items() if key.startswith("cannot_link_")},
-            "doubt_limits": list(limits),
-            "acceptance": digest_of(acceptance.model_dump(mode="json")),
-            "used": used_digest(manifests),
-        },
-        force=settings.force,
-        compute=compute,
-    )

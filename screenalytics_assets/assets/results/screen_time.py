@@ -1,100 +1,75 @@
-"""Who is on screen, and for how long."""
+"""Seconds on screen of each person, named or not, with the intervals, and the people seen together.
 
-from collections.abc import Iterator, Mapping
+Times come from the faces that were found; no interval reaches across a cut because a gap was bridged, or past the end
+of the video. ``confidence`` is the share of a person's time that remains without the tracks whose similarity to the
+rest of the person is weak.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-import dagster as dg
-
-from resources.artifact_store import ArtifactStoreResource
-from resources.settings import SettingsResource
-from resources.storage.artifacts import Artifact, StagedArtifact
-from screenalytics_assets.artifact import Stage, run_stage, translate_errors
-from screenalytics_assets.core.screen_time.episode import Sightings, link_similarities, screen_time_csv
-from screenalytics_assets.core.screen_time.episode import screen_time as screen_time_of
+from resources.storage.artifacts import Artifact
+from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.core.screen_time import episode as core
 from screenalytics_assets.metadata import picture, table
-from screenalytics_assets.partitions import EPISODES
 from screenalytics_assets.reports.pictures.contact_sheets import TimelineRow, timeline
+from screenalytics_assets.run_context import Run
 
-_IN_TABLE = ("person_id", "name", "visual_s", "share", "first_s", "last_s", "longest_s", "tracks", "confidence")
+_COLUMNS = ("person_id", "name", "visual_s", "share", "first_s", "last_s", "longest_s", "tracks", "confidence")
+
+
+def config(run: Run) -> dict[str, Any]:
+    """The keys of screen time, and when a similarity is weak."""
+    return {**run.keys.screen_time.model_dump(), "min_cohesion": run.thresholds.min_cohesion}
+
+
+def compute(run: Run, outputs: Outputs) -> None:
+    """Add up the times."""
+    detections, clusters = run.inputs["detections"], run.inputs["recluster"]
+    identities = run.inputs["group_clusters"].json("identities.json")
+    track_ids = clusters.json("track_ids.json")["track_ids"]
+    document = core.screen_time(
+        run.key,
+        identities,
+        core.Sightings(
+            run.inputs["split_tracks"].table("tracks.parquet", ["track_id", "boxes"]),
+            detections.table("analysed_frames.parquet"),
+            detections.table("shots.parquet"),
+        ),
+        core.link_similarities(identities, track_ids, clusters.array("tracks.npy")),
+        run.keys.screen_time,
+        duration_s=run.inputs["episode_video"].json("video.json")["duration_s"],
+        weak_link_sim=run.thresholds.min_cohesion,
+    )
+    output = outputs["screen_time"]
+    output.write_json("screen_time.json", document)
+    output.path("screen_time.csv").write_text(core.screen_time_csv(document), encoding="utf-8")
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
-    """The people with their seconds, the totals, who is seen with whom, and the timeline."""
+    """The people with their seconds, the totals, the people seen together, and the timeline."""
     document = artifact.json("screen_time.json")
     starts_s = inputs["detections"].table("shots.parquet", ["start_s"])["start_s"].to_pylist()
     rows = [TimelineRow(person["name"] or person["person_id"], person["intervals"]) for person in document["people"]]
+    drawn = timeline(rows, cuts_s=starts_s[1:], duration_s=document["duration_s"])
+    together = [{"people": " and ".join(p["people"]), "seconds": p["seconds"]} for p in document["together"]]
     return {
         **document["totals"],
         "people_count": len(document["people"]),
-        "people": table([{key: person[key] for key in _IN_TABLE} for person in document["people"]]),
-        "together": table(
-            [{"people": " and ".join(p["people"]), "seconds": p["seconds"]} for p in document["together"]]
-        ),
-        "timeline": picture(
-            timeline(rows, cuts_s=starts_s[1:], duration_s=document["duration_s"]), "when each person is on screen"
-        ),
+        "people": table([{key: person[key] for key in _COLUMNS} for person in document["people"]]),
+        "together": table(together),
+        "timeline": picture(drawn, "when each person is on screen"),
     }
 
 
-STAGE = Stage(
+SPEC = ArtifactSpec(
     "screen_time",
-    "2",
-    inputs=("episode_video", "detections", "split_tracks", "recluster", "group_clusters"),
-    outputs={"screen_time": describe},
-)
-
-
-@dg.asset(
-    partitions_def=EPISODES,
-    group_name="episode",
+    code_version="2",
+    group="results",
     kinds={"json", "csv"},
-    deps=["group_clusters"],
-    code_version=STAGE.code_version,
+    description=__doc__,
+    reads=("episode_video", "detections", "split_tracks", "recluster", "group_clusters"),
+    config=config,
+    compute=compute,
+    describe=describe,
 )
-def screen_time(
-    context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
-) -> Iterator[dg.MaterializeResult[Any]]:
-    """Seconds on screen of each person, named or not, with the intervals, and who is seen with whom.
-
-    Times come from the faces that were found; no interval reaches across a cut on the strength of a bridged gap, or
-    past the end of the video. ``confidence`` is the share of a person's time that remains without the tracks whose
-    likeness to the rest of the person is weak.
-    """
-    with translate_errors():
-        run = settings.load()
-    keys = run.resolved.settings.screen_time
-
-    def compute(inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        identities = inputs["group_clusters"].json("identities.json")
-        detections = inputs["detections"]
-        document = screen_time_of(
-            context.partition_key,
-            identities,
-            Sightings(
-                inputs["split_tracks"].table("tracks.parquet", ["track_id", "boxes"]),
-                detections.table("analysed_frames.parquet"),
-                detections.table("shots.parquet"),
-            ),
-            link_similarities(
-                identities,
-                inputs["recluster"].json("track_ids.json")["track_ids"],
-                inputs["recluster"].array("tracks.npy"),
-            ),
-            keys,
-            duration_s=inputs["episode_video"].json("video.json")["duration_s"],
-            weak_link_sim=run.thresholds.min_cohesion,
-        )
-        output = outputs["screen_time"]
-        output.write_json("screen_time.json", document)
-        output.path("screen_time.csv").write_text(screen_time_csv(document), encoding="utf-8")
-        return {}
-
-    yield from run_stage(
-        context,
-        STAGE,
-        artifacts.store(),
-        run.resolved,
-        config={**keys.model_dump(), "min_cohesion": run.thresholds.min_cohesion},
-        force=settings.force,
-        compute=compute,
-    )

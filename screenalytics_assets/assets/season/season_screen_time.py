@@ -1,22 +1,64 @@
-"""Who is on screen over a season, and for how long."""
+"""People by episodes: seconds on screen, share, trend; as JSON, as a spreadsheet, and as a page.
 
-from collections.abc import Iterator, Mapping
+Contains the episodes that have published ``screen_time`` at that moment. Only people with a name are the same person in
+two episodes. The page links the episodes' reports.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from resources.artifact_store import ArtifactStoreResource
-from resources.settings import SettingsResource
-from resources.storage.artifacts import Artifact, StagedArtifact
-from resources.storage.store import ArtifactStore
-from screenalytics_assets.artifact import Stage, run_stage, translate_errors
-from screenalytics_assets.core.common.episode_ids import is_ep_id, parse_season, season_of
+from resources.storage.artifacts import Artifact
+from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.core.common.episode_ids import is_ep_id, season_of
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import file_path
-from screenalytics_assets.core.screen_time.season import season_screen_time as season_screen_time_of
-from screenalytics_assets.core.screen_time.season import season_screen_time_csv
+from screenalytics_assets.core.screen_time import season as core
 from screenalytics_assets.metadata import picture, table
-from screenalytics_assets.partitions import EPISODES_NAME, SEASONS
+from screenalytics_assets.partitions import SEASONS
+from screenalytics_assets.run_context import Run
+
+
+def read_episodes(run: Run) -> dict[str, Artifact]:
+    """The screen time of the registered episodes of the season that have published one.
+
+    Raises:
+        ArtifactError: None has, or what one has published is damaged.
+    """
+    ep_ids = sorted(ep_id for ep_id in run.episodes() if is_ep_id(ep_id) and season_of(ep_id) == run.key)
+    found = {ep_id: artifact for ep_id in ep_ids if (artifact := run.published("screen_time", ep_id)) is not None}
+    if not found:
+        registered = f"of {', '.join(ep_ids)} none" if ep_ids else "no episode is registered that"
+        raise ArtifactError(
+            f"{run.key}: {registered} has published screen_time: run `screenalytics run --ep-id {run.key}e01` first"
+        )
+    return found
+
+
+def read_reports(run: Run) -> list[str]:
+    """The episodes that have a report."""
+    return sorted(ep_id for ep_id in run.once(read_episodes) if run.is_published("episode_report", ep_id))
+
+
+def config(run: Run) -> dict[str, Any]:
+    """What the episodes have published."""
+    episodes = {ep_id: artifact.manifest.content_digest for ep_id, artifact in run.once(read_episodes).items()}
+    return {"episodes": episodes, "reports": run.once(read_reports)}
+
+
+def compute(run: Run, outputs: Outputs) -> None:
+    """Add the episodes up, and write the table and the page."""
+    from screenalytics_assets.reports.season import render_season
+
+    episodes = {ep_id: artifact.json("screen_time.json") for ep_id, artifact in run.once(read_episodes).items()}
+    document = core.season_screen_time(run.key, episodes)
+    output = outputs["season_screen_time"]
+    output.write_json("season_screen_time.json", document)
+    output.path("season_screen_time.csv").write_text(core.season_screen_time_csv(document), encoding="utf-8")
+    reports = {ep_id: run.store.location(file_path(ep_id, "index.html")) for ep_id in run.once(read_reports)}
+    page = render_season(document, place=run.store.location(file_path(run.key, "index.html")), reports=reports)
+    output.path("index.html").write_text(page, encoding="utf-8")
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -45,70 +87,15 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
     } | ({"people": table(people)} if people else {})
 
 
-STAGE = Stage("season_screen_time", "1", inputs=(), outputs={"season_screen_time": describe}, check_key=parse_season)
-
-
-def published_episodes(store: ArtifactStore, known: list[str], season: str) -> dict[str, Artifact]:
-    """The screen time of the registered episodes of a season that have published one.
-
-    Raises:
-        ArtifactError: None has, or what one has published is damaged.
-    """
-    ep_ids = sorted(ep_id for ep_id in known if is_ep_id(ep_id) and season_of(ep_id) == season)
-    found = {ep_id: artifact for ep_id in ep_ids if (artifact := store.open("screen_time", ep_id)) is not None}
-    if not found:
-        registered = f"of {', '.join(ep_ids)} none" if ep_ids else "no episode is registered that"
-        raise ArtifactError(
-            f"{season}: {registered} has published screen_time: run `screenalytics run --ep-id {season}e01` first"
-        )
-    return found
-
-
-@dg.asset(
-    partitions_def=SEASONS,
-    group_name="season",
+SPEC = ArtifactSpec(
+    "season_screen_time",
+    code_version="1",
+    group="season",
     kinds={"json", "csv", "html"},
-    # Of all seasons: which season an episode is of is in its id, and a mapping of our own would not reach the UI.
-    deps=[dg.AssetDep("screen_time", partition_mapping=dg.AllPartitionMapping())],
-    code_version=STAGE.code_version,
+    description=__doc__,
+    reads_across=("screen_time", "episode_report"),
+    config=config,
+    compute=compute,
+    describe=describe,
+    partitions=SEASONS,
 )
-def season_screen_time(
-    context: dg.AssetExecutionContext, settings: SettingsResource, artifacts: ArtifactStoreResource
-) -> Iterator[dg.MaterializeResult[Any]]:
-    """People by episodes: seconds on screen, share, trend; as JSON, as a spreadsheet, and as a page.
-
-    Takes in the episodes that have published ``screen_time`` at that moment. Only people with a name are the same
-    person in two episodes. The page links the episodes' reports.
-    """
-    season = context.partition_key
-    with translate_errors():
-        parse_season(season)
-        resolved = settings.load().resolved
-        store = artifacts.store()
-        episodes = published_episodes(store, list(context.instance.get_dynamic_partitions(EPISODES_NAME)), season)
-    reports = {ep_id for ep_id in episodes if store.manifest("episode_report", ep_id) is not None}
-
-    def compute(_inputs: Mapping[str, Artifact], outputs: Mapping[str, StagedArtifact]) -> Mapping[str, Any]:
-        from screenalytics_assets.reports.season import render_season
-
-        document = season_screen_time_of(season, {i: a.json("screen_time.json") for i, a in episodes.items()})
-        output = outputs["season_screen_time"]
-        output.write_json("season_screen_time.json", document)
-        output.path("season_screen_time.csv").write_text(season_screen_time_csv(document), encoding="utf-8")
-        places = {i: store.location(file_path(i, "index.html")) for i in reports}
-        page = render_season(document, place=store.location(file_path(season, "index.html")), reports=places)
-        output.path("index.html").write_text(page, encoding="utf-8")
-        return {}
-
-    yield from run_stage(
-        context,
-        STAGE,
-        store,
-        resolved,
-        config={
-            "episodes": {ep_id: artifact.manifest.content_digest for ep_id, artifact in episodes.items()},
-            "reports": sorted(reports),
-        },
-        force=settings.force,
-        compute=compute,
-    )

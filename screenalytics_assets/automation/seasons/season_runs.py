@@ -48,13 +48,12 @@ def read_season(
     artifacts: ArtifactStoreResource | None = None,
 ) -> list[EpisodeState]:
     """The state of the registered episodes of a season, judged by the configuration of the season."""
-    settings = SettingsResource(profile=season.profile, overrides=dict(season.overrides)).load()
     reader = SeasonReader(
         instance,
         asset_graph,
-        (artifacts or ArtifactStoreResource()).store(),
+        artifacts or ArtifactStoreResource(),
         videos or VideoLibraryResource(),
-        settings,
+        SettingsResource(profile=season.profile, overrides=dict(season.overrides)),
     )
     return reader.read(episodes_of(instance.get_dynamic_partitions(EPISODES_NAME), season.name))
 

@@ -1,31 +1,36 @@
-"""What there is of each episode, read from the published manifests.
+"""The state of each episode, read from the published manifests.
 
-Dagster's own "materialized" is a claim about the store: it outlives deleted files and retired episodes. The event log
-is asked for two things that only it knows: how the latest run ended, and what the checks of the latest
-materialization gave.
+Dagster's own "materialized" outlives deleted files and retired episodes, so it is not used. An artifact is up to date
+if a run would reuse it: its fingerprint is computed as in a run. The event log gives two things that only it knows: how
+the latest run ended, and the results of the checks on the latest materialization.
 """
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from logging import getLogger
+from types import SimpleNamespace
+from typing import Literal, cast
 
 import dagster as dg
 
-from resources.configuration.run_settings import RunSettings
+from resources.artifact_store import ArtifactStoreResource
+from resources.settings import SettingsResource
 from resources.storage.artifacts import Manifest
-from resources.storage.store import ArtifactStore
 from resources.videos import VideoLibraryResource
+from screenalytics_assets.artifact import fingerprint
+from screenalytics_assets.assets.specs import EPISODE_SPECS
 from screenalytics_assets.automation.seasons.episodes import episode_assets
 from screenalytics_assets.automation.seasons.season_config import What
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
-from screenalytics_assets.core.common.errors import ArtifactError, VideoError
-from screenalytics_assets.core.config.keys import flatten
+from screenalytics_assets.core.common.errors import ArtifactError, CorrectionError, VideoError
 from screenalytics_assets.dagster_private import AssetGraph, CheckStatus, latest_check_evaluation
 from screenalytics_assets.partitions import PARTITION_TAG
+from screenalytics_assets.run_context import Resources, Run
 
 AssetState = Literal["ok", "stale", "missing"]
 CheckState = Literal["passed", "warned", "failed", "not run"]
+_SPEC_OF = {name: spec for spec in EPISODE_SPECS for name in spec.outputs}
 # botocore keeps ten connections open.
 _THREADS = 8
 _UNFINISHED = frozenset(
@@ -85,18 +90,17 @@ class SeasonReader:
         self,
         instance: dg.DagsterInstance,
         asset_graph: AssetGraph,
-        store: ArtifactStore,
+        artifacts: ArtifactStoreResource,
         videos: VideoLibraryResource,
-        run: RunSettings,
+        settings: SettingsResource,
     ) -> None:
         self._instance = instance
         self._graph = asset_graph
-        self._store = store
+        self._store = artifacts.store()
         self._videos = videos
+        self._resources = cast("Resources", SimpleNamespace(settings=settings, artifacts=artifacts, videos=videos))
+        self._write_jsonl = settings.load().resolved.settings.output.write_jsonl
         self._assets = [key.to_user_string() for key in episode_assets(asset_graph)]
-        sections = run.resolved.settings.model_dump(mode="json")
-        self._config = {key: value for values in sections.values() for key, value in flatten(values).items()}
-        self._config |= {"detector": run.pack.detector.file.sha256, "embedder": run.pack.embedder.file.sha256}
 
     def read(self, ep_ids: Sequence[str]) -> list[EpisodeState]:
         """The state of each of the episodes."""
@@ -122,18 +126,17 @@ class SeasonReader:
         return EpisodeState(ep_id, assets, checks, run)
 
     def _asset_states(self, ep_id: str) -> dict[str, AssetState]:
-        manifests = {asset: self._manifest(asset, ep_id) for asset in self._assets}
+        found = {asset: self._manifest(asset, ep_id) for asset in self._assets}
+        manifests = {asset: manifest for asset, manifest in found.items() if manifest is not None}
         states: dict[str, AssetState] = {}
-        for asset, manifest in manifests.items():
-            if manifest is None:
+        for asset in self._assets:
+            if asset not in manifests:
                 states[asset] = "missing"
                 continue
-            # What an input will be is not known before it is made again, so that it makes stale what follows.
-            inputs_are_these = all(
-                states.get(name) == "ok" and (made := manifests.get(name)) and made.content_digest == digest
-                for name, digest in manifest.inputs.items()
-            )
-            states[asset] = "ok" if inputs_are_these and self._is_current(manifest) else "stale"
+            spec = _SPEC_OF[asset]
+            # The content of a stale input is not known before it is computed, so whatever follows from it is stale.
+            inputs_are_ok = all(states[name] == "ok" for name in (*spec.reads, *spec.reads_manifests))
+            states[asset] = "ok" if inputs_are_ok and self._is_current(manifests[asset], manifests) else "stale"
         return states
 
     def _manifest(self, asset: str, ep_id: str) -> Manifest | None:
@@ -143,16 +146,22 @@ class SeasonReader:
             return None
         return artifact.manifest if artifact else None
 
-    def _is_current(self, manifest: Manifest) -> bool:
-        if manifest.code_version != self._graph.get(dg.AssetKey.from_user_string(manifest.asset)).code_version:
+    def _is_current(self, manifest: Manifest, manifests: Mapping[str, Manifest]) -> bool:
+        """Whether a run would reuse the artifact."""
+        spec, ep_id = _SPEC_OF[manifest.asset], manifest.ep_id
+        run = Run(spec, ep_id, self._store, self._resources, getLogger(__name__), known=manifests)
+        # The SHA-256 of every video would take minutes a season: name and size have to do.
+        if spec.name == "episode_video" and not self._is_recorded_video(manifest):
             return False
-        if manifest.asset == "episode_video" and not self._is_recorded_video(manifest):
+        try:
+            config = manifest.config if spec.name == "episode_video" else spec.config(run)
+        except (ArtifactError, CorrectionError):  # a run would stop here and say why
             return False
-        # Each key that a stage notes has the same name everywhere; what is no key here is not a matter of settings.
-        return all(self._config.get(key, value) == value for key, value in flatten(manifest.config).items())
+        digests = {name: manifests[name].content_digest for name in spec.reads}
+        return manifest.fingerprint == fingerprint(spec, config, digests, write_jsonl=self._write_jsonl)
 
     def _is_recorded_video(self, manifest: Manifest) -> bool:
-        """Whether the video has the name and size that were recorded; its checksum would take minutes a season."""
+        """Whether the video has the name and size that were recorded."""
         try:
             name, size_bytes = self._videos.size_of(manifest.ep_id)
         except VideoError:

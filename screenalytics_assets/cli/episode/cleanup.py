@@ -37,8 +37,8 @@ def cleanup(
     from resources.artifact_store import ArtifactStoreResource
     from resources.configuration.run_settings import parse_assignment
     from resources.settings import SettingsResource
-    from screenalytics_assets.artifact import require_artifact
-    from screenalytics_assets.assets.cleanup.cleanup_report import STAGE
+    from resources.storage.store import require_artifact
+    from screenalytics_assets.assets.cleanup.cleanup_report import SPEC
     from screenalytics_assets.cli.terminal import TerminalProgress
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.definitions import CLEANUP_ASSETS
@@ -56,7 +56,7 @@ def cleanup(
     settings = SettingsResource(profile=profile, overrides=overrides)
     settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
     phases = [asset.key.to_user_string() for asset in CLEANUP_ASSETS]
-    for name in STAGE.inputs:
+    for name in SPEC.reads:
         if name not in phases:
             require_artifact(ArtifactStoreResource().store(), name, ep_id)
     progress = TerminalProgress()
@@ -75,7 +75,7 @@ def cleanup(
 
 
 def _show(console: Console, store: "ArtifactStore", ep_id: str) -> None:
-    from screenalytics_assets.artifact import require_artifact
+    from resources.storage.store import require_artifact
     from screenalytics_assets.core.quality.cleanup_comparison import comparison_rows, identity_changes
     from screenalytics_assets.services.previews import states
 

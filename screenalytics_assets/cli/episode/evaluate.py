@@ -61,7 +61,7 @@ def evaluate(
 
 
 def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> None:
-    from screenalytics_assets.artifact import require_artifact
+    from resources.storage.store import require_artifact
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
     from screenalytics_assets.reports.pictures.over_truth import compared, over_truth

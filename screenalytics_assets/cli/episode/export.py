@@ -16,7 +16,7 @@ def export(
 ) -> None:
     """Write the tracks, and for csv and jsonl the screen time, of an episode."""
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.artifact import require_artifact
+    from resources.storage.store import require_artifact
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
     from screenalytics_assets.core.screen_time.export import FORMATS, export_texts, exported_boxes

@@ -29,7 +29,7 @@ def facebank(
     from resources.configuration.run_settings import parse_assignment
     from resources.photos import PhotoLibraryResource
     from resources.settings import SettingsResource
-    from screenalytics_assets.artifact import require_artifact
+    from resources.storage.store import require_artifact
     from screenalytics_assets.core.common.episode_ids import parse_show
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.runs import run_facebank
@@ -59,7 +59,7 @@ def facebank(
 
 def photo_table(document: dict[str, object]) -> Table:
     """Every photo with what was decided about it."""
-    from screenalytics_assets.assets.show.facebank import photo_rows
+    from screenalytics_assets.reports.photos import photo_rows
 
     rows = photo_rows(document)
     accepted = sum(row["decision"] == "accepted" for row in rows)

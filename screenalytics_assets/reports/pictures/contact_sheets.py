@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resources.storage.crop_file import decode_jpeg
-from screenalytics_assets.metadata import MAX_PICTURE_BYTES
+from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
 from screenalytics_assets.reports.timeline import COLOURS, ticks_of
 
 _CELL_PX = 72
@@ -52,6 +52,14 @@ def contact_sheet(rows: Sequence[SheetRow]) -> bytes:
             left = _LABEL_PX + column * _CELL_PX
             sheet[top : top + _CELL_PX, left : left + _CELL_PX] = _thumbnail(crop)
     return _jpeg_that_fits(sheet)
+
+
+def sample_sheet(crops: Sequence[bytes]) -> bytes:
+    """Crops in rows of eight, each row labelled with their numbers, as a JPEG that fits the event log."""
+    rows = [crops[start : start + _PER_ROW] for start in range(0, len(crops), _PER_ROW)]
+    return contact_sheet(
+        [SheetRow(f"{i * _PER_ROW + 1} to {i * _PER_ROW + len(row)}", "", row) for i, row in enumerate(rows)]
+    )
 
 
 def timeline(rows: Sequence[TimelineRow], *, cuts_s: Sequence[float], duration_s: float) -> bytes:

@@ -5,7 +5,8 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from screenalytics_assets.metadata import MAX_PICTURE_BYTES, picture, table, to_metadata
+from screenalytics_assets.metadata import picture, table, to_metadata
+from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
 
 
 def test_plain_values_stay_and_numpy_scalars_become_numbers() -> None:

@@ -18,9 +18,9 @@ from resources.storage.artifacts import Manifest
 from screenalytics_assets.core.common.intervals import intervals_of
 from screenalytics_assets.core.evaluation.truth import parse_truth
 from screenalytics_assets.core.people.review_candidates import IdentitySimilarity
-from screenalytics_assets.metadata import MAX_PICTURE_BYTES
 from screenalytics_assets.reports.acceptance import judged
 from screenalytics_assets.reports.people import Face, Person
+from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
 from screenalytics_assets.reports.pictures.contact_sheets import TimelineRow, timeline
 from screenalytics_assets.reports.pictures.heatmap import heatmap_of
 from screenalytics_assets.reports.pictures.over_truth import Compared, over_truth, true_intervals

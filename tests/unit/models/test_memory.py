@@ -17,25 +17,28 @@ import psutil
 
 from resources.storage.local_store import LocalArtifactStore
 from resources.settings import SettingsResource
-from screenalytics_assets.artifact import Stage, run_stage
+from screenalytics_assets.artifact import ArtifactSpec, materialize
+from screenalytics_assets.run_context import Run
 
 def resident_mb():
     return psutil.Process().memory_info().rss / 2**20
 
-def compute(inputs, outputs):
+def compute(run, outputs):
     blocks = [np.ones(8192) for _ in range({MB_LEFT} * 16)]
     kept.append(blocks[-1])  # the C library cannot lower the end of its heap
     del blocks
     seen.append(resident_mb() - before)
-    return {{}}
 
 kept, seen = [], []
 resolved = SettingsResource().load(print).resolved
-context = SimpleNamespace(partition_key="show-s01e01", log=logging.getLogger())
-stage = Stage("holes", "1", inputs=(), outputs={{}})
+nothing = lambda *_: {{}}
+spec = ArtifactSpec(
+    "holes", "1", group="", kinds=set(), description="", config=nothing, compute=compute, describe=nothing
+)
 before = resident_mb()
 store = LocalArtifactStore(Path(sys.argv[1]))
-list(run_stage(context, stage, store, resolved, config={{}}, force=True, compute=compute))
+run = Run(spec, "show-s01e01", store, SimpleNamespace(), logging.getLogger())
+list(materialize(run, resolved, force=True))
 print(json.dumps([*seen, resident_mb() - before]))
 """
 

@@ -12,7 +12,6 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.storage.bucket import MULTIPART_BYTES, Bucket
 from resources.storage.file_cache import FileCache, cache_limit_bytes
 from resources.storage.s3_store import S3ArtifactStore
-from screenalytics_assets.artifact import RETRIES, RETRY_DELAY_S, retries_disabled, translate_errors
 from screenalytics_assets.core.common.errors import (
     ArtifactError,
     ConfigurationError,
@@ -21,6 +20,7 @@ from screenalytics_assets.core.common.errors import (
     UnavailableError,
 )
 from screenalytics_assets.core.common.layout import crop_path, file_path, manifest_path, object_key
+from screenalytics_assets.failures import RETRIES, RETRY_DELAY_S, retries_disabled, translate_errors
 from tests.object_store import BucketPlace
 from tests.unit.builders import EP_ID
 from tests.unit.storage.store_sites import ASSET, InBucket, publish, publish_nothing_but

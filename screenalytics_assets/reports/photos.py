@@ -1,0 +1,26 @@
+"""The photos of a facebank as lines of a table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def photo_rows(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Every photo with the decision about it, its reason and the measured values."""
+    return [_photo_row(photo) for photo in document["photos"]]
+
+
+def _photo_row(photo: Mapping[str, Any]) -> dict[str, str]:
+    def figure(value: float | None, form: str) -> str:
+        return "" if value is None else format(value, form)
+
+    other = figure(photo["other_similarity"], ".2f")
+    return {
+        "photo": photo["photo_id"],
+        "decision": photo["decision"],
+        "reason": (photo["reason"] or photo["remark"] or "").replace("_", " "),
+        "face_px": figure(photo["face_px"], ".0f"),
+        "sharpness": figure(photo["sharpness"], ".0f"),
+        "quality": figure(photo["quality_score"], ".2f"),
+        "own": figure(photo["own_similarity"], ".2f"),
+        "nearest other": f"{other} {photo['other_person_id']}" if other else "",
+    }
