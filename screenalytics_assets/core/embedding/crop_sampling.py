@@ -16,7 +16,7 @@ def sample_track(
     Args:
         ts_s: (N,) time of each face in seconds, ascending.
         quality: (N,) quality score of each face.
-        limit: Largest number of faces.
+        limit: Maximum number of faces.
         strategy: ``uniform`` takes every so many faces, ``quality_weighted`` the best ones, ``stratified`` the best one
             of each of ``limit`` intervals of equal length in time.
 
@@ -46,7 +46,7 @@ def cap_episode(track_of_face: NDArray[np.int64], quality: NDArray[np.float32], 
     Args:
         track_of_face: (N,) number of the track of each face.
         quality: (N,) quality score of each face.
-        limit: Largest number of faces.
+        limit: Maximum number of faces.
 
     Returns:
         (N,) whether each face is kept.

@@ -20,6 +20,7 @@ from screenalytics_assets.core.embedding.quality_filter import (
     rejection_reasons,
     stricter_reasons,
 )
+from screenalytics_assets.core.tracking.track_table import detection_ids_of
 
 VOLUME_CAP = "volume_cap"
 """Reason of a sampled face beyond the limit of the episode."""
@@ -51,7 +52,7 @@ def select_faces(
         detections: Its detections.
         cropped_ids: Ids of the detections that have a stored crop.
         settings: The limits of the filter and of the sampling.
-        min_confidence: Least detector score of an embedded face.
+        min_confidence: Minimum detector score of an embedded face.
         model_digest: Digest of the embedder.
         embedded: Ids of the detections that were embedded for the appearance split. Where a track has accepted ones
             among them, its faces are chosen from these.
@@ -82,11 +83,9 @@ def select_faces(
 
 def _tracked_detections(tracks: pa.Table, detections: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
     """The detections of all tracks, track by track in time, and the row of the track of each."""
-    boxes = tracks["boxes"].combine_chunks()
-    ids = boxes.flatten().field("detection_id")
+    ids, lengths = detection_ids_of(tracks)
     rows = pc.index_in(ids, value_set=detections["detection_id"].combine_chunks())
-    track_of_row = np.repeat(np.arange(tracks.num_rows), boxes.value_lengths().to_numpy())
-    return detections.take(rows), track_of_row
+    return detections.take(rows), np.repeat(np.arange(tracks.num_rows), lengths)
 
 
 def _embedded_if_any(
@@ -197,7 +196,7 @@ def fitting_crops_per_track(sampled: Collection[int], limit: int) -> int:
 
     Args:
         sampled: Number of sampled faces of each track.
-        limit: Largest number of faces of the episode.
+        limit: Maximum number of faces of the episode.
     """
     fitting = 0
     while fitting < max(sampled, default=0) and sum(min(count, fitting + 1) for count in sampled) <= limit:

@@ -21,8 +21,8 @@ class Criterion(NamedTuple):
         reason: Rejection reason of a face beyond the limit.
         measure: Column of the detections table that is compared.
         key: Configuration key of the limit.
-        limit: Least value, or largest magnitude.
-        is_maximum: Whether the limit is a largest magnitude.
+        limit: Minimum value, or maximum magnitude.
+        is_maximum: Whether the limit is a maximum magnitude.
     """
 
     reason: str
@@ -58,7 +58,7 @@ def rejection_reasons(
         detections: Rows of the detections table.
         has_crop: (N,) whether a crop was stored; blank crops are not.
         settings: The limits.
-        min_confidence: Least detector score.
+        min_confidence: Minimum detector score.
 
     Returns:
         (N,) ``blank``, the reason of the first of `criteria_of` that the face fails, or `ACCEPTED`. A face without a
@@ -74,8 +74,8 @@ class StricterLimits(NamedTuple):
     """Stricter limits for tracks with enough good faces.
 
     Attributes:
-        min_quality_score: Least quality score.
-        max_yaw_angle: Largest yaw in degrees, to either side.
+        min_quality_score: Minimum quality score.
+        max_yaw_angle: Maximum yaw in degrees, to either side.
         min_faces: Number of faces that each track keeps, even beyond the limits.
     """
 

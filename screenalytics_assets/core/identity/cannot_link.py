@@ -24,7 +24,7 @@ def cannot_link_pairs(
 
     Args:
         tracks: Rows of the tracks table.
-        min_frames: Least number of common frames.
+        min_frames: Minimum number of common frames.
         max_iou: Frames in which the boxes overlap by this much or more do not count.
         exempt: Pairs, in either order, that can be one person nevertheless.
 

@@ -12,8 +12,8 @@ LOW_SIMILARITY = "low_identity_similarity"
 SMALL_CLUSTER = "small_cluster"
 SINGLE_FACE = "single_face"
 CONFIRMED_FACES = 2
-"""Least number of embedded faces of a cluster that is not an outlier. A single crop may be a false detection, such as a
-blurred hand, and nothing else confirms it."""
+"""Minimum number of embedded faces of a cluster that is not an outlier. A single crop may be a false detection, such as
+a blurred hand, and nothing else confirms it."""
 
 
 class Cluster(NamedTuple):
@@ -22,7 +22,7 @@ class Cluster(NamedTuple):
     Attributes:
         members: (M,) rows of the tracks, ascending.
         cohesion_score: Mean cosine similarity between its tracks, 1.0 for a single track.
-        min_identity_sim: Least mean similarity of a track to the others, 1.0 for a single track.
+        min_identity_sim: Minimum mean similarity of a track to the others, 1.0 for a single track.
         reason: Why it is an outlier; None for other clusters.
     """
 
@@ -61,8 +61,8 @@ def cluster_tracks(
         tracks: The tracks and their constraints.
         tight_thresh: Mean cosine similarity at which clusters with any number of faces are merged.
         cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
-        min_identity_sim: Least mean cosine similarity of a track to the others of its cluster.
-        min_cluster_size: Least number of tracks of a cluster.
+        min_identity_sim: Minimum mean cosine similarity of a track to the others of its cluster.
+        min_cluster_size: Minimum number of tracks of a cluster.
 
     Returns:
         Clusters in the order of their first row.

@@ -10,7 +10,7 @@ ROUNDING = 1e-6
 def required_similarity(
     faces: NDArray[np.float64], others: NDArray[np.float64], *, tight_thresh: float, cluster_thresh: float
 ) -> NDArray[np.float64]:
-    """Least mean similarity at which two clusters are merged in the second pass, by their numbers of faces.
+    """Minimum mean similarity at which two clusters are merged in the second pass, by their numbers of faces.
 
     ``cluster_thresh + (tight_thresh - cluster_thresh) / sqrt(faces · others)``: the similarity of two clusters is a
     mean over ``faces · others`` comparisons, and the standard error of a mean over n is 1/sqrt(n) of that of a single

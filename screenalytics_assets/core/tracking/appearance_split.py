@@ -22,7 +22,7 @@ checked against each other."""
 
 _PROTOTYPE_DECAY = 0.8
 """Factor on the prototype whenever a vector is added. About the last five vectors count (1 / (1 - 0.8)): the prototype
-follows a head that turns, and one doubtful crop does not change it much."""
+follows a head that turns, and one ambiguous crop does not change it much."""
 
 _GAP_STEPS = 1.5
 """A time step longer than this many median steps of the track is a gap: the face was not detected in between."""
@@ -33,8 +33,8 @@ class SplitLimits(NamedTuple):
 
     Attributes:
         hard_sim: Cosine similarity to the prototype below which a detection shows another face.
-        soft_sim: Below it a detection is doubtful; two vectors at or above it show one face.
-        streak: This many consecutive doubtful embedded detections are another face.
+        soft_sim: Below it a detection is ambiguous; two vectors at or above it show one face.
+        streak: This many consecutive ambiguous embedded detections are another face.
         min_iou: Where consecutive boxes overlap less, the vectors before and after must agree.
     """
 
@@ -134,8 +134,8 @@ def sample_around_changes(
 def split_track(track: Observations, limits: SplitLimits) -> list[Tracklet]:
     """Divide the detections of a track by the face that they show.
 
-    A detection is doubtful when its similarity to the prototype of the current face is below the soft limit.
-    Consecutive doubtful detections that resemble each other are another face from the ``streak``-th on, or from the
+    A detection is ambiguous when its similarity to the prototype of the current face is below the soft limit.
+    Consecutive ambiguous detections that resemble each other are another face from the ``streak``-th on, or from the
     second on if they are below the hard limit. Detections below the hard limit after which the face returns become a
     tracklet with a parent. Detections without a vector follow their embedded neighbours; between two faces the track
     is divided where consecutive boxes overlap least. Finally a jump of the box divides a tracklet unless the vectors

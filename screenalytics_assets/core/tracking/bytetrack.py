@@ -103,7 +103,7 @@ def track_faces(
         detections: The faces found in them, in any order.
         frame_size_px: Width and height; the motion model's noise is in pixels.
         track_thresh: Detections with at least this score start tracks and are matched first.
-        match_thresh: Least IoU between a detection and the box that a track predicts, in both passes.
+        match_thresh: Minimum IoU between a detection and the box that a track predicts, in both passes.
         track_buffer_s: A track ends when no detection continues it for longer than this.
 
     Returns:

@@ -14,7 +14,7 @@ Hair and background, or the black area outside the frame, have the most contrast
 """
 
 MIN_CORRELATION = 0.95
-"""Least correlation of two patches that show the same face from the same side.
+"""Minimum correlation of two patches that show the same face from the same side.
 
 On the group photograph that InsightFace ships, in one light, patches of different people correlate by at most 0.67, on
 two photos each of eight other people by 0.80; with a fifth of the crop black by 0.89, enlarged from 32 pixels by 0.85,

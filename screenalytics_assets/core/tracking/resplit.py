@@ -13,7 +13,7 @@ from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.common.schemas import CUTS
 from screenalytics_assets.core.tracking.appearance_split import SplitLimits
 from screenalytics_assets.core.tracking.split_and_link import Cut, split_and_link
-from screenalytics_assets.core.tracking.track_table import track_ids_by_detection
+from screenalytics_assets.core.tracking.track_table import detection_ids_of, track_ids_by_detection
 
 Vectors = Mapping[str, NDArray[np.float32]]
 """Unit vectors by detection id, all of one embedder."""
@@ -132,7 +132,6 @@ def _with_earlier_ids(found: pa.Table, earlier: pa.Table) -> pa.Table:
 
 def _first_detections(tracks: pa.Table) -> list[str]:
     """The detection with which each track begins."""
-    boxes = tracks["boxes"].combine_chunks()
-    lengths = boxes.value_lengths().to_numpy()
-    firsts: list[str] = boxes.flatten().field("detection_id").take(np.cumsum(lengths) - lengths).to_pylist()
+    ids, lengths = detection_ids_of(tracks)
+    firsts: list[str] = ids.take(np.cumsum(lengths) - lengths).to_pylist()
     return firsts

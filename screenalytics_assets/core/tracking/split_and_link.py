@@ -20,7 +20,7 @@ from screenalytics_assets.core.tracking.appearance_split import (
     split_track,
 )
 from screenalytics_assets.core.tracking.near_duplicates import representatives
-from screenalytics_assets.core.tracking.track_table import tracks_table
+from screenalytics_assets.core.tracking.track_table import detection_ids_of, tracks_table
 from screenalytics_assets.core.tracking.tracklet_linking import ShotTracklet, link_shot
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -76,7 +76,7 @@ def split_and_link(
         max_gap_s: Tracklets of one face at most this far apart in time are linked.
         model_digest: Digest of the embedder.
         patches: (N, 20, 20) the `face_patch` of each detection; without them there are no near-duplicates.
-        max_duplicate_s: Longest time that one crop represents its near-duplicates.
+        max_duplicate_s: Maximum time that one crop represents its near-duplicates.
 
     Returns:
         Tracks of the same detections; a track that begins at a split has a reason.
@@ -88,21 +88,19 @@ def split_and_link(
     if patches is not None:
         representative = _representatives(faces, members, patches[order], limits.min_iou, max_duplicate_s)
     _embed_samples(faces, members, representative, limits, interval_s)
-    labels = np.full(len(faces.ids), -1, np.int64)
-    reasons: dict[int, str | None] = {}
+    tracklets: list[ShotTracklet] = []
+    groups: list[int] = []
     cuts: list[Cut] = []
     shots = column_of(tracks, "shot_idx")
     for shot in np.unique(shots):
-        tracklets = _split_shot(faces, [members[i] for i in np.flatnonzero(shots == shot)], limits)
-        sums = np.stack([faces.weighted_sum(tracklet.rows) for tracklet in tracklets])
-        groups = link_shot(tracklets, sums, min_sim=limits.soft_sim, max_gap_s=max_gap_s, interval_s=interval_s)
-        cuts += _cuts_of_shot(faces.ids, tracklets, groups)
-        for track in _merge_groups(tracklets, groups):
-            reasons[len(reasons)] = track.reason
-            labels[track.rows] = len(reasons) - 1
-    return SplitTracks(
-        tracks_table(faces.table, labels, reasons), faces.embedded_table(model_digest), faces.vectors(), tuple(cuts)
-    )
+        in_shot = _split_shot(faces, [members[i] for i in np.flatnonzero(shots == shot)], limits)
+        sums = np.stack([faces.weighted_sum(tracklet.rows) for tracklet in in_shot])
+        linked = link_shot(in_shot, sums, min_sim=limits.soft_sim, max_gap_s=max_gap_s, interval_s=interval_s)
+        cuts += _cuts_of_shot(faces.ids, in_shot, linked)
+        groups += (len(tracklets) + linked).tolist()
+        tracklets += in_shot
+    new_tracks = _table_of_groups(faces.table, tracklets, groups)
+    return SplitTracks(new_tracks, faces.embedded_table(model_digest), faces.vectors(), tuple(cuts))
 
 
 def no_split_embeddings() -> tuple[pa.Table, NDArray[np.float32]]:
@@ -167,11 +165,9 @@ class _Faces:
 
 def _rows_of_tracks(tracks: pa.Table, detections: pa.Table) -> list[NDArray[np.int64]]:
     """For each track the rows of its detections, ascending."""
-    boxes = tracks["boxes"].combine_chunks()
-    ids = boxes.flatten().field("detection_id")
+    ids, lengths = detection_ids_of(tracks)
     rows = pc.index_in(ids, value_set=detections["detection_id"].combine_chunks()).to_numpy()
-    parts = np.split(rows.astype(np.int64), np.cumsum(boxes.value_lengths().to_numpy()))
-    return [np.sort(part) for part in parts[:-1]]
+    return [np.sort(part) for part in np.split(rows.astype(np.int64), np.cumsum(lengths))[:-1]]
 
 
 def _representatives(
@@ -231,20 +227,14 @@ def _split_shot(faces: _Faces, members: Sequence[NDArray[np.int64]], limits: Spl
     return found
 
 
-class _NewTrack(NamedTuple):
-    """Rows of the detections of a track, and the reason of its first tracklet."""
-
-    rows: NDArray[np.int64]
-    reason: SplitReason | None
-
-
-def _merge_groups(tracklets: Sequence[ShotTracklet], groups: NDArray[np.int64]) -> list[_NewTrack]:
-    found = []
-    for group in np.unique(groups).tolist():
-        own = [tracklets[i] for i in np.flatnonzero(groups == group).tolist()]
-        first = min(own, key=lambda tracklet: int(tracklet.rows[0]))
-        found.append(_NewTrack(np.concatenate([tracklet.rows for tracklet in own]), first.reason))
-    return found
+def _table_of_groups(detections: pa.Table, tracklets: Sequence[ShotTracklet], groups: Sequence[int]) -> pa.Table:
+    """The tracks table with a track for each group of tracklets, which has the reason of the first of them."""
+    numbers = np.full(detections.num_rows, -1, np.int64)
+    reasons: dict[int, SplitReason | None] = {}
+    for tracklet, group in sorted(zip(tracklets, groups, strict=True), key=lambda pair: int(pair[0].rows[0])):
+        numbers[tracklet.rows] = group
+        reasons.setdefault(group, tracklet.reason)
+    return tracks_table(detections, numbers, reasons)
 
 
 def _cuts_of_shot(ids: Sequence[str], tracklets: Sequence[ShotTracklet], groups: NDArray[np.int64]) -> list[Cut]:

@@ -48,11 +48,16 @@ def tracks_table(
     )
 
 
+def detection_ids_of(tracks: pa.Table) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The ids of the detections of all tracks, track by track in time, and the number of detections of each track."""
+    boxes = tracks["boxes"].combine_chunks()
+    return boxes.flatten().field("detection_id"), boxes.value_lengths().to_numpy()
+
+
 def track_ids_by_detection(tracks: pa.Table) -> dict[str, str]:
     """The id of the track of each detection that is in one."""
-    boxes = tracks["boxes"].combine_chunks()
-    track_ids = np.repeat(column_of(tracks, "track_id"), boxes.value_lengths().to_numpy()).tolist()
-    return dict(zip(boxes.flatten().field("detection_id").to_pylist(), track_ids, strict=True))
+    ids, lengths = detection_ids_of(tracks)
+    return dict(zip(ids.to_pylist(), np.repeat(column_of(tracks, "track_id"), lengths).tolist(), strict=True))
 
 
 def _boxes_column(detections: pa.Table, members: list[NDArray[np.int64]]) -> pa.Array:

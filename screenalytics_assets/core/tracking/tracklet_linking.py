@@ -71,8 +71,8 @@ def link_tracklets(
         times_s: Times of the detections of each tracklet in seconds, ascending; equal times are one frame.
         sums: (T, D) weighted sum of the vectors of each tracklet; a tracklet without a vector has zeros and stays
             alone.
-        min_sim: Least cosine similarity of two groups that are linked.
-        max_gap_s: Longest time between two groups that are linked.
+        min_sim: Minimum cosine similarity of two groups that are linked.
+        max_gap_s: Maximum time between two groups that are linked.
 
     Returns:
         (T,) group of each tracklet: the index of the group's first tracklet. No group has two detections in one frame.
