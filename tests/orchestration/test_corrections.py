@@ -1,11 +1,10 @@
-"""What people correct survives another stride, another threshold, and names from photos."""
+"""Corrections survive another stride, another threshold, and names from photos."""
 
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -18,6 +17,8 @@ from resources.database.embedded_postgres import EmbeddedPostgres
 from resources.storage.artifacts import Artifact
 from resources.system.paths import data_root
 from screenalytics_assets.core.common.errors import CorrectionError
+from screenalytics_assets.core.documents.grouping import Grouping
+from screenalytics_assets.core.documents.identities import Identities, Identity, TrackIds
 from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces
 from screenalytics_assets.services.correcting import CorrectionDesk
 from screenalytics_assets.services.runs import RunOutcome, downstream_of, run_episode
@@ -54,13 +55,16 @@ def grouped() -> Artifact:
     return artifact
 
 
-def people() -> dict[str, dict[str, Any]]:
-    return {entry["identity_id"]: entry for entry in grouped().json("identities.json")["identities"]}
+def document() -> Identities:
+    return grouped().document("identities.json", Identities)
 
 
-def carried_out() -> list[dict[str, Any]]:
-    outcomes: list[dict[str, Any]] = grouped().json("grouping.json")["corrections"]
-    return outcomes
+def people() -> dict[str, Identity]:
+    return {identity.identity_id: identity for identity in document().identities}
+
+
+def names() -> set[str | None]:
+    return {identity.name for identity in people().values()}
 
 
 def rerun(instance: dg.DagsterInstance, **overrides: object) -> RunOutcome:
@@ -69,24 +73,24 @@ def rerun(instance: dg.DagsterInstance, **overrides: object) -> RunOutcome:
     return outcome
 
 
-def identity_at(anchor: Anchor) -> dict[str, Any] | None:
+def identity_at(anchor: Anchor) -> Identity | None:
     """The identity whose face is there now."""
     tracks = ArtifactStoreResource().store().open("split_tracks", EP)
     assert tracks is not None
     track = TrackPlaces(tracks.table("tracks.parquet")).track_at(anchor)
-    return next((entry for entry in people().values() if track in entry["track_ids"]), None)
+    return document().identity_of.get(track or "")
 
 
 def named_at(anchors: tuple[Anchor, ...]) -> set[str | None]:
-    return {entry["name"] if (entry := identity_at(anchor)) else None for anchor in anchors}
+    return {identity.name if (identity := identity_at(anchor)) else None for anchor in anchors}
 
 
 def ids_at(anchors: tuple[Anchor, ...]) -> set[str | None]:
-    return {entry["identity_id"] if (entry := identity_at(anchor)) else None for anchor in anchors}
+    return {identity.identity_id if (identity := identity_at(anchor)) else None for anchor in anchors}
 
 
 def largest(count: int) -> list[str]:
-    return sorted(people(), key=lambda name: (-len(people()[name]["track_ids"]), name))[:count]
+    return sorted(people(), key=lambda name: (-len(people()[name].track_ids), name))[:count]
 
 
 def test_corrections_survive_another_stride_and_another_threshold(
@@ -95,7 +99,7 @@ def test_corrections_survive_another_stride_and_another_threshold(
     one, two, three, four, five = largest(5)
     renamed = desk.name(one, "Jane Doe").references[0].faces
     both = desk.merge([two, three]).references
-    stays, goes = desk.split(four, people()[four]["track_ids"][-1:]).references
+    stays, goes = desk.split(four, people()[four].track_ids[-1:]).references
     desk.name(five, "Bob")
     not_bob = desk.not_this_person(five, "bob").references[0].faces
     for overrides in ({}, OTHERWISE):
@@ -104,9 +108,10 @@ def test_corrections_survive_another_stride_and_another_threshold(
         assert len(ids_at(both[0].faces + both[1].faces)) == 1, overrides
         assert not ids_at(stays.faces) & ids_at(goes.faces), overrides
         assert "Bob" not in named_at(not_bob), overrides
-        statuses = [outcome["status"] for outcome in carried_out()]
-        assert statuses == ["applied", "applied", "applied", "applied", "conflict"], carried_out()
-        assert {entry["named_by"] for entry in people().values() if entry["name"] == "Jane Doe"} == {"correction"}
+        outcomes = grouped().document("grouping.json", Grouping).corrections
+        statuses = [outcome.status for outcome in outcomes]
+        assert statuses == ["applied", "applied", "applied", "applied", "conflict"], outcomes
+        assert {one.named_by for one in people().values() if one.name == "Jane Doe"} == {"correction"}
 
 
 def test_a_correction_changes_what_follows_from_it_and_nothing_else(
@@ -117,26 +122,28 @@ def test_a_correction_changes_what_follows_from_it_and_nothing_else(
     assert rerun(instance).computed == []
     desk.undo(1)
     assert set(rerun(instance).computed) == {"corrections", "group_clusters"}
-    assert {entry["name"] for entry in people().values()} == {None}
+    assert names() == {None}
 
 
-def test_what_is_ignored_is_nobody_and_accounted_for(instance: dg.DagsterInstance, desk: CorrectionDesk) -> None:
+def test_the_tracks_of_an_ignored_identity_are_unassigned_with_the_reason(
+    instance: dg.DagsterInstance, desk: CorrectionDesk
+) -> None:
     (one,) = largest(1)
-    tracks = people()[one]["track_ids"]
+    tracks = people()[one].track_ids
     desk.ignore(one)
     rerun(instance)
     assert one not in people()
-    unassigned = {entry["track_id"]: entry["reason"] for entry in grouped().json("identities.json")["unassigned"]}
-    assert {unassigned[track] for track in tracks} == {"ignored"}
+    reasons = {track.track_id: track.reason for track in document().unassigned}
+    assert {reasons[track] for track in tracks} == {"ignored"}
 
 
 def test_a_conflict_is_a_warning_that_names_the_correction(instance: dg.DagsterInstance, desk: CorrectionDesk) -> None:
     (one,) = largest(1)
     desk.name(one, "Jane")
     desk.not_this_person(one, "jane")
-    (complaint,) = [told for told in rerun(instance).warned_checks if told.startswith("corrections_hold")]
-    assert complaint.startswith("corrections_hold: 2 (not-this-person")
-    assert "correction 1" in complaint
+    (warning,) = [check for check in rerun(instance).warned_checks if check.startswith("corrections_hold")]
+    assert warning.startswith("corrections_hold: 2 (not-this-person")
+    assert "correction 1" in warning
 
 
 def test_a_file_that_cannot_be_understood_stops_the_corrections_and_loses_nothing(
@@ -150,27 +157,25 @@ def test_a_file_that_cannot_be_understood_stops_the_corrections_and_loses_nothin
     assert not outcome.success
     assert f"{Path(desk.location)}: line" in outcome.failures[0]
     assert "nmae" in outcome.failures[0]
-    assert "Jane" in {entry["name"] for entry in people().values()}
+    assert "Jane" in names()
     with pytest.raises(CorrectionError, match="nmae"):
         CorrectionDesk(ArtifactStoreResource().store(), EP)
 
 
-def test_switched_off_only_what_people_corrected_is_carried_out(
-    instance: dg.DagsterInstance, desk: CorrectionDesk
-) -> None:
+def test_switched_off_only_corrections_are_applied(instance: dg.DagsterInstance, desk: CorrectionDesk) -> None:
     desk.name(largest(1)[0], "Jane")
     rerun(instance, actions=["split_tracks", "reembed", "recluster"])
-    grouping = grouped().json("grouping.json")
-    assert (grouping["within_episode"], grouping["across_episodes"]) == (0, 0)
-    assert "Jane" in {entry["name"] for entry in people().values()}
+    grouping = grouped().document("grouping.json", Grouping)
+    assert (grouping.within_episode, grouping.across_episodes) == (0, 0)
+    assert "Jane" in names()
 
 
-def test_what_cannot_be_corrected_is_refused_and_nothing_is_written(desk: CorrectionDesk) -> None:
+def test_an_impossible_correction_is_refused_and_nothing_is_written(desk: CorrectionDesk) -> None:
     refused: list[tuple[Callable[[], object], str]] = [
         (lambda: desk.ignore("ident_999"), "no identity 'ident_999'; its identities are ident_"),
         (lambda: desk.merge(["ident_001", "ident_001"]), "expected two identities"),
         (lambda: desk.split("ident_001", ["track-99999"]), "track-99999 is not in ident_001"),
-        (lambda: desk.split("ident_001", people()["ident_001"]["track_ids"]), "nothing would be left"),
+        (lambda: desk.split("ident_001", people()["ident_001"].track_ids), "nothing would be left"),
         (lambda: desk.name("ident_001", "?!"), "neither letters nor digits"),
         (lambda: desk.not_this_person("ident_001", "Jane Doe"), "person_id"),
         (lambda: desk.undo(4), "no correction 4; there is none"),
@@ -197,7 +202,8 @@ def facebank(desk: CorrectionDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     assert clusters is not None
     assert faces is not None
     (one,) = largest(1)
-    rows = [clusters.json("track_ids.json")["track_ids"].index(track) for track in people()[one]["track_ids"]]
+    track_ids = clusters.document("track_ids.json", TrackIds).track_ids
+    rows = [track_ids.index(track) for track in people()[one].track_ids]
     vector = clusters.array("tracks.npy")[rows].mean(0)
     model_digest = faces.table("faces.parquet")["model_digest"][0].as_py()
     with open_database(may_upgrade=True) as database:
@@ -219,34 +225,34 @@ def facebank(desk: CorrectionDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     shutil.rmtree(folder)
 
 
-def test_a_person_of_the_facebank_is_named_until_somebody_says_otherwise(
+def test_a_person_of_the_facebank_is_named_until_a_correction_says_otherwise(
     instance: dg.DagsterInstance, desk: CorrectionDesk, facebank: str
 ) -> None:
     assert set(rerun(instance).computed) == {"group_clusters"}
     named = people()[facebank]
-    assert (named["name"], named["person_id"], named["named_by"]) == ("Ann Lee", "ann-lee", "facebank")
-    assert [name for name, entry in people().items() if entry["name"]] == [facebank]
+    assert (named.name, named.person_id, named.named_by) == ("Ann Lee", "ann-lee", "facebank")
+    assert [name for name, entry in people().items() if entry.name] == [facebank]
     assert rerun(instance).computed == []
     desk.not_this_person(facebank, "ann-lee")
     rerun(instance, recluster_thresh=0.6, recluster_tight_thresh=0.7)
-    assert {entry["name"] for entry in people().values()} == {None}
+    assert names() == {None}
 
 
 def test_without_the_database_only_the_names_fail_and_nothing_is_lost(
     instance: dg.DagsterInstance, desk: CorrectionDesk, facebank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = grouped().json("identities.json")
+    before = document()
     monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     outcome = run_episode(instance, EP, select=PEOPLE, overrides={"recluster_thresh": 0.5})
     assert not outcome.success
     assert "does not answer" in outcome.failures[0]
     assert "recluster" in outcome.computed
-    assert grouped().json("identities.json") == before
+    assert document() == before
     assert facebank in people()
     assert desk.ep_id == EP
 
 
-def test_the_command_writes_tells_what_follows_lists_and_takes_back(
+def test_the_command_writes_lists_and_takes_back_corrections_and_says_what_to_run(
     desk: CorrectionDesk, place: Path, tmp_path: Path
 ) -> None:
     command = Cli(tmp_path)
@@ -266,5 +272,5 @@ def test_the_command_writes_tells_what_follows_lists_and_takes_back(
     assert json.loads(json.dumps(yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))))["corrections"] == []
 
 
-def test_group_clusters_and_what_is_made_from_it_follow_a_correction() -> None:
+def test_a_correction_recomputes_group_clusters_and_what_is_made_from_it() -> None:
     assert downstream_of("corrections")[:2] == ["corrections", "group_clusters"]
