@@ -10,8 +10,10 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.documents.grouping import Grouping
+from screenalytics_assets.core.documents.identities import ClusterStats, Identities, TrackIds
 from screenalytics_assets.core.video.probe import VideoProbe
-from screenalytics_assets.docs_generator.docstrings import attribute_text
+from screenalytics_assets.docs_generator.docstrings import attribute_text, document_fields
 
 ASSET_FILES: Mapping[str, tuple[str, ...]] = {
     "episode_video": ("video.json",),
@@ -108,35 +110,6 @@ REASONS: Mapping[str, str] = {
 }
 """Why a box, a face or a track was rejected."""
 
-_STATS = {
-    "stats.clusters": "number of identities",
-    "stats.tracks": "number of tracks",
-    "stats.singleton_count": "identities with one track",
-    "stats.singleton_fraction": "their share of the identities",
-    "stats.largest_cluster_size": "tracks of the largest identity",
-    "stats.largest_cluster_fraction": "their share of the tracks",
-    "stats.outlier_count": "outlier tracks and clusters",
-    "stats.low_cohesion_count": "identities whose tracks have low similarity to each other",
-    "stats.cannot_link_pairs": "pairs of tracks that are seen together",
-    "stats.blocked_merges": "merges prevented by these",
-}
-_IDENTITIES = {
-    "ep_id": "the episode",
-    "config.*": "the configuration keys used",
-    **_STATS,
-    "last_identity_number": "highest number ever assigned; ids are never reused",
-    "identities[].identity_id": "`ident_001`; the same person keeps it in later runs",
-    "identities[].track_ids": "the tracks",
-    "identities[].outlier": "whether it is an outlier",
-    "identities[].low_cohesion": "whether its tracks have low similarity to each other",
-    "identities[].cohesion_score": "mean cosine similarity of its tracks",
-    "identities[].min_identity_sim": "lowest mean similarity of one of its tracks to the rest",
-    "identities[].reason?": "why it is an outlier",
-    "identities[].num_faces": "accepted faces",
-    "identities[].representative_face_id": "its best face",
-    "unassigned[].track_id": "a track in no identity",
-    "unassigned[].reason": "why",
-}
 _CLEANUP_METRICS = (
     "tracks_per_minute",
     "short_track_fraction",
@@ -145,20 +118,17 @@ _CLEANUP_METRICS = (
     "largest_cluster_fraction",
 )
 
+_ONLY_NAMED = {"stats.named?"} | {
+    f"identities[].{name}?" for name in ("person_id", "name", "name_similarity", "name_margin", "named_by")
+}
+"""Keys of identities that exist only after the people were resolved."""
+
 DOCUMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "video.json": {name: attribute_text(VideoProbe, name) for name in VideoProbe.__dataclass_fields__},
-        "identities.json": {
-            **_IDENTITIES,
-            "stats.named?": "named identities; only in `cleaned/`, like the fields below",
-            "identities[].person_id?": "the person of the facebank, or null",
-            "identities[].name?": "name of the person, or null",
-            "identities[].name_similarity?": "mean similarity to the person's photos, or null",
-            "identities[].name_margin?": "difference to the second-best person, or null",
-            "identities[].named_by?": "`facebank`, `correction`, or null",
-        },
-        "clusters.json": _IDENTITIES,
-        "track_ids.json": {"track_ids": "the tracks of the rows of `tracks.npy`"},
+        "identities.json": document_fields(Identities),
+        "clusters.json": {key: text for key, text in document_fields(Identities).items() if key not in _ONLY_NAMED},
+        "track_ids.json": document_fields(TrackIds),
         "episode_vectors.json": {
             "ep_id": "the episode",
             "show": "its show",
@@ -190,25 +160,17 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "crop_stats.max_crops_per_track": "the key",
             "crop_stats.vector_dimension": "numbers in a vector",
             "crop_stats.vector_norm_error": "largest difference of a vector's length from 1",
-            **{name.replace("stats.", "cluster_metrics."): text for name, text in _STATS.items()},
+            **{
+                key: text
+                for key, text in document_fields(ClusterStats, "cluster_metrics.").items()
+                if not key.endswith("?")
+            },
         },
         "corrections.json": {
             "ep_id": "the episode",
             "corrections.*": "the entries of `corrections/{ep_id}.yaml`, in their order",
         },
-        "grouping.json": {
-            "ep_id": "the episode",
-            "facebank": "version of the facebank, null without one",
-            "limits.similarity": "`name_similarity`",
-            "limits.tight": "`tight_thresh`",
-            "limits.margin": "`name_margin`",
-            "centroids": "clusters that were compared",
-            "within_episode": "clusters merged within the episode",
-            "across_episodes": "clusters named by the facebank",
-            "decisions[].*": "one for each cluster: decision, clusters, identity, person, figures",
-            "corrections.*": "the status of each correction",
-            "exempt": "tracks that are seen together but are one person according to a correction",
-        },
+        "grouping.json": document_fields(Grouping),
         "cleanup_report.json": {
             "ep_id": "the episode",
             "actions_completed": "active phases",

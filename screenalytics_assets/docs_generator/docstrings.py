@@ -1,6 +1,9 @@
 """Attribute descriptions from the docstring of a class."""
 
 import re
+from typing import get_args, get_origin
+
+from screenalytics_assets.core.documents.document import Document
 
 
 def attribute_text(kind: type, name: str) -> str:
@@ -13,3 +16,27 @@ def attribute_text(kind: type, name: str) -> str:
     if found is None:
         raise LookupError(f"the docstring of {kind.__name__} says nothing about {name}")
     return " ".join(found[1].replace("``", "`").split())
+
+
+def document_fields(kind: type[Document], prefix: str = "") -> dict[str, str]:
+    """Every key of a document and what its docstring says about it.
+
+    A key within an object is ``a.b``, in the entries of a list ``a[].b``; an optional key ends with ``?``; ``a.*`` are
+    keys that the type does not declare.
+    """
+    found: dict[str, str] = {}
+    for name, field in kind.model_fields.items():
+        is_list = get_origin(field.annotation) is tuple
+        inner = get_args(field.annotation)[0] if is_list else field.annotation
+        key = f"{prefix}{name}" + ("[]" if is_list else "")
+        if isinstance(inner, type) and issubclass(inner, Document):
+            found |= document_fields(inner, f"{key}.")
+        elif get_origin(inner) is dict or any(_is_document(part) for part in get_args(inner) if is_list):
+            found[f"{key}.*"] = attribute_text(kind, name)
+        else:
+            found[f"{prefix}{name}" + ("" if field.is_required() else "?")] = attribute_text(kind, name)
+    return found
+
+
+def _is_document(kind: object) -> bool:
+    return any(isinstance(part, type) and issubclass(part, Document) for part in (kind, *get_args(kind)))

@@ -32,9 +32,9 @@ class NameLimits(Document):
     """When a similarity is enough for a name. All three belong to the embedder.
 
     Attributes:
-        similarity: Least mean similarity of many faces to many photos.
-        tight: The same for one face and one photo.
-        margin: Least lead over the second best person; a doubtful cluster must exceed both limits by as much again.
+        similarity: ``name_similarity``: least mean similarity of many faces to many photos.
+        tight: ``tight_thresh``: the same for one face and one photo.
+        margin: ``name_margin``: least lead over the second best person; added to both limits of a doubtful cluster.
     """
 
     similarity: float
@@ -119,7 +119,7 @@ class CorrectionOutcome(Document):
         number: Its number.
         action: Its kind.
         correction: The correction as one would type it.
-        status: Whether it could be applied.
+        status: ``applied``, ``partly``, ``conflict`` or ``not_found``.
         remarks: Reservations, and what it contradicts.
     """
 
@@ -142,7 +142,7 @@ class Grouping(Document):
         ep_id: The episode.
         facebank: The facebank, null without one.
         limits: Limits for names and merges.
-        centroids: Number of clusters before.
+        centroids: Number of clusters before any was merged.
         within_episode: Number of merges of similar clusters.
         across_episodes: Number of clusters that the facebank named.
         decisions: The merges in their order, then a decision on each remaining cluster.

@@ -53,7 +53,7 @@ class Identity(Document):
         name: The person's name, or null.
         name_similarity: Mean similarity to the person's photos, or null.
         name_margin: Lead over the second best person, or null.
-        named_by: Where the name comes from, or null.
+        named_by: ``facebank``, ``correction``, or null.
     """
 
     identity_id: str
@@ -78,7 +78,12 @@ class Identity(Document):
 
 
 class UnassignedTrack(Document):
-    """A track that is in no identity, and why."""
+    """A track that is in no identity.
+
+    Attributes:
+        track_id: The track.
+        reason: Why it is in none.
+    """
 
     track_id: str
     reason: str
@@ -89,7 +94,7 @@ class Identities(Document):
 
     Attributes:
         ep_id: The episode.
-        config: The `ClusteringSettings` as they were when the document was made.
+        config: The configuration keys of clustering that it was made with.
         stats: Its figures.
         last_identity_number: The highest number that an identity of this episode ever had; none is used twice.
         identities: The identities, in the order in which they first appear.
@@ -120,6 +125,10 @@ class Identities(Document):
 
 
 class TrackIds(Document):
-    """The tracks of the rows of ``tracks.npy``."""
+    """Which tracks have a vector.
+
+    Attributes:
+        track_ids: The tracks of the rows of ``tracks.npy``.
+    """
 
     track_ids: tuple[str, ...]
