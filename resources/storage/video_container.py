@@ -1,0 +1,107 @@
+"""Video files as containers, packets and decoded frames, with errors that name the file."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from screenalytics_assets.core.common.errors import VideoError
+
+_FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,ivf,nut,dv,rm"
+"""Containers that are a single file. Playlists (hls, dash, concat) and picture sequences open other files."""
+_OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+
+
+@contextmanager
+def file_named_in_errors(path: Path) -> Iterator[None]:
+    """Prefix every error with the name of the file, and translate those of FFmpeg to VideoError."""
+    try:
+        yield
+    except VideoError as error:
+        raise VideoError(f"{path}: {error}") from error
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(f"{path}: cannot be read: {error}") from error
+
+
+def check_file(path: Path) -> None:
+    """Refuse anything but a file with content.
+
+    Raises:
+        VideoError: It does not exist, is not a regular file, or is empty.
+    """
+    if not path.exists():
+        raise VideoError("no such file")
+    if path.is_dir():
+        raise VideoError("this is a folder; expected a video file")
+    if not path.is_file():
+        raise VideoError("this is not a regular file; expected a video file")
+    if path.stat().st_size == 0:
+        raise VideoError("the file is empty; copy or download it again")
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its video stream. The cover art of a sound file does not count as one.
+
+    Raises:
+        VideoError: It is not a video file of a known format, or has no video stream.
+    """
+    try:
+        container = av.open(str(path.absolute()), options=_OPEN_OPTIONS)
+    except (av.InvalidDataError, av.EOFError) as error:
+        raise VideoError(_why_unreadable(path)) from error
+    except av.ArgumentError as error:
+        raise VideoError(
+            f"this is a playlist or another format that is not read; expected one of {_FORMATS}"
+        ) from error
+    with container:
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
+            raise VideoError(f"there is no picture in this file, only {' and '.join(kinds) or 'nothing'}")
+        # Slice threading, the default, reports few or none of the damaged frames.
+        streams[0].thread_type = "AUTO"
+        yield container, streams[0]
+
+
+def _why_unreadable(path: Path) -> str:
+    with path.open("rb") as file:
+        is_mp4 = file.read(8)[4:] == b"ftyp"
+    if is_mp4:
+        return "this MP4 has no index (moov): it was cut off while it was written. Copy or download it again"
+    return f"this is not a video file: its format is not known. Expected one of {_FORMATS}"
+
+
+def packets_of(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
+    """All packets up to the end, or to where the file is too damaged to continue."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            yield next(packets)
+        except (StopIteration, av.InvalidDataError):
+            return
+
+
+def is_displayed(packet: "Packet[VideoStream]") -> bool:
+    """Whether a packet has a frame that is displayed."""
+    return bool(packet.size) and not packet.is_discard
+
+
+def decoded_frames(
+    container: InputContainer,
+    stream: VideoStream,
+    on_refused: "Callable[[Packet[VideoStream]], object]",
+) -> Iterator[av.VideoFrame]:
+    """All frames that can be decoded; a packet that the decoder refuses costs only its own frames."""
+    for packet in packets_of(container, stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            on_refused(packet)
+            continue
+        yield from frames
