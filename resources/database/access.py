@@ -59,4 +59,4 @@ def _make_database() -> None:
 
         EmbeddedPostgres(embedded_database_dir()).initialise()
     except (DatabaseError, MissingPackageError) as error:
-        logging.getLogger(__name__).info("the database was not made ahead: %s", error)
+        logging.getLogger(__name__).info("the database was not made in the background: %s", error)

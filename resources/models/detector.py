@@ -52,18 +52,18 @@ def input_size(frame_width_px: int, frame_height_px: int, long_side_px: int) -> 
 
 
 class InputSizes(NamedTuple):
-    """Longer sides of the net's input in pixels, one for each pass over a frame.
+    """Longer sides of the net's input in pixels: the first pass over a frame, then the close-up pass, if there is one.
 
     Attributes:
-        standard: For most frames.
-        high_resolution: For high-resolution passes.
+        standard: Of most frames.
+        high_resolution: Of frames that get a high-resolution pass.
     """
 
     standard: tuple[int, ...]
     high_resolution: tuple[int, ...]
 
-    def of_pass(self, high_resolution: bool) -> tuple[int, ...]:
-        """The sizes for a frame."""
+    def of_frame(self, high_resolution: bool) -> tuple[int, ...]:
+        """The sizes of a frame."""
         return self.high_resolution if high_resolution else self.standard
 
 
@@ -97,7 +97,7 @@ class CenterFaceDetector:
         self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
     ) -> FrameFaces:
         """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
-        first, *coarser = self._inputs.of_pass(high_resolution)
+        first, *coarser = self._inputs.of_frame(high_resolution)
         passes = [self._candidates(frame_bgr, first, confidence_th)]
         heights_px = passes[0].boxes_px[:, 3] - passes[0].boxes_px[:, 1]
         if heights_px.max(initial=0.0) >= CLOSE_UP_SHARE * min(frame_bgr.shape[:2]):
@@ -146,7 +146,7 @@ class ScrfdDetector:
     ) -> FrameFaces:
         """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
         height, width = frame_bgr.shape[:2]
-        sizes = [input_size(width, height, long_side_px) for long_side_px in self._inputs.of_pass(high_resolution)]
+        sizes = [input_size(width, height, long_side_px) for long_side_px in self._inputs.of_frame(high_resolution)]
         boxes, landmarks = self._net.detect(frame_bgr, input_size=sizes, det_thresh=confidence_th)
         return FrameFaces(boxes[:, :4].astype(np.float32), boxes[:, 4].astype(np.float32), landmarks.astype(np.float32))
 
