@@ -48,7 +48,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory, open_pack: ModelPack) -> Cli:
 
 
 class Reader:
-    """Somebody who puts their own files and ids where the documents have capitals and examples."""
+    """Replaces the placeholders and example ids of the documents by files and ids of the test."""
 
     def __init__(self, cli: Cli, folder: Path, video: Path, truth: TruthDocument) -> None:
         self._cli = cli
@@ -114,12 +114,12 @@ def test_the_readme_begins_with_an_episode() -> None:
     assert {command.words[1] for command in COMMANDS} >= {"run", "check", "cleanup", "evaluate", "correct", "find"}
 
 
-def test_nothing_is_excepted_that_no_page_shows() -> None:
+def test_every_exception_is_a_command_that_a_page_shows() -> None:
     shown = [command.text for command in shell_commands()]
     assert [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, text) for text in shown)] == []
 
 
-def test_a_field_that_is_missing_or_not_listed_is_told() -> None:
+def test_a_field_that_is_missing_or_not_listed_is_reported() -> None:
     declared = {"a": "", "d": "", "e?": "", "f.*": "", "g[].h": ""}
     assert breaches({"a": 1, "b": {"c": 2}, "f": {"x": 1}, "g": [{"h": 1, "i": 2}]}, declared) == {"b.c", "d", "g[].i"}
     assert breaches({"a": 1, "d": [], "e": None, "f": {}, "g": []}, declared) == set()

@@ -1,4 +1,4 @@
-"""The documents say what is: pages made from the code, links, commands, names."""
+"""The documents match the code: generated pages, links, commands, names."""
 
 import re
 from itertools import chain
@@ -36,7 +36,7 @@ from screenalytics_assets.docs_generator.docstrings import attribute_text
 from screenalytics_assets.docs_generator.pages import PAGES as MADE
 from tests.documents import PAGES, anchors, inline_commands, links, shell_commands, text_of
 
-ASKED_FOR = [
+REQUIRED = [
     "architecture/overview",
     "architecture/directory_structure",
     "pipeline/overview",
@@ -62,12 +62,12 @@ ASKED_FOR = [
 
 
 @pytest.mark.parametrize("place", MADE)
-def test_a_page_that_is_made_from_the_code_is_what_the_code_gives(place: str) -> None:
+def test_a_generated_file_is_current(place: str) -> None:
     assert text_of(place) == MADE[place](), "run: make docs"
 
 
-@pytest.mark.parametrize("name", ASKED_FOR)
-def test_every_document_that_was_asked_for_is_there_and_linked_from_somewhere(name: str) -> None:
+@pytest.mark.parametrize("name", REQUIRED)
+def test_every_required_document_exists_and_is_linked(name: str) -> None:
     target = project_dir() / "docs" / f"{name}.md"
     assert target.is_file()
     linking = [
@@ -106,12 +106,12 @@ def parsed(words: tuple[str, ...]) -> Any:
 @pytest.mark.parametrize(
     "command", [c for c in shell_commands() if c.words[0] == "screenalytics"], ids=lambda c: f"{c.page}: {c.text}"
 )
-def test_every_command_in_a_block_is_understood_by_the_command_line(command: Any) -> None:
+def test_every_command_in_a_block_is_parsed_by_the_command_line(command: Any) -> None:
     assert parsed(command.words[1:]) is not None
 
 
 @pytest.mark.parametrize("words", [("run", "--epid", "x"), ("season", "run"), ("nothing",), ("correct", "EP", "mend")])
-def test_a_command_that_does_not_exist_is_not_understood(words: tuple[str, ...]) -> None:
+def test_a_command_that_does_not_exist_is_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(Exception, match=r"No such|Missing|nothing|mend"):
         parsed(words)
 
@@ -172,7 +172,7 @@ def test_every_column_and_every_file_is_explained() -> None:
     assert {id(schema) for schema in declared} == {id(schema) for schema, _ in TABLES.values()}
 
 
-def test_an_attribute_that_the_docstring_does_not_explain_is_told() -> None:
+def test_an_attribute_without_a_text_in_the_docstring_is_an_error() -> None:
     with pytest.raises(LookupError, match="colour"):
         attribute_text(int, "colour")
 
