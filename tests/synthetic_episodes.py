@@ -1,6 +1,7 @@
 """Episodes without pictures: manifests and files as the graph would publish them, a few bytes each."""
 
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from logging import getLogger
@@ -119,18 +120,21 @@ def report_checks(
 
 def request_backfill(instance: dg.DagsterInstance, backfill_id: str, ep_ids: Sequence[str]) -> PartitionBackfill:
     """Request a backfill of all assets of some episodes, as the UI does."""
-    backfill = PartitionBackfill.from_asset_partitions(
-        backfill_id=backfill_id,
-        asset_graph=GRAPH,
-        partition_names=list(ep_ids),
-        asset_selection=episode_assets(GRAPH),
-        backfill_timestamp=time.time(),
-        tags={},
-        dynamic_partitions_store=instance,
-        all_partitions=False,
-        title=None,
-        description=None,
-        run_config=None,
-    )
+    with warnings.catch_warnings():
+        # Dagster itself uses what it deprecates.
+        warnings.filterwarnings("ignore", message="Function `AssetSelection.sources` is deprecated")
+        backfill = PartitionBackfill.from_asset_partitions(
+            backfill_id=backfill_id,
+            asset_graph=GRAPH,
+            partition_names=list(ep_ids),
+            asset_selection=episode_assets(GRAPH),
+            backfill_timestamp=time.time(),
+            tags={},
+            dynamic_partitions_store=instance,
+            all_partitions=False,
+            title=None,
+            description=None,
+            run_config=None,
+        )
     instance.add_backfill(backfill)
     return backfill

@@ -114,7 +114,7 @@ def test_no_database_is_made_to_retire_an_episode(published: dg.DagsterInstance)
 
 
 def test_an_unknown_episode_is_refused(published: dg.DagsterInstance) -> None:
-    with pytest.raises(ConfigurationError, match="demo-s01e09: nothing is known"):
+    with pytest.raises(ConfigurationError, match="demo-s01e09: no such episode"):
         retire(published, "demo-s01e09", episode_stores(published, artifacts()), artifacts=artifacts())
     with pytest.raises(ConfigurationError, match="is not an episode id"):
         retire(published, "../data", episode_stores(published, artifacts()), artifacts=artifacts())
