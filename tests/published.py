@@ -1,10 +1,13 @@
-"""Episodes that published nothing but their figures: all that the acceptance checks read."""
+"""Episodes that published only their figures, which is all that the acceptance checks read."""
 
 from typing import Any
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.storage.artifacts import StagedArtifact
+from resources.storage.store import ArtifactStore
+from screenalytics_assets.core.documents.track_metrics import TrackMetrics
 
-DOCUMENT: dict[str, dict[str, Any]] = {
+_HEALTHY: dict[str, dict[str, Any]] = {
     "detect_track_metrics": {
         "duration_s": 60.0,
         "shots": 10,
@@ -41,6 +44,8 @@ DOCUMENT: dict[str, dict[str, Any]] = {
         "largest_cluster_fraction": 0.28,
         "outlier_count": 0,
         "low_cohesion_count": 0,
+        "cannot_link_pairs": 0,
+        "blocked_merges": 0,
     },
 }
 NO_FACES: dict[str, Any] = {
@@ -59,23 +64,24 @@ NO_FACES: dict[str, Any] = {
 }
 
 
-def publish_figures(ep_id: str, *, provider: str = "CPUExecutionProvider", **figures: Any) -> None:
-    """Publish the figures of a healthy episode with some of them replaced, by their names."""
-    document = {
-        "ep_id": ep_id,
-        **{
-            group: {name: figures.get(name, value) for name, value in values.items()}
-            for group, values in DOCUMENT.items()
-        },
+def metrics_with(ep_id: str = "show-s01e01", **figures: Any) -> TrackMetrics:
+    """The metrics of a healthy episode with some figures replaced, by name."""
+    groups = {
+        group: {name: figures.get(name, value) for name, value in values.items()} for group, values in _HEALTHY.items()
     }
-    _publish("track_metrics", ep_id, {"track_metrics.json": document}, {})
-    _publish("detections", ep_id, {}, {"runtime_s": 20.0, "provider": provider})
-    _publish("tracks", ep_id, {}, {"runtime_s": 10.0})
+    return TrackMetrics.model_validate({"ep_id": ep_id, **groups})
 
 
-def _publish(asset: str, ep_id: str, documents: dict[str, Any], metrics: dict[str, Any]) -> None:
+def publish_figures(ep_id: str, *, provider: str = "CPUExecutionProvider", **figures: Any) -> None:
+    """Publish the figures of a healthy episode with some of them replaced, by name."""
     store = ArtifactStoreResource().store()
-    with store.staging(asset, ep_id) as staged:
-        for name, document in documents.items():
-            staged.write_json(name, document)
-        store.publish(staged, fingerprint="f", code_version="1", config={}, inputs={}, metrics=metrics)
+    with store.staging("track_metrics", ep_id) as staged:
+        staged.write_document("track_metrics.json", metrics_with(ep_id, **figures))
+        _publish(store, staged, {})
+    for asset, metrics in (("detections", {"runtime_s": 20.0, "provider": provider}), ("tracks", {"runtime_s": 10.0})):
+        with store.staging(asset, ep_id) as staged:
+            _publish(store, staged, metrics)
+
+
+def _publish(store: ArtifactStore, staged: StagedArtifact, metrics: dict[str, Any]) -> None:
+    store.publish(staged, fingerprint="f", code_version="1", config={}, inputs={}, metrics=metrics)

@@ -26,12 +26,8 @@ from resources.storage.video_container import (
 )
 from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
-from screenalytics_assets.core.video.probe import (
-    VideoProbe,
-    check_complete,
-    check_picture_size,
-    summarise_timestamps,
-)
+from screenalytics_assets.core.documents.video import VideoProbe
+from screenalytics_assets.core.video.probe import check_complete, check_picture_size, summarise_timestamps
 
 MAX_DAMAGED_FRACTION = 0.05
 """Fraction of damaged or missing frames above which the results of an episode are meaningless."""

@@ -8,7 +8,14 @@ from resources.configuration.acceptance_limits import load_acceptance
 from screenalytics_assets.checks.episode_check import CheckSpec, Overrides, Published, build_check
 from screenalytics_assets.core.common.episode_ids import season_of
 from screenalytics_assets.core.config.providers import CUDA
-from screenalytics_assets.core.quality.acceptance import Limits, Verdict, judge, limit_figures, overridden
+from screenalytics_assets.core.documents.track_metrics import TrackMetrics
+from screenalytics_assets.core.quality.acceptance import (
+    MetricLimits,
+    MetricVerdict,
+    judge_metric,
+    limit_figures,
+    overridden,
+)
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric, absence_of, figures_of
 from screenalytics_assets.metadata import to_metadata
 
@@ -42,7 +49,7 @@ class Judgement(NamedTuple):
     value: float | None
     limits: dict[str, float]
     source: str
-    verdict: Verdict
+    verdict: MetricVerdict
 
     def result(self) -> dg.AssetCheckResult:
         """As the UI shows it: numbers that it plots over the season, and what to do."""
@@ -71,7 +78,7 @@ def published_figures(published: Published) -> dict[str, float | None]:
     Raises:
         ArtifactError: It has no metrics yet; the message says what to run.
     """
-    document = published[JUDGED].json("track_metrics.json")
+    document = published[JUDGED].document("track_metrics.json", TrackMetrics)
     found = {name: published.store.manifest(name, published.ep_id) for name in TIMED}
     runs = {name: manifest.metrics for name, manifest in found.items() if manifest is not None}
     return figures_of(
@@ -89,7 +96,7 @@ def judge_episode(metric: Metric, published: Published, overrides: Overrides) ->
         ArtifactError: The episode has no metrics yet.
     """
     table, season = load_acceptance(), season_of(published.ep_id)
-    limits: Limits = table.limits(metric.name, season)
+    limits: MetricLimits = table.limits(metric.name, season)
     source = table.source(metric.name, season)
     if overrides:
         source = f"{RUN_CONFIGURATION} ({', '.join(overrides)}), {source}"
@@ -99,8 +106,8 @@ def judge_episode(metric: Metric, published: Published, overrides: Overrides) ->
     absence = absence_of(metric, figures)
     value = figures.get(metric.path)
     if absence is not None or value is None:
-        return Judgement(metric, None, shown, source, Verdict("not_applicable", absence or "not applicable"))
-    return Judgement(metric, value, shown, source, judge(metric, value, limits, figures))
+        return Judgement(metric, None, shown, source, MetricVerdict("not_applicable", absence or "not applicable"))
+    return Judgement(metric, value, shown, source, judge_metric(metric, value, limits, figures))
 
 
 def op_name(check: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from screenalytics_assets.checks.episode_check import Published, integrity_check, warning_check
 from screenalytics_assets.checks.integrity import face_breaches, identity_breaches, track_breaches, vector_breaches
 from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.documents.cleanup_report import CleanupReport
 from screenalytics_assets.core.quality import integrity as core
 from screenalytics_assets.core.quality.cleanup_comparison import COMPARED
 
@@ -42,15 +43,15 @@ CLEANUP_INTEGRITY_CHECKS = [
 
 def _worse(metric: str) -> Callable[[Published], tuple[str | None, Mapping[str, float]]]:
     def warning(published: Published) -> tuple[str | None, Mapping[str, float]]:
-        document = published["cleanup_report"].json("cleanup_report.json")
-        change = document["improvement"][metric]
-        figures = {"before": change["baseline"], "after": document["metrics_after"][metric]}
-        if change["target"] is not None:
-            figures["target"] = change["target"]
-        if change["verdict"] != "worse":
+        report = published["cleanup_report"].document("cleanup_report.json", CleanupReport)
+        change = report.improvement[metric]
+        figures = {"before": change.baseline, "after": report.metrics_after[metric]}
+        if change.target is not None:
+            figures["target"] = change.target
+        if change.verdict != "worse":
             return None, figures
         return (
-            f"{metric} rose from {figures['before']:.3f} to {figures['after']:.3f}, target {change['target']:g}: look "
+            f"{metric} rose from {figures['before']:.3f} to {figures['after']:.3f}, target {change.target:g}: look "
             f"at `screenalytics cleanup {published.ep_id} --dry-run` and switch off by --actions what makes it worse",
             figures,
         )

@@ -6,7 +6,7 @@ from resources.storage.artifacts import Artifact
 from screenalytics_assets.checks.episode_check import Published, integrity_check
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.layout import crops_dir
-from screenalytics_assets.core.config.people_keys import ClusteringSettings
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.identity.identities import cannot_link_constraints
 from screenalytics_assets.core.quality import integrity as core
 
@@ -151,18 +151,17 @@ def identity_breaches(
         exempt: Pairs of tracks that may be one person although they are seen together.
     """
     artifact = published[asset]
-    document = artifact.json(document_name)
+    document = artifact.document(document_name, Identities)
     tracks = published[tracks_of].table("tracks.parquet", ["track_id", "boxes"])
     faces = published[faces_of].table("faces.parquet", ["face_id"])
     boxes = artifact.table(f"{boxes_name}.parquet")
-    ids = [identity["identity_id"] for identity in document["identities"]]
-    representatives = [identity["representative_face_id"] for identity in document["identities"]]
-    settings = ClusteringSettings.model_validate(document["config"])
+    ids = [identity.identity_id for identity in document.identities]
+    representatives = [identity.representative_face_id for identity in document.identities]
     return [
         *core.partition_breaches(label, tracks["track_id"].to_pylist(), *core.identity_track_ids(document)),
         *core.reason_breaches(document),
         *core.unique_breaches(label, ids),
-        *core.together_breaches(document, cannot_link_constraints(tracks, settings, exempt)),
+        *core.cannot_link_breaches(document, cannot_link_constraints(tracks, document.settings, exempt)),
         *core.schema_breaches(boxes_name, boxes, schemas.IDENTITY_BOXES),
         *core.partition_breaches(boxes_name, ids, set(boxes["identity_id"].to_pylist())),
         *core.reference_breaches(label, representatives, faces["face_id"].to_pylist()),
@@ -171,7 +170,9 @@ def identity_breaches(
 
 def vector_breaches(artifact: Artifact) -> list[str]:
     """What is wrong with the vectors of the tracks."""
-    return core.vector_breaches(artifact.array("tracks.npy"), len(artifact.json("track_ids.json")["track_ids"]))
+    return core.vector_breaches(
+        artifact.array("tracks.npy"), len(artifact.document("track_ids.json", TrackIds).track_ids)
+    )
 
 
 INTEGRITY_CHECKS = [

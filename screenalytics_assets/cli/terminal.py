@@ -1,4 +1,4 @@
-"""What the commands share: the progress bar, and the table of an episode's people."""
+"""Progress bar and table of people, shared by the commands."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from rich.table import Table
 from resources.progress import ProgressResource, ProgressTask
 from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.layout import SHEET, file_path
+from screenalytics_assets.core.documents.screen_time import ScreenTime
 
 
 class _BarTask(ProgressTask):
@@ -60,37 +61,36 @@ class TerminalProgress(ProgressResource):
 
 
 def people_table(store: ArtifactStore, ep_id: str) -> Table:
-    """The people of a published episode, as the cleanup and the facebank leave them, the one seen longest first."""
-    document = require_artifact(store, "screen_time", ep_id).json("screen_time.json")
-    people = document["people"]
-    totals = document["totals"]
+    """The people of a published episode after the cleanup, by falling screen time."""
+    screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
+    totals = screen_time.totals
     table = Table(
-        title=f"{ep_id}: {len(people)} people",
-        caption=f"somebody {totals['union_s']:.1f} s of {document['duration_s']:.1f} s, "
-        f"two or more {totals['overlap_s']:.1f} s",
+        title=f"{ep_id}: {len(screen_time.people)} people",
+        caption=f"someone on screen {totals.union_s:.1f} s of {screen_time.duration_s:.1f} s, "
+        f"two or more {totals.overlap_s:.1f} s",
     )
     for name in ("person", "identity", "on screen", "share", "first seen", "tracks", "faces", "sure"):
         table.add_column(name, justify="left" if name in ("person", "identity") else "right")
-    for person in people:
+    for person in screen_time.people:
         table.add_row(
-            escape(person["name"] or "unknown"),
-            ", ".join(person["identity_ids"]),
-            f"{person['visual_s']:.1f} s",
-            f"{person['share']:.1%}",
-            f"{person['first_s']:.1f} s",
-            str(person["tracks"]),
-            str(person["faces"]),
-            f"{person['confidence']:.0%}",
-            style=None if person["name"] else "dim",
+            escape(person.name or "unknown"),
+            ", ".join(person.identity_ids),
+            f"{person.visual_s:.1f} s",
+            f"{person.share:.1%}",
+            f"{person.first_s:.1f} s",
+            str(person.tracks),
+            str(person.faces),
+            f"{person.confidence:.0%}",
+            style=None if person.name else "dim",
         )
     return table
 
 
 def report_location(store: ArtifactStore, ep_id: str) -> str:
-    """Where the report of an episode is: its path, or the URL of the object."""
+    """The location of an episode's report: its path, or the URL of the object."""
     return store.location(file_path(ep_id, "index.html"))
 
 
 def sheet_location(store: ArtifactStore, ep_id: str) -> str:
-    """Where the contact sheet of an episode's people is."""
+    """The location of the contact sheet of an episode's people."""
     return store.location(file_path(ep_id, SHEET))

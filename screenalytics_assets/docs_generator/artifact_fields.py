@@ -12,7 +12,7 @@ import pyarrow as pa
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import ClusterStats, Identities, TrackIds
-from screenalytics_assets.core.video.probe import VideoProbe
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.docs_generator.docstrings import attribute_text, document_fields
 
 ASSET_FILES: Mapping[str, tuple[str, ...]] = {
@@ -125,7 +125,7 @@ _ONLY_NAMED = {"stats.named?"} | {
 
 DOCUMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "video.json": {name: attribute_text(VideoProbe, name) for name in VideoProbe.__dataclass_fields__},
+        "video.json": {name: attribute_text(VideoProbe, name) for name in VideoProbe.model_fields},
         "identities.json": document_fields(Identities),
         "clusters.json": {key: text for key, text in document_fields(Identities).items() if key not in _ONLY_NAMED},
         "track_ids.json": document_fields(TrackIds),

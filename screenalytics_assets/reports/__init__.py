@@ -1,1 +1,1 @@
-"""Pictures and pages for people, made from published artifacts alone."""
+"""Pages and pictures, made from published artifacts only."""

@@ -1,9 +1,10 @@
-"""The metrics of an episode against their limits, as a report shows them."""
+"""The acceptance metrics of an episode as a report shows them."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from screenalytics_assets.core.quality.acceptance import AcceptanceTable, judge, limit_figures
+from screenalytics_assets.core.documents.track_metrics import TrackMetrics
+from screenalytics_assets.core.quality.acceptance import AcceptanceTable, judge_metric, limit_figures
 from screenalytics_assets.core.quality.acceptance_metrics import (
     METRICS,
     RUNTIME_CPU,
@@ -14,22 +15,22 @@ from screenalytics_assets.core.quality.acceptance_metrics import (
 
 _WORDS = {"met": "met", "noted": "noted", "warning": "warns", "failure": "fails", "not_applicable": "no value"}
 _NOT_SHOWN = frozenset({RUNTIME_CPU, RUNTIME_GPU})
-"""Running times are in the UI: a report of the same artifacts is the same page."""
+"""Running times are in the UI; a report does not show them so that the same artifacts give the same page."""
 
 
-class Judged(NamedTuple):
+class MetricRow(NamedTuple):
     """A metric with its verdict.
 
     Attributes:
-        name: Of the metric.
-        stage: That it judges.
-        value: As published; None where there is none.
-        limits: Each with its value.
+        name: Name of the metric.
+        stage: The stage that it judges.
+        value: The published value; None if there is none.
+        limits: Its limits by name.
         level: ``met``, ``noted``, ``warning``, ``failure`` or ``not_applicable``.
-        word: The level as people read it.
+        word: The level as the report shows it.
         message: The verdict in a sentence.
         meaning: What the metric is.
-        advice: What to do, where it is not met.
+        advice: What to do; empty if the metric is met.
     """
 
     name: str
@@ -43,15 +44,15 @@ class Judged(NamedTuple):
     advice: str
 
 
-def judged(document: Mapping[str, Any], table: AcceptanceTable, season: str) -> list[Judged]:
-    """Every metric but the running times.
+def metric_rows(metrics: TrackMetrics, table: AcceptanceTable, season: str) -> list[MetricRow]:
+    """Every metric except the running times.
 
     Args:
-        document: The content of ``track_metrics.json``.
+        metrics: The published metrics.
         table: The limits.
-        season: Whose limits apply.
+        season: The season whose limits apply.
     """
-    figures = figures_of(document, runtimes_s={"": None}, on_gpu=False)
+    figures = figures_of(metrics, runtimes_s={"": None}, on_gpu=False)
     found = []
     for name, metric in METRICS.items():
         if name in _NOT_SHOWN:
@@ -62,7 +63,7 @@ def judged(document: Mapping[str, Any], table: AcceptanceTable, season: str) -> 
         if absence is not None or value is None:
             level, message, value = "not_applicable", absence or "not applicable", None
         else:
-            level, message = judge(metric, value, limits, figures)
+            level, message = judge_metric(metric, value, limits, figures)
         advice = metric.advice if level in ("noted", "warning", "failure") else ""
-        found.append(Judged(name, metric.stage, value, shown, level, _WORDS[level], message, metric.meaning, advice))
+        found.append(MetricRow(name, metric.stage, value, shown, level, _WORDS[level], message, metric.meaning, advice))
     return found

@@ -1,4 +1,4 @@
-"""The page of an episode: one HTML file that needs nothing else."""
+"""The page of an episode, one self-contained HTML file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,19 @@ from resources.storage.artifacts import Artifact, Manifest
 from resources.storage.crop_file import read_crops
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.episode_ids import season_of
-from screenalytics_assets.core.documents.identities import Identity
+from screenalytics_assets.core.documents.cleanup_report import CleanupReport
+from screenalytics_assets.core.documents.identities import Identities
+from screenalytics_assets.core.documents.screen_time import ScreenTime
+from screenalytics_assets.core.documents.track_metrics import TrackMetrics
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.people.review_candidates import identity_similarity
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.core.quality.cleanup_comparison import comparison_rows
 from screenalytics_assets.reports import provenance
-from screenalytics_assets.reports.acceptance import judged
+from screenalytics_assets.reports.acceptance import metric_rows
 from screenalytics_assets.reports.page import render_page
-from screenalytics_assets.reports.people import Face, Person, people_of
-from screenalytics_assets.reports.pictures.heatmap import MAX_IDENTITIES, heatmap_of
+from screenalytics_assets.reports.people import Face, ReportPerson, people_of
+from screenalytics_assets.reports.pictures.heatmap import MAX_IDENTITIES, Heatmap, heatmap_of
 from screenalytics_assets.reports.pictures.thumbnails import animated, still
 from screenalytics_assets.reports.review import Question, Review
 from screenalytics_assets.reports.timeline import Timeline, timeline_of
@@ -32,14 +36,14 @@ _TONES = {"met": "good", "noted": "good", "warning": "fair", "failure": "poor", 
 
 
 class Bands(NamedTuple):
-    """From which quality on a crop is good, and from which on it is fair."""
+    """The least quality of a good and of a fair crop."""
 
     good: float
     fair: float
 
     @classmethod
     def of(cls, table: AcceptanceTable, season: str) -> "Bands":
-        """As the acceptance table judges the mean quality of an episode; without limits, everything is good."""
+        """The limits of the acceptance table for the mean quality; without limits, everything is good."""
         limits = table.limits("quality_mean", season)
         found = [limit if isinstance(limit, int | float) else 0.0 for limit in (limits.target, limits.warn)]
         return cls(found[0], found[1])
@@ -51,14 +55,14 @@ class Bands(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodePage:
-    """The report of an episode, out of its published artifacts.
+    """The report of an episode, made from its published artifacts.
 
     Attributes:
         ep_id: The episode.
-        inputs: Its artifacts by their assets.
-        review: What should be looked at first.
-        manifests: Of the assets whose configuration is told.
-        pack: The models that are configured.
+        inputs: Its artifacts by asset.
+        review: What should be checked first.
+        manifests: The manifests of the assets whose configuration is shown.
+        pack: The configured models.
         acceptance: The limits of the metrics.
     """
 
@@ -71,9 +75,9 @@ class EpisodePage:
 
     def render(self) -> str:
         """The page as HTML."""
-        time = self._json("screen_time", "screen_time.json")
-        cleanup = self._json("cleanup_report", "cleanup_report.json")
-        metrics = self._json("track_metrics", "track_metrics.json")
+        cleanup = self.inputs["cleanup_report"].document("cleanup_report.json", CleanupReport)
+        metrics = self.inputs["track_metrics"].document("track_metrics.json", TrackMetrics)
+        pairs = self._screen_time.together
         season = season_of(self.ep_id)
         bands = Bands.of(self.acceptance, season)
         labels = {person.key: person.label for person in self._people}
@@ -81,30 +85,38 @@ class EpisodePage:
         return render_page(
             "episode.html.j2",
             ep_id=self.ep_id,
-            video=self._json("episode_video", "video.json"),
+            video=self._video,
             shots=len(self._cuts_s) + 1,
-            totals=time["totals"],
+            totals=self._screen_time.totals,
             likely=sum(question.is_likely for question in (*merges, *splits)),
             timeline=self._timeline,
             thumbnails={i: self._still(i) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
             people=[self._card(person, bands) for person in self._people],
             together=[
-                {"labels": [labels[key] for key in pair["people"]], "seconds": pair["seconds"]}
-                for pair in time["together"][:_PAIRS_SHOWN]
+                {"labels": [labels[key] for key in pair.people], "seconds": pair.seconds}
+                for pair in pairs[:_PAIRS_SHOWN]
             ],
-            more_pairs=max(0, len(time["together"]) - _PAIRS_SHOWN),
-            doubt_lists=[
-                ("One person in two identities?", self._questions(merges), "No two identities could be one person."),
-                ("Somebody else in an identity?", self._questions(splits), "No identity has several tracks."),
+            more_pairs=max(0, len(pairs) - _PAIRS_SHOWN),
+            question_lists=[
+                (
+                    "Possible duplicates: pairs of people whose faces are similar",
+                    self._questions(merges),
+                    "No two identities could be the same person.",
+                ),
+                (
+                    "Possible mixed identities: tracks whose faces differ from the rest",
+                    self._questions(splits),
+                    "No identity has more than one track.",
+                ),
             ],
             good=bands.good,
             fair=bands.fair,
             unassigned=self._unassigned(),
             heatmap=self._heatmap(),
-            identities=len(self._identities["identities"]),
-            metrics=judged(metrics, self.acceptance, season),
+            identities=len(self._identities.identities),
+            metrics=metric_rows(metrics, self.acceptance, season),
             tones=_TONES,
-            actions=cleanup["actions_completed"],
+            actions=cleanup.actions_completed,
             comparison=comparison_rows(cleanup),
             rejected=self._rejected(),
             keys=provenance.used_keys(self.manifests, self.pack),
@@ -113,18 +125,22 @@ class EpisodePage:
             versions=provenance.versions(),
         )
 
-    def _json(self, asset: str, name: str) -> Any:  # noqa: ANN401 - a JSON document
-        return self.inputs[asset].json(name)
+    @cached_property
+    def _video(self) -> VideoProbe:
+        return self.inputs["episode_video"].document("video.json", VideoProbe)
 
     @cached_property
-    def _identities(self) -> Mapping[str, Any]:
-        document: Mapping[str, Any] = self._json("group_clusters", "identities.json")
-        return document
+    def _screen_time(self) -> ScreenTime:
+        return self.inputs["screen_time"].document("screen_time.json", ScreenTime)
 
     @cached_property
-    def _people(self) -> list[Person]:
+    def _identities(self) -> Identities:
+        return self.inputs["group_clusters"].document("identities.json", Identities)
+
+    @cached_property
+    def _people(self) -> list[ReportPerson]:
         faces = self.inputs["reembed"].table("faces.parquet")
-        return people_of(self._json("screen_time", "screen_time.json"), self._identities, faces)
+        return people_of(self._screen_time, self._identities, faces)
 
     @cached_property
     def _cuts_s(self) -> list[float]:
@@ -133,12 +149,11 @@ class EpisodePage:
 
     @cached_property
     def _timeline(self) -> Timeline:
-        duration_s = self._json("episode_video", "video.json")["duration_s"]
-        return timeline_of(self._people, cuts_s=self._cuts_s, duration_s=duration_s)
+        return timeline_of(self._people, cuts_s=self._cuts_s, duration_s=self._video.duration_s)
 
     @cached_property
     def _examples(self) -> list[tuple[str, int, list[dict[str, Any]]]]:
-        """Reasons, the commonest first, how many, and some of them over the episode."""
+        """Each reason with its count, most frequent first, and some examples spread over the episode."""
         rows = self.inputs["reembed"].table("crops_debug.parquet").sort_by([("ts_s", "ascending")])
         by_reason: dict[str, list[dict[str, Any]]] = {}
         for row in rows.select(["detection_id", "reason", "ts_s", "quality_score"]).to_pylist():
@@ -161,20 +176,20 @@ class EpisodePage:
         return {}
 
     def _still(self, detection_id: str) -> str:
-        """A crop as a picture, encoded once however often it is shown."""
+        """A crop as a data URI, encoded once however often it is shown."""
         if detection_id not in self._stills:
             self._stills[detection_id] = still(self._crops[detection_id])
         return self._stills[detection_id]
 
-    def _card(self, person: Person, bands: Bands) -> dict[str, Any]:
-        cohesions = [i["cohesion_score"] for i in person.identities if len(i["track_ids"]) > 1]
+    def _card(self, person: ReportPerson, bands: Bands) -> dict[str, Any]:
+        cohesions = [i.cohesion_score for i in person.identities if len(i.track_ids) > 1]
         frames = [self._crops[face.detection_id] for face in person.frames]
         return {
             "person": person,
             "still": self._still(person.best[0].detection_id) if person.best else None,
             "moving": animated(frames) if len(frames) > 1 else None,
             "cohesion": min(cohesions) if cohesions else None,
-            "named_by": next((i["named_by"] for i in person.identities if i.get("named_by")), None),
+            "named_by": next((i.named_by for i in person.identities if i.named_by), None),
             "crops": [self._crop(face, bands) for face in person.best],
         }
 
@@ -195,17 +210,16 @@ class EpisodePage:
             for question in questions
         ]
 
-    def _heatmap(self) -> Any:  # noqa: ANN401 - for the template
+    def _heatmap(self) -> Heatmap:
         shown = [i for person in self._people for i in person.identities][:MAX_IDENTITIES]
-        labels = {i["identity_id"]: i.get("name") or i["identity_id"] for i in shown}
-        typed = [Identity.model_validate(identity) for identity in shown]
-        return heatmap_of(identity_similarity(typed, self.review.tracks).ordered(), labels)
+        labels = {i.identity_id: i.label for i in shown}
+        return heatmap_of(identity_similarity(shown, self.review.tracks).ordered(), labels)
 
     def _unassigned(self) -> list[dict[str, Any]]:
         tracks: pa.Table = self.inputs["split_tracks"].table("tracks.parquet", ["track_id", "start_s", "end_s"])
         spans = {row["track_id"]: row for row in tracks.to_pylist()}
-        return [{**spans[e["track_id"]], "reason": e["reason"]} for e in self._identities["unassigned"]][
-            :_REASONS_SHOWN
+        return [
+            {**spans[track.track_id], "reason": track.reason} for track in self._identities.unassigned[:_REASONS_SHOWN]
         ]
 
     def _rejected(self) -> list[dict[str, Any]]:
@@ -228,7 +242,7 @@ class EpisodePage:
 
 
 def _spread(rows: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """So many of them, evenly from the first to the last."""
+    """At most ``count`` of the rows, evenly spread."""
     if len(rows) <= count:
         return list(rows)
     return [rows[(2 * i + 1) * len(rows) // (2 * count)] for i in range(count)]

@@ -1,4 +1,4 @@
-"""From a template to a page that needs nothing else and asks nobody for anything."""
+"""Renders a template as one self-contained HTML file."""
 
 import base64
 import hashlib
@@ -16,8 +16,8 @@ _SCRIPT = "report.js"
 def render_page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the template shows
     """Fill in a template; everything is escaped.
 
-    The page's policy lets the browser load nothing from anywhere and run no script but the report's own, by its
-    SHA-256, so that markup in a name could do nothing even if it got through.
+    The content security policy lets the page load nothing and run only the report's own script, identified by its
+    SHA-256, so that markup in a name has no effect even if it is not escaped.
     """
     templates = Environment(
         loader=PackageLoader("screenalytics_assets.reports", "."),

@@ -1,18 +1,19 @@
-"""The people of an episode as its report shows them."""
+"""The people of an episode as the report shows them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
 from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.documents.identities import Identities, Identity
+from screenalytics_assets.core.documents.screen_time import PersonTime, ScreenTime
 
 MANY = 40
-"""From this person on, by falling screen time, the report shows fewer crops: pages of crowds stay small."""
+"""After this many people, by falling screen time, the report shows fewer crops per person to keep the page small."""
 CROPS, CROPS_OF_MANY = 8, 3
 FRAMES = 10
-"""Pictures of the animation of a person."""
+"""Frames of a person's animation."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class Face:
     """An embedded face.
 
     Attributes:
-        detection_id: Of its crop.
-        track_id: The track that it is in.
-        ts_s: When it is seen.
+        detection_id: The detection.
+        track_id: Its track.
+        ts_s: Its time in seconds.
         quality: 0 to 1.
-        rank: Place by quality within its track, 1 is the best.
+        rank: Rank by quality within its track; 1 is the best.
     """
 
     detection_id: str
@@ -35,52 +36,53 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Person:
-    """A person of the screen-time document, with what there is to show.
+class ReportPerson:
+    """A person of an episode with the faces to show.
 
     Attributes:
-        time: The entry of the screen-time document.
-        identities: The entries of the identities document that are this person.
-        best: Best faces, at most one a track before a second one.
-        frames: Faces for the animation, in the order of time.
-        faces: All faces in the order of time.
+        time: The person's screen time.
+        identities: The identities of this person.
+        best: The best faces, one from each track before a second one of any.
+        frames: Faces for the animation, in order of time.
+        faces: All faces, in order of time.
     """
 
-    time: Mapping[str, Any]
-    identities: Sequence[Mapping[str, Any]]
+    time: PersonTime
+    identities: Sequence[Identity]
     best: Sequence[Face]
     frames: Sequence[Face]
     faces: Sequence[Face]
 
     @property
     def key(self) -> str:
-        """Its id: of the person, or of the identity where nobody knows who it is."""
-        return str(self.time["person_id"])
+        """The id of the person, or of the identity of an unnamed person."""
+        return self.time.person_id
 
     @property
     def label(self) -> str:
-        """What the report calls it."""
-        return str(self.time["name"] or self.key)
+        """The name, or the id of an unnamed person."""
+        return self.time.label
 
     @property
     def is_named(self) -> bool:
-        """Whether it is known who it is."""
-        return self.time["name"] is not None
+        """Whether the person has a name."""
+        return self.time.name is not None
 
     @property
     def intervals_s(self) -> list[tuple[float, float]]:
-        """When it is on screen."""
-        return [(start_s, end_s) for start_s, end_s in self.time["intervals"]]
+        """When the person is on screen."""
+        return list(self.time.intervals)
 
     @property
     def remarks(self) -> list[str]:
-        """What should make one look twice."""
-        flags = {flag.replace("_", " ") for flag in ("outlier", "low_cohesion") for i in self.identities if i[flag]}
-        weak_s = self.time["weak_link_s"]
-        return sorted(flags) + ([f"{weak_s:.1f} s rest on weak likeness"] if weak_s else [])
+        """Reasons to check the person."""
+        remarks = ["low cohesion"] if any(identity.low_cohesion for identity in self.identities) else []
+        remarks += ["outlier"] if any(identity.outlier for identity in self.identities) else []
+        weak_s = self.time.weak_link_s
+        return remarks + ([f"{weak_s:.1f} s rest on weakly linked tracks"] if weak_s else [])
 
     def face_in(self, start_s: float, end_s: float) -> Face | None:
-        """The best face within an interval, or else the one nearest to it."""
+        """The best face within an interval, or the nearest one if there is none."""
         if not self.faces:
             return None
         inside = [face for face in self.faces if start_s <= face.ts_s <= end_s]
@@ -89,21 +91,21 @@ class Person:
         return min(self.faces, key=lambda face: min(abs(face.ts_s - start_s), abs(face.ts_s - end_s)))
 
 
-def people_of(screen_time: Mapping[str, Any], identities: Mapping[str, Any], faces: pa.Table) -> list[Person]:
-    """The people of an episode, the one who is longest on screen first.
+def people_of(screen_time: ScreenTime, identities: Identities, faces: pa.Table) -> list[ReportPerson]:
+    """The people of an episode, by falling screen time.
 
     Args:
-        screen_time: The screen-time document.
-        identities: The identities document that it is about.
+        screen_time: The screen time of the episode.
+        identities: The identities that it was computed from.
         faces: The embedded faces.
     """
-    by_id = {identity["identity_id"]: identity for identity in identities["identities"]}
+    by_id = {identity.identity_id: identity for identity in identities.identities}
     of_track: dict[str, list[Face]] = {}
     for face in _faces(faces):
         of_track.setdefault(face.track_id, []).append(face)
     return [
-        _person(time, [by_id[name] for name in time["identity_ids"]], of_track, CROPS if i < MANY else CROPS_OF_MANY)
-        for i, time in enumerate(screen_time["people"])
+        _person(time, [by_id[name] for name in time.identity_ids], of_track, CROPS if i < MANY else CROPS_OF_MANY)
+        for i, time in enumerate(screen_time.people)
     ]
 
 
@@ -122,16 +124,16 @@ def _faces(faces: pa.Table) -> list[Face]:
 
 
 def _person(
-    time: Mapping[str, Any],
-    identities: Sequence[Mapping[str, Any]],
+    time: PersonTime,
+    identities: Sequence[Identity],
     of_track: Mapping[str, Sequence[Face]],
     crops: int,
-) -> Person:
-    own = [face for i in identities for track_id in i["track_ids"] for face in of_track.get(track_id, ())]
+) -> ReportPerson:
+    own = [face for i in identities for track_id in i.track_ids for face in of_track.get(track_id, ())]
     own.sort(key=lambda face: (face.ts_s, face.detection_id))
     best = sorted(own, key=lambda face: (face.rank, -face.quality, face.detection_id))[:crops]
     good = sorted(own, key=lambda face: -face.quality)[: max(FRAMES, len(own) // 2)]
     good.sort(key=lambda face: (face.ts_s, face.detection_id))
     count = min(FRAMES, len(good)) if crops == CROPS else 0
     frames = [good[(2 * i + 1) * len(good) // (2 * count)] for i in range(count)]
-    return Person(time, identities, best, frames, own)
+    return ReportPerson(time, identities, best, frames, own)

@@ -1,26 +1,25 @@
-"""The photos of a facebank as lines of a table."""
+"""The photos of a facebank as rows of a table."""
 
-from collections.abc import Mapping
-from typing import Any
+from screenalytics_assets.core.documents.facebank import PhotoDecision, PublishedFacebank
 
 
-def photo_rows(document: Mapping[str, Any]) -> list[dict[str, str]]:
+def photo_rows(facebank: PublishedFacebank) -> list[dict[str, str]]:
     """Every photo with the decision about it, its reason and the measured values."""
-    return [_photo_row(photo) for photo in document["photos"]]
+    return [_photo_row(photo) for photo in facebank.photos]
 
 
-def _photo_row(photo: Mapping[str, Any]) -> dict[str, str]:
+def _photo_row(photo: PhotoDecision) -> dict[str, str]:
     def figure(value: float | None, form: str) -> str:
         return "" if value is None else format(value, form)
 
-    other = figure(photo["other_similarity"], ".2f")
+    other = figure(photo.other_similarity, ".2f")
     return {
-        "photo": photo["photo_id"],
-        "decision": photo["decision"],
-        "reason": (photo["reason"] or photo["remark"] or "").replace("_", " "),
-        "face_px": figure(photo["face_px"], ".0f"),
-        "sharpness": figure(photo["sharpness"], ".0f"),
-        "quality": figure(photo["quality_score"], ".2f"),
-        "own": figure(photo["own_similarity"], ".2f"),
-        "nearest other": f"{other} {photo['other_person_id']}" if other else "",
+        "photo": photo.photo_id,
+        "decision": photo.decision,
+        "reason": (photo.reason or photo.remark or "").replace("_", " "),
+        "face_px": figure(photo.face_px, ".0f"),
+        "sharpness": figure(photo.sharpness, ".0f"),
+        "quality": figure(photo.quality_score, ".2f"),
+        "own": figure(photo.own_similarity, ".2f"),
+        "nearest other": f"{other} {photo.other_person_id}" if other else "",
     }

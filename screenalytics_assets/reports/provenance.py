@@ -1,4 +1,4 @@
-"""What a report was made with: configuration, models, versions."""
+"""How a report was made: configuration, models, versions."""
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -22,12 +22,12 @@ class UsedKey(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Whether it is neither the default nor what the models declare."""
+        """Whether the value differs from the default or from what the models declare."""
         return bool(self.value != self.default)
 
 
 class UsedModel(NamedTuple):
-    """Weights that something was computed with."""
+    """Weights that were used."""
 
     role: str
     name: str
@@ -37,11 +37,11 @@ class UsedModel(NamedTuple):
 
 
 def used_keys(manifests: Mapping[str, Manifest], pack: ModelPack) -> list[UsedKey]:
-    """The keys that the stages read, with the defaults; where the default is null, that of the models.
+    """The keys that the stages read, with the defaults; if the default is null, the value that the models declare.
 
     Args:
-        manifests: Of the published assets, by their names.
-        pack: The models that are configured now.
+        manifests: The manifests of the published assets by name.
+        pack: The models of the current configuration.
     """
     sections = section_of_key()
     defaults = {
@@ -58,12 +58,12 @@ def used_keys(manifests: Mapping[str, Manifest], pack: ModelPack) -> list[UsedKe
 
 
 def used_digest(manifests: Mapping[str, Manifest]) -> str:
-    """Changes whenever a stage used another value or another model."""
+    """A digest that changes if a stage used another value or model."""
     return digest_of({stage: manifest.config for stage, manifest in manifests.items()})
 
 
 def used_models(manifests: Mapping[str, Manifest], pack: ModelPack) -> list[UsedModel]:
-    """The detector and the embedder by the digests that the artifacts carry."""
+    """The detectors and embedders by the digests in the manifests."""
     known = {part.file.sha256: part.entry for part in (pack.detector, pack.embedder)}
     found = {}
     for manifest in manifests.values():
@@ -75,17 +75,17 @@ def used_models(manifests: Mapping[str, Manifest], pack: ModelPack) -> list[Used
             found[role, digest] = (
                 UsedModel(role, entry.name, entry.licence, "yes" if entry.commercial_use else "not known", digest)
                 if entry
-                else UsedModel(role, "not the one that is configured now", "not known", "not known", digest)
+                else UsedModel(role, "not the currently configured one", "not known", "not known", digest)
             )
     return list(found.values())
 
 
 def versions() -> dict[str, str]:
-    """Versions of this program and of what it computes with."""
+    """Versions of this program and of its main dependencies."""
     found = {}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # the GPU build has another name
+        except PackageNotFoundError:  # the GPU build of a package has another name
             continue
     return found

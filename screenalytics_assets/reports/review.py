@@ -1,4 +1,4 @@
-"""What a person should look at first, as a report asks it: in words, with faces, and with the command to type."""
+"""What should be checked first in an episode: questions with faces and the command that corrects a mistake."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -21,20 +21,20 @@ from screenalytics_assets.core.people.review_candidates import (
 )
 
 SHOWN = 5
-"""Questions of each kind."""
+"""Number of questions of each kind."""
 _FACES = 2
 
 
 class Question(NamedTuple):
-    """One doubtful pair.
+    """A pair to check.
 
     Attributes:
-        is_likely: Whether the limit says that it is a mistake.
-        word: The same in a word.
-        text: The question.
-        similarity: Of the pair.
+        is_likely: Whether the similarity is beyond the limit, so that it is likely a mistake.
+        word: The likely answer.
+        text: What is compared.
+        similarity: Similarity of the pair.
         required: The limit.
-        command: Writes the correction.
+        command: The command that writes the correction.
         faces: Detection id and description of the crops to compare.
     """
 
@@ -48,13 +48,13 @@ class Question(NamedTuple):
 
 
 class Review:
-    """The doubtful pairs of an episode.
+    """The pairs to check in an episode.
 
     Args:
         ep_id: The episode.
-        inputs: Its artifacts, the cleaned ones and the corrections among them.
-        clustering: Rules about who is seen together.
-        limits: Of the embedder.
+        inputs: Its artifacts, including the cleaned ones and the corrections.
+        clustering: The cannot-link rules.
+        limits: The similarity limits of the embedder.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Review:
             [
                 Question(
                     candidate.is_likely,
-                    "Probably one:" if candidate.is_likely else "Rather two:",
+                    "Probably the same person:" if candidate.is_likely else "Probably two people:",
                     f"{names[candidate.identities[0]]} and {names[candidate.identities[1]]}",
                     candidate.similarity,
                     candidate.required,
@@ -106,15 +106,15 @@ class Review:
             [
                 Question(
                     candidate.is_likely,
-                    "Probably two:" if candidate.is_likely else "Rather one:",
-                    f"{len(candidate.track_ids)} of the tracks of {names[candidate.identity_id]} against the other "
-                    f"{len(candidate.rest)}",
+                    "Probably two people:" if candidate.is_likely else "Probably one person:",
+                    f"{len(candidate.track_ids)} of the tracks of {names[candidate.identity_id]}, "
+                    f"compared with the other {len(candidate.rest)}",
                     candidate.similarity,
                     candidate.required,
                     f"{command} split {candidate.identity_id} {' '.join(f'--track {t}' for t in candidate.track_ids)}",
                     [
-                        *self._faces(candidate.track_ids, "the part to take out"),
-                        *self._faces(candidate.rest, f"the rest of {names[candidate.identity_id]}"),
+                        *self._faces(candidate.track_ids, "the tracks to split off"),
+                        *self._faces(candidate.rest, f"the other tracks of {names[candidate.identity_id]}"),
                     ],
                 )
                 for candidate in splits[:SHOWN]
@@ -122,15 +122,15 @@ class Review:
         )
 
     def merges(self) -> list[Question]:
-        """Identities that may be one person, the likeliest first."""
+        """Identities that may be the same person, most likely first."""
         return self._questions[0]
 
     def splits(self) -> list[Question]:
-        """Tracks that may be somebody else, the likeliest first."""
+        """Tracks that may show another person than the rest of their identity, most likely first."""
         return self._questions[1]
 
     def faces_shown(self) -> set[str]:
-        """Detections whose crops are shown."""
+        """Detections whose crops the questions show."""
         return {face for question in (*self.merges(), *self.splits()) for face, _ in question.faces}
 
     def _faces(self, track_ids: Sequence[str], alt: str) -> list[tuple[str, str]]:

@@ -1,26 +1,26 @@
-"""The timeline of a report: who is on screen when, as rows of intervals over one axis."""
+"""The timeline of a report: a row of intervals for each person over one axis."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from screenalytics_assets.reports.people import Person
+from screenalytics_assets.reports.people import ReportPerson
 
 MAX_THUMBNAILS = 400
-"""Intervals of their own picture, the longest first; the others show the person's best crop."""
+"""The longest intervals have a picture of their own; the others show the person's best crop."""
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _TICKS = 8
 COLOURS = ("#0b7285", "#b3541e", "#5f3dc4", "#2b8a3e", "#c2255c", "#1864ab", "#7a5c00", "#862e9c", "#495057", "#a61e4d")
-"""Each at least 3:1 on the lanes (WCAG 1.4.11); rows are told apart by their names."""
+"""Each has a contrast of at least 3:1 on the lanes (WCAG 1.4.11); rows are identified by their names."""
 
 
 class Span(NamedTuple):
     """An interval of a row.
 
     Attributes:
-        start_s: Where it begins.
-        end_s: Where it ends.
-        text: The same in words.
-        thumbnail: Detection id of what is shown with it.
+        start_s: Start in seconds.
+        end_s: End in seconds.
+        text: Description of the interval.
+        thumbnail: Detection whose crop is shown with it.
     """
 
     start_s: float
@@ -30,15 +30,15 @@ class Span(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A person's line."""
+    """A person's row."""
 
-    person: Person
+    person: ReportPerson
     colour: str
     spans: Sequence[Span]
 
 
 class Timeline(NamedTuple):
-    """Everyone over the seconds of the episode."""
+    """The rows of all people, with cuts and axis labels."""
 
     duration_s: float
     cuts_s: Sequence[float]
@@ -47,12 +47,12 @@ class Timeline(NamedTuple):
 
     @property
     def thumbnails(self) -> set[str]:
-        """Detections whose crops it shows."""
+        """Detections whose crops the timeline shows."""
         return {span.thumbnail for row in self.rows for span in row.spans if span.thumbnail}
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:
-    """Seconds as people read a player: 75.27 is 1:15.3, or 1:15 without tenths."""
+    """Seconds as a player shows them: 75.27 is 1:15.3, or 1:15 without tenths."""
     tenth = round(seconds * 10) if tenths else int(seconds) * 10
     hours, rest = divmod(tenth // 10, 3600)
     minutes, whole = divmod(rest, 60)
@@ -60,8 +60,8 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
     return f"{text}.{tenth % 10}" if tenths else text
 
 
-def timeline_of(people: Sequence[Person], *, cuts_s: Sequence[float], duration_s: float) -> Timeline:
-    """The rows in the order of the people."""
+def timeline_of(people: Sequence[ReportPerson], *, cuts_s: Sequence[float], duration_s: float) -> Timeline:
+    """The timeline, rows in the order of the people."""
     lengths = sorted((end_s - start_s for p in people for start_s, end_s in p.intervals_s), reverse=True)
     shortest_s = lengths[MAX_THUMBNAILS - 1] if len(lengths) > MAX_THUMBNAILS else 0.0
     rows = [Row(p, COLOURS[i % len(COLOURS)], _spans(p, shortest_s)) for i, p in enumerate(people)]
@@ -69,12 +69,12 @@ def timeline_of(people: Sequence[Person], *, cuts_s: Sequence[float], duration_s
 
 
 def ticks_of(duration_s: float) -> list[tuple[float, str]]:
-    """Round times over the seconds of an episode, each with its label."""
+    """Round times along the episode, each with its label."""
     step_s = next((step for step in _STEPS_S if duration_s / step <= _TICKS), 2 * _STEPS_S[-1])
     return [(float(at), clock(at, tenths=False)) for at in range(0, int(duration_s * 0.97) + 1, step_s)]
 
 
-def _spans(person: Person, shortest_s: float) -> list[Span]:
+def _spans(person: ReportPerson, shortest_s: float) -> list[Span]:
     best = person.best[0].detection_id if person.best else None
     spans = []
     for start_s, end_s in person.intervals_s:

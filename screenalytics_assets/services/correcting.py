@@ -1,7 +1,6 @@
-"""Corrections made against what is published of an episode, and kept in its file."""
+"""Corrections of a published episode, and the file that keeps them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -10,6 +9,8 @@ from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
+from screenalytics_assets.core.documents.grouping import CorrectionOutcome, Grouping
+from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.people.corrections import (
     Correction,
     Corrections,
@@ -27,14 +28,14 @@ GROUPING = "group_clusters"
 
 
 class CorrectionDesk:
-    """The corrections of one episode; each method adds one, in the file as soon as it returns."""
+    """The corrections of one episode. Each method adds one and writes the file before it returns."""
 
     def __init__(self, store: ArtifactStore, ep_id: str) -> None:
-        """Read the corrections that there are.
+        """Read the existing corrections.
 
         Raises:
-            ConfigurationError: The episode id is not one.
-            CorrectionError: The file cannot be understood; it is left as it is.
+            ConfigurationError: The episode id is malformed.
+            CorrectionError: The file is malformed; it is left as it is.
         """
         parse_ep_id(ep_id)
         self.ep_id = ep_id
@@ -43,10 +44,10 @@ class CorrectionDesk:
         self._store = store
 
     def merge(self, identities: Sequence[str]) -> Correction:
-        """These identities are one person.
+        """Merge identities that are the same person.
 
         Raises:
-            CorrectionError: One is not there, or they are fewer than two.
+            CorrectionError: An identity does not exist, or there are fewer than two.
         """
         distinct = list(dict.fromkeys(identities))
         if len(distinct) < 2:
@@ -54,18 +55,18 @@ class CorrectionDesk:
         return self._add(lambda number: Merge(number=number, identities=tuple(map(self._reference, distinct))))
 
     def split(self, identity: str, tracks: Sequence[str]) -> Correction:
-        """These tracks of an identity are somebody else.
+        """Split off tracks of an identity that show another person.
 
         Raises:
-            CorrectionError: The identity or a track is not there, or nothing would be left.
+            CorrectionError: The identity or a track does not exist, or no track would be left.
         """
         own = self._tracks_of(identity)
         foreign = sorted(set(tracks) - set(own))
         if foreign:
-            raise CorrectionError(f"split: {', '.join(foreign)} is not in {identity}; it has {', '.join(own)}")
+            raise CorrectionError(f"split: {identity} does not have {', '.join(foreign)}; it has {', '.join(own)}")
         stays = [track for track in own if track not in tracks]
         if not stays:
-            raise CorrectionError(f"split: these are all tracks of {identity}; nothing would be left of it")
+            raise CorrectionError(f"split: these are all tracks of {identity}; no track would be left")
         places = self._places()
         return self._add(
             lambda number: Split(
@@ -76,10 +77,10 @@ class CorrectionDesk:
         )
 
     def name(self, identity: str, name: str, person_id: str | None = None) -> Correction:
-        """This identity is the person with this name.
+        """Name an identity.
 
         Raises:
-            CorrectionError: The identity is not there, or the name has neither letters nor digits.
+            CorrectionError: The identity does not exist, or the name has neither letters nor digits.
         """
         person = person_id or person_id_of(name)
         if not person_id_of(person):
@@ -89,41 +90,41 @@ class CorrectionDesk:
         )
 
     def not_this_person(self, identity: str, person_id: str) -> Correction:
-        """This identity is not that person.
+        """Rule out a person for an identity.
 
         Raises:
-            CorrectionError: The identity is not there.
+            CorrectionError: The identity does not exist.
         """
         return self._add(
             lambda number: NotThisPerson(number=number, identity=self._reference(identity), person_id=person_id)
         )
 
     def ignore(self, identity: str) -> Correction:
-        """This identity is nobody.
+        """Ignore an identity that is no person of the show.
 
         Raises:
-            CorrectionError: The identity is not there.
+            CorrectionError: The identity does not exist.
         """
         return self._add(lambda number: Ignore(number=number, identity=self._reference(identity)))
 
     def undo(self, number: int) -> Correction:
-        """Take a correction out; the others keep their numbers.
+        """Remove a correction; the others keep their numbers.
 
         Raises:
-            CorrectionError: There is none with this number.
+            CorrectionError: There is no correction with this number.
         """
         found = {entry.number: entry for entry in self.corrections.corrections}
         if number not in found:
             known = ", ".join(map(str, found)) or "none"
-            raise CorrectionError(f"undo: {self.ep_id} has no correction {number}; there is {known}")
+            raise CorrectionError(f"undo: {self.ep_id} has no correction {number}; its corrections are {known}")
         self._write([entry for entry in self.corrections.corrections if entry.number != number])
         return found[number]
 
-    def outcomes(self) -> Mapping[int, Any]:
-        """What became of each correction when they were last carried out, by number."""
+    def outcomes(self) -> Mapping[int, CorrectionOutcome]:
+        """The outcome of each correction in the last run, by number."""
         artifact = self._store.open(GROUPING, self.ep_id)
-        found = artifact.json("grouping.json")["corrections"] if artifact else []
-        return {outcome["number"]: outcome for outcome in found}
+        found = artifact.document("grouping.json", Grouping).corrections if artifact else ()
+        return {outcome.number: outcome for outcome in found}
 
     def _add(self, make: Callable[[int], Correction]) -> Correction:
         try:
@@ -144,9 +145,9 @@ class CorrectionDesk:
     def _places(self) -> TrackPlaces:
         return TrackPlaces(require_artifact(self._store, "split_tracks", self.ep_id).table("tracks.parquet"))
 
-    def _tracks_of(self, identity: str) -> list[str]:
-        document = require_artifact(self._store, GROUPING, self.ep_id).json("identities.json")
-        tracks_of = {entry["identity_id"]: list(entry["track_ids"]) for entry in document["identities"]}
+    def _tracks_of(self, identity: str) -> tuple[str, ...]:
+        artifact = require_artifact(self._store, GROUPING, self.ep_id)
+        tracks_of = artifact.document("identities.json", Identities).tracks_of
         if identity not in tracks_of:
             raise CorrectionError(
                 f"{self.ep_id} has no identity {identity!r}; its identities are {', '.join(tracks_of) or 'none'}"

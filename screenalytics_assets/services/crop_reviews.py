@@ -1,4 +1,4 @@
-"""The crops of a published episode, reviewed."""
+"""Which crops of a published episode were accepted and rejected."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ from screenalytics_assets.core.quality.crop_review import Candidate, CropReview,
 from screenalytics_assets.reports.pictures.crop_sheet import CropCell, SheetSection, check_sheet_path, draw_sheet
 
 EXAMPLES = 16
-"""Crops of each kind on the contact sheet: two rows."""
+"""Crops of each kind on the contact sheet, two rows."""
 
 
 @dataclass(frozen=True)
 class EpisodeCrops:
-    """What became of the crops of an episode, and where they are.
+    """The crops of an episode and the review of them.
 
     Attributes:
         ep_id: The episode.
         review: Reasons, distributions and examples.
-        criteria: What the faces were judged by when they were published.
+        criteria: The limits that the published faces were filtered by.
         face_crops: The published crops.
     """
 
@@ -38,18 +38,18 @@ class EpisodeCrops:
     face_crops: Artifact
 
     def sheet(self, suffix: str) -> bytes:
-        """The contact sheet as a picture of the kind that the suffix names."""
+        """The contact sheet as a picture in the format of the suffix."""
         sections = [
-            SheetSection("embedded, the lowest quality", [_by_quality(crop) for crop in self.review.worst]),
-            SheetSection("embedded, nearest to a limit", [_by_limit(crop) for crop in self.review.accepted_borderline]),
-            SheetSection("rejected, nearest to a limit", [_by_limit(crop) for crop in self.review.rejected_borderline]),
+            SheetSection("embedded, lowest quality", [_by_quality(crop) for crop in self.review.worst]),
+            SheetSection("embedded, closest to a limit", [_by_limit(crop) for crop in self.review.accepted_borderline]),
+            SheetSection("rejected, closest to a limit", [_by_limit(crop) for crop in self.review.rejected_borderline]),
         ]
         shown = {cell.detection_id for section in sections for cell in section.cells}
         crops = dict(read_crops(self.face_crops.path("face_crops.parquet"), shown))
         return draw_sheet(sections, crops, suffix)
 
     def to_dict(self) -> dict[str, Any]:
-        """The review as JSON can hold it."""
+        """The review as JSON."""
         review = self.review
         return {
             "ep_id": self.ep_id,
@@ -70,7 +70,7 @@ class EpisodeCrops:
 
 
 def write_sheet(reviewed: EpisodeCrops, store: ArtifactStore, out: Path | None) -> str:
-    """Write the contact sheet to ``out``, or below the reports of the episode; returns where it is."""
+    """Write the contact sheet to ``out``, or below the reports of the episode, and return its location."""
     if out is None:
         place = crop_sheet_path(reviewed.ep_id)
         return store.write(place, reviewed.sheet(Path(place).suffix))
@@ -84,11 +84,11 @@ def write_sheet(reviewed: EpisodeCrops, store: ArtifactStore, out: Path | None) 
 
 
 def review_published(store: ArtifactStore, ep_id: str) -> EpisodeCrops:
-    """Review the published faces of an episode by the limits that they were published with.
+    """Review the published faces of an episode by the limits that they were filtered by.
 
     Raises:
-        ConfigurationError: It is no episode id.
-        ArtifactError: The faces were never published, or the detections have changed since.
+        ConfigurationError: The episode id is malformed.
+        ArtifactError: The faces are not published, or the detections have changed since.
     """
     parse_ep_id(ep_id)
     faces, detections, face_crops = (

@@ -1,4 +1,4 @@
-"""Looking a face up in the episodes whose tracks are in the database."""
+"""Search for a face in the episodes whose tracks are in the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Found:
 
     Attributes:
         photo: The photo and its face.
-        min_photo_sim: Least similarity of a track, or on average of the tracks of an identity.
-        appearances: The episodes in which it is seen.
-        searched: Every episode that was compared.
-        not_searched: Episodes whose vectors are of another model.
-        pictures: Where the contact sheet is; None where there is nothing to show.
+        min_photo_sim: Least similarity of a track, or of the mean over the tracks of an identity.
+        appearances: The episodes in which it appears.
+        searched: Every episode that was searched.
+        not_searched: Episodes whose vectors are from another model.
+        pictures: Location of the contact sheet; None if there is nothing to show.
     """
 
     photo: PhotoFinding
@@ -53,14 +53,14 @@ def find_photo(path: Path, run: RunSettings, store: ArtifactStore, *, show: str 
     """The episodes in which the face of a photo appears.
 
     Args:
-        path: The photo; it shows one face.
-        run: The models, and the least similarity.
-        store: Where the pictures of the tracks are, and the contact sheet is written.
-        show: Only episodes of this show.
+        path: A photo of one face.
+        run: The models and the least similarity.
+        store: Has the crops of the tracks; the contact sheet is written to it.
+        show: Search only episodes of this show.
 
     Raises:
-        FacebankError: The photo cannot be read or shows no face or several, or no episode can be compared.
-        DatabaseError: The database is away, or of another version.
+        FacebankError: The photo cannot be read, or does not show exactly one face, or no episode can be searched.
+        DatabaseError: The database cannot be reached, or has another version.
     """
     if not path.is_file():
         raise FacebankError(f"{path}: no such file")
@@ -95,14 +95,14 @@ def _nothing_to_search(show: str | None, of_other_models: int) -> str:
     place = f"of {show} " if show else ""
     if of_other_models:
         return (
-            f"the {of_other_models} episodes {place}in the database have vectors of another model than this run's: run "
-            "them again with this model, or search with theirs"
+            f"the {of_other_models} episodes {place}in the database have vectors of another model: run "
+            "them again with this model, or search with their model"
         )
     return f"no episode {place}is in the database: run one with `screenalytics run`"
 
 
 def _sheet(store: ArtifactStore, photo: PhotoFinding, seen: Sequence[Appearance]) -> str:
-    """The faces of each episode, the most similar first, written below the data root."""
+    """The faces of each episode, most similar first, written below the data root."""
     rows = []
     for appearance in seen:
         artifact = store.open("face_crops", appearance.ep_id)

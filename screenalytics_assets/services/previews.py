@@ -1,4 +1,4 @@
-"""The cleanup of an episode as a trial, of which nothing stays."""
+"""A dry run of the cleanup of an episode."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,17 +20,17 @@ from screenalytics_assets.services.runs import RunOutcome, outcome_of, run_confi
 def preview_cleanup(
     ep_id: str, folder: Path, *, profile: str | None, overrides: Mapping[str, Any], progress: ProgressResource
 ) -> tuple[RunOutcome, ArtifactStore]:
-    """Clean an episode up into a folder, in an instance that nobody sees.
+    """Run the cleanup of an episode into a folder, in an ephemeral Dagster instance.
 
     Args:
         ep_id: A published episode.
-        folder: Takes what would be published.
+        folder: Receives what would be published.
         profile: As for a run.
         overrides: As for a run.
-        progress: Tells about long steps.
+        progress: Reports the progress of long steps.
 
     Returns:
-        How it went, and a store that shows the episode as if it had been published.
+        The outcome, and a store that shows the episode as if the cleanup had been published.
     """
     artifacts = PreviewStoreResource(folder=str(folder))
     with retries_disabled(), dg.DagsterInstance.ephemeral() as instance:

@@ -1,4 +1,4 @@
-"""Published episodes against truth files."""
+"""Scores of published episodes against truth files."""
 
 import csv
 import io
@@ -11,6 +11,8 @@ from typing import Any
 from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
+from screenalytics_assets.core.documents.identities import Identities
+from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
 from screenalytics_assets.core.evaluation.name_scores import NameScores, all_names, score_names
 from screenalytics_assets.core.evaluation.truth import Truth, parse_truth
@@ -22,7 +24,7 @@ def read_truth(path: Path) -> Truth:
     """A truth file.
 
     Raises:
-        TruthError: It is absent, no JSON, or does not have the documented form.
+        TruthError: The file is missing, not JSON, or malformed.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -34,12 +36,12 @@ def read_truth(path: Path) -> Truth:
 
 
 def is_final(store: ArtifactStore, ep_id: str) -> bool:
-    """Whether the final people of an episode are published, and not only those before the cleanup."""
+    """Whether the people of an episode are published as they are after the cleanup."""
     return store.manifest("group_clusters", ep_id) is not None
 
 
 def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, before_cleanup: bool = False) -> EpisodeScores:
-    """Score the people of an episode: the final ones, or those before the cleanup where it is not published."""
+    """Score the people of an episode: after the cleanup if it is published, else before."""
     cleaned = not before_cleanup and is_final(store, ep_id)
     tracks = require_artifact(store, "split_tracks" if cleaned else "tracks", ep_id)
     identities = require_artifact(store, "group_clusters" if cleaned else "identities", ep_id)
@@ -51,13 +53,13 @@ def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, before_cl
         detections.table("shots.parquet"),
         detections.table("detections.parquet"),
         tracks.table("tracks.parquet"),
-        identities.json("identities.json"),
-        None if screen_time is None else screen_time.json("screen_time.json"),
+        identities.document("identities.json", Identities),
+        None if screen_time is None else screen_time.document("screen_time.json", ScreenTime),
     )
 
 
 def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> NameScores | None:
-    """Score the names of an episode, or nothing where ``group_clusters`` has given none."""
+    """Score the names of an episode; None if ``group_clusters`` has not named anyone."""
     grouped, screen_time = store.open("group_clusters", ep_id), store.open("screen_time", ep_id)
     if grouped is None or screen_time is None:
         return None
@@ -67,20 +69,20 @@ def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> Nam
         detections.table("analysed_frames.parquet"),
         detections.table("detections.parquet"),
         require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
-        grouped.json("identities.json"),
-        screen_time.json("screen_time.json"),
+        grouped.document("identities.json", Identities),
+        screen_time.document("screen_time.json", ScreenTime),
     )
 
 
 @dataclass(frozen=True)
 class SeasonScores:
-    """The scored episodes of a season, and those that could not be scored.
+    """The scores of a season.
 
     Attributes:
         season: For example ``rhobh-s05``.
         episodes: Scores by episode id, in alphabetical order.
-        not_published: Episodes that have a truth file and no published identities.
-        names: The names of all episodes that have some, as one; None without any.
+        not_published: Episodes with a truth file but without published identities.
+        names: The name scores of all episodes added up; None if no one has a name.
     """
 
     season: str
@@ -89,7 +91,7 @@ class SeasonScores:
     names: NameScores | None = None
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row an episode and one for all: counts summed, shares averaged, the worst screen-time error."""
+        """A row per episode and one for all: counts are summed, shares averaged, maxima are the maximum."""
         rows = [{"ep_id": ep_id, **_figures(scores)} for ep_id, scores in self.episodes.items()]
         total: dict[str, Any] = {"ep_id": "all"}
         for name in list(rows[0])[1:]:
@@ -103,7 +105,7 @@ class SeasonScores:
         return [*rows, total]
 
     def to_dict(self) -> dict[str, Any]:
-        """The season as JSON can hold it."""
+        """The scores as JSON."""
         return {
             "season": self.season,
             "episodes": {ep_id: scores.to_dict() for ep_id, scores in self.episodes.items()},
@@ -118,11 +120,11 @@ def _figures(scores: EpisodeScores) -> dict[str, Any]:
 
 
 def score_season(store: ArtifactStore, season: str, truth_dir: Path, *, before_cleanup: bool = False) -> SeasonScores:
-    """Score each published episode of a season that has a ``{ep_id}.truth.json``, as `score_published` does.
+    """Score each published episode of a season with a ``{ep_id}.truth.json``, as `score_published` does.
 
     Raises:
         ConfigurationError: The season does not have the form ``show-s05``.
-        TruthError: The folder has no truth file of the season, or one that cannot be read.
+        TruthError: The folder has no truth file of the season, or one is malformed.
         ArtifactError: None of the episodes with a truth file is published.
     """
     try:
@@ -156,7 +158,7 @@ def score_season(store: ArtifactStore, season: str, truth_dir: Path, *, before_c
 
 
 def check_table_path(path: Path) -> None:
-    """Refuse a file that `write_table` does not know how to write.
+    """Refuse a file format that `write_table` cannot write.
 
     Raises:
         ConfigurationError: The name ends neither in ``.csv`` nor in ``.md``.
@@ -166,7 +168,7 @@ def check_table_path(path: Path) -> None:
 
 
 def table_text(rows: Sequence[Mapping[str, Any]], suffix: str) -> str:
-    """Rows as ``.csv``, or as a Markdown table for ``.md``; nothing for None."""
+    """Rows as ``.csv``, or as a Markdown table for ``.md``; None is an empty cell."""
     lines = [list(rows[0]), *([text_of(value) for value in row.values()] for row in rows)]
     out = io.StringIO()
     if suffix == ".csv":
@@ -178,7 +180,7 @@ def table_text(rows: Sequence[Mapping[str, Any]], suffix: str) -> str:
 
 
 def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows as CSV or, where the name ends in ``.md``, as a Markdown table; nothing for None."""
+    """Write rows as CSV or, if the name ends in ``.md``, as a Markdown table; None is an empty cell."""
     check_table_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.tmp")
@@ -187,7 +189,7 @@ def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def text_of(value: object) -> str:
-    """A figure for a table: four decimals, nothing for None."""
+    """A figure as a table cell: four decimals, empty for None."""
     if value is None:
         return ""
     return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -232,19 +232,19 @@ class Bench:
         )
         track_ids, vectors = pool_tracks(chosen.faces, embed(chosen.faces["detection_id"].to_pylist()))
         tracks = EpisodeTracks(split.tracks, chosen.faces, track_ids, vectors)
-        document = identify(video.stem, tracks, settings.clustering, thresholds).to_dict()
+        found_people = identify(video.stem, tracks, settings.clustering, thresholds)
         seconds = screen_time(
             video.stem,
-            document,
+            found_people,
             Sightings(split.tracks, found.analysed_frames, found.shots),
-            link_similarities(document, track_ids, vectors),
+            link_similarities(found_people, track_ids, vectors),
             settings.screen_time,
             duration_s=pictures.duration_s,
             weak_link_sim=thresholds.min_cohesion,
         )
         truth = read_truth(video.with_suffix(".truth.json"))
         return score_episode(
-            truth, found.analysed_frames, found.shots, found.detections, split.tracks, document, seconds
+            truth, found.analysed_frames, found.shots, found.detections, split.tracks, found_people, seconds
         )
 
     def _embed(self, crops: Mapping[str, bytes]) -> Callable[[Sequence[str]], NDArray[np.float32]]:

@@ -39,13 +39,13 @@ from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.config.providers import CPU
 from screenalytics_assets.core.detection.alignment import ARCFACE_PX, ARCFACE_TEMPLATE_112, crop_jpeg
 from screenalytics_assets.core.detection.detection_table import BoxLocation, DetectionRows
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.embedding.face_selection import select_faces
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
-from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_document
+from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
 from screenalytics_assets.core.tracking.appearance_split import SplitLimits
 from screenalytics_assets.core.tracking.bytetrack import track_faces
 from screenalytics_assets.core.tracking.split_and_link import split_and_link
-from screenalytics_assets.core.video.probe import VideoProbe
 from screenalytics_assets.run_context import Resources, Run
 from screenalytics_assets.services.demo import GROUP_FACES
 
@@ -146,7 +146,7 @@ def publish_facebank(hour: Hour, store: ArtifactStore, run: RunSettings, *, peop
                 names=names,
             )
         output = outputs["facebank"]
-        output.write_json("facebank.json", facebank_document(SHOW, version, model_digest, names, findings))
+        output.write_document("facebank.json", facebank_of(SHOW, version, model_digest, names, findings))
         with CropWriter(output.path("facebank_crops.parquet")) as crops:
             for number, finding in enumerate(findings):
                 crops.add(finding.photo_id, pictures[number % len(pictures)])
@@ -270,7 +270,8 @@ def _shots_table(shots: Sequence[Shot]) -> pa.Table:
 
 def _video(hour: Hour, output: StagedArtifact) -> None:
     probe = VideoProbe(
-        *SIZE_PX,
+        width=SIZE_PX[0],
+        height=SIZE_PX[1],
         fps=float(FPS),
         duration_s=hour.duration_s,
         frame_count=hour.shots[-1].end_frame + 1,
@@ -284,7 +285,7 @@ def _video(hour: Hour, output: StagedArtifact) -> None:
         size_bytes=1_000_000_000,
         sha256="0" * 64,
     )
-    output.write_json("video.json", probe.to_dict())
+    output.write_document("video.json", probe)
 
 
 def _detections(hour: Hour, outputs: Mapping[str, StagedArtifact], run: RunSettings) -> None:

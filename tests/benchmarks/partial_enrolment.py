@@ -33,6 +33,7 @@ from screenalytics_assets.core.people.corrections import Corrections
 from screenalytics_assets.core.people.naming import Facebank
 from screenalytics_assets.core.people.resolve_people import resolve_people
 from tests.benchmarks.labelled import print_table, read_truths
+from tests.unit.document_builders import screen_time_with
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Episode:
             self.analysed_frames,
             self.detections,
             self.tracks.table,
-            grouped.identities.to_dict(),
-            {"people": []},
+            grouped.identities,
+            screen_time_with(),
         )
         assert scores is not None
         return scores

@@ -35,6 +35,7 @@ from screenalytics_assets.core.detection.centerface import decode_centerface, su
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.services.scoring import read_truth
+from tests.unit.document_builders import identities_with, identity_with
 
 FRAME_STRIDE = 3
 DETECTOR_SIZE_PX = (640, 640)
@@ -243,9 +244,7 @@ def score(result: Result, truth: Truth) -> EpisodeScores:
         shots=pa.table({"start_frame": pa.array([0], pa.int32())}),
         detections=pa.table({**detections, "bbox": bbox}),
         tracks=pa.Table.from_pylist(rows),
-        identities={
-            "identities": [{"identity_id": f"cluster-{number}", "track_ids": ids} for number, ids in members.items()]
-        },
+        identities=identities_with(*(identity_with(f"cluster-{number}", ids) for number, ids in members.items())),
     )
 
 

@@ -137,7 +137,7 @@ def test_the_report_shows_the_people_of_the_screen_time_and_moving_pictures_can_
     ]
     moving = page.locator(".moving .play").first
     expect(moving).to_be_visible()
-    page.get_by_label("Still pictures").check()
+    page.get_by_label("Stop the animations").check()
     expect(moving).to_be_hidden()
 
 

@@ -55,7 +55,7 @@ def test_a_dry_run_shows_the_difference_and_publishes_nothing(cli: Cli) -> None:
     before = checksums(cli.data)
     outcome = cli.run("cleanup", EP, *BAD, "--dry-run")
     assert outcome.returncode == 0, outcome.said
-    for part in ("clusters", "singleton_fraction", "better", "merged out of", "newly embedded", "vectors reused"):
+    for part in ("clusters", "singleton_fraction", "better", "merged from", "newly embedded", "vectors reused"):
         assert part in outcome.said
     assert checksums(cli.data) == before
     listed = json.loads(cli.run("progress", EP, "--json").said)
@@ -68,7 +68,7 @@ def test_the_cleanup_shows_the_difference_publishes_it_and_can_be_scored(
     originals = checksums(cli.data)
     outcome = cli.run("cleanup", EP, *BAD)
     assert outcome.returncode == 0, outcome.said
-    assert "merged out of" in outcome.said
+    assert "merged from" in outcome.said
     assert f"published below cleaned/{EP}" in outcome.said
     assert {path: digest for path, digest in checksums(cli.data).items() if path in originals} == originals
     progress = cli.run("progress", EP)
@@ -86,7 +86,7 @@ def test_the_cleanup_shows_the_difference_publishes_it_and_can_be_scored(
 def test_only_the_phases_that_are_named_change_something(cli: Cli) -> None:
     outcome = cli.run("cleanup", EP, *BAD, "--actions", "reembed", "--dry-run")
     assert outcome.returncode == 0, outcome.said
-    assert "merged out of" not in outcome.said
+    assert "merged from" not in outcome.said
     assert f"{EP}: reembed" in outcome.said
 
 

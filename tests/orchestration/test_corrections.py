@@ -20,6 +20,7 @@ from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, Identity, TrackIds
 from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces
+from screenalytics_assets.core.people.enrolment import facebank_of
 from screenalytics_assets.services.correcting import CorrectionDesk
 from screenalytics_assets.services.runs import RunOutcome, downstream_of, run_episode
 from tests.orchestration.command_line import Cli
@@ -174,11 +175,11 @@ def test_an_impossible_correction_is_refused_and_nothing_is_written(desk: Correc
     refused: list[tuple[Callable[[], object], str]] = [
         (lambda: desk.ignore("ident_999"), "no identity 'ident_999'; its identities are ident_"),
         (lambda: desk.merge(["ident_001", "ident_001"]), "expected two identities"),
-        (lambda: desk.split("ident_001", ["track-99999"]), "track-99999 is not in ident_001"),
-        (lambda: desk.split("ident_001", people()["ident_001"].track_ids), "nothing would be left"),
+        (lambda: desk.split("ident_001", ["track-99999"]), "ident_001 does not have track-99999"),
+        (lambda: desk.split("ident_001", people()["ident_001"].track_ids), "no track would be left"),
         (lambda: desk.name("ident_001", "?!"), "neither letters nor digits"),
         (lambda: desk.not_this_person("ident_001", "Jane Doe"), "person_id"),
-        (lambda: desk.undo(4), "no correction 4; there is none"),
+        (lambda: desk.undo(4), "no correction 4; its corrections are none"),
     ]
     for make, message in refused:
         with pytest.raises(CorrectionError, match=message):
@@ -217,7 +218,7 @@ def facebank(desk: CorrectionDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             names={"ann-lee": "Ann Lee"},
         )
     with store.staging("facebank", "demo") as staged:
-        staged.write_json("facebank.json", {"version": digest, "people": [{"person_id": "ann-lee", "name": "Ann Lee"}]})
+        staged.write_document("facebank.json", facebank_of("demo", digest, model_digest, {"ann-lee": "Ann Lee"}, []))
         store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={"version": digest})
     yield one
     (data_root() / "manifests" / "demo" / "facebank.manifest.json").unlink()
@@ -267,7 +268,7 @@ def test_the_command_writes_lists_and_takes_back_corrections_and_says_what_to_ru
     assert "not yet" in command.run("correct", EP, "list").said
     refused = command.run("correct", EP, "merge", one, "ident_999")
     assert (refused.returncode, "ident_999" in refused.said) == (2, True)
-    assert "taken out" in command.run("correct", EP, "undo", "1").said
+    assert "removed" in command.run("correct", EP, "undo", "1").said
     assert "no corrections" in command.run("correct", EP, "list").said
     assert json.loads(json.dumps(yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))))["corrections"] == []
 

@@ -20,7 +20,7 @@ from resources.models.packs import ModelPack
 from resources.storage.artifacts import sha256_of
 from resources.storage.local_store import LocalArtifactStore
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.cli.episode.run import tell
+from screenalytics_assets.cli.episode.run import print_outcome
 from screenalytics_assets.core.common.schemas import SHOTS
 from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
@@ -193,7 +193,7 @@ def test_a_limit_that_drops_faces_is_told_in_the_terminal_the_log_and_the_metada
         assert run_episode(instance, EP, overrides=limit, select=["faces"]).success
     outcome = run_episode(instance, EP, overrides=limit, select=["faces"])
     terminal = io.StringIO()
-    tell(Console(file=terminal), outcome)
+    print_outcome(Console(file=terminal), outcome)
     assert "warning: faces: [VOLUME]" in terminal.getvalue()
     warnings = _metadata(instance, "faces")["warnings"].value
     assert isinstance(warnings, list)

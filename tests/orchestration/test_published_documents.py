@@ -5,9 +5,14 @@ from pathlib import Path
 import pytest
 
 from resources.storage.local_store import LocalArtifactStore
+from screenalytics_assets.core.documents.cleanup_report import CleanupReport
 from screenalytics_assets.core.documents.document import Document
+from screenalytics_assets.core.documents.episode_vectors import EpisodeVectors
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.documents.screen_time import ScreenTime
+from screenalytics_assets.core.documents.track_metrics import TrackMetrics
+from screenalytics_assets.core.documents.video import VideoProbe
 from tests.conftest import DEMO_EP
 
 
@@ -20,6 +25,11 @@ from tests.conftest import DEMO_EP
         ("recluster", "track_ids.json", TrackIds),
         ("group_clusters", "identities.json", Identities),
         ("group_clusters", "grouping.json", Grouping),
+        ("episode_video", "video.json", VideoProbe),
+        ("episode_vectors", "episode_vectors.json", EpisodeVectors),
+        ("track_metrics", "track_metrics.json", TrackMetrics),
+        ("cleanup_report", "cleanup_report.json", CleanupReport),
+        ("screen_time", "screen_time.json", ScreenTime),
     ],
 )
 def test_a_published_document_is_written_again_byte_for_byte(

@@ -14,10 +14,12 @@ from resources.storage.artifacts import Artifact
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.documents.document import Document
 from screenalytics_assets.partitions import SEASONS_NAME, add_requests, register_episode
 from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
 from screenalytics_assets.services.instance import open_instance
 from screenalytics_assets.services.runs import run_season
+from tests.unit.document_builders import person_time, screen_time_with
 
 SEASON = "demo-s01"
 FIRST, SECOND, OTHER = "demo-s01e01", "demo-s01e02", "demo-s02e01"
@@ -37,21 +39,22 @@ def instance(store: ArtifactStore) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def publish(store: ArtifactStore, asset: str, ep_id: str, name: str, document: dict[str, Any]) -> None:
+def publish(store: ArtifactStore, asset: str, ep_id: str, name: str, document: Document | None = None) -> None:
     with store.staging(asset, ep_id) as staged:
-        staged.write_json(name, document)
+        if document:
+            staged.write_document(name, document)
+        else:
+            staged.write_json(name, {})
         empty: dict[str, Any] = {"config": {}, "inputs": {}, "metrics": {}}
         store.publish(staged, fingerprint="", code_version="1", **empty)
 
 
 def publish_time(store: ArtifactStore, ep_id: str, **seconds: float) -> None:
     people = [
-        {"person_id": name, "name": name.title() if name != "unknown" else None, "visual_s": value}
-        for name, value in seconds.items()
+        person_time(key, [(0.0, value)], name=None if key == "unknown" else key.title())
+        for key, value in seconds.items()
     ]
-    totals = {"union_s": max(seconds.values()), "overlap_s": 0.0}
-    document = {"ep_id": ep_id, "duration_s": 60.0, "people": people, "totals": totals}
-    publish(store, "screen_time", ep_id, "screen_time.json", document)
+    publish(store, "screen_time", ep_id, "screen_time.json", screen_time_with(*people, ep_id=ep_id))
 
 
 def season_of_store(store: ArtifactStore) -> Artifact:
@@ -104,7 +107,7 @@ def test_the_page_links_the_reports_that_there_are_and_escapes_names(
     for ep_id in (FIRST, SECOND):
         register_episode(instance, ep_id)
         publish_time(store, ep_id, **{"<b>amy": 30.0})
-    publish(store, "episode_report", FIRST, "index.html", {})
+    publish(store, "episode_report", FIRST, "index.html")
     assert run_season(instance, SEASON).success
     page = season_of_store(store).path("index.html").read_text(encoding="utf-8")
     assert f'<a href="../{FIRST}/index.html">{FIRST}</a>' in page

@@ -7,11 +7,15 @@ from resources.configuration.acceptance_limits import limits_of
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.assets.cast import draw_cast, read_cast
+from screenalytics_assets.core.documents.cleanup_report import CleanupReport, GroupingCounts
+from screenalytics_assets.core.documents.grouping import Grouping
+from screenalytics_assets.core.documents.identities import Identities
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.quality.cleanup_comparison import (
     COMPARED,
     Footage,
     State,
-    cleanup_document,
+    cleanup_report,
     comparison_rows,
 )
 from screenalytics_assets.metadata import picture, table
@@ -34,14 +38,15 @@ def config(run: Run) -> dict[str, Any]:
 def state_of(tracks: Artifact, faces: Artifact, identities: Artifact) -> State:
     """An episode before or after its cleanup."""
     count = faces.manifest.rows("faces.parquet")
-    return State(tracks.table("tracks.parquet"), count, identities.json("identities.json"))
+    return State(tracks.table("tracks.parquet"), count, identities.document("identities.json", Identities))
 
 
 def compute(run: Run, outputs: Outputs) -> None:
     """Compare before and after."""
     inputs = run.inputs
     phases = [inputs[name].manifest for name in _PHASES]
-    document = cleanup_document(
+    grouping = inputs["group_clusters"].document("grouping.json", Grouping)
+    report = cleanup_report(
         run.key,
         state_of(inputs["tracks"], inputs["faces"], inputs["identities"]),
         state_of(inputs["split_tracks"], inputs["reembed"], inputs["group_clusters"]),
@@ -49,34 +54,38 @@ def compute(run: Run, outputs: Outputs) -> None:
             inputs["detections"].table("detections.parquet"),
             inputs["tracks"].table("untracked.parquet"),
             inputs["detections"].table("shots.parquet"),
-            inputs["episode_video"].json("video.json")["duration_s"],
+            inputs["episode_video"].document("video.json", VideoProbe).duration_s,
             run.keys.tracking.match_thresh,
         ),
         inputs["split_tracks"].table("cuts.parquet"),
         actions=[phase.asset for phase in phases if phase.config["enabled"]],
         runtime_s=sum(phase.metrics["runtime_s"] for phase in phases),
-        grouping=inputs["group_clusters"].json("grouping.json"),
+        grouping=GroupingCounts(
+            centroids=grouping.centroids,
+            within_episode=grouping.within_episode,
+            across_episodes=grouping.across_episodes,
+        ),
         limits=run.once(read_limits),
     )
-    outputs["cleanup_report"].write_json("cleanup_report.json", document)
+    outputs["cleanup_report"].write_document("cleanup_report.json", report)
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Before and after as a table, and the people of both as sheets of their best crops."""
-    document = artifact.json("cleanup_report.json")
+    report = artifact.document("cleanup_report.json", CleanupReport)
     sheets = {}
     for when, tracks, faces, identities in (
         ("before", "tracks", "faces", "identities"),
         ("after", "split_tracks", "reembed", "group_clusters"),
     ):
-        cast = read_cast(inputs[identities].json("identities.json"), inputs[tracks], inputs[faces])
+        cast = read_cast(inputs[identities].document("identities.json", Identities), inputs[tracks], inputs[faces])
         sheet = draw_cast(cast, inputs["face_crops"])
         sheets[f"contact_sheet_{when}"] = picture(sheet, f"the best crops of each identity {when} the cleanup")
     return {
-        "actions_completed": document["actions_completed"],
-        "splits": document["splits"],
-        "comparison": table(comparison_rows(document)),
-        **{f"{name}_after": value for name, value in document["metrics_after"].items()},
+        "actions_completed": list(report.actions_completed),
+        "splits": report.splits.to_dict(),
+        "comparison": table([row._asdict() for row in comparison_rows(report)]),
+        **{f"{name}_after": value for name, value in report.metrics_after.items()},
         **sheets,
     }
 

@@ -35,7 +35,7 @@ def compute(run: Run, outputs: Outputs) -> None:
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Each correction in a line."""
-    entries = Corrections.model_validate(artifact.json("corrections.json")).corrections
+    entries = artifact.document("corrections.json", Corrections).corrections
     lines = [{"number": entry.number, "correction": in_words(entry)} for entry in entries]
     return {"corrections": len(lines)} | ({"list": table(lines)} if lines else {})
 

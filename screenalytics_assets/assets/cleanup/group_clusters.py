@@ -16,6 +16,7 @@ from screenalytics_assets.assets.cast import draw_cast, read_cast
 from screenalytics_assets.assets.identity_spec import earlier_identities, with_previous
 from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.common.errors import DatabaseError
+from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
@@ -33,10 +34,10 @@ def _is_enabled(run: Run) -> bool:
     return "group_clusters" in run.keys.cleanup.actions
 
 
-def read_facebank(run: Run) -> Mapping[str, Any] | None:
+def read_facebank(run: Run) -> PublishedFacebank | None:
     """The facebank that names are taken from, if the show has one; read from the artifact, not from the database."""
     artifact = run.published("facebank", show_of(run.key)) if _is_enabled(run) else None
-    return artifact.json("facebank.json") if artifact else None
+    return artifact.document("facebank.json", PublishedFacebank) if artifact else None
 
 
 def config(run: Run) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def config(run: Run) -> dict[str, Any]:
     facebank = run.once(read_facebank)
     return {
         "enabled": _is_enabled(run),
-        "facebank": facebank["version"] if facebank else None,
+        "facebank": facebank.version if facebank else None,
         "name_similarity": run.thresholds.name_similarity,
         "name_margin": run.thresholds.name_margin,
         **run.keys.clustering.model_dump(exclude={"cluster_thresh", "min_identity_sim", "min_cluster_size"}),
@@ -80,7 +81,7 @@ def compute(run: Run, outputs: Outputs) -> None:
 
 
 def compare(
-    vectors: VectorDatabaseResource, show: str, facebank: Mapping[str, Any], model_digest: str, tracks: EpisodeTracks
+    vectors: VectorDatabaseResource, show: str, facebank: PublishedFacebank, model_digest: str, tracks: EpisodeTracks
 ) -> Facebank:
     """Compare the tracks with the photos of the facebank.
 
@@ -88,24 +89,24 @@ def compare(
         DatabaseError: The database is away, or does not hold the facebank that is published.
     """
     database = vectors.database()
-    if database.facebank_version(show, model_digest) != facebank["version"]:
+    if database.facebank_version(show, model_digest) != facebank.version:
         raise DatabaseError(
             f"the database does not hold the facebank of {show} that is published: run `screenalytics facebank {show}`"
         )
     similarities = database.facebank_similarities(show, model_digest, tracks.track_ids, tracks.vectors)
-    names = {person["person_id"]: person["name"] for person in facebank["people"]}
-    return Facebank(similarities, names, facebank["version"])
+    names = {person.person_id: person.name for person in facebank.people}
+    return Facebank(similarities, names, facebank.version)
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """The names and the reasons for them, a table of the people, their best crops, and the fate of each correction."""
-    document = artifact.json("identities.json")
+    document = artifact.document("identities.json", Identities)
     grouping = artifact.document("grouping.json", Grouping)
     cast = read_cast(document, inputs["split_tracks"], inputs["reembed"])
     outcomes = [{**outcome.to_dict(), "remarks": "; ".join(outcome.remarks)} for outcome in grouping.corrections]
     decisions = [entry.to_dict() for entry in grouping.decisions if entry.decision not in ("named", "not_compared")]
     return {
-        **document["stats"],
+        **document.stats.to_dict(),
         "centroids": grouping.centroids,
         "within_episode": grouping.within_episode,
         "across_episodes": grouping.across_episodes,

@@ -62,14 +62,14 @@ def _pass_through(run: Run, tracks: EpisodeTracks) -> Identities:
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """The figures of the clustering, before and now."""
-    document = artifact.json("clusters.json")
-    before = inputs["identities"].json("identities.json")["stats"]
+    clusters = artifact.document("clusters.json", Identities)
+    before = inputs["identities"].document("identities.json", Identities).stats
     return {
-        **document["stats"],
-        "unassigned_tracks": len(document["unassigned"]),
-        "clusters_before": before["clusters"],
-        "singleton_fraction_before": before["singleton_fraction"],
-        "largest_cluster_fraction_before": before["largest_cluster_fraction"],
+        **clusters.stats.to_dict(),
+        "unassigned_tracks": len(clusters.unassigned),
+        "clusters_before": before.clusters,
+        "singleton_fraction_before": before.singleton_fraction,
+        "largest_cluster_fraction_before": before.largest_cluster_fraction,
     }
 
 

@@ -12,8 +12,8 @@ from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import CropWriter, read_crops
 from screenalytics_assets.artifact import ArtifactSpec, Output, Outputs, add_warning
 from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.quality.metrics import blank_warning
-from screenalytics_assets.core.video.probe import VideoProbe
 from screenalytics_assets.metadata import picture
 from screenalytics_assets.reports.pictures.contact_sheets import sample_sheet
 from screenalytics_assets.run_context import Run
@@ -36,7 +36,7 @@ def compute(run: Run, outputs: Outputs) -> None:
     from screenalytics_assets.core.detection.scan import effective_stride, max_step, scan
 
     detection, confidence_th = run.keys.detection, run.thresholds.confidence_th
-    probe = VideoProbe.from_dict(run.inputs["episode_video"].json("video.json"))
+    probe = run.inputs["episode_video"].document("video.json", VideoProbe)
     video = run.resources.videos.find(run.key)
     at_once = model_threads(run.settings)
     detector = configured_detector(run.settings, overlapping=at_once)

@@ -21,6 +21,7 @@ from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import ArtifactSpec, Outputs, materialize
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.config.layers import Resolved
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.run_context import Resources, Run
 
 TAKEN_FROM = "taken_from"
@@ -42,12 +43,12 @@ def config(run: Run) -> dict[str, Any]:
 def compute(run: Run, outputs: Outputs) -> None:
     """Read the timestamps of the video."""
     probe = probe_video(run.resources.videos.find(run.key), sha256=run.once(identify_video).sha256)
-    outputs["episode_video"].write_json("video.json", probe.to_dict())
+    outputs["episode_video"].write_document("video.json", probe)
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Duration, frame rate, size and codec."""
-    return dict(artifact.json("video.json"))
+    return artifact.document("video.json", VideoProbe).to_dict()
 
 
 SPEC = ArtifactSpec(
@@ -85,7 +86,7 @@ def record_video(
     name = Path(videos.add(ep_id, source, replace=False)).name
 
     def compute_from_source(_run: Run, outputs: Outputs) -> None:
-        outputs["episode_video"].write_json("video.json", probe.to_dict())
+        outputs["episode_video"].write_document("video.json", probe)
         outputs["episode_video"].metrics[TAKEN_FROM] = taken_from
 
     spec = replace(SPEC, config=lambda _run: {"sha256": probe.sha256, "file": name}, compute=compute_from_source)

@@ -18,6 +18,7 @@ from resources.models.embed_crops import embed_detections, face_patches
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.assets.track_spec import TrackTables, split_limits, track_spec
 from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.embedding.quality_filter import ACCEPTED, rejection_reasons
 from screenalytics_assets.core.tracking.split_and_link import SplitTracks, no_split_embeddings, split_and_link
 from screenalytics_assets.run_context import Run
@@ -51,11 +52,11 @@ def find(run: Run) -> TrackTables:
     # The trackers import annotators and plots, which take half a second.
     from screenalytics_assets.core.tracking.bytetrack import track_faces
 
-    video, tracking = run.inputs["episode_video"].json("video.json"), run.keys.tracking
+    video, tracking = run.inputs["episode_video"].document("video.json", VideoProbe), run.keys.tracking
     followed = track_faces(
         run.inputs["detections"].table("analysed_frames.parquet"),
         run.inputs["detections"].table("detections.parquet"),
-        frame_size_px=(video["width"], video["height"]),
+        frame_size_px=(video.width, video.height),
         track_thresh=run.thresholds.track_thresh,
         match_thresh=tracking.match_thresh,
         track_buffer_s=tracking.track_buffer_s,

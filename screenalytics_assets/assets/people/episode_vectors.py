@@ -6,7 +6,7 @@ this asset fails alone, and ``group_clusters`` if the show has a facebank.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,8 @@ from resources.storage.artifacts import Artifact, Manifest
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.config.keys import digest_of
+from screenalytics_assets.core.documents.episode_vectors import EpisodeVectors
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.run_context import Run
 
 _PERSON = ("identity_id", "person_id", "name")
@@ -27,25 +29,22 @@ def compute(run: Run, outputs: Outputs) -> None:
     faces = run.inputs["reembed"].table("faces.parquet", ["track_id", "detection_id", "quality_rank", "model_digest"])
     model_digest, *_ = faces["model_digest"].unique().to_pylist() or [run.pack.embedder.file.sha256]
     vectors = run.inputs["recluster"].array("tracks.npy")
-    track_ids = run.inputs["recluster"].json("track_ids.json")["track_ids"]
-    document = run.inputs["group_clusters"].json("identities.json")
-    tracks = searchable_tracks(track_ids, run.inputs["split_tracks"].table("tracks.parquet"), faces, document)
+    track_ids = run.inputs["recluster"].document("track_ids.json", TrackIds).track_ids
+    people = run.inputs["group_clusters"].document("identities.json", Identities)
+    tracks = searchable_tracks(track_ids, run.inputs["split_tracks"].table("tracks.parquet"), faces, people)
     digest, show = stored_digest(model_digest, tracks, vectors), show_of(run.key)
     run.resources.vectors.database().replace_episode(
         run.key, show=show, content_digest=digest, model_digest=model_digest, tracks=tracks, vectors=vectors
     )
-    stored = {"ep_id": run.key, "show": show, "model_digest": model_digest, "tracks": len(track_ids)}
-    outputs["episode_vectors"].write_json("episode_vectors.json", stored)
+    stored = EpisodeVectors(ep_id=run.key, show=show, model_digest=model_digest, tracks=len(track_ids))
+    outputs["episode_vectors"].write_document("episode_vectors.json", stored)
     outputs["episode_vectors"].metrics["stored_digest"] = digest
 
 
-def searchable_tracks(
-    track_ids: list[str], tracks: pa.Table, faces: pa.Table, identities: Mapping[str, Any]
-) -> pa.Table:
+def searchable_tracks(track_ids: Sequence[str], tracks: pa.Table, faces: pa.Table, identities: Identities) -> pa.Table:
     """When each track is seen, the person and the best face, in the order of the ids."""
-    identity_of = {track_id: identity for identity in identities["identities"] for track_id in identity["track_ids"]}
-    unassigned: Mapping[str, Any] = {}
-    people = [identity_of.get(track_id, unassigned) for track_id in track_ids]
+    identity_of = identities.identity_of
+    people = [identity_of.get(track_id) for track_id in track_ids]
     best = faces.filter(pc.equal(faces["quality_rank"], 1)).select(["track_id", "detection_id"])
     wanted = pa.array(track_ids, pa.string())
     times, shown = (
@@ -56,7 +55,7 @@ def searchable_tracks(
         {
             **{name: times[name] for name in times.column_names},
             "detection_id": shown["detection_id"],
-            **{key: pa.array([person.get(key) for person in people], pa.string()) for key in _PERSON},
+            **{key: pa.array([getattr(person, key, None) for person in people], pa.string()) for key in _PERSON},
         }
     )
 
@@ -74,8 +73,8 @@ def is_stored(run: Run, manifest: Manifest) -> bool:
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """How many tracks are in the database, and by which model."""
-    document = artifact.json("episode_vectors.json")
-    return {"dagster/row_count": document["tracks"], **document}
+    stored = artifact.document("episode_vectors.json", EpisodeVectors)
+    return {"dagster/row_count": stored.tracks, **stored.to_dict()}
 
 
 SPEC = ArtifactSpec(

@@ -39,12 +39,12 @@ def _earlier(run: Run) -> EarlierIdentities | None:
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """The figures of the clustering, a table of the people, their best crops, and when they are seen."""
-    document = artifact.json("identities.json")
+    document = artifact.document("identities.json", Identities)
     cast = read_cast(document, inputs["tracks"], inputs["faces"])
     when = cast_timeline(cast, inputs["detections"].table("shots.parquet"))
     return {
-        **document["stats"],
-        "unassigned_tracks": len(document["unassigned"]),
+        **document.stats.to_dict(),
+        "unassigned_tracks": len(document.unassigned),
         "people": table([member.row() for member in cast]),
         "contact_sheet": picture(draw_cast(cast, inputs["face_crops"]), "the best crops of each identity"),
         "timeline": picture(when, "when each identity is seen"),

@@ -14,6 +14,7 @@ from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.assets.cast import draw_cast, read_cast
 from screenalytics_assets.core.common.layout import SHEET
 from screenalytics_assets.core.config.keys import digest_of
+from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.metadata import picture
 from screenalytics_assets.reports.provenance import used_digest
@@ -69,7 +70,7 @@ def compute(run: Run, outputs: Outputs) -> None:
     review = Review(run.key, inputs, run.keys.clustering, MergeLimits(*_limits(run)))
     page = EpisodePage(run.key, inputs, review, run.manifests, run.pack, run.once(read_acceptance))
     output.path("index.html").write_text(page.render(), encoding="utf-8")
-    people = inputs["group_clusters"].json("identities.json")
+    people = inputs["group_clusters"].document("identities.json", Identities)
     cast = read_cast(people, inputs["split_tracks"], inputs["reembed"])
     output.path(SHEET).write_bytes(draw_cast(cast, inputs["face_crops"]))
     for name, found in (("likely_merges", review.merges()), ("likely_splits", review.splits())):

@@ -10,6 +10,9 @@ from typing import Any
 
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.documents.screen_time import ScreenTime
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.screen_time import episode as core
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.reports.pictures.contact_sheets import TimelineRow, timeline
@@ -26,8 +29,8 @@ def config(run: Run) -> dict[str, Any]:
 def compute(run: Run, outputs: Outputs) -> None:
     """Add up the times."""
     detections, clusters = run.inputs["detections"], run.inputs["recluster"]
-    identities = run.inputs["group_clusters"].json("identities.json")
-    track_ids = clusters.json("track_ids.json")["track_ids"]
+    identities = run.inputs["group_clusters"].document("identities.json", Identities)
+    track_ids = clusters.document("track_ids.json", TrackIds).track_ids
     document = core.screen_time(
         run.key,
         identities,
@@ -38,25 +41,25 @@ def compute(run: Run, outputs: Outputs) -> None:
         ),
         core.link_similarities(identities, track_ids, clusters.array("tracks.npy")),
         run.keys.screen_time,
-        duration_s=run.inputs["episode_video"].json("video.json")["duration_s"],
+        duration_s=run.inputs["episode_video"].document("video.json", VideoProbe).duration_s,
         weak_link_sim=run.thresholds.min_cohesion,
     )
     output = outputs["screen_time"]
-    output.write_json("screen_time.json", document)
+    output.write_document("screen_time.json", document)
     output.path("screen_time.csv").write_text(core.screen_time_csv(document), encoding="utf-8")
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """The people with their seconds, the totals, the people seen together, and the timeline."""
-    document = artifact.json("screen_time.json")
+    document = artifact.document("screen_time.json", ScreenTime)
     starts_s = inputs["detections"].table("shots.parquet", ["start_s"])["start_s"].to_pylist()
-    rows = [TimelineRow(person["name"] or person["person_id"], person["intervals"]) for person in document["people"]]
-    drawn = timeline(rows, cuts_s=starts_s[1:], duration_s=document["duration_s"])
-    together = [{"people": " and ".join(p["people"]), "seconds": p["seconds"]} for p in document["together"]]
+    rows = [TimelineRow(person.label, person.intervals) for person in document.people]
+    drawn = timeline(rows, cuts_s=starts_s[1:], duration_s=document.duration_s)
+    together = [{"people": " and ".join(pair.people), "seconds": pair.seconds} for pair in document.together]
     return {
-        **document["totals"],
-        "people_count": len(document["people"]),
-        "people": table([{key: person[key] for key in _COLUMNS} for person in document["people"]]),
+        **document.totals.to_dict(),
+        "people_count": len(document.people),
+        "people": table([{key: getattr(person, key) for key in _COLUMNS} for person in document.people]),
         "together": table(together),
         "timeline": picture(drawn, "when each person is on screen"),
     }

@@ -6,11 +6,13 @@ from typing import Any
 from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import decode_jpeg, read_crops
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
-from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.config.keys import flatten
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.quality import is_blank
-from screenalytics_assets.core.quality.metrics import crop_stats, detect_track_metrics, face_stats
+from screenalytics_assets.core.documents.identities import Identities
+from screenalytics_assets.core.documents.track_metrics import TrackMetrics
+from screenalytics_assets.core.documents.video import VideoProbe
+from screenalytics_assets.core.quality.metrics import crop_stats, detect_track_metrics
 from screenalytics_assets.run_context import Run
 
 
@@ -25,35 +27,29 @@ def compute(run: Run, outputs: Outputs) -> None:
     detections = run.inputs["detections"].manifest.rows("detections.parquet")
     untracked = tracks.table("untracked.parquet")
     face_table = faces.table("faces.parquet", ["track_id", "detection_id", "quality_score"])
-    document = {
-        "ep_id": run.key,
-        "detect_track_metrics": detect_track_metrics(
+    metrics = TrackMetrics(
+        ep_id=run.key,
+        detect_track_metrics=detect_track_metrics(
             tracks.table("tracks.parquet"),
             untracked,
             run.inputs["detections"].table("shots.parquet"),
             detections=detections,
-            duration_s=run.inputs["episode_video"].json("video.json")["duration_s"],
+            duration_s=run.inputs["episode_video"].document("video.json", VideoProbe).duration_s,
             match_thresh=run.keys.tracking.match_thresh,
         ),
-        "crop_stats": {
-            **crop_stats(
-                faces.table("crops_debug.parquet", ["reason"]),
-                crops=crops.manifest.rows("face_crops.parquet"),
-                blank=crops.manifest.metrics["blank_crops"],
-                candidates=detections - untracked.num_rows,
-                faces=face_table.num_rows,
-                quality=column_of(face_table, "quality_score"),
-            ),
-            **face_stats(
-                face_table,
-                faces.array("faces.npy"),
-                blank_written=blank_crops_written(crops, face_table["detection_id"].to_pylist()),
-                max_crops_per_track=faces.manifest.config["max_crops_per_track"],
-            ),
-        },
-        "cluster_metrics": run.inputs["identities"].json("identities.json")["stats"],
-    }
-    outputs["track_metrics"].write_json("track_metrics.json", document)
+        crop_stats=crop_stats(
+            face_table,
+            faces.array("faces.npy"),
+            faces.table("crops_debug.parquet", ["reason"]),
+            crops=crops.manifest.rows("face_crops.parquet"),
+            blank=crops.manifest.metrics["blank_crops"],
+            blank_written=blank_crops_written(crops, face_table["detection_id"].to_pylist()),
+            candidates=detections - untracked.num_rows,
+            max_crops_per_track=faces.manifest.config["max_crops_per_track"],
+        ),
+        cluster_metrics=run.inputs["identities"].document("identities.json", Identities).stats,
+    )
+    outputs["track_metrics"].write_document("track_metrics.json", metrics)
 
 
 def blank_crops_written(crops: Artifact, detection_ids: Sequence[str]) -> int:
@@ -64,15 +60,12 @@ def blank_crops_written(crops: Artifact, detection_ids: Sequence[str]) -> int:
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """Every figure by its name, so that the UI plots it over the episodes, and the time of each stage."""
-    document = artifact.json("track_metrics.json")
+    published = artifact.document("track_metrics.json", TrackMetrics)
     metrics = {name: source.manifest.metrics for name, source in inputs.items()}
     runtimes_s = {name: run["runtime_s"] for name, run in metrics.items() if "runtime_s" in run}
-    duration_s = document["detect_track_metrics"]["duration_s"]
-    figures = {
-        name: value
-        for part in ("detect_track_metrics", "crop_stats", "cluster_metrics")
-        for name, value in flatten(document[part]).items()
-    }
+    duration_s = published.detect_track_metrics.duration_s
+    parts = (published.detect_track_metrics, published.crop_stats, published.cluster_metrics)
+    figures = {name: value for part in parts for name, value in flatten(part.to_dict()).items()}
     return {
         **figures,
         "runtime_per_duration": (runtimes_s["detections"] + runtimes_s["tracks"]) / duration_s,

@@ -14,6 +14,7 @@ from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.core.common.episode_ids import is_ep_id, season_of
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import file_path
+from screenalytics_assets.core.documents.screen_time import ScreenTime, SeasonScreenTime
 from screenalytics_assets.core.screen_time import season as core
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import SEASONS
@@ -51,10 +52,11 @@ def compute(run: Run, outputs: Outputs) -> None:
     """Add the episodes up, and write the table and the page."""
     from screenalytics_assets.reports.season import render_season
 
-    episodes = {ep_id: artifact.json("screen_time.json") for ep_id, artifact in run.once(read_episodes).items()}
+    published = run.once(read_episodes)
+    episodes = {ep_id: artifact.document("screen_time.json", ScreenTime) for ep_id, artifact in published.items()}
     document = core.season_screen_time(run.key, episodes)
     output = outputs["season_screen_time"]
-    output.write_json("season_screen_time.json", document)
+    output.write_document("season_screen_time.json", document)
     output.path("season_screen_time.csv").write_text(core.season_screen_time_csv(document), encoding="utf-8")
     reports = {ep_id: run.store.location(file_path(ep_id, "index.html")) for ep_id in run.once(read_reports)}
     page = render_season(document, place=run.store.location(file_path(run.key, "index.html")), reports=reports)
@@ -65,25 +67,25 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
     """The people with their seconds in each episode, the totals, a plot, and where the page is."""
     from screenalytics_assets.reports.season import season_plot  # with the plotting library, which nothing else needs
 
-    document = artifact.json("season_screen_time.json")
+    document = artifact.document("season_screen_time.json", SeasonScreenTime)
     people = [
         {
-            "name": row["name"],
-            "total_s": row["total_s"],
-            "share": row["share"],
-            "episodes": row["num_episodes"],
-            "trend_per_episode": "" if row["trend_per_episode"] is None else f"{row['trend_per_episode']:+.4f}",
-            **row["seconds"],
+            "name": person.name,
+            "total_s": person.total_s,
+            "share": person.share,
+            "episodes": person.num_episodes,
+            "trend_per_episode": "" if person.trend_per_episode is None else f"{person.trend_per_episode:+.4f}",
+            **person.seconds,
         }
-        for row in document["people"]
+        for person in document.people
     ]
     return {
         "report": dg.MetadataValue.path(artifact.location("index.html")),
-        **document["totals"],
-        "episodes_count": len(document["episodes"]),
+        **document.totals.to_dict(),
+        "episodes_count": len(document.episodes),
         "people_count": len(people),
-        "episodes": table(document["episodes"]),
-        "plot": picture(season_plot(document), "share of each episode, of the people who are seen most"),
+        "episodes": table([episode.to_dict() for episode in document.episodes]),
+        "plot": picture(season_plot(document), "share of each episode, for the people with the most screen time"),
     } | ({"people": table(people)} if people else {})
 
 

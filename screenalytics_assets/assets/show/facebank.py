@@ -20,10 +20,11 @@ from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.detection.alignment import crop_jpeg
+from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.people.enrolment import (
     PhotoFinding,
     compare_photos,
-    facebank_document,
+    facebank_of,
     refuse_duplicates,
 )
 from screenalytics_assets.core.people.person_names import Person, person_of
@@ -113,7 +114,7 @@ def compute(run: Run, outputs: Outputs) -> None:
         names=names,
     )
     output = outputs["facebank"]
-    output.write_json("facebank.json", facebank_document(run.key, version, faces.model_digest, names, findings))
+    output.write_document("facebank.json", facebank_of(run.key, version, faces.model_digest, names, findings))
     _write_crops(output, findings, run.keys.detection.jpeg_quality)
     output.metrics["version"] = version
 
@@ -134,17 +135,17 @@ def is_stored(run: Run, manifest: Manifest) -> bool:
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
     """What was decided about each photo, and the faces that are enrolled."""
-    document = artifact.json("facebank.json")
-    photo_ids = [photo["photo_id"] for photo in document["photos"]]
+    document = artifact.document("facebank.json", PublishedFacebank)
+    photo_ids = [photo.photo_id for photo in document.photos]
     crops = dict(read_crops(artifact.path("facebank_crops.parquet"), photo_ids))
     rows = []
-    for person in document["people"]:
-        own = [photo for photo in document["photos"] if photo["person_id"] == person["person_id"]]
-        shown = [crops[photo["photo_id"]] for photo in own if photo["decision"] == "accepted"]
-        rows.append(SheetRow(person["person_id"], f"{len(shown)} of {len(own)} photos", shown))
+    for person in document.people:
+        own = [photo for photo in document.photos if photo.person_id == person.person_id]
+        shown = [crops[photo.photo_id] for photo in own if photo.decision == "accepted"]
+        rows.append(SheetRow(person.person_id, f"{len(shown)} of {len(own)} photos", shown))
     return {
-        "people": len(document["people"]),
-        **document["stats"],
+        "people": len(document.people),
+        **document.stats.to_dict(),
         "photos": table(photo_rows(document)),
         "contact_sheet": picture(contact_sheet(rows), "the enrolled faces of each person"),
     }

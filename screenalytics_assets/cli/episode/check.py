@@ -1,4 +1,4 @@
-"""``screenalytics check``: judge what episodes published, without computing anything."""
+"""``screenalytics check``: judge the published figures of episodes without computing anything."""
 
 import os
 from pathlib import Path
@@ -22,9 +22,9 @@ def check(
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
 ) -> None:
-    """Judge the published figures of episodes by config/acceptance.yaml, and tell what changed.
+    """Judge the published figures of episodes by config/acceptance.yaml, and show what changed.
 
-    Exits with 1 when a check fails, with 2 when the input is refused; a warning is no failure.
+    Exits with 1 when a check fails, with 2 when the input is refused; a warning is not a failure.
     """
     from screenalytics_assets.services.acceptance_runs import run_acceptance_checks
     from screenalytics_assets.services.instance import open_instance
@@ -41,10 +41,10 @@ def check(
             for outcome in outcomes:
                 if changes := outcome.changes():
                     console.print(f"changed: {outcome.metric}: {', '.join(changes)}", highlight=False, soft_wrap=True)
-            told = [outcome for outcome in outcomes if not outcome.passed]
-            for outcome in told:
+            not_passed = [outcome for outcome in outcomes if not outcome.passed]
+            for outcome in not_passed:
                 console.print(f"{outcome.severity}: {escape(outcome.message)}", highlight=False, soft_wrap=True)
-            failed = failed or any(outcome.severity == "ERROR" for outcome in told)
+            failed = failed or any(outcome.severity == "ERROR" for outcome in not_passed)
     raise typer.Exit(1 if failed else 0)
 
 

@@ -1,4 +1,4 @@
-"""``screenalytics cleanup``: what a cleanup would change, and then the cleanup."""
+"""``screenalytics cleanup``: preview the changes of the cleanup, then publish them."""
 
 import os
 import tempfile
@@ -19,9 +19,9 @@ def cleanup(
     ep_id: Annotated[str, typer.Argument(help="A published episode.")],
     actions: Annotated[
         str | None,
-        typer.Option(help="Phases that are switched on: split_tracks,reembed,recluster,group_clusters."),
+        typer.Option(help="Phases to run, for example split_tracks,reembed,recluster,group_clusters."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and publish nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change without publishing it.")] = False,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
     ] = None,
@@ -30,7 +30,7 @@ def cleanup(
         str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
     ] = None,
 ) -> None:
-    """Show what the cleanup changes in an episode, then publish it beside the originals.
+    """Show what the cleanup changes in an episode, then publish the result beside the originals.
 
     Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
     """
@@ -70,32 +70,32 @@ def cleanup(
         )
         if outcome.success:
             console.print(f"published below cleaned/{ep_id}; run {outcome.run_id}", highlight=False)
-    _complain(console, outcome)
+    _print_problems(console, outcome)
     raise typer.Exit(0 if outcome.success else 1)
 
 
 def _show(console: Console, store: "ArtifactStore", ep_id: str) -> None:
     from resources.storage.store import require_artifact
+    from screenalytics_assets.core.documents.cleanup_report import CleanupReport
     from screenalytics_assets.core.quality.cleanup_comparison import comparison_rows, identity_changes
     from screenalytics_assets.services.previews import states
 
-    document = require_artifact(store, "cleanup_report", ep_id).json("cleanup_report.json")
-    table = Table(
-        "", "before", "after", "", title=f"{ep_id}: {', '.join(document['actions_completed']) or 'nothing on'}"
-    )
-    for row in comparison_rows(document):
-        table.add_row(row["figure"], f"{row['before']:g}", f"{row['after']:g}", row["is"])
+    report = require_artifact(store, "cleanup_report", ep_id).document("cleanup_report.json", CleanupReport)
+    actions = ", ".join(report.actions_completed) or "all phases off"
+    table = Table("", "before", "after", "", title=f"{ep_id}: {actions}")
+    for row in comparison_rows(report):
+        table.add_row(row.figure, f"{row.before:g}", f"{row.after:g}", row.verdict)
     console.print(table)
     for cut in require_artifact(store, "split_tracks", ep_id).table("cuts.parquet").to_pylist():
         console.print(
-            f"{cut['track_id']} divided at {cut['ts_s']:.2f} s ({cut['reason']}), goes on as {cut['new_track_id']}",
+            f"{cut['track_id']} divided at {cut['ts_s']:.2f} s ({cut['reason']}), continues as {cut['new_track_id']}",
             highlight=False,
         )
     divided, merged = identity_changes(*states(store, ep_id))
     for name, parts in divided.items():
         console.print(f"{name} divided into {', '.join(parts)}", highlight=False, soft_wrap=True)
     for name, parts in merged.items():
-        console.print(f"{name} merged out of {', '.join(parts)}", highlight=False, soft_wrap=True)
+        console.print(f"{name} merged from {', '.join(parts)}", highlight=False, soft_wrap=True)
     reembedded = require_artifact(store, "reembed", ep_id).manifest.metrics
     console.print(
         f"faces: {reembedded['newly_embedded']} newly embedded, {reembedded['vectors_reused']} vectors reused",
@@ -103,7 +103,7 @@ def _show(console: Console, store: "ArtifactStore", ep_id: str) -> None:
     )
 
 
-def _complain(console: Console, outcome: "RunOutcome") -> None:
+def _print_problems(console: Console, outcome: "RunOutcome") -> None:
     for message in outcome.failures:
         console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
     for message in outcome.failed_checks:

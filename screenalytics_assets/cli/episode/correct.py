@@ -1,4 +1,4 @@
-"""``screenalytics correct``: what a person knows better than the clustering, for this run and all that follow."""
+"""``screenalytics correct``: corrections of identities that apply to every later run."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 correct_app = typer.Typer(help="Merge, split, name or ignore identities of an episode.", no_args_is_help=True)
 
-_Apply = Annotated[bool, typer.Option("--apply", help="Carry it out at once: group_clusters and what follows.")]
+_Apply = Annotated[bool, typer.Option("--apply", help="Run group_clusters and everything after it at once.")]
 
 
 @correct_app.callback()
@@ -25,7 +25,7 @@ def correct(
         str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
     ] = None,
 ) -> None:
-    """Write `corrections/EP.yaml`, which every later run of the cleanup obeys."""
+    """Write `corrections/EP.yaml`, which every later run of the cleanup applies."""
     if data_root is not None:
         os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
     context.obj = ep_id
@@ -34,10 +34,10 @@ def correct(
 @correct_app.command()
 def merge(
     context: typer.Context,
-    identities: Annotated[list[str], typer.Argument(help="Identities that are one person; the first keeps its name.")],
+    identities: Annotated[list[str], typer.Argument(help="Identities of one person; the first keeps its name.")],
     apply: _Apply = False,
 ) -> None:
-    """Say that identities are one person."""
+    """Merge identities that are the same person."""
     _add(context, lambda desk: desk.merge(identities), apply=apply)
 
 
@@ -45,10 +45,10 @@ def merge(
 def split(
     context: typer.Context,
     identity: Annotated[str, typer.Argument(help="The identity.")],
-    track: Annotated[list[str], typer.Option(help="A track that is somebody else; may be given several times.")],
+    track: Annotated[list[str], typer.Option(help="A track that shows another person; can be repeated.")],
     apply: _Apply = False,
 ) -> None:
-    """Say that tracks of an identity are somebody else."""
+    """Split off tracks of an identity that show another person."""
     _add(context, lambda desk: desk.split(identity, track), apply=apply)
 
 
@@ -56,13 +56,13 @@ def split(
 def name(
     context: typer.Context,
     identity: Annotated[str, typer.Argument(help="The identity.")],
-    name: Annotated[str, typer.Argument(help='Who it is, for example "Jane Doe".')],
+    name: Annotated[str, typer.Argument(help='The name, for example "Jane Doe".')],
     person_id: Annotated[
-        str | None, typer.Option(help="The person's id in the facebank, where it is not made from the name.")
+        str | None, typer.Option(help="The person's id in the facebank, if it differs from the one made from the name.")
     ] = None,
     apply: _Apply = False,
 ) -> None:
-    """Say who an identity is."""
+    """Name an identity."""
     _add(context, lambda desk: desk.name(identity, name, person_id), apply=apply)
 
 
@@ -70,10 +70,10 @@ def name(
 def not_this_person(
     context: typer.Context,
     identity: Annotated[str, typer.Argument(help="The identity.")],
-    person_id: Annotated[str, typer.Argument(help="Who it is not.")],
+    person_id: Annotated[str, typer.Argument(help="Id of the person that it is not.")],
     apply: _Apply = False,
 ) -> None:
-    """Say who an identity is not."""
+    """Rule out a person for an identity."""
     _add(context, lambda desk: desk.not_this_person(identity, person_id), apply=apply)
 
 
@@ -83,13 +83,13 @@ def ignore(
     identity: Annotated[str, typer.Argument(help="The identity.")],
     apply: _Apply = False,
 ) -> None:
-    """Say that an identity is nobody."""
+    """Ignore an identity, for example a face on a poster."""
     _add(context, lambda desk: desk.ignore(identity), apply=apply)
 
 
 @correct_app.command("list")
 def list_corrections(context: typer.Context) -> None:
-    """Show the corrections, and what became of each in the last run."""
+    """Show the corrections and their outcome in the last run."""
     from rich.table import Table
 
     from screenalytics_assets.core.people.corrections import describe
@@ -99,10 +99,10 @@ def list_corrections(context: typer.Context) -> None:
     if not desk.corrections.corrections:
         Console().print(f"{desk.ep_id} has no corrections", highlight=False)
         return
-    table = Table("number", "correction", "in the last run", "remarks", title=desk.ep_id)
+    table = Table("number", "correction", "last run", "remarks", title=desk.ep_id)
     for entry in desk.corrections.corrections:
         outcome = outcomes.get(entry.number)
-        status, remarks = (outcome["status"], "; ".join(outcome["remarks"])) if outcome else ("not yet", "")
+        status, remarks = (outcome.status, "; ".join(outcome.remarks)) if outcome else ("not applied yet", "")
         table.add_row(str(entry.number), escape(describe(entry)), status, escape(remarks))
     Console().print(table)
 
@@ -110,14 +110,14 @@ def list_corrections(context: typer.Context) -> None:
 @correct_app.command()
 def undo(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(help="Number of the correction, as `list` shows it.")],
+    number: Annotated[int, typer.Argument(help="Number of the correction as shown by `list`.")],
     apply: _Apply = False,
 ) -> None:
-    """Take a correction out of the file."""
+    """Remove a correction from the file."""
     from screenalytics_assets.core.people.corrections import describe
 
     desk = _desk(context)
-    _tell(desk, f"correction {number} taken out: {describe(desk.undo(number))}", apply=apply)
+    _finish(desk, f"correction {number} removed: {describe(desk.undo(number))}", apply=apply)
 
 
 def _add(context: typer.Context, make: "Callable[[CorrectionDesk], Correction]", *, apply: bool) -> None:
@@ -125,7 +125,7 @@ def _add(context: typer.Context, make: "Callable[[CorrectionDesk], Correction]",
 
     desk = _desk(context)
     entry = make(desk)
-    _tell(desk, f"correction {entry.number}: {describe(entry)}", apply=apply)
+    _finish(desk, f"correction {entry.number}: {describe(entry)}", apply=apply)
 
 
 def _desk(context: typer.Context) -> "CorrectionDesk":
@@ -135,7 +135,7 @@ def _desk(context: typer.Context) -> "CorrectionDesk":
     return CorrectionDesk(ArtifactStoreResource().store(), context.obj)
 
 
-def _tell(desk: "CorrectionDesk", done: str, *, apply: bool) -> None:
+def _finish(desk: "CorrectionDesk", done: str, *, apply: bool) -> None:
     from screenalytics_assets.services.runs import downstream_of
 
     console = Console(highlight=False, soft_wrap=True)
@@ -147,4 +147,4 @@ def _tell(desk: "CorrectionDesk", done: str, *, apply: bool) -> None:
 
         raise typer.Exit(0 if execute(console, desk.ep_id, None, {}, force=False, select=list(follows)) else 1)
     selection = " ".join(f"--select {asset}" for asset in follows)
-    console.print(f"to carry it out: screenalytics run --ep-id {desk.ep_id} {selection}")
+    console.print(f"to apply it: screenalytics run --ep-id {desk.ep_id} {selection}")

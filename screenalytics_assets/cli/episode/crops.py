@@ -1,4 +1,4 @@
-"""``screenalytics crops``: what was embedded, what was rejected and for what, and the crops on the border."""
+"""``screenalytics crops``: which crops were embedded, which were rejected and why, and the borderline crops."""
 
 import json
 import math
@@ -21,12 +21,12 @@ _DECIMALS = {"quality_score": 2, "face_px": 0}
 def crops(
     ep_id: Annotated[str, typer.Argument(help="A published episode.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where the contact sheet goes, .jpg or .png; reports/EP/crops.jpg without it.")
+        Path | None, typer.Option(help="File for the contact sheet, .jpg or .png; default: reports/EP/crops.jpg.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
 ) -> None:
-    """Rejected crops by reason, how the measures are distributed, and a sheet of the worst and the borderline."""
+    """Show rejected crops by reason and the distribution of the measures; draw the worst and the borderline crops."""
     from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.reports.pictures.crop_sheet import check_sheet_path
     from screenalytics_assets.services.crop_reviews import review_published, write_sheet
@@ -62,7 +62,11 @@ def _reasons(reviewed: "EpisodeCrops", rejected: int) -> Table:
 
 
 def _measures(reviewed: "EpisodeCrops") -> Table:
-    table = Table(title="measures, of angles the magnitude; bars from min to max of both", box=None, pad_edge=False)
+    table = Table(
+        title="measures (angles as magnitudes); bars over the range of both",
+        box=None,
+        pad_edge=False,
+    )
     for name in ("measure", "crops"):
         table.add_column(name, no_wrap=True)
     for name in ("n", "min", "25 %", "50 %", "75 %", "max"):
@@ -81,6 +85,6 @@ def _quartiles(spread: "Spread", decimals: int) -> list[str]:
 
 
 def _bars(spread: "Spread") -> str:
-    """A bar for each step of the histogram; the smallest one for any crop at all."""
+    """A bar for each bin of the histogram; any crop at all gives at least the smallest bar."""
     most = max(spread.histogram)
     return "".join(_BLOCKS[math.ceil(count / most * (len(_BLOCKS) - 1))] if most else " " for count in spread.histogram)

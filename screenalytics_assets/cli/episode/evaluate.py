@@ -1,4 +1,4 @@
-"""``screenalytics evaluate``: an episode against a truth file, or a season against a folder of them."""
+"""``screenalytics evaluate``: score an episode against a truth file, or a season against a folder of them."""
 
 import json
 import os
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    ep_id: Annotated[str | None, typer.Argument(help="A published episode; goes with --truth.")] = None,
+    ep_id: Annotated[str | None, typer.Argument(help="A published episode; requires --truth.")] = None,
     truth: Annotated[Path | None, typer.Option(help="The episode's truth file, JSON.")] = None,
     season: Annotated[
-        str | None, typer.Option(help="All published episodes of a season, SHOW-sSS; goes with --truth-dir.")
+        str | None, typer.Option(help="All published episodes of a season, SHOW-sSS; requires --truth-dir.")
     ] = None,
     truth_dir: Annotated[Path | None, typer.Option(help="Folder of the season's EP.truth.json files.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option(help="Where the season's table goes, .csv or .md; reports/SEASON/evaluation.csv without it."),
+        typer.Option(help="File for the season's table, .csv or .md; default: reports/SEASON/evaluation.csv."),
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the published intervals of an episode over the truth's, as a .png.")
+        Path | None, typer.Option(help="Draw the published intervals of an episode over those of the truth, as a .png.")
     ] = None,
     before_cleanup: Annotated[
-        bool, typer.Option("--before-cleanup", help="Score tracks and identities as they were before the cleanup.")
+        bool, typer.Option("--before-cleanup", help="Score tracks and identities from before the cleanup.")
     ] = False,
     data_root: Annotated[
         str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
     ] = None,
 ) -> None:
-    """Recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, screen time and names."""
+    """Score recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, screen time and names."""
     from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.core.common.errors import ConfigurationError
 
@@ -64,6 +64,7 @@ def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> Non
     from resources.storage.store import require_artifact
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
+    from screenalytics_assets.core.documents.screen_time import ScreenTime
     from screenalytics_assets.reports.pictures.over_truth import compared, over_truth
     from screenalytics_assets.services.scoring import read_truth, score_published
 
@@ -71,10 +72,10 @@ def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> Non
         raise ConfigurationError(f"--picture {picture}: expected a name that ends in .png")
     parse_ep_id(ep_id)
     known = read_truth(truth)
-    screen_time = require_artifact(store, "screen_time", ep_id).json("screen_time.json")
+    screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
     rows = compared(known, score_published(store, ep_id, known), screen_time)
     picture.parent.mkdir(parents=True, exist_ok=True)
-    picture.write_bytes(over_truth(rows, title=ep_id, duration_s=screen_time["duration_s"]))
+    picture.write_bytes(over_truth(rows, title=ep_id, duration_s=screen_time.duration_s))
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"picture: {picture}")
 
 
@@ -170,7 +171,7 @@ def _names(scores: "NameScores") -> Table:
 
 
 def _season(scores: "SeasonScores") -> Table:
-    """A column an episode: a terminal is not wide enough for a column a figure."""
+    """A column per episode, because a terminal is not wide enough for a column per figure."""
     from screenalytics_assets.services.scoring import text_of
 
     rows = scores.rows()

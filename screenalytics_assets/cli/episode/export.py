@@ -1,4 +1,4 @@
-"""``screenalytics export``: an episode in the formats of other programs."""
+"""``screenalytics export``: tracks and screen time in the formats of other programs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,21 +19,24 @@ def export(
     from resources.storage.store import require_artifact
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
+    from screenalytics_assets.core.documents.identities import Identities
+    from screenalytics_assets.core.documents.screen_time import ScreenTime
+    from screenalytics_assets.core.documents.video import VideoProbe
     from screenalytics_assets.core.screen_time.export import FORMATS, export_texts, exported_boxes
 
     parse_ep_id(ep_id)
     if format_ not in FORMATS:
         raise ConfigurationError(f"--format {format_}: expected one of {', '.join(FORMATS)}")
     store = ArtifactStoreResource().store()
-    video = require_artifact(store, "episode_video", ep_id).json("video.json")
+    video = require_artifact(store, "episode_video", ep_id).document("video.json", VideoProbe)
     boxes = exported_boxes(
         require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
         require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id", "confidence"]),
-        require_artifact(store, "identities", ep_id).json("identities.json"),
-        width=video["width"],
-        height=video["height"],
+        require_artifact(store, "identities", ep_id).document("identities.json", Identities),
+        width=video.width,
+        height=video.height,
     )
-    screen_time = require_artifact(store, "screen_time", ep_id).json("screen_time.json")
+    screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
     console = Console(soft_wrap=True, highlight=False)
     for name, text in export_texts(boxes, screen_time, format_).items():
         if out is None:

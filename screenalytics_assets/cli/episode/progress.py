@@ -1,4 +1,4 @@
-"""``screenalytics progress``: how far the latest run of an episode is."""
+"""``screenalytics progress``: progress of the latest run of an episode."""
 
 import json
 from typing import Annotated
@@ -11,7 +11,7 @@ def progress(
     ep_id: Annotated[str, typer.Argument(help="An episode.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Phase, fraction and time of the latest run of an episode, wherever it runs or ran."""
+    """Show phase, fraction and elapsed time of the latest run of an episode, wherever it runs or ran."""
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
     from screenalytics_assets.services.instance import open_instance

@@ -1,4 +1,4 @@
-"""``screenalytics retire``: an episode goes, and leaves a record that it was there."""
+"""``screenalytics retire``: delete an episode and keep a record of it."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ def retire(
 ) -> None:
     """Delete an episode: its video, artifacts, vectors, corrections, runs and partition.
 
-    Refused while a run of it is in flight. A record without faces stays in retired/ below the data root.
+    Refused while the episode is running. A record without faces stays in retired/ below the data root.
     """
     from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.automation.retention.episode_stores import episode_stores

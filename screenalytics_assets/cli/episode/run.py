@@ -1,4 +1,4 @@
-"""``screenalytics run``: an episode goes in, its people come out."""
+"""``screenalytics run``: process an episode."""
 
 import os
 from contextlib import nullcontext
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from screenalytics_assets.services.runs import RunOutcome
 
 _STORES = "episode_vectors"
-"""What is always stored in the database."""
+"""The asset that writes to the database in every run."""
 
 
 def run(
     ep_id: Annotated[str, typer.Option(help="Episode id, for example rhobh-s05e02.")],
     video: Annotated[
-        Path | None, typer.Argument(help="The video; may be left out when the episode has one already.")
+        Path | None, typer.Argument(help="The video; can be omitted if the episode already has one.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
     data_root: Annotated[
@@ -30,11 +30,9 @@ def run(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
     ] = None,
-    select: Annotated[
-        list[str] | None, typer.Option(help="Materialize this asset only; may be given several times.")
-    ] = None,
-    force: Annotated[bool, typer.Option(help="Compute again even what is unchanged.")] = False,
-    replace: Annotated[bool, typer.Option(help="Take VIDEO even if the episode has another one.")] = False,
+    select: Annotated[list[str] | None, typer.Option(help="Materialize only this asset; can be repeated.")] = None,
+    force: Annotated[bool, typer.Option(help="Compute everything again, even if nothing changed.")] = False,
+    replace: Annotated[bool, typer.Option(help="Replace the video that the episode already has by VIDEO.")] = False,
 ) -> None:
     """Register an episode and materialize its assets.
 
@@ -76,7 +74,7 @@ def execute(
     force: bool,
     select: list[str],
 ) -> bool:
-    """Materialize and tell how it went; whether everything passed."""
+    """Materialize the assets and print the outcome; returns whether everything passed."""
     from resources.artifact_store import ArtifactStoreResource
     from resources.database.access import database_made_in_background
     from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
@@ -95,7 +93,7 @@ def execute(
             select=select,
             progress=TerminalProgress(),
         )
-    tell(console, outcome)
+    print_outcome(console, outcome)
     if outcome.success and not select:
         store = ArtifactStoreResource().store()
         console.print(people_table(store, ep_id))
@@ -105,8 +103,8 @@ def execute(
     return outcome.success
 
 
-def tell(console: Console, outcome: "RunOutcome") -> None:
-    """What went wrong, what should be looked at, what was computed and what was not."""
+def print_outcome(console: Console, outcome: "RunOutcome") -> None:
+    """Print failures, warnings, and what was computed and reused."""
     for message in outcome.failures:
         console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
     for message in outcome.failed_checks:

@@ -1,19 +1,22 @@
-"""``screenalytics facebank``: photos of a show's people go in, who can be named comes out."""
+"""``screenalytics facebank``: enrol the people of a show from photos."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from screenalytics_assets.core.documents.facebank import PublishedFacebank
+
 
 def facebank(
     show: Annotated[str, typer.Argument(help="The show, the first part of its episodes' ids, for example rhobh.")],
     photos: Annotated[
-        Path | None, typer.Option(help="Folder of the photos, one folder a person; otherwise facebank/SHOW.")
+        Path | None, typer.Option(help="Folder of the photos, one folder per person, instead of facebank/SHOW.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
     data_root: Annotated[
@@ -22,15 +25,16 @@ def facebank(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
     ] = None,
-    force: Annotated[bool, typer.Option(help="Look at every photo again even if nothing changed.")] = False,
+    force: Annotated[bool, typer.Option(help="Process every photo again, even if nothing changed.")] = False,
 ) -> None:
-    """Enrol the people of a show from photos, and tell which photos were refused and why."""
+    """Enrol the people of a show from photos, and show which photos were refused and why."""
     from resources.artifact_store import ArtifactStoreResource
     from resources.configuration.run_settings import parse_assignment
     from resources.photos import PhotoLibraryResource
     from resources.settings import SettingsResource
     from resources.storage.store import require_artifact
     from screenalytics_assets.core.common.episode_ids import parse_show
+    from screenalytics_assets.core.documents.facebank import PublishedFacebank
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.runs import run_facebank
 
@@ -49,21 +53,21 @@ def facebank(
     if not outcome.success:
         raise typer.Exit(1)
     artifact = require_artifact(ArtifactStoreResource().store(), "facebank", show)
-    document = artifact.json("facebank.json")
-    console.print(photo_table(document))
-    for person_id in document["stats"]["people_without_photo"]:
-        console.print(f"[yellow]{escape(person_id)} has no photo that could be used and cannot be named[/yellow]")
+    facebank = artifact.document("facebank.json", PublishedFacebank)
+    console.print(photo_table(facebank))
+    for person_id in facebank.stats.people_without_photo:
+        console.print(f"[yellow]{escape(person_id)} has no usable photo and cannot be named[/yellow]")
     unchanged = " (unchanged, not computed again)" if outcome.reused else ""
     console.print(f"run {outcome.run_id} is in the UI: screenalytics ui{unchanged}", highlight=False)
 
 
-def photo_table(document: dict[str, object]) -> Table:
-    """Every photo with what was decided about it."""
+def photo_table(facebank: "PublishedFacebank") -> Table:
+    """Every photo with its decision."""
     from screenalytics_assets.reports.photos import photo_rows
 
-    rows = photo_rows(document)
+    rows = photo_rows(facebank)
     accepted = sum(row["decision"] == "accepted" for row in rows)
-    table = Table(title=f"{document['show']}: {accepted} of {len(rows)} photos accepted")
+    table = Table(title=f"{facebank.show}: {accepted} of {len(rows)} photos accepted")
     for name in rows[0]:
         table.add_column(name, justify="right" if name in ("face_px", "sharpness", "quality", "own") else "left")
     for row in rows:

@@ -1,4 +1,4 @@
-"""``screenalytics find``: a photo goes in, the episodes and seconds in which that face appears come out."""
+"""``screenalytics find``: the episodes and times in which the face of a photo appears."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def find(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
     ] = None,
 ) -> None:
-    """Tell in which episodes and seconds the face of a photo appears."""
+    """Find the episodes and times in which the face of a photo appears."""
     from resources.artifact_store import ArtifactStoreResource
     from resources.configuration.run_settings import parse_assignment
     from resources.settings import SettingsResource
@@ -39,18 +39,18 @@ def find(
         return
     if found.photo.reason:
         reason = found.photo.reason.replace("_", " ")
-        console.print(f"[yellow]the photo is poor ({reason}): a facebank would refuse it[/yellow]")
+        console.print(f"[yellow]the photo is poor ({reason}); a facebank would refuse it[/yellow]")
     table = Table(title=f"{photo.name}: in {len(found.appearances)} of {len(found.searched)} episodes")
-    for name in ("episode", "who", "seconds", "similarity", "seen at"):
+    for name in ("episode", "person", "seconds", "similarity", "on screen at"):
         table.add_column(name, justify="right" if name in ("seconds", "similarity") else "left")
     for appearance in found.appearances:
         seen = ", ".join(f"{start_s:.1f}–{end_s:.1f}" for start_s, end_s in appearance.intervals_s)
-        who = escape(", ".join(appearance.people)) or "nobody"
+        who = escape(", ".join(appearance.people)) or "unnamed"
         table.add_row(appearance.ep_id, who, f"{appearance.seconds:.1f}", f"{appearance.similarity:.2f}", seen)
     console.print(table)
     if found.not_searched:
         console.print(
-            f"[yellow]not searched, of another model: {', '.join(found.not_searched)}[/yellow]", soft_wrap=True
+            f"[yellow]not searched, from another model: {', '.join(found.not_searched)}[/yellow]", soft_wrap=True
         )
     if found.pictures:
         console.print(f"pictures: {found.pictures}", soft_wrap=True, highlight=False)

@@ -11,12 +11,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from screenalytics_assets.automation.seasons.season_config import What
 
-season_app = typer.Typer(help="The episodes of a season, and running them.", no_args_is_help=True)
+season_app = typer.Typer(help="Run the episodes of a season and show their state.", no_args_is_help=True)
 
 _Name = Annotated[str, typer.Argument(metavar="SEASON", help="For example rhobh-s05.")]
-_What = Annotated[
-    list[str] | None, typer.Option("--what", help="missing, stale, failed or all; may be given several times.")
-]
+_What = Annotated[list[str] | None, typer.Option("--what", help="missing, stale, failed or all; can be repeated.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _STYLES = {
     "ok": "green",
@@ -32,7 +30,7 @@ _STYLES = {
 
 @season_app.callback()
 def _season() -> None:
-    """The episodes of a season, and running them."""
+    """Run the episodes of a season and show their state."""
 
 
 @season_app.command("run")
@@ -62,7 +60,7 @@ def run(name: _Name, what: _What = None, as_json: _Json = False) -> None:
 
 @season_app.command("status")
 def status(name: _Name, what: _What = None, as_json: _Json = False) -> None:
-    """What is published of each episode, and what its checks gave."""
+    """Show what is published of each episode, and the results of its checks."""
     import json
 
     from screenalytics_assets.automation.seasons.season_config import season_named
@@ -110,14 +108,14 @@ def status(name: _Name, what: _What = None, as_json: _Json = False) -> None:
 @season_app.command("report")
 def report(
     name: _Name,
-    force: Annotated[bool, typer.Option(help="Compute again even what is unchanged.")] = False,
+    force: Annotated[bool, typer.Option(help="Compute everything again, even if nothing changed.")] = False,
 ) -> None:
-    """Add up the screen time of the season's episodes; make its page, which links the episodes' reports.
+    """Add up the screen time of the season's episodes, and make a page that links their reports.
 
-    Reads what is published, and takes seconds; run it again after episodes were computed. Exits with 1 when it fails.
+    Reads published artifacts only and takes seconds; run it again when episodes have changed. Exits with 1 on failure.
     """
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.cli.episode.run import tell
+    from screenalytics_assets.cli.episode.run import print_outcome
     from screenalytics_assets.cli.terminal import report_location
     from screenalytics_assets.core.common.episode_ids import parse_season
     from screenalytics_assets.services.instance import open_instance
@@ -125,7 +123,7 @@ def report(
 
     console = Console()
     outcome = run_season(open_instance(), parse_season(name), force=force)
-    tell(console, outcome)
+    print_outcome(console, outcome)
     if outcome.success:
         place = report_location(ArtifactStoreResource().store(), name)
         console.print(f"report: {place}", soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""The detections of an episode with the ids that they were given, next to the faces of the truth."""
+"""The detections of an episode with their tracks and identities, next to the faces of the truth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ NO_ID = -1
 
 @dataclass(frozen=True)
 class MatchedDetections:
-    """What was found and what had to be found on the analysed frames.
+    """Detections and required faces on the analysed frames.
 
-    Detections on faces that are not required are left out. The rows of the others, and with them the numbers
-    of tracks and identities, are in the order of frames and boxes, so that names decide nothing.
+    Detections on faces that are not required are left out. The others are in the order of frames and boxes, and tracks
+    and identities are numbered in that order, so that the names of ids have no influence.
 
     Attributes:
         truth: The truth.
         frames: (F,) the analysed frames, ascending.
-        required: (R,) rows of the truth's faces that had to be found.
-        face: (D,) the row of the truth's faces that a detection shows, or negative where it is false.
-        found: The detections; the ids are numbers of tracks, `NO_ID` where there is none.
-        identity: (D,) numbers of identities, `NO_ID` where there is none.
+        required: (R,) rows of the truth's faces that have to be found.
+        face: (D,) the row of the truth's faces that a detection shows, or negative if it is false.
+        found: The detections; the ids are numbers of tracks, `NO_ID` without one.
+        identity: (D,) numbers of identities, `NO_ID` without one.
         identity_ids: The name of each identity.
     """
 
@@ -51,18 +51,18 @@ class MatchedDetections:
         frames: NDArray[np.int32],
         detections: pa.Table,
         matching: Matching,
-        track_of: Mapping[object, str],
+        track_of: Mapping[str, str],
         identity_of: Mapping[str, str],
     ) -> "MatchedDetections":
-        """Put together what `match_to_truth` was given and returned.
+        """From the arguments and the result of `match_to_truth`.
 
         Args:
             truth: The truth.
             frames: The analysed frames, ascending.
             detections: detection_id, frame_idx, bbox; only of these frames.
             matching: Which of them shows whom.
-            track_of: The track of a detection, by its id.
-            identity_of: The identity of a track.
+            track_of: The track of each detection that is in one.
+            identity_of: The identity of each track that is in one.
         """
         size_px = np.array([truth.width, truth.height, truth.width, truth.height], np.float32)
         boxes_px = boxes_of(detections["bbox"]) * size_px
@@ -84,13 +84,13 @@ class MatchedDetections:
         )
 
     def score_tracks(self) -> MotScores:
-        """Tracks against persons within a shot; detections in no track are left out, their faces missed."""
+        """Tracks against people within a shot; detections in no track are left out, and their faces count as missed."""
         shot = np.searchsorted(self.truth.cuts, self._frame_of_face(self.required), "right")
         person = self.truth.person_idx[self.required]
         return self._score(shot * len(self.truth.people) + person, self.found.ids)
 
     def score_identities(self) -> MotScores:
-        """Identities against persons; detections in no identity are left out, their faces missed."""
+        """Identities against people; detections in no identity are left out, and their faces count as missed."""
         return self._score(self.truth.person_idx[self.required], self.identity)
 
     def score_screen_time(
@@ -100,35 +100,37 @@ class MatchedDetections:
 
         Args:
             true_s: (P,) seconds in which each person has to be found, over the whole video.
-            published: When each identity is on screen, or nothing to take the frames on which it is found.
+            published: When each identity is on screen; None takes the frames on which it is found.
         """
         num_ids, num_people = len(self.identity_ids), len(self.truth.people)
         clock = Clock(self.frames, self.truth.frames, self.truth.fps)
-        held = self.identity != NO_ID
-        shows = held & (self.face >= 0)
+        assigned = self.identity != NO_ID
+        shows = assigned & (self.face >= 0)
         pair = self.identity[shows] * num_people + self.truth.person_idx[self.face[shows]]
         person = self.truth.person_idx[self.required]
         shared_s = clock.face_seconds(pair, self.found.frame_idx[shows], num_ids * num_people)
         return score_screen_time(
             shared_s.reshape(num_ids, num_people),
-            clock.face_seconds(self.identity[held], self.found.frame_idx[held], num_ids),
+            clock.face_seconds(self.identity[assigned], self.found.frame_idx[assigned], num_ids),
             clock.face_seconds(person, self._frame_of_face(self.required), num_people),
-            self._found_s(clock, held) if published is None else self._published_s(published),
+            self._found_s(clock, assigned) if published is None else self._published_s(published),
             true_s,
         )
 
-    def _found_s(self, clock: Clock, held: NDArray[np.bool_]) -> NDArray[np.float64]:
-        seconds = clock.seconds_on_screen(self.identity[held], self.found.frame_idx[held], len(self.identity_ids))
+    def _found_s(self, clock: Clock, assigned: NDArray[np.bool_]) -> NDArray[np.float64]:
+        seconds = clock.seconds_on_screen(
+            self.identity[assigned], self.found.frame_idx[assigned], len(self.identity_ids)
+        )
         return np.repeat(seconds[:, None], len(self.truth.people), axis=1)
 
     def _published_s(self, published: Mapping[str, Intervals]) -> NDArray[np.float64]:
-        """Seconds of each identity but for those in which too little of a person's face is in view to ask for it."""
-        hardly = np.flatnonzero(self.truth.visible < MIN_VISIBLE)
-        begin_s = self._frame_of_face(hardly) / self.truth.fps
+        """Seconds of each identity without those in which too little of the person's face is visible to require it."""
+        not_required = np.flatnonzero(self.truth.visible < MIN_VISIBLE)
+        begin_s = self._frame_of_face(not_required) / self.truth.fps
         spans = np.column_stack([begin_s, begin_s + 1 / self.truth.fps])
         found = np.zeros((len(self.identity_ids), len(self.truth.people)))
         for person in range(len(self.truth.people)):
-            ignored = merged(spans[self.truth.person_idx[hardly] == person], gap_s=CLOCK_TOLERANCE_S)
+            ignored = merged(spans[self.truth.person_idx[not_required] == person], gap_s=CLOCK_TOLERANCE_S)
             for row, identity_id in enumerate(self.identity_ids):
                 times = published.get(identity_id, intervals_of([]))
                 found[row, person] = total_s(times) - time_with_at_least(2, [times, ignored])
@@ -138,11 +140,11 @@ class MatchedDetections:
         faces_px = clamp_boxes(
             self.truth.boxes_px[self.required].astype(np.float32), self.truth.width, self.truth.height
         )
-        held = found_ids != NO_ID
+        assigned = found_ids != NO_ID
         return score_mot(
             self.frames,
             Boxes(self._frame_of_face(self.required), truth_ids, faces_px),
-            Boxes(self.found.frame_idx[held], found_ids[held], self.found.boxes_px[held]),
+            Boxes(self.found.frame_idx[assigned], found_ids[assigned], self.found.boxes_px[assigned]),
         )
 
     def _frame_of_face(self, faces: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -150,6 +152,6 @@ class MatchedDetections:
 
 
 def _numbers(names: list[str | None]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Names as numbers in the order of their first appearance."""
+    """Numbers for names, in the order of first appearance."""
     number = {name: i for i, name in enumerate(dict.fromkeys(name for name in names if name is not None))}
     return np.array([NO_ID if name is None else number[name] for name in names], np.int64), tuple(number)

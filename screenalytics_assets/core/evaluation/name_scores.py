@@ -1,4 +1,4 @@
-"""Whether the names that people of an episode were given are theirs, in seconds."""
+"""Whether the people of an episode have the right names, in seconds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,25 +9,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from screenalytics_assets.core.common.arrow import column_of
-from screenalytics_assets.core.evaluation.episode_scores import identity_of_track, track_of_detection
+from screenalytics_assets.core.documents.identities import Identities
+from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.evaluation.screen_time_scores import Clock
+from screenalytics_assets.core.evaluation.sightings import single_identity_of_track, single_track_of_detection
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.core.evaluation.truth_matching import IGNORED, MIN_VISIBLE, match_to_truth
 
 
 @dataclass(frozen=True)
 class NamedPerson:
-    """What one person of the truth was called; seconds are those of faces that had to be found, on analysed frames.
+    """The names that one person of the truth was given, in seconds of required faces on analysed frames.
 
     Attributes:
-        person: The name in the truth; a name is right if it is the same ``person_id``.
-        seconds: In which the person had to be found.
-        found_s: In which a detection is on the face.
-        right_s: In which that has the person's name.
-        wrong_s: In which it has somebody else's.
-        wrong_names: Those names, and for how many seconds.
-        present_s: In which the person had to be found, on all frames.
-        shown_s: Of these, the ones that ``screen_time.json`` gives to the name.
+        person: The name in the truth; a name is right if its ``person_id`` is equal.
+        seconds: Seconds in which the person is required.
+        found_s: Seconds in which a detection is on the face.
+        right_s: Seconds in which the detection has the person's name.
+        wrong_s: Seconds in which it has another name.
+        wrong_names: Seconds of each wrong name.
+        present_s: Seconds in which the person is required, on all frames.
+        shown_s: Seconds of these that ``screen_time.json`` gives to the name.
         extra_s: Seconds that it gives to the name while the person is not in the picture.
     """
 
@@ -43,11 +45,11 @@ class NamedPerson:
 
     @property
     def unnamed_s(self) -> float:
-        """In which the face was found and has no name."""
+        """Seconds in which the face was found and has no name."""
         return self.found_s - self.right_s - self.wrong_s
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures, and what share of the seconds they are."""
+        """The figures, and their shares of the seconds."""
         return {
             **asdict(self),
             "unnamed_s": self.unnamed_s,
@@ -60,7 +62,7 @@ class NamedPerson:
 
 @dataclass(frozen=True)
 class NameScores:
-    """The people of one or more episodes, and the seconds in which what is no face has a name."""
+    """The people of one or more episodes, and the seconds in which a false detection has a name."""
 
     people: tuple[NamedPerson, ...]
     false_s: float
@@ -75,8 +77,8 @@ def score_names(
     analysed_frames: pa.Table,
     detections: pa.Table,
     tracks: pa.Table,
-    identities: Mapping[str, Any],
-    screen_time: Mapping[str, Any],
+    identities: Identities,
+    screen_time: ScreenTime,
 ) -> NameScores | None:
     """Compare ``person_id`` of the identities with the persons of the truth.
 
@@ -85,25 +87,25 @@ def score_names(
         analysed_frames: frame_idx of each frame that the detector saw.
         detections: detection_id, frame_idx, bbox.
         tracks: track_id and boxes with detection_id.
-        identities: The content of identities.json.
-        screen_time: The content of screen_time.json.
+        identities: The identities.
+        screen_time: The published screen time.
 
     Returns:
-        The scores, or None where the identities were never given names.
+        The scores, or None if the people were never resolved.
     """
-    if not any("person_id" in identity for identity in identities["identities"]):
+    if not any("person_id" in identity.model_fields_set for identity in identities.identities):
         return None
     frames = np.unique(column_of(analysed_frames, "frame_idx"))
     seen = detections.filter(pc.is_in(detections["frame_idx"], pa.array(frames))).sort_by("detection_id")
     matching = match_to_truth(truth, frames, seen)
     clock = Clock(frames, truth.frames, truth.fps)
-    track_of, identity_of = track_of_detection(tracks), identity_of_track(identities)
-    name_of = {identity["identity_id"]: identity.get("person_id") for identity in identities["identities"]}
+    track_of, identity_of = single_track_of_detection(tracks), single_identity_of_track(identities)
+    name_of = {identity.identity_id: identity.person_id for identity in identities.identities}
     names = [name_of.get(identity_of.get(track_of.get(d, ""), "")) for d in seen["detection_id"].to_pylist()]
     seconds = clock.face_seconds(np.arange(len(names)), column_of(seen, "frame_idx"), len(names))
     required_frame = np.searchsorted(truth.frame_offsets, matching.required, "right") - 1
-    asked_s = clock.face_seconds(truth.person_idx[matching.required], required_frame, len(truth.people))
-    found = [{"found": 0.0, "right": 0.0, "wrong": 0.0} for _ in truth.people]
+    required_s = clock.face_seconds(truth.person_idx[matching.required], required_frame, len(truth.people))
+    found_s, right_s, wrong_s = np.zeros((3, len(truth.people)))
     wrong_names: list[dict[str, float]] = [{} for _ in truth.people]
     false_s = 0.0
     for name, face, span in zip(names, matching.face_of_detection.tolist(), seconds.tolist(), strict=True):
@@ -111,41 +113,41 @@ def score_names(
             false_s += span if name is not None and face != IGNORED else 0.0
             continue
         person = int(truth.person_idx[face])
-        found[person]["found"] += span
+        found_s[person] += span
         if name == truth.people[person]:
-            found[person]["right"] += span
+            right_s[person] += span
         elif name is not None:
-            found[person]["wrong"] += span
+            wrong_s[person] += span
             wrong_names[person][name] = wrong_names[person].get(name, 0.0) + span
     return NameScores(
         tuple(
             NamedPerson(
                 person,
-                float(asked_s[i]),
-                found[i]["found"],
-                found[i]["right"],
-                found[i]["wrong"],
+                float(required_s[i]),
+                float(found_s[i]),
+                float(right_s[i]),
+                float(wrong_s[i]),
                 wrong_names[i],
                 *_published(truth, i, screen_time),
             )
             for i, person in enumerate(truth.people)
-            if asked_s[i]
+            if required_s[i]
         ),
         false_s,
     )
 
 
-def _published(truth: Truth, person: int, screen_time: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Seconds in which a person had to be found, those of them that the name has, and those it has without reason."""
+def _published(truth: Truth, person: int, screen_time: ScreenTime) -> tuple[float, float, float]:
+    """Seconds in which a person is required, how many of them the name has, and how many it has without the person."""
     own = np.flatnonzero(truth.person_idx == person)
     frame = np.searchsorted(truth.frame_offsets, own, "right") - 1
     required, present, named = np.zeros((3, truth.frames), bool)
     required[frame[truth.visible[own] >= MIN_VISIBLE]] = True
     present[frame] = True
     middle_s = (np.arange(truth.frames) + 0.5) / truth.fps
-    for row in screen_time["people"]:
-        if row["person_id"] == truth.people[person]:
-            for start_s, end_s in row["intervals"]:
+    for row in screen_time.people:
+        if row.person_id == truth.people[person]:
+            for start_s, end_s in row.intervals:
                 named |= (start_s <= middle_s) & (middle_s < end_s)
     counts = (required.sum(), (required & named).sum(), (named & ~present).sum())
     required_s, shown_s, extra_s = (float(count / truth.fps) for count in counts)
@@ -153,7 +155,7 @@ def _published(truth: Truth, person: int, screen_time: Mapping[str, Any]) -> tup
 
 
 def all_names(episodes: Iterable[NameScores]) -> NameScores:
-    """The scores of several episodes as one: each person's seconds are added up."""
+    """The scores of several episodes added up for each person."""
     total: dict[str, NamedPerson] = {}
     false_s = 0.0
     for episode in episodes:

@@ -1,4 +1,4 @@
-"""Whether each person is on screen for as long as the identities say."""
+"""Screen time of the identities against that of the people."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ from scipy.optimize import linear_sum_assignment
 
 
 class ScreenTimeScores(NamedTuple):
-    """How the identities agree with the people, in seconds; one entry a person.
+    """How the identities agree with the people, in seconds; one entry per person.
 
     Attributes:
         identity: (P,) int64, the identity that stands for the person, or -1.
         predicted_s: (P,) seconds in which that identity is on screen, 0 without one.
-        error: (P,) |predicted - true| / true seconds; nan for somebody who is never there.
+        error: (P,) |predicted - true| / true seconds; nan for a person who is never there.
         precision: (P,) share of the identity's face-seconds that show the person, 0 without an identity.
         recall: (P,) share of the person's face-seconds on analysed frames that the identity shows.
     """
@@ -26,11 +26,10 @@ class ScreenTimeScores(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """The time that each analysed frame stands for.
+    """The time that each analysed frame stands for: until the next one, or the end of the video.
 
-    That is until the next one, or the end of the video: whoever is seen on two analysed frames in a row is there
-    in between. Somebody who comes or goes between two is noticed too late, by as much at both ends, so that the
-    error cancels on average.
+    A person seen on two analysed frames in a row is taken to be there in between. A person who appears or disappears
+    between two is noticed late at both ends by the same amount, so that the error cancels on average.
 
     Attributes:
         frames: (F,) ascending numbers of the analysed frames.
@@ -45,7 +44,7 @@ class Clock(NamedTuple):
     def face_seconds(
         self, ids: NDArray[np.integer], frame_idx: NDArray[np.integer], num_ids: int
     ) -> NDArray[np.float64]:
-        """The seconds of the faces of each id: two on one frame count twice.
+        """The seconds of the faces of each id; two faces on one frame count twice.
 
         Args:
             ids: (N,) numbers from 0.
@@ -58,7 +57,7 @@ class Clock(NamedTuple):
     def seconds_on_screen(
         self, ids: NDArray[np.integer], frame_idx: NDArray[np.integer], num_ids: int
     ) -> NDArray[np.float64]:
-        """The seconds in which each id is there, a frame counted once; the arguments are those above."""
+        """The seconds in which each id is there, each frame counted once; arguments as for `face_seconds`."""
         once = np.unique(np.stack([ids, frame_idx]), axis=1)
         return self.face_seconds(once[0], once[1], num_ids)
 
@@ -72,21 +71,21 @@ def score_screen_time(
 ) -> ScreenTimeScores:
     """Screen-time error and character precision and recall (CP and CR of VPCD, Brown et al. 2021).
 
-    Each person gets one identity and each identity one person so that the sum of the face-seconds that they
-    share is largest (Hungarian method); a person who shares none with any has no identity. Where VPCD counts
-    tracks, these are face-seconds, with what was missed and what is false among them.
+    Each person gets one identity and each identity one person so that the sum of their shared face-seconds is largest
+    (Hungarian method); a person who shares none has no identity. VPCD counts tracks; here, face-seconds are counted,
+    including missed and false ones.
 
     Args:
         shared_s: (I, P) face-seconds of the identity that show the person.
-        identity_s: (I,) face-seconds of the identity; detections on a face that is not required do not count.
-        person_s: (P,) face-seconds in which the person has to be found, as far as the analysed frames tell.
-        on_screen_s: (I, P) seconds in which the identity is there, but for those in which the person need not be found.
-        true_s: (P,) seconds of the whole video in which the person has to be found.
+        identity_s: (I,) face-seconds of the identity, without detections on a face that is not required.
+        person_s: (P,) face-seconds in which the person is required, on the analysed frames.
+        on_screen_s: (I, P) seconds in which the identity is there, without those in which the person is not required.
+        true_s: (P,) seconds of the whole video in which the person is required.
     """
     identity = np.full(len(true_s), -1, np.int64)
     identities, people = linear_sum_assignment(shared_s, maximize=True)
-    together = shared_s[identities, people] > 0
-    identities, people = identities[together], people[together]
+    overlapping = shared_s[identities, people] > 0
+    identities, people = identities[overlapping], people[overlapping]
     identity[people] = identities
 
     predicted_s, precision, recall = np.zeros((3, len(true_s)))

@@ -1,4 +1,4 @@
-"""What an episode really shows: who is where in every frame, and where the cuts are."""
+"""Ground truth of an episode: who is where in every frame, and where the cuts are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from screenalytics_assets.core.common.errors import TruthError
 class TruthFace(TypedDict):
     """One face of one frame in a truth file.
 
-    `bbox` is x1, y1, x2, y2 in pixels of the frame; `visible` is the share of the face, 0 to 1, that lies
-    inside the frame and is not behind anybody.
+    `bbox` is x1, y1, x2, y2 in pixels of the frame; `visible` is the share of the face, 0 to 1, that is inside the
+    frame and not covered.
     """
 
     person: str
@@ -25,7 +25,7 @@ class TruthFace(TypedDict):
 
 
 class TruthDocument(TypedDict):
-    """A truth file: `shots` are [first, past the last] frame, `truth` has one list of faces a frame."""
+    """A truth file: `shots` are [first, past the last] frame, `truth` has one list of faces per frame."""
 
     fps: float
     width: int
@@ -87,24 +87,24 @@ class _Document(BaseModel):
 
 
 def parse_truth(data: Mapping[str, object]) -> Truth:
-    """Check a truth document and put it into arrays.
+    """Check a truth document and convert it to arrays.
 
     Args:
-        data: The parsed JSON, in the form of `TruthDocument`; other keys are left alone.
+        data: The parsed JSON, in the form of `TruthDocument`; other keys are ignored.
 
     Returns:
         The truth, faces ordered by frame.
 
     Raises:
-        TruthError: A key is missing or has another form, the shots do not cover the frames one after
-            the other, or a box is empty. The message names the key, for example `truth[17][0].bbox`.
+        TruthError: A key is missing or malformed, the shots do not cover the frames one after the other, or a box is
+            empty. The message names the key, for example `truth[17][0].bbox`.
     """
     document = _validated(data)
     _check_shots(document)
     if len(document.truth) != document.frames:
         raise TruthError(
             f"truth: {len(document.truth)} lists of faces for frames = {document.frames}; "
-            "give one list a frame, an empty one where nobody is seen"
+            "give one list per frame, an empty one for a frame without faces"
         )
     for frame_idx, frame in enumerate(document.truth):
         for i, face in enumerate(frame):

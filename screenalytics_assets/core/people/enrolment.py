@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -14,12 +13,12 @@ from screenalytics_assets.core.detection.alignment import aligned_crop, embeddin
 from screenalytics_assets.core.detection.detection_table import BoxLocation, DetectionRows
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.detection.quality import is_blank, laplacian_variance
+from screenalytics_assets.core.documents.facebank import EnrolledPerson, FacebankStats, PhotoDecision, PublishedFacebank
 from screenalytics_assets.core.embedding.quality_filter import rejection_reasons
 
 Detect = Callable[[NDArray[np.uint8]], FrameFaces]
 """From a picture (H, W, 3) BGR to its faces."""
 
-ACCEPTED, REFUSED = "accepted", "refused"
 UNREADABLE, NO_FACE, SEVERAL_FACES, DUPLICATE = "unreadable", "no_face", "several_faces", "duplicate"
 RESEMBLES_OTHER = "resembles_other"
 UNLIKE_OWN = "unlike_own"
@@ -68,21 +67,22 @@ class PhotoFinding:
         """Whether its vector goes into the facebank."""
         return not self.reason
 
-    def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON."""
-        return {
-            "photo_id": self.photo_id,
-            "person_id": self.person_id,
-            "sha256": self.sha256,
-            "decision": ACCEPTED if self.is_accepted else REFUSED,
-            "reason": self.reason or None,
-            "remark": self.remark or None,
-            "faces": self.faces,
+    @property
+    def decision(self) -> PhotoDecision:
+        """The finding as it is published."""
+        return PhotoDecision(
+            photo_id=self.photo_id,
+            person_id=self.person_id,
+            sha256=self.sha256,
+            decision="accepted" if self.is_accepted else "refused",
+            reason=self.reason or None,
+            remark=self.remark or None,
+            faces=self.faces,
             **{name: (self.measures or {}).get(name) for name in _MEASURES},
-            "own_similarity": _rounded(self.own_similarity),
-            "other_person_id": self.other_person_id,
-            "other_similarity": _rounded(self.other_similarity),
-        }
+            own_similarity=_rounded(self.own_similarity),
+            other_person_id=self.other_person_id,
+            other_similarity=_rounded(self.other_similarity),
+        )
 
 
 def faces_of_photo(photo_bgr: NDArray[np.uint8], detect: Detect) -> FrameFaces:
@@ -232,27 +232,27 @@ def _judged(
     return figures
 
 
-def facebank_document(
+def facebank_of(
     show: str, version: str, model_digest: str, names: Mapping[str, str], findings: Sequence[PhotoFinding]
-) -> dict[str, Any]:
-    """The published document: every person and every photo with its decision."""
+) -> PublishedFacebank:
+    """The published document: every person, and every photo with its decision."""
     accepted = Counter(finding.person_id for finding in findings if finding.is_accepted)
-    return {
-        "show": show,
-        "version": version,
-        "model_digest": model_digest,
-        "stats": {
-            "photos_accepted": sum(accepted.values()),
-            "photos_refused": len(findings) - sum(accepted.values()),
-            "refused": dict(Counter(finding.reason for finding in findings if finding.reason)),
-            "people_without_photo": sorted(set(names) - set(accepted)),
-        },
-        "people": [
-            {"person_id": person_id, "name": name, "photos": accepted[person_id]}
+    return PublishedFacebank(
+        show=show,
+        version=version,
+        model_digest=model_digest,
+        stats=FacebankStats(
+            photos_accepted=accepted.total(),
+            photos_refused=len(findings) - accepted.total(),
+            refused=dict(Counter(finding.reason for finding in findings if finding.reason)),
+            people_without_photo=tuple(sorted(set(names) - set(accepted))),
+        ),
+        people=tuple(
+            EnrolledPerson(person_id=person_id, name=name, photos=accepted[person_id])
             for person_id, name in sorted(names.items())
-        ],
-        "photos": [finding.to_dict() for finding in findings],
-    }
+        ),
+        photos=tuple(finding.decision for finding in findings),
+    )
 
 
 def _sizes_px(faces: FrameFaces) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Limits of the metrics, as ``config/acceptance.yaml`` has them, and how a value stands to them."""
+"""Limits of the metrics, as read from ``config/acceptance.yaml``, and the verdict on a value."""
 
 import difflib
 import math
@@ -13,10 +13,10 @@ from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric
 
 Number = StrictInt | StrictFloat
 FIGURE_LIMITS: Mapping[str, str] = {"max_crops_per_track": "crop_stats.max_crops_per_track"}
-"""Limits that may be given by the name of a figure instead of a number, and where that figure is published."""
+"""Figures whose name may be given as a limit instead of a number, and where they are published."""
 
 Limit = Number | tuple[Number, Number] | Literal["max_crops_per_track"]
-"""A number; where good values lie between two limits, both; or the name of one of ``FIGURE_LIMITS``."""
+"""A number; two numbers if good values lie between them; or a name in ``FIGURE_LIMITS``."""
 Level = Literal["met", "noted", "warning", "failure", "not_applicable"]
 Band = tuple[float, float]
 
@@ -24,14 +24,14 @@ _FORMS = f"a number, two numbers [LOWEST, HIGHEST], or {', '.join(FIGURE_LIMITS)
 BANDS = ("target", "warn", "fail")
 
 
-class Limits(BaseModel):
+class MetricLimits(BaseModel):
     """The limits of one metric; those that are null do not apply.
 
     Attributes:
-        target: Where values should be; missing it is noted.
-        warn: Beyond it, a warning.
-        fail: Beyond it, an error.
-        note_below: Smaller values are worth a note, never more.
+        target: Values should be within it; missing it is noted.
+        warn: Values beyond it are a warning.
+        fail: Values beyond it are an error.
+        note_below: Lower values are noted, never more than that.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -42,27 +42,27 @@ class Limits(BaseModel):
     note_below: Number | None = None
 
 
-class Verdict(NamedTuple):
-    """How a value stands to its limits, and that in words."""
+class MetricVerdict(NamedTuple):
+    """The level that a value reaches, and a sentence about it."""
 
     level: Level
     message: str
 
 
 class AcceptanceTable(BaseModel):
-    """The form of ``acceptance.yaml``: the limits of every metric, and what seasons have otherwise."""
+    """The content of ``acceptance.yaml``: the limits of every metric, and overrides for seasons."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    metrics: dict[str, Limits]
-    seasons: dict[str, dict[str, Limits]] = {}
+    metrics: dict[str, MetricLimits]
+    seasons: dict[str, dict[str, MetricLimits]] = {}
 
-    def limits(self, metric: str, season: str) -> Limits:
+    def limits(self, metric: str, season: str) -> MetricLimits:
         """The limits of a metric in a season."""
         return _merged(self.metrics[metric], self.seasons.get(season, {}).get(metric))
 
     def source(self, metric: str, season: str) -> str:
-        """Where the limits of a metric in a season stand."""
+        """Where the limits of a metric in a season come from."""
         special = metric in self.seasons.get(season, {})
         return f"acceptance.yaml: seasons.{season}" if special else "acceptance.yaml: metrics"
 
@@ -75,8 +75,8 @@ def parse_acceptance(content: Mapping[str, Any], source: str) -> AcceptanceTable
         source: Names the file in messages.
 
     Raises:
-        ConfigurationError: An unknown metric or key, a metric that is missing, a limit of the wrong kind, or limits
-            out of order.
+        ConfigurationError: A metric or key is unknown, a metric is missing, a limit is of the wrong kind, or limits
+            are out of order.
     """
     try:
         table = AcceptanceTable.model_validate(content)
@@ -85,7 +85,9 @@ def parse_acceptance(content: Mapping[str, Any], source: str) -> AcceptanceTable
     _refuse_unknown(table.metrics, f"{source}: metrics")
     missing = sorted(set(METRICS) - set(table.metrics))
     if missing:
-        raise ConfigurationError(f"{source}: metrics: no limits for {', '.join(missing)}; {{}} is none on purpose")
+        raise ConfigurationError(
+            f"{source}: metrics: no limits for {', '.join(missing)}; write {{}} for a metric without limits"
+        )
     for name, limits in table.metrics.items():
         check_limits(METRICS[name], limits, f"{source}: metrics.{name}")
     for season, overrides in table.seasons.items():
@@ -96,14 +98,14 @@ def parse_acceptance(content: Mapping[str, Any], source: str) -> AcceptanceTable
 
 
 def _explained(error: ValidationError, depth: int) -> str:
-    """Each key of ``depth`` parts with what is wrong about it; of a limit, in one sentence for all its forms."""
+    """Each key, cut to ``depth`` parts, with its problem; the forms of a limit are explained in one sentence."""
     problems: dict[str, str] = {}
     for problem in error.errors():
         location = problem["loc"]
         place = location[: depth + 1 if location[0] == "seasons" else depth]
         key = ".".join(map(str, place))
-        told = problem["msg"] if place == location else f"expected {_FORMS}"
-        problems.setdefault(key, f"{key}: {told}, found {problem['input']!r}")
+        expected = problem["msg"] if place == location else f"expected {_FORMS}"
+        problems.setdefault(key, f"{key}: {expected}, found {problem['input']!r}")
     return "; ".join(problems.values())
 
 
@@ -115,29 +117,29 @@ def _refuse_unknown(names: Iterable[str], source: str) -> None:
             raise ConfigurationError(f"{source}: unknown metric {name!r}; {hint}")
 
 
-def overridden(metric: Metric, limits: Limits, overrides: Mapping[str, Any], source: str) -> Limits:
-    """Limits with those of a run in place of the table's.
+def overridden(metric: Metric, limits: MetricLimits, overrides: Mapping[str, Any], source: str) -> MetricLimits:
+    """The limits of the table with the overrides of a run.
 
     Raises:
-        ConfigurationError: An override that is not allowed, or out of order with the others.
+        ConfigurationError: An override is not allowed, or out of order with the other limits.
     """
     try:
-        merged = _merged(limits, Limits.model_validate(overrides))
+        merged = _merged(limits, MetricLimits.model_validate(overrides))
     except ValidationError as error:
         raise ConfigurationError(f"{source}: {_explained(error, 1)}") from error
     check_limits(metric, merged, source)
     return merged
 
 
-def _merged(limits: Limits, special: Limits | None) -> Limits:
+def _merged(limits: MetricLimits, special: MetricLimits | None) -> MetricLimits:
     return limits if special is None else limits.model_copy(update=special.model_dump(exclude_unset=True))
 
 
-def check_limits(metric: Metric, limits: Limits, source: str) -> None:
+def check_limits(metric: Metric, limits: MetricLimits, source: str) -> None:
     """Refuse limits of the wrong kind, and limits out of order.
 
     Raises:
-        ConfigurationError: With the source, what was found and what is expected.
+        ConfigurationError: The message names the source, what was found and what is expected.
     """
     given = [(name, value) for name in BANDS if (value := getattr(limits, name)) is not None]
     for name, value in given:
@@ -161,7 +163,7 @@ _ANYTHING: Band = (-math.inf, math.inf)
 
 
 def _band(metric: Metric, limit: Limit | None, figures: Mapping[str, float | None]) -> Band | None:
-    """The values that a limit allows; None where the figure that it names is not published."""
+    """The values that a limit allows; None without a limit, or if the figure that it names is not published."""
     if isinstance(limit, tuple):
         return float(limit[0]), float(limit[1])
     value = figures.get(FIGURE_LIMITS[limit]) if isinstance(limit, str) else limit
@@ -170,8 +172,8 @@ def _band(metric: Metric, limit: Limit | None, figures: Mapping[str, float | Non
     return (value, math.inf) if metric.good == "high" else (-math.inf, value)
 
 
-def limit_figures(metric: Metric, limits: Limits, figures: Mapping[str, float | None]) -> dict[str, float]:
-    """The limits as plain numbers under the names that a plot shows: ``target``, or ``target_min``/``target_max``."""
+def limit_figures(metric: Metric, limits: MetricLimits, figures: Mapping[str, float | None]) -> dict[str, float]:
+    """The limits as plain numbers by the names that plots show: ``target``, or ``target_min`` and ``target_max``."""
     shown: dict[str, float] = {}
     for name in BANDS:
         band = _band(metric, getattr(limits, name), figures)
@@ -184,28 +186,30 @@ def limit_figures(metric: Metric, limits: Limits, figures: Mapping[str, float | 
     return shown
 
 
-def judge(metric: Metric, value: float, limits: Limits, figures: Mapping[str, float | None]) -> Verdict:
-    """How a value stands to the limits of its metric.
+def judge_metric(
+    metric: Metric, value: float, limits: MetricLimits, figures: Mapping[str, float | None]
+) -> MetricVerdict:
+    """The verdict on a value.
 
     Args:
-        metric: What the value is of.
-        value: The published value.
+        metric: The metric.
+        value: Its published value.
         limits: The limits that apply.
-        figures: All figures of the episode, for limits that are given by the name of one.
+        figures: All figures of the episode, for limits that name one.
     """
     bands = {name: _band(metric, getattr(limits, name), figures) for name in BANDS}
-    told = f"{metric.name} is {_number(value)}"
+    finding = f"{metric.name} is {_number(value)}"
     target = f"target {_words(metric, bands['target'], strict=metric.strict)}" if bands["target"] else "no target"
     for name, level in (("fail", "failure"), ("warn", "warning")):
         band = bands[name]
         if band and not band[0] <= value <= band[1]:
             verb = "fails" if level == "failure" else "warns"
-            return Verdict(level, f"{told}: {verb} unless {_words(metric, band)} ({target})")  # type: ignore[arg-type]
+            return MetricVerdict(level, f"{finding}: {verb} unless {_words(metric, band)} ({target})")  # type: ignore[arg-type]
     if bands["target"] and not _within_target(metric, value, bands["target"]):
-        return Verdict("noted", f"{told}: misses the {target}, within what is accepted")
+        return MetricVerdict("noted", f"{finding}: misses the {target}, but is acceptable")
     if limits.note_below is not None and value < limits.note_below:
-        return Verdict("noted", f"{told}, below {_number(limits.note_below)}: for information ({target})")
-    return Verdict("met", f"{told} ({target})")
+        return MetricVerdict("noted", f"{finding}, below {_number(limits.note_below)}: for information ({target})")
+    return MetricVerdict("met", f"{finding} ({target})")
 
 
 def _within_target(metric: Metric, value: float, band: Band) -> bool:

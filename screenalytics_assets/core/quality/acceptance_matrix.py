@@ -1,8 +1,8 @@
-"""The acceptance table as a page for people, made from the limits and the metrics' own words."""
+"""The acceptance table as a page of the documentation."""
 
 from collections.abc import Iterator
 
-from screenalytics_assets.core.quality.acceptance import BANDS, AcceptanceTable, Limit, Limits
+from screenalytics_assets.core.quality.acceptance import BANDS, AcceptanceTable, Limit, MetricLimits
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric
 
 _HEAD = """\
@@ -28,7 +28,7 @@ Seasons with other limits:
 
 
 def matrix_text(table: AcceptanceTable) -> str:
-    """The page, in Markdown, with links that hold below ``docs/``."""
+    """The page in Markdown, with links relative to ``docs/``."""
     rows = "".join(f"{row}\n" for row in _rows(table))
     seasons = "".join(f"{row}\n" for row in _season_rows(table))
     return f"{_HEAD}{rows}{_FOOT}{_SEASONS if seasons else ''}{seasons}"
@@ -54,7 +54,7 @@ def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _limits(metric: Metric, limits: Limits) -> list[str]:
+def _limits(metric: Metric, limits: MetricLimits) -> list[str]:
     cells = [_cell(metric, name, getattr(limits, name)) for name in BANDS]
     if limits.note_below is not None:
         cells[0] += f"; noted below {limits.note_below:g}"

@@ -1,15 +1,16 @@
-"""The metrics that an episode is judged by: where each is published, which direction is good, what to do about it.
+"""The acceptance metrics: where each is published, which direction is good, and what to do when it is out of range.
 
-Their limits stand in ``config/acceptance.yaml``; nothing here has one.
+Their limits are in ``config/acceptance.yaml``.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from screenalytics_assets.core.config.keys import flatten
+from screenalytics_assets.core.documents.track_metrics import TrackMetrics
 
 Good = Literal["low", "high", "inside"]
-"""Whether small values are good, large ones, or those between two limits."""
+"""Whether low values are good, high ones, or those between two limits."""
 
 RUNTIME_CPU = "runtime_per_duration_cpu"
 RUNTIME_GPU = "runtime_per_duration_gpu"
@@ -17,18 +18,18 @@ TROUBLESHOOTING = "docs/ops/troubleshooting_faces_pipeline.md"
 
 
 class Metric(NamedTuple):
-    """A figure with a direction.
+    """A figure that can be judged.
 
     Attributes:
         name: As in ``acceptance.yaml``; also the name of its check.
         stage: The stage that it judges.
-        path: Where the figure is in ``track_metrics.json``, keys joined by dots.
+        path: Path of the figure in ``track_metrics.json``, keys joined by dots.
         good: Which values are good.
         meaning: What the figure is, with its unit.
         advice: What to do when it is out of range.
-        anchor: Heading of ``TROUBLESHOOTING`` that says more.
-        of: Path of the number of things that the figure is about; where it is 0, there is nothing to judge.
-        strict: A value that equals the target misses it.
+        anchor: Heading of its section in ``TROUBLESHOOTING``.
+        of: Path of the count that the figure is based on; if it is 0, there is nothing to judge.
+        strict: A value equal to the target misses it.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Metric(NamedTuple):
 
     @property
     def docs(self) -> str:
-        """The section that says more, as a path in the checkout."""
+        """Its section of the documentation, as a path in the checkout."""
         return f"{TROUBLESHOOTING}#{self.anchor}"
 
 
@@ -57,7 +58,7 @@ _LISTED = (
         "detect_track_metrics.tracks_per_minute",
         "low",
         "tracks per minute of video",
-        "tracks break: lower frame_stride, raise track_buffer_s or rejoin_gap_s; or the episode really is crowded",
+        "tracks are fragmented: lower frame_stride, raise track_buffer_s or rejoin_gap_s; or the episode is crowded",
         "many-tracks",
     ),
     Metric(
@@ -66,7 +67,7 @@ _LISTED = (
         "detect_track_metrics.short_track_fraction",
         "low",
         "share of tracks that last under 1 s",
-        "tracks break or false faces start them: lower frame_stride, raise track_buffer_s or track_thresh",
+        "tracks are fragmented or start at false faces: lower frame_stride, raise track_buffer_s or track_thresh",
         "many-short-tracks",
         of=_TRACKS,
         strict=True,
@@ -76,8 +77,8 @@ _LISTED = (
         "tracks",
         "detect_track_metrics.id_switch_rate",
         "low",
-        "(splits by the gate + re-births after a gap) / tracks",
-        "tracks change faces: lower frame_stride, raise match_thresh; missed cuts do it too, see cut_threshold",
+        "(appearance splits + re-births after a gap) / tracks",
+        "tracks switch between faces: lower frame_stride, raise match_thresh; or cuts are missed, see cut_threshold",
         "identity-switches",
         of=_TRACKS,
         strict=True,
@@ -88,7 +89,7 @@ _LISTED = (
         RUNTIME_CPU,
         "low",
         "seconds of detection and tracking per second of video, on a CPU",
-        "profile fast_cpu, a larger frame_stride or a smaller detector_input_px; fewer runs at once",
+        "use profile fast_cpu, a larger frame_stride or a smaller detector_input_px; run fewer episodes at once",
         "slow-runs",
     ),
     Metric(
@@ -97,7 +98,7 @@ _LISTED = (
         RUNTIME_GPU,
         "low",
         "seconds of detection and tracking per second of video, on a GPU",
-        "look whether the GPU is shared or waits for decoding: a larger frame_stride, fewer runs at once",
+        "check whether the GPU is shared or waits for decoding; use a larger frame_stride, run fewer episodes at once",
         "slow-runs",
     ),
     Metric(
@@ -105,8 +106,8 @@ _LISTED = (
         "faces",
         "crop_stats.max_faces_per_track",
         "low",
-        "embedded faces of the track that has most",
-        "more faces than max_crops_per_track allows is a fault of the sampler: run faces with --force, report it",
+        "accepted faces of the track with the most",
+        "the crop sampling exceeded max_crops_per_track, which is a bug: run faces with --force and report it",
         "too-many-faces-of-a-track",
         of=_FACES,
     ),
@@ -115,8 +116,8 @@ _LISTED = (
         "faces",
         "crop_stats.quality_mean",
         "high",
-        "mean quality_score of the embedded faces, 0 to 1",
-        "faces are small, dark or blurred: look at the contact sheet; raise min_quality_score or detector_input_px",
+        "mean quality_score of the accepted faces, 0 to 1",
+        "faces are small, dark or blurred: check the contact sheet; raise min_quality_score or detector_input_px",
         "poor-faces",
         of=_FACES,
     ),
@@ -125,8 +126,8 @@ _LISTED = (
         "faces",
         "crop_stats.rejection_rate",
         "low",
-        "share of tracked detections that the quality gate turned down",
-        "see `rejected` for the reasons; loosen the key of the commonest one, or accept that the footage is poor",
+        "share of tracked detections that the quality filter rejected",
+        "see `rejected` for the reasons; relax the limit of the most frequent one, or accept that the footage is poor",
         "many-rejections",
         of=_TRACKS,
         strict=True,
@@ -136,8 +137,8 @@ _LISTED = (
         "faces",
         "crop_stats.blank_fraction",
         "low",
-        "share of crops that showed nothing and were not written",
-        "the detector fires on flat surfaces or dark frames: raise confidence_th; check that the video decodes",
+        "share of crops that show nothing and were not written",
+        "the detector finds faces in flat or dark areas: raise confidence_th; check that the video decodes correctly",
         "blank-crops",
         of="detect_track_metrics.detections",
     ),
@@ -146,8 +147,8 @@ _LISTED = (
         "faces",
         "crop_stats.blank_crops_written",
         "low",
-        "embedded faces whose stored crop shows nothing",
-        "blank crops must never be stored: run detections with --force; if they stay, report it",
+        "accepted faces whose stored crop shows nothing",
+        "blank crops must never be stored: run detections with --force; if they remain, report it",
         "blank-crops",
         of=_FACES,
     ),
@@ -177,7 +178,7 @@ _LISTED = (
         "cluster_metrics.clusters",
         "inside",
         "identities of the episode",
-        "too few: people are merged, raise cluster_thresh; too many: people are split, lower it",
+        "too few: people are merged, raise cluster_thresh; too many: people are split, lower cluster_thresh",
         "number-of-identities",
         of=_FACES,
     ),
@@ -187,7 +188,7 @@ _LISTED = (
         "cluster_metrics.singleton_fraction",
         "low",
         "share of identities with a single track",
-        "people are split or extras abound: lower cluster_thresh, look at quality_mean first",
+        "people are split, or there are many extras: check quality_mean first, then lower cluster_thresh",
         "many-singletons",
         of=_FACES,
         strict=True,
@@ -197,8 +198,8 @@ _LISTED = (
         "identities",
         "cluster_metrics.largest_cluster_fraction",
         "low",
-        "share of the tracks that the largest identity has",
-        "several people may be merged: look at its faces, raise cluster_thresh; or one person leads the episode",
+        "share of the tracks in the largest identity",
+        "several people may be merged: check its faces, raise cluster_thresh; or one person dominates the episode",
         "one-large-identity",
         of=_FACES,
         strict=True,
@@ -209,22 +210,22 @@ METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _LISTED}
 
 
 def figures_of(
-    document: Mapping[str, Any], *, runtimes_s: Mapping[str, float | None], on_gpu: bool
+    metrics: TrackMetrics, *, runtimes_s: Mapping[str, float | None], on_gpu: bool
 ) -> dict[str, float | None]:
     """Every published number of an episode by its path.
 
     Args:
-        document: The content of ``track_metrics.json``.
-        runtimes_s: How long detection and tracking took. It stands in their manifests, not in the document, which
-            would otherwise differ from one run to the next.
-        on_gpu: Where detection ran.
+        metrics: The published metrics.
+        runtimes_s: How long detection and tracking took, from their manifests. The document does not have it because
+            it would differ from run to run.
+        on_gpu: Whether detection ran on a GPU.
     """
     figures = {
         path: value
-        for path, value in flatten(document).items()
+        for path, value in flatten(metrics.to_dict()).items()
         if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
     }
-    duration_s = figures.get("detect_track_metrics.duration_s")
+    duration_s = metrics.detect_track_metrics.duration_s
     taken = [seconds for seconds in runtimes_s.values() if seconds is not None]
     if duration_s and len(taken) == len(runtimes_s):
         figures[RUNTIME_GPU if on_gpu else RUNTIME_CPU] = sum(taken) / duration_s
@@ -232,7 +233,7 @@ def figures_of(
 
 
 def absence_of(metric: Metric, figures: Mapping[str, float | None]) -> str | None:
-    """Why a metric cannot be judged in an episode, or None where it can."""
+    """Why a metric cannot be judged in an episode, or None if it can."""
     if metric.of is not None and not figures.get(metric.of):
         return f"not applicable: the episode has no {metric.of.rpartition('.')[2]}"
     if figures.get(metric.path) is not None:

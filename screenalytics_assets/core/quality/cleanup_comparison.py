@@ -1,12 +1,20 @@
-"""What the cleanup made better or worse: the report's figures."""
+"""What the cleanup improved or made worse."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from screenalytics_assets.core.documents.cleanup_report import (
+    CleanupReport,
+    CutCounts,
+    GroupingCounts,
+    Improvement,
+    MetricChange,
+)
+from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.identity.remap import origins
 from screenalytics_assets.core.quality.metrics import detect_track_metrics
 from screenalytics_assets.core.tracking.resplit import cut_counts
@@ -19,15 +27,13 @@ COMPARED = (
     "singleton_fraction",
     "largest_cluster_fraction",
 )
-"""The metrics that are compared, less being better: up to the target of the acceptance table, more is not worse. Two
-people in one cluster make its fraction larger, and a person who is seen much does so rightly."""
+"""The metrics that are compared. Less is better, but up to the target of the acceptance table more is not worse: a
+large cluster may be two people merged, or one person who is on screen a lot."""
 
 _ROUNDING = 1e-9
 
-Verdict = Literal["better", "same", "worse"]
-Metrics = Mapping[str, float]
-Limits = Mapping[str, Mapping[str, float]]
-"""For each metric ``target`` and ``warn`` of the acceptance table, where it has them."""
+MetricTargets = Mapping[str, Mapping[str, float]]
+"""``target`` and ``warn`` of each metric in the acceptance table, if it has them."""
 
 
 class State(NamedTuple):
@@ -35,24 +41,24 @@ class State(NamedTuple):
 
     Attributes:
         tracks: Its tracks.
-        faces: Number of its embedded faces.
-        identities: The identities document.
+        faces: Number of its accepted faces.
+        identities: Its identities.
     """
 
     tracks: pa.Table
     faces: int
-    identities: Mapping[str, Any]
+    identities: Identities
 
 
 class Footage(NamedTuple):
-    """What both states are about.
+    """The video that both states describe.
 
     Attributes:
         detections: The detections of the episode.
         untracked: Those in no track.
         shots: Its shots.
         duration_s: Duration of the video.
-        match_thresh: Least overlap of a re-birth.
+        match_thresh: Least IoU of a re-birth.
     """
 
     detections: pa.Table
@@ -62,7 +68,7 @@ class Footage(NamedTuple):
     match_thresh: float
 
 
-def cleanup_document(
+def cleanup_report(
     ep_id: str,
     before: State,
     after: State,
@@ -71,44 +77,48 @@ def cleanup_document(
     *,
     actions: Sequence[str],
     runtime_s: float,
-    grouping: Mapping[str, Any],
-    limits: Limits,
-) -> dict[str, Any]:
+    grouping: GroupingCounts,
+    limits: MetricTargets,
+) -> CleanupReport:
     """The cleanup report.
 
     Args:
         ep_id: The episode.
-        before: What went in.
-        after: What came out.
-        footage: What both are about.
+        before: The episode before the cleanup.
+        after: The episode after the cleanup.
+        footage: The video that both describe.
         cuts: Where tracks were divided.
-        actions: The phases that were switched on.
-        runtime_s: Seconds that they took.
-        grouping: Number of clusters compared, merged within the episode and named across episodes.
-        limits: Of the metrics that are compared.
+        actions: The phases that were on.
+        runtime_s: How long they took.
+        grouping: What resolving the people did.
+        limits: Limits of the compared metrics.
     """
-    metrics_before = _metrics(before.tracks, before.identities["stats"], footage)
-    metrics_after = _metrics(after.tracks, after.identities["stats"], footage)
+    stats_before, stats_after = before.identities.stats, after.identities.stats
+    metrics_before = _metrics(before.tracks, stats_before.to_dict(), footage)
+    metrics_after = _metrics(after.tracks, stats_after.to_dict(), footage)
     hidden = _hidden(before, after, footage, cuts, most_singletons=limits["singleton_fraction"].get("warn"))
-    return {
-        "ep_id": ep_id,
-        "actions_completed": list(actions),
-        "runtime_sec": round(runtime_s, 3),
-        **_counts("tracks", before.tracks.num_rows, after.tracks.num_rows),
-        **_counts("faces", before.faces, after.faces),
-        **_counts("clusters", before.identities["stats"]["clusters"], after.identities["stats"]["clusters"]),
-        "metrics_before": metrics_before,
-        "metrics_after": metrics_after,
-        "improvement": {
+    return CleanupReport(
+        ep_id=ep_id,
+        actions_completed=tuple(actions),
+        runtime_sec=round(runtime_s, 3),
+        tracks_before=before.tracks.num_rows,
+        tracks_after=after.tracks.num_rows,
+        faces_before=before.faces,
+        faces_after=after.faces,
+        clusters_before=stats_before.clusters,
+        clusters_after=stats_after.clusters,
+        metrics_before=metrics_before,
+        metrics_after=metrics_after,
+        improvement={
             name: _improvement(max(metrics_before[name], hidden[name]), metrics_after[name], limits[name].get("target"))
             for name in COMPARED
         },
-        "splits": cut_counts(cuts),
-        "grouping": {name: grouping[name] for name in ("centroids", "within_episode", "across_episodes")},
-    }
+        splits=CutCounts(**cut_counts(cuts)),
+        grouping=grouping,
+    )
 
 
-def verdict(baseline: float, value: float, target: float | None) -> Verdict:
+def change_of(baseline: float, value: float, target: float | None) -> MetricChange:
     """Whether a metric is better or worse than the baseline; up to its target, or without one, more is not worse."""
     if np.isclose(value, baseline, atol=_ROUNDING):
         return "same"
@@ -118,10 +128,10 @@ def verdict(baseline: float, value: float, target: float | None) -> Verdict:
 
 
 def identity_changes(before: State, after: State) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Which identities were divided into which, and which were merged out of which.
+    """Which identities were divided, and which were merged.
 
     Returns:
-        By the identity before the several it is in now, and by the identity now the several it was.
+        The identities that each divided identity became, and the identities that each merged identity came from.
     """
     divided: dict[str, set[str]] = {}
     merged: dict[str, set[str]] = {}
@@ -135,17 +145,9 @@ def identity_changes(before: State, after: State) -> tuple[dict[str, list[str]],
     return next(several), next(several)
 
 
-def _counts(name: str, before: int, after: int) -> dict[str, int]:
-    return {f"{name}_before": before, f"{name}_after": after}
-
-
-def _improvement(baseline: float, value: float, target: float | None) -> dict[str, Any]:
-    return {
-        "baseline": baseline,
-        "change": value - baseline,
-        "target": target,
-        "verdict": verdict(baseline, value, target),
-    }
+def _improvement(baseline: float, value: float, target: float | None) -> Improvement:
+    verdict = change_of(baseline, value, target)
+    return Improvement(baseline=baseline, change=value - baseline, target=target, verdict=verdict)
 
 
 def _metrics(tracks: pa.Table, cluster_stats: Mapping[str, float], footage: Footage) -> dict[str, float]:
@@ -157,18 +159,18 @@ def _metrics(tracks: pa.Table, cluster_stats: Mapping[str, float], footage: Foot
         duration_s=footage.duration_s,
         match_thresh=footage.match_thresh,
     )
-    return {name: float({**figures, **cluster_stats}[name]) for name in COMPARED}
+    return {name: float({**figures.to_dict(), **cluster_stats}[name]) for name in COMPARED}
 
 
 def _hidden(
     before: State, after: State, footage: Footage, cuts: pa.Table, *, most_singletons: float | None
 ) -> dict[str, float]:
-    """The metrics before, had it been known what the cleanup found.
+    """The metrics before the cleanup, corrected for what the cleanup revealed.
 
-    A cut makes no second person, and a cluster that is divided no stranger: both were there. So tracks and clusters are
-    counted divided, on this side as on the other. Switches are counted over the tracks of today, for a track that is
-    joined from pieces takes no switch away. Singletons excuse themselves so only up to the level of warning: an
-    episode that falls apart is worse.
+    Dividing a track does not add a second person to the episode, and dividing a cluster does not add a stranger: both
+    were there before. So the tracks and clusters before are counted as divided too. Switches are counted over the
+    tracks after, because linking tracklets removes no switch. Singletons are excused only up to the warning level: an
+    episode whose clusters fall apart is worse.
     """
     tracks = _divided_tracks(before.tracks, after.tracks, footage.detections, cuts)
     metrics = _metrics(tracks, _divided(before, after), footage)
@@ -179,7 +181,7 @@ def _hidden(
 
 
 def _divided_tracks(before: pa.Table, after: pa.Table, detections: pa.Table, cuts: pa.Table) -> pa.Table:
-    """The tracks before, cut where the cleanup says that it cut them, and nothing joined."""
+    """The tracks before the cleanup, cut where the cleanup cut them, with nothing linked."""
     old, new = track_ids_by_detection(before), track_ids_by_detection(after)
     ordered = detections.sort_by([("frame_idx", "ascending"), ("detection_id", "ascending")])
     ids = ordered["detection_id"].to_pylist()
@@ -200,7 +202,7 @@ def _divided_tracks(before: pa.Table, after: pa.Table, detections: pa.Table, cut
 
 
 def _divided(before: State, after: State) -> dict[str, float]:
-    """Figures of the clusters before, divided where the cleanup divided them, and nothing merged."""
+    """Figures of the clusters before the cleanup, divided where the cleanup divided them, with nothing merged."""
     sizes = list(Counter(cell for cell in _cells(before, after) if all(cell)).values())
     return {
         "singleton_fraction": sizes.count(1) / len(sizes) if sizes else 0.0,
@@ -209,30 +211,38 @@ def _divided(before: State, after: State) -> dict[str, float]:
 
 
 def _cells(before: State, after: State) -> list[tuple[str | None, str | None]]:
-    """For each track of today the identity that most of its detections were in, and the one they are in."""
-    owner_before, owner_after = (_owners(state.identities) for state in (before, after))
-    return [
-        (owner_before.get(earlier.most_common(1)[0][0]), owner_after.get(track_id))
-        for track_id, earlier in origins(before.tracks, after.tracks).items()
-    ]
+    """For each track after the cleanup: the identity that most of its detections were in, and its identity now."""
+    identity_before, identity_after = before.identities.identity_of, after.identities.identity_of
+    cells: list[tuple[str | None, str | None]] = []
+    for track_id, earlier in origins(before.tracks, after.tracks).items():
+        old, new = identity_before.get(earlier.most_common(1)[0][0]), identity_after.get(track_id)
+        cells.append((old.identity_id if old else None, new.identity_id if new else None))
+    return cells
 
 
-def _owners(document: Mapping[str, Any]) -> dict[str, str]:
-    return {track: entry["identity_id"] for entry in document["identities"] for track in entry["track_ids"]}
+class ComparisonRow(NamedTuple):
+    """A figure before and after the cleanup, and what the change means."""
+
+    figure: str
+    before: float
+    after: float
+    verdict: str
 
 
-def comparison_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Counts and metrics before and after, a row each."""
-    rows = [
-        {"figure": name, "before": document[f"{name}_before"], "after": document[f"{name}_after"], "is": ""}
-        for name in ("tracks", "faces", "clusters")
-    ]
-    for name, change in document["improvement"].items():
-        values = {"before": document["metrics_before"][name], "after": document["metrics_after"][name]}
-        rows.append({"figure": name, **values, "is": _remark(change, values["before"])})
-    return [{**row, "before": round(float(row["before"]), 4), "after": round(float(row["after"]), 4)} for row in rows]
+def comparison_rows(report: CleanupReport) -> list[ComparisonRow]:
+    """Counts and metrics before and after the cleanup, one row each."""
+    counts = (
+        ("tracks", report.tracks_before, report.tracks_after),
+        ("faces", report.faces_before, report.faces_after),
+        ("clusters", report.clusters_before, report.clusters_after),
+    )
+    rows = [ComparisonRow(name, float(before), float(after), "") for name, before, after in counts]
+    for name, change in report.improvement.items():
+        before, after = report.metrics_before[name], report.metrics_after[name]
+        rows.append(ComparisonRow(name, round(before, 4), round(after, 4), _remark(change, before)))
+    return rows
 
 
-def _remark(change: Mapping[str, Any], before: float) -> str:
-    revealed = f" against {change['baseline']:.4g}, counting what was hidden"
-    return str(change["verdict"]) + (revealed if change["baseline"] > before else "")
+def _remark(change: Improvement, before: float) -> str:
+    revealed = f", compared with {change.baseline:.4g} after counting what the cleanup revealed"
+    return change.verdict + (revealed if change.baseline > before else "")

@@ -1,4 +1,4 @@
-"""What the gate of the faces did to an episode: reasons, distributions, and the crops that are worth a look."""
+"""What the quality filter did in an episode: reasons, distributions, and the crops that are worth checking."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.embedding.quality_filter import Criterion
 
 MEASURES = ("quality_score", "sharpness", "face_px", "yaw", "pitch")
-"""What distributions are shown of; of the angles the magnitude, as the gate looks at them."""
+"""The measures whose distributions are shown; angles as magnitudes, as the quality filter uses them."""
 
 _ANGLES = ("yaw", "pitch")
 _BINS = 12
@@ -23,13 +23,13 @@ class Spread(NamedTuple):
     """How a measure is distributed over crops.
 
     Attributes:
-        crops: Number of crops that have the measure; the other figures are NaN where there is none.
-        minimum: Least value.
-        lower_quartile: A quarter of them is below.
-        median: Half of them is below.
-        upper_quartile: Three quarters are below.
-        maximum: Largest value.
-        histogram: Crops in equal steps, over the range that accepted and rejected crops have together.
+        crops: Number of crops with the measure; without any, the other figures are NaN.
+        minimum: Lowest value.
+        lower_quartile: 25 % quantile.
+        median: 50 % quantile.
+        upper_quartile: 75 % quantile.
+        maximum: Highest value.
+        histogram: Crops in bins of equal width over the common range of accepted and rejected crops.
     """
 
     crops: int
@@ -42,16 +42,16 @@ class Spread(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A crop, and the limit that it is nearest to or furthest beyond.
+    """A crop, and the limit that it is closest to or furthest beyond.
 
     Attributes:
         detection_id: The detection.
         track_id: Its track.
-        frame_idx: Where it is in the source.
-        reason: What it was rejected for; None if it was embedded.
+        frame_idx: Source frame.
+        reason: Why it was rejected; None if it was embedded.
         quality_score: Its quality.
-        measure: The measure whose limit decides about it.
-        value: What was measured.
+        measure: The measure whose limit decided.
+        value: The measured value.
         limit: The limit.
         margin: How far it is within the limit, as a share of the limit; negative beyond it.
     """
@@ -68,15 +68,15 @@ class Candidate(NamedTuple):
 
 
 class CropReview(NamedTuple):
-    """What became of the candidates of an episode.
+    """What was accepted and rejected in an episode.
 
     Attributes:
         accepted: Number of embedded faces.
-        reasons: Number of rejected candidates by reason, the most frequent first.
-        spreads: Of each measure, the spread over accepted and over rejected crops.
-        worst: The embedded faces of the lowest quality, the worst first.
-        accepted_borderline: The embedded faces that are nearest to a limit, the nearest first.
-        rejected_borderline: The rejected crops that are nearest to all the limits they fail, the nearest first.
+        reasons: Number of rejected candidates by reason, most frequent first.
+        spreads: The spread of each measure over accepted and over rejected crops.
+        worst: The embedded faces with the lowest quality, lowest first.
+        accepted_borderline: The embedded faces closest to a limit, closest first.
+        rejected_borderline: The rejected crops closest to passing, closest first.
     """
 
     accepted: int
@@ -90,14 +90,14 @@ class CropReview(NamedTuple):
 def review_crops(
     faces: pa.Table, detections: pa.Table, rejected: pa.Table, criteria: Sequence[Criterion], *, examples: int
 ) -> CropReview:
-    """Look at what was accepted and what was rejected.
+    """Summarise which faces were accepted and which were rejected.
 
     Args:
         faces: The embedded faces.
-        detections: The detections of the episode, which have their measures.
+        detections: The detections of the episode with their measures.
         rejected: The rejected candidates with their reasons and measures.
-        criteria: What the faces were judged by.
-        examples: How many crops to name of each kind.
+        criteria: The limits that the faces were filtered by.
+        examples: Number of examples of each kind.
     """
     rows = pc.index_in(faces["detection_id"], value_set=detections["detection_id"].combine_chunks())
     accepted = detections.take(rows).append_column("track_id", faces["track_id"])
@@ -115,7 +115,7 @@ def review_crops(
 
 
 def margins(values: NDArray[np.floating], criterion: Criterion) -> NDArray[np.float64]:
-    """(N,) how far values are within a limit, as a share of it; infinite where not measured or the limit is 0."""
+    """(N,) distance of each value to the limit, as a share of it; infinite if not measured or if the limit is 0."""
     if criterion.limit == 0:
         return np.full(len(values), np.inf)
     share = np.abs(values.astype(np.float64)) / criterion.limit
@@ -162,7 +162,7 @@ def _spread(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Spread:
     minimum, lower, median, upper, maximum = (
         np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist() if len(values) else [float("nan")] * 5
     )
-    # Values are binned by hand: all equal ones make edges without a width, which np.histogram refuses.
+    # Binned by hand because np.histogram refuses bins without a width, which equal values make.
     bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, _BINS - 1)
     histogram = tuple(np.bincount(bins, minlength=_BINS).tolist())
     return Spread(len(values), minimum, lower, median, upper, maximum, histogram)

@@ -1,7 +1,6 @@
-"""What must hold between the artifacts of an episode, whatever the footage; each breach in words."""
+"""Invariants between the artifacts of an episode, whatever the footage; each violation is described in words."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.common.arrow import boxes_of, column_of, landmarks_of
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION, EMBEDDING_NORM_TOLERANCE
 from screenalytics_assets.core.common.vectors import row_norms
+from screenalytics_assets.core.documents.identities import Identities
 
 _SHOWN = 3
 
@@ -49,15 +49,15 @@ def landmark_breaches(name: str, table: pa.Table) -> list[str]:
 
 
 def unique_breaches(name: str, ids: Iterable[str]) -> list[str]:
-    """No id stands twice."""
+    """Ids are unique."""
     seen: set[str] = set()
-    double = [i for i in ids if i in seen or seen.add(i)]  # type: ignore[func-returns-value]
-    return _listed(f"{name}: ids that stand twice", double)
+    repeated = [i for i in ids if i in seen or seen.add(i)]  # type: ignore[func-returns-value]
+    return _listed(f"{name}: duplicate ids", repeated)
 
 
 def reference_breaches(name: str, references: Iterable[str], existing: Iterable[str]) -> list[str]:
-    """Everything that is referred to exists."""
-    return _listed(f"{name}: references to what does not exist", sorted(set(references) - set(existing)))
+    """Every referenced id exists."""
+    return _listed(f"{name}: references to ids that do not exist", sorted(set(references) - set(existing)))
 
 
 def partition_breaches(name: str, whole: Iterable[str], *parts: Iterable[str]) -> list[str]:
@@ -73,7 +73,7 @@ def partition_breaches(name: str, whole: Iterable[str], *parts: Iterable[str]) -
 
 
 def shot_breaches(tracks: pa.Table, shots: pa.Table) -> list[str]:
-    """Shots follow one another without a gap, and no track reaches across a cut."""
+    """Shots follow one another without a gap, and no track crosses a cut."""
     start, end = column_of(shots, "start_frame"), column_of(shots, "end_frame")
     gaps = np.flatnonzero(start[1:] != end[:-1] + 1)
     breaches = [f"shots: shot {i + 1} does not begin where shot {i} ends" for i in gaps[:_SHOWN]]
@@ -113,24 +113,24 @@ def rank_breaches(faces: pa.Table) -> list[str]:
     return _listed("faces: quality_rank is wrong in", sorted(set(broken)))
 
 
-def identity_track_ids(document: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Track ids that the identities document puts into identities, and those it leaves unassigned."""
-    assigned = [track for identity in document["identities"] for track in identity["track_ids"]]
-    return assigned, [entry["track_id"] for entry in document["unassigned"]]
+def identity_track_ids(identities: Identities) -> tuple[list[str], list[str]]:
+    """Ids of the tracks in identities, and of the unassigned tracks."""
+    assigned = [track_id for identity in identities.identities for track_id in identity.track_ids]
+    return assigned, [track.track_id for track in identities.unassigned]
 
 
-def reason_breaches(document: Mapping[str, Any]) -> list[str]:
+def reason_breaches(identities: Identities) -> list[str]:
     """Every unassigned track and every outlier has a reason."""
-    silent = [entry["track_id"] for entry in document["unassigned"] if not entry.get("reason")]
-    silent += [i["identity_id"] for i in document["identities"] if i["outlier"] and not i.get("reason")]
+    silent = [track.track_id for track in identities.unassigned if not track.reason]
+    silent += [entry.identity_id for entry in identities.identities if entry.outlier and not entry.reason]
     return _listed("identities: no reason given for", silent)
 
 
-def together_breaches(document: Mapping[str, Any], pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """No two tracks that are seen together are in one identity."""
-    owner = {track: identity["identity_id"] for identity in document["identities"] for track in identity["track_ids"]}
+def cannot_link_breaches(identities: Identities, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """No identity has two tracks that cannot be linked."""
+    owner = {track_id: identity.identity_id for track_id, identity in identities.identity_of.items()}
     joined = [f"{a} and {b} ({owner[a]})" for a, b in pairs if a in owner and owner[a] == owner.get(b)]
-    return _listed("identities: tracks that are seen together in one identity", joined)
+    return _listed("identities: tracks that overlap in time in one identity", joined)
 
 
 def _rows(name: str, what: str, broken: NDArray[np.bool_] | np.bool_) -> list[str]:

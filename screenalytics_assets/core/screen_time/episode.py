@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,8 @@ from screenalytics_assets.core.common.arrow import boxes_of, column_of
 from screenalytics_assets.core.common.intervals import Intervals, merged, overlapping_pairs, time_with_at_least, total_s
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.config.keys import ScreenTimeSettings
+from screenalytics_assets.core.documents.identities import Identities, Identity
+from screenalytics_assets.core.documents.screen_time import PersonTime, ScreenTime, ScreenTimeTotals, SharedTime
 
 CSV_COLUMNS = (
     "person",
@@ -32,20 +34,21 @@ CSV_COLUMNS = (
 
 
 HIDDEN_COVERAGE = 0.4
-"""A face of which another one covers at least this much is hidden: the complement of the share of a face that has to
-be in view for it to count as on screen when the system is judged (`truth_matching.MIN_VISIBLE`)."""
+"""A face is hidden if another one covers at least this share of it: one minus the share that must be visible for a face
+to count as on screen in the evaluation (`truth_matching.MIN_VISIBLE`)."""
 
 
 class Sightings:
     """When the faces of each track are in the picture.
 
-    An analysed frame stands for the time around it: from half way to the analysed frame before to half way to the
-    next, and to the ends of its shot at either side. So who comes or goes between two looks is counted too long or
-    too short by at most half a step, and not on average; no time reaches across a cut or past the end of the video.
+    An analysed frame stands for the time around it: from half way to the previous analysed frame to half way to the
+    next, and to the ends of its shot at either side. A person who appears or disappears between two analysed frames is
+    counted too long or too short by at most half a step, and the error is zero on average. No time reaches across a cut
+    or past the end of the video.
 
     Args:
         tracks: Rows of the tracks table.
-        analysed_frames: The frames that were looked at.
+        analysed_frames: The frames that the detector analysed.
         shots: The shots of the episode.
     """
 
@@ -68,9 +71,9 @@ class Sightings:
 
         Args:
             track_ids: The tracks.
-            gap_s: Within a shot, gaps up to this long are bridged, but for frames in which another face hides the
-                place between the last box before and the first after.
-            padding_s: Each interval is longer by this at both ends, as far as its shot reaches.
+            gap_s: Within a shot, gaps up to this long are bridged, except for frames in which another face covers the
+                position interpolated between the boxes before and after the gap.
+            padding_s: Each interval is extended by this at both ends, within its shot.
 
         Returns:
             Merged intervals.
@@ -123,67 +126,67 @@ def _spans(ts_s: NDArray[np.float64], shot: NDArray[np.integer], shot_spans: Int
 class _Person(NamedTuple):
     key: str
     name: str | None
-    identities: list[Mapping[str, Any]]
+    identities: list[Identity]
     track_ids: list[str]
 
 
 def screen_time(
     ep_id: str,
-    identities: Mapping[str, Any],
+    identities: Identities,
     sightings: Sightings,
     link_similarity: Mapping[str, float],
     settings: ScreenTimeSettings,
     *,
     duration_s: float,
     weak_link_sim: float,
-) -> dict[str, Any]:
-    """The screen-time document of an episode: people by falling time, the totals, who is seen with whom.
+) -> ScreenTime:
+    """The screen time of an episode: people by falling time, the totals, pairs of people on screen together.
 
     Args:
         ep_id: The episode.
-        identities: The identities document; those with one ``person_id`` are one person.
+        identities: The identities; those with the same ``person_id`` are one person.
         sightings: When the faces of its tracks are in the picture.
-        link_similarity: How well each track fits the rest of its person, by `link_similarities`.
+        link_similarity: Similarity of each track to the rest of its person, from `link_similarities`.
         settings: Bridging and padding.
         duration_s: Duration of the video.
-        weak_link_sim: Tracks that fit less well are a weak link: who they show is doubtful. So are those of an
-            identity that is an outlier.
+        weak_link_sim: Tracks below this similarity are weakly linked: it is doubtful whom they show. So are the tracks
+            of an outlier.
     """
     people = _people(identities)
     bridge = {"gap_s": settings.gap_tolerance_s, "padding_s": settings.edge_padding_s}
     times = {p.key: _to_ms(sightings.intervals(p.track_ids, **bridge), duration_s) for p in people}
     rows = []
     for person in people:
-        doubtful = {t for identity in person.identities if identity.get("outlier") for t in identity["track_ids"]}
+        doubtful = {t for identity in person.identities if identity.outlier for t in identity.track_ids}
         strong = [t for t in person.track_ids if t not in doubtful and link_similarity.get(t, 1.0) >= weak_link_sim]
         seen = _to_ms(sightings.intervals(person.track_ids), duration_s)
         sure = _to_ms(sightings.intervals(strong, **bridge), duration_s)
-        rows.append(_row(person, times[person.key], total_s(seen), total_s(sure), duration_s))
-    rows.sort(key=lambda row: (-row["visual_s"], row["person_id"]))
-    unassigned = [track["track_id"] for track in identities["unassigned"]]
+        rows.append(_person_time(person, times[person.key], total_s(seen), total_s(sure), duration_s))
+    rows.sort(key=lambda row: (-row.visual_s, row.person_id))
+    unassigned = [track.track_id for track in identities.unassigned]
     all_times = list(times.values())
-    return {
-        "ep_id": ep_id,
-        "config": settings.model_dump(mode="json"),
-        "duration_s": duration_s,
-        "people": rows,
-        "totals": {
-            "union_s": round(time_with_at_least(1, all_times), 3),
-            "sum_s": round(sum(map(total_s, all_times)), 3),
-            "overlap_s": round(time_with_at_least(2, all_times), 3),
-            "unassigned_s": round(total_s(_to_ms(sightings.intervals(unassigned), duration_s)), 3),
-        },
-        "together": _together([row["person_id"] for row in rows], times),
-    }
+    return ScreenTime(
+        ep_id=ep_id,
+        config=settings.model_dump(mode="json"),
+        duration_s=duration_s,
+        people=tuple(rows),
+        totals=ScreenTimeTotals(
+            union_s=round(time_with_at_least(1, all_times), 3),
+            sum_s=round(sum(map(total_s, all_times)), 3),
+            overlap_s=round(time_with_at_least(2, all_times), 3),
+            unassigned_s=round(total_s(_to_ms(sightings.intervals(unassigned), duration_s)), 3),
+        ),
+        together=tuple(_together([row.person_id for row in rows], times)),
+    )
 
 
 def link_similarities(
-    identities: Mapping[str, Any], track_ids: Sequence[str], vectors: NDArray[np.float32]
+    identities: Identities, track_ids: Sequence[str], vectors: NDArray[np.float32]
 ) -> dict[str, float]:
-    """Mean cosine similarity of each track to the other tracks of its person; tracks that are alone are left out.
+    """Mean cosine similarity of each track to the other tracks of its person; a person's only track is left out.
 
     Args:
-        identities: The identities document.
+        identities: The identities.
         track_ids: The tracks that have a vector.
         vectors: (T, 512) float32, unit rows.
     """
@@ -200,55 +203,56 @@ def link_similarities(
     return found
 
 
-def screen_time_csv(document: Mapping[str, Any]) -> str:
-    """The people of a screen-time document as a spreadsheet."""
+def screen_time_csv(screen_time: ScreenTime) -> str:
+    """The people of an episode as a spreadsheet."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for row in document["people"]:
-        writer.writerow({**row, "person": row["person_id"], "appearances": len(row["intervals"])})
+    for person in screen_time.people:
+        appearances = len(person.intervals)
+        writer.writerow({**person.to_dict(), "person": person.person_id, "appearances": appearances})
     return text.getvalue()
 
 
-def _people(identities: Mapping[str, Any]) -> list[_Person]:
-    grouped: dict[str, list[Mapping[str, Any]]] = {}
-    for identity in identities["identities"]:
-        grouped.setdefault(identity.get("person_id") or identity["identity_id"], []).append(identity)
+def _people(identities: Identities) -> list[_Person]:
+    grouped: dict[str, list[Identity]] = {}
+    for identity in identities.identities:
+        grouped.setdefault(identity.person_id or identity.identity_id, []).append(identity)
     return [
-        _Person(key, members[0].get("name"), members, [t for member in members for t in member["track_ids"]])
+        _Person(key, members[0].name, members, [t for member in members for t in member.track_ids])
         for key, members in grouped.items()
     ]
 
 
-def _row(person: _Person, time: Intervals, seen_s: float, sure_s: float, duration_s: float) -> dict[str, Any]:
+def _person_time(person: _Person, time: Intervals, seen_s: float, sure_s: float, duration_s: float) -> PersonTime:
     visual_s = total_s(time)
-    return {
-        "person_id": person.key,
-        "identity_ids": [identity["identity_id"] for identity in person.identities],
-        "name": person.name,
-        "visual_s": round(visual_s, 3),
-        "share": round(visual_s / duration_s, 4),
-        "first_s": float(time[0, 0]),
-        "last_s": float(time[-1, 1]),
-        "longest_s": round(float((time[:, 1] - time[:, 0]).max()), 3),
-        "intervals": time.tolist(),
-        "tracks": len(person.track_ids),
-        "faces": sum(identity["num_faces"] for identity in person.identities),
-        "confidence": round(sure_s / visual_s, 4) if visual_s else 0.0,
-        "weak_link_s": round(visual_s - sure_s, 3),
-        "bridged_s": round(visual_s - seen_s, 3),
-    }
+    return PersonTime(
+        person_id=person.key,
+        identity_ids=tuple(identity.identity_id for identity in person.identities),
+        name=person.name,
+        visual_s=round(visual_s, 3),
+        share=round(visual_s / duration_s, 4),
+        first_s=float(time[0, 0]),
+        last_s=float(time[-1, 1]),
+        longest_s=round(float((time[:, 1] - time[:, 0]).max()), 3),
+        intervals=time.tolist(),
+        tracks=len(person.track_ids),
+        faces=sum(identity.num_faces for identity in person.identities),
+        confidence=round(sure_s / visual_s, 4) if visual_s else 0.0,
+        weak_link_s=round(visual_s - sure_s, 3),
+        bridged_s=round(visual_s - seen_s, 3),
+    )
 
 
 def _to_ms(time: Intervals, duration_s: float) -> Intervals:
-    """Ends to the millisecond, so that every figure can be computed again from what is written."""
+    """Ends rounded to milliseconds, so that every figure can be recomputed from the published intervals."""
     return np.minimum(time.round(3), duration_s)
 
 
-def _together(people: Sequence[str], times: Mapping[str, Intervals]) -> list[dict[str, Any]]:
+def _together(people: Sequence[str], times: Mapping[str, Intervals]) -> list[SharedTime]:
     own = [times[person] for person in people]
     pairs = [
-        {"people": [people[i], people[j]], "seconds": round(time_with_at_least(2, [own[i], own[j]]), 3)}
+        SharedTime(people=(people[i], people[j]), seconds=round(time_with_at_least(2, [own[i], own[j]]), 3))
         for i, j in overlapping_pairs(own)
     ]
-    return sorted((pair for pair in pairs if pair["seconds"]), key=lambda pair: -pair["seconds"])
+    return sorted((pair for pair in pairs if pair.seconds), key=lambda pair: -pair.seconds)

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
+from screenalytics_assets.core.documents.identities import Identities
+from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.screen_time.episode import screen_time_csv
 
 Format = Literal["csv", "jsonl", "mot"]
@@ -30,22 +32,22 @@ class ExportedBox(NamedTuple):
 
 
 def exported_boxes(
-    tracks: pa.Table, detections: pa.Table, identities: Mapping[str, Any], *, width: int, height: int
+    tracks: pa.Table, detections: pa.Table, identities: Identities, *, width: int, height: int
 ) -> list[ExportedBox]:
     """The boxes of all tracks, by frame and then by track.
 
     Args:
         tracks: Rows of the tracks table.
         detections: detection_id and confidence.
-        identities: The identities document of these tracks.
+        identities: The identities of these tracks.
         width: Frame width in pixels.
         height: Frame height in pixels.
     """
     confidence = dict(zip(detections["detection_id"].to_pylist(), detections["confidence"].to_pylist(), strict=True))
-    identity_of = {track_id: one for one in identities["identities"] for track_id in one["track_ids"]}
+    identity_of = identities.identity_of
     found = []
     for track in tracks.select(["track_id", "boxes"]).to_pylist():
-        identity = identity_of.get(track["track_id"], {})
+        identity = identity_of.get(track["track_id"])
         for box in track["boxes"]:
             x1, y1, x2, y2 = (side * size for side, size in zip(box["bbox"], (width, height) * 2, strict=True))
             found.append(
@@ -53,8 +55,8 @@ def exported_boxes(
                     frame_idx=box["frame_idx"],
                     ts_s=round(box["ts_s"], 4),
                     track_id=track["track_id"],
-                    identity_id=identity.get("identity_id"),
-                    person=identity.get("name") or identity.get("person_id"),
+                    identity_id=identity.identity_id if identity else None,
+                    person=(identity.name or identity.person_id) if identity else None,
                     left_px=round(x1, 2),
                     top_px=round(y1, 2),
                     width_px=round(x2 - x1, 2),
@@ -65,16 +67,16 @@ def exported_boxes(
     return sorted(found, key=lambda box: (box.frame_idx, box.track_id))
 
 
-def export_texts(boxes: Sequence[ExportedBox], screen_time: Mapping[str, Any], format_: Format) -> dict[str, str]:
-    """The files of an export, their text by name.
+def export_texts(boxes: Sequence[ExportedBox], screen_time: ScreenTime, format_: Format) -> dict[str, str]:
+    """The text of each file of an export, by name.
 
-    ``mot`` is the format of the MOTChallenge (motchallenge.net/instructions): one line a box, ``frame, id, left, top,
-    width, height, confidence, -1, -1, -1``, frames and ids from 1, pixels; ids in the order of the tracks. It has no
-    place for screen time.
+    ``mot`` is the MOTChallenge format (motchallenge.net/instructions): one line per box, ``frame, id, left, top, width,
+    height, confidence, -1, -1, -1``, in pixels, frames and ids counted from 1, ids in the order of the tracks. It has
+    no field for screen time.
 
     Args:
-        boxes: By `exported_boxes`.
-        screen_time: The screen-time document.
+        boxes: From `exported_boxes`.
+        screen_time: The screen time of the episode.
         format_: One of `FORMATS`.
     """
     if format_ == "mot":
@@ -83,7 +85,7 @@ def export_texts(boxes: Sequence[ExportedBox], screen_time: Mapping[str, Any], f
         return {
             "tracks.jsonl": "".join(json.dumps(box._asdict(), ensure_ascii=False) + "\n" for box in boxes),
             "screen_time.jsonl": "".join(
-                json.dumps(person, ensure_ascii=False) + "\n" for person in screen_time["people"]
+                json.dumps(person.to_dict(), ensure_ascii=False) + "\n" for person in screen_time.people
             ),
         }
     text = io.StringIO()

@@ -1,9 +1,5 @@
 """Facts about a video file before it is decoded, and the checks that refuse unusable ones."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,62 +13,6 @@ MAX_LONG_SIDE_PX, MAX_SHORT_SIDE_PX = 8192, 4320
 """8K, DCI wide. A decoded picture of that size takes 100 MB; larger ones are mistakes or attacks."""
 SHORTFALL_S, SHORTFALL_FRACTION = 1.0, 0.01
 """How much earlier than declared a video may end: sound and picture rarely end together."""
-
-
-@dataclass(frozen=True)
-class VideoProbe:
-    """Facts about a video file.
-
-    Attributes:
-        width: of the displayed picture, after rotation, in pixels.
-        height: the same.
-        fps: average frames per second, from the timestamps.
-        duration_s: from the first timestamp to the last, plus one average frame.
-        frame_count: displayed frames in the file.
-        is_variable_rate: the time of some frame is more than half a frame from index / fps.
-        rotation_deg: clockwise rotation of the stored picture for display: 0, 90, 180 or 270.
-        codec: FFmpeg's name, for example h264.
-        pixel_format: FFmpeg's name, for example yuv420p.
-        container: FFmpeg's names for the format, for example mov,mp4,m4a,3gp,3g2,mj2.
-        container_duration_s: as declared by the container, None if it declares none.
-        has_audio: whether there is a sound track.
-        size_bytes: of the file.
-        sha256: of the file, in hexadecimal.
-    """
-
-    width: int
-    height: int
-    fps: float
-    duration_s: float
-    frame_count: int
-    is_variable_rate: bool
-    rotation_deg: int
-    codec: str
-    pixel_format: str
-    container: str
-    container_duration_s: float | None
-    has_audio: bool
-    size_bytes: int
-    sha256: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields by name, ready for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`.
-
-        Raises:
-            VideoError: if a field is missing or unknown.
-        """
-        expected = {field.name for field in fields(cls)}
-        if set(values) != expected:
-            raise VideoError(
-                f"a video probe has the fields {sorted(expected)}; missing {sorted(expected - set(values))}, "
-                f"unknown {sorted(set(values) - expected)}. Materialize episode_video again."
-            )
-        return cls(**values)
 
 
 def summarise_timestamps(pts_s: NDArray[np.float64]) -> tuple[float, float, bool]:

@@ -1,29 +1,30 @@
-"""The people of an episode as the tables, sheets and timelines show them."""
+"""The identities of an episode as tables, contact sheets and timelines show them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from screenalytics_assets.core.documents.identities import Identities, Identity
 from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, TimelineRow, contact_sheet, timeline
 
 _CROPS_SHOWN = 8
 
 
 class CastMember(NamedTuple):
-    """One identity with what there is to show of it.
+    """An identity with the figures and faces to show.
 
     Attributes:
         identity_id: For example ``ident_001``.
         tracks: Number of its tracks.
         faces: Number of its embedded faces.
         seconds: Sum of the lengths of its tracks.
-        first_s: When it is first seen.
+        first_s: When it first appears.
         cohesion_score: Mean cosine similarity between its tracks.
-        remark: ``outlier``, ``low cohesion`` or nothing.
+        remark: ``outlier``, ``low cohesion``, both or empty.
         intervals_s: Start and end of each track.
-        best_faces: Detection ids of its best faces, at most one a track before a second one, best first.
-        name: Who it is, where that is known.
+        best_faces: Detection ids of its best faces, one from each track before a second one of any, best first.
+        name: The person's name, if known.
     """
 
     identity_id: str
@@ -39,11 +40,11 @@ class CastMember(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What pictures call it: the name with the id, or the id alone."""
+        """The name with the id, or the id alone."""
         return f"{self.name} ({self.identity_id})" if self.name else self.identity_id
 
     def row(self) -> dict[str, Any]:
-        """The member as a line of a table."""
+        """The identity as a row of a table."""
         return {
             "identity": self.identity_id,
             "seconds": round(self.seconds, 2),
@@ -55,8 +56,8 @@ class CastMember(NamedTuple):
         }
 
 
-def cast_of(identities: Mapping[str, Any], tracks: pa.Table, faces: pa.Table) -> list[CastMember]:
-    """The identities of an episode, the one seen longest first."""
+def cast_of(identities: Identities, tracks: pa.Table, faces: pa.Table) -> list[CastMember]:
+    """The identities of an episode, by falling length of their tracks."""
     spans = {
         track["track_id"]: (track["start_s"], track["end_s"])
         for track in tracks.select(["track_id", "start_s", "end_s"]).to_pylist()
@@ -66,34 +67,34 @@ def cast_of(identities: Mapping[str, Any], tracks: pa.Table, faces: pa.Table) ->
         ranked.setdefault(face["track_id"], []).append(
             (face["quality_rank"], -face["quality_score"], face["detection_id"])
         )
-    members = [_member(identity, spans, ranked) for identity in identities["identities"]]
+    members = [_member(identity, spans, ranked) for identity in identities.identities]
     return sorted(members, key=lambda member: (-member.seconds, member.identity_id))
 
 
 def _member(
-    identity: Mapping[str, Any],
+    identity: Identity,
     spans: Mapping[str, tuple[float, float]],
     ranked: Mapping[str, Sequence[tuple[int, float, str]]],
 ) -> CastMember:
-    intervals = sorted(spans[track_id] for track_id in identity["track_ids"])
-    best = sorted(face for track_id in identity["track_ids"] for face in ranked.get(track_id, ()))
-    flags = [flag.replace("_", " ") for flag in ("outlier", "low_cohesion") if identity[flag]]
+    intervals = sorted(spans[track_id] for track_id in identity.track_ids)
+    best = sorted(face for track_id in identity.track_ids for face in ranked.get(track_id, ()))
+    flags = [*(["outlier"] if identity.outlier else []), *(["low cohesion"] if identity.low_cohesion else [])]
     return CastMember(
-        identity_id=identity["identity_id"],
-        tracks=len(identity["track_ids"]),
-        faces=identity["num_faces"],
+        identity_id=identity.identity_id,
+        tracks=len(identity.track_ids),
+        faces=identity.num_faces,
         seconds=sum(end_s - start_s for start_s, end_s in intervals),
         first_s=intervals[0][0],
-        cohesion_score=identity["cohesion_score"],
+        cohesion_score=identity.cohesion_score,
         remark=", ".join(flags),
         intervals_s=intervals,
         best_faces=[detection_id for _, _, detection_id in best[:_CROPS_SHOWN]],
-        name=identity.get("name"),
+        name=identity.name,
     )
 
 
 def cast_sheet(cast: Sequence[CastMember], crops: Mapping[str, bytes]) -> bytes:
-    """The best crops of each identity, one identity a row, as a JPEG."""
+    """The best crops of each identity, one row per identity, as a JPEG."""
     return contact_sheet(
         [
             SheetRow(
@@ -107,7 +108,7 @@ def cast_sheet(cast: Sequence[CastMember], crops: Mapping[str, bytes]) -> bytes:
 
 
 def cast_timeline(cast: Sequence[CastMember], shots: pa.Table) -> bytes:
-    """When each identity is seen, as an SVG."""
+    """When each identity is on screen, as an SVG."""
     starts_s = shots["start_s"].to_pylist()
     duration_s = shots["end_s"].to_pylist()[-1] if shots.num_rows else 1.0
     rows = [TimelineRow(member.label, member.intervals_s) for member in cast]

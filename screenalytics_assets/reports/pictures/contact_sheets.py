@@ -22,7 +22,7 @@ _LANE_PX, _AXIS_PX = 26, 24
 
 
 class SheetRow(NamedTuple):
-    """A line of a contact sheet: a name, a remark, and JPEG crops."""
+    """A row of a contact sheet: a name, a remark, and JPEG crops."""
 
     label: str
     remark: str
@@ -30,17 +30,14 @@ class SheetRow(NamedTuple):
 
 
 class TimelineRow(NamedTuple):
-    """A line of a timeline: a name and when it is seen, in seconds."""
+    """A row of a timeline: a name and its intervals in seconds."""
 
     label: str
     intervals_s: Sequence[tuple[float, float]]
 
 
 def contact_sheet(rows: Sequence[SheetRow]) -> bytes:
-    """Crops in rows, as a JPEG that fits the event log.
-
-    At most the first rows are drawn; the caller says in the metadata how many there are.
-    """
+    """Crops in rows, as a JPEG small enough for the event log. Only the first rows are drawn."""
     shown = rows[:_MAX_ROWS]
     width = _LABEL_PX + _PER_ROW * _CELL_PX
     sheet = np.full((max(1, len(shown)) * _CELL_PX, width, 3), 255, np.uint8)
@@ -63,7 +60,7 @@ def sample_sheet(crops: Sequence[bytes]) -> bytes:
 
 
 def timeline(rows: Sequence[TimelineRow], *, cuts_s: Sequence[float], duration_s: float) -> bytes:
-    """When each person is seen, with the cuts as thin lines, as an SVG that fits the event log."""
+    """When each person is on screen, with thin lines for cuts, as an SVG small enough for the event log."""
     shown = rows[:_MAX_ROWS]
     bottom = _LANE_PX * max(1, len(shown))
     width, height = _NAME_PX + _SECONDS_PX + _MARGIN_PX, bottom + _AXIS_PX
@@ -89,7 +86,7 @@ def timeline(rows: Sequence[TimelineRow], *, cuts_s: Sequence[float], duration_s
 
 
 def _pixels(intervals_s: Sequence[tuple[float, float]], per_s: float) -> list[tuple[int, int]]:
-    """Intervals in whole pixels, at least one wide; those that touch there are one, so that many are not large."""
+    """Intervals in whole pixels, at least one wide; touching intervals are merged to keep the SVG small."""
     merged: list[tuple[int, int]] = []
     for start_s, end_s in sorted(intervals_s):
         start = int(start_s * per_s)

@@ -1,4 +1,4 @@
-"""A contact sheet of single crops, each with its figures, as a file."""
+"""A contact sheet of crops with their figures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,21 +21,21 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class CropCell(NamedTuple):
-    """A crop of a detection and two lines about it."""
+    """A crop of a detection with two lines of caption."""
 
     detection_id: str
     captions: tuple[str, str]
 
 
 class SheetSection(NamedTuple):
-    """A heading and crops."""
+    """A heading and the crops below it."""
 
     heading: str
     cells: Sequence[CropCell]
 
 
 def check_sheet_path(path: Path) -> None:
-    """Refuse a file that `draw_sheet` does not know how to draw.
+    """Refuse a file format that `draw_sheet` cannot write.
 
     Raises:
         ConfigurationError: The name does not end in .jpg, .jpeg or .png.
@@ -45,11 +45,11 @@ def check_sheet_path(path: Path) -> None:
 
 
 def draw_sheet(sections: Sequence[SheetSection], crops: Mapping[str, bytes], suffix: str) -> bytes:
-    """The sections one below the other, as a picture of the kind that the suffix names.
+    """The sections below each other, as a picture in the format of the suffix.
 
     Args:
-        sections: What to draw.
-        crops: JPEG by detection id, of each cell.
+        sections: The sections to draw.
+        crops: The JPEG crops by detection id.
         suffix: ``.jpg``, ``.jpeg`` or ``.png``.
     """
     sheet = np.concatenate([_section(section, crops) for section in sections])

@@ -1,4 +1,4 @@
-"""How much the identities of an episode resemble each other, as coloured cells."""
+"""The similarity of the identities of an episode as a heatmap."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import numpy as np
 from screenalytics_assets.core.people.review_candidates import IdentitySimilarity
 
 MAX_IDENTITIES = 40
-"""Cells are countable up to here; of more identities those with the longest screen time are shown."""
+"""More cells are hard to read; of more identities, those with the longest screen time are shown."""
 _TEXT_UP_TO = 16
 _DARK_BELOW = 0.45
 _COLOURS = np.array(
@@ -22,7 +22,7 @@ tenth of a second to import."""
 
 
 class Cell(NamedTuple):
-    """One pair: its similarity, how it is painted, and the same in words."""
+    """A pair of identities: similarity, fill and text colour, description."""
 
     value: float
     fill: str
@@ -43,11 +43,11 @@ class Heatmap(NamedTuple):
 
 
 def heatmap_of(similarity: IdentitySimilarity, labels: Mapping[str, str]) -> Heatmap:
-    """Paint a similarity matrix.
+    """A similarity matrix as cells.
 
     Args:
-        similarity: In the order in which it is shown.
-        labels: What each identity is called.
+        similarity: The matrix, in the order in which it is shown.
+        labels: Label of each identity.
     """
     names = [labels[name] for name in similarity.identity_ids]
     rows = [

@@ -1,4 +1,4 @@
-"""Crops as small WebP pictures inside a page."""
+"""Crops as small WebP pictures, embedded in a page."""
 
 import base64
 import io
@@ -11,9 +11,9 @@ from resources.storage.crop_file import decode_jpeg
 
 CROP_PX = 96
 QUALITY = 65
-"""Of WebP: a crop of 96 px takes about 2 kB."""
+"""WebP quality; a crop of 96 px takes about 2 kB."""
 EFFORT = 4
-"""Of WebP's encoder, 0 to 6. An animation takes 12 times as long with 6 as with 4, for 2 % fewer bytes."""
+"""WebP encoder effort, 0 to 6. An animation takes 12 times as long with 6 as with 4, for 2 % fewer bytes."""
 FRAME_MS = 400
 
 
@@ -23,7 +23,7 @@ def still(crop_jpeg: bytes, side_px: int = CROP_PX) -> str:
 
 
 def animated(crop_jpegs: Sequence[bytes], side_px: int = CROP_PX) -> str:
-    """Crops one after the other, again and again, as a data URI."""
+    """Crops as a looping animation, as a data URI."""
     return _data_uri([_picture(jpeg, side_px) for jpeg in crop_jpegs])
 
 

@@ -18,8 +18,8 @@ from resources.storage.artifacts import Manifest
 from screenalytics_assets.core.common.intervals import intervals_of
 from screenalytics_assets.core.evaluation.truth import parse_truth
 from screenalytics_assets.core.people.review_candidates import IdentitySimilarity
-from screenalytics_assets.reports.acceptance import judged
-from screenalytics_assets.reports.people import Face, Person
+from screenalytics_assets.reports.acceptance import metric_rows
+from screenalytics_assets.reports.people import Face, ReportPerson
 from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
 from screenalytics_assets.reports.pictures.contact_sheets import TimelineRow, timeline
 from screenalytics_assets.reports.pictures.heatmap import heatmap_of
@@ -27,14 +27,14 @@ from screenalytics_assets.reports.pictures.over_truth import Compared, over_trut
 from screenalytics_assets.reports.pictures.thumbnails import animated, still
 from screenalytics_assets.reports.provenance import used_digest, used_keys, used_models
 from screenalytics_assets.reports.timeline import MAX_THUMBNAILS, clock, timeline_of
-from tests.published import DOCUMENT, NO_FACES
+from tests.published import NO_FACES, metrics_with
+from tests.unit.document_builders import identity_with, person_time
 
 
-def person(*intervals: tuple[float, float], name: str | None = "Amy", **identity: Any) -> Person:
-    time = {"person_id": "amy", "name": name, "intervals": intervals, "weak_link_s": 0.0, "identity_ids": ["ident_001"]}
+def person(*intervals: tuple[float, float], name: str | None = "Amy", **identity: Any) -> ReportPerson:
     faces = [Face(f"det-{i}", "track-00001", start_s, 0.5 + i / 1000, 1) for i, (start_s, _) in enumerate(intervals)]
-    entry = {"outlier": False, "low_cohesion": False, **identity}
-    return Person(time, [entry], faces[:1], faces, faces)
+    time = person_time("amy", intervals, name=name)
+    return ReportPerson(time, [identity_with("ident_001", ["track-00001"], **identity)], faces[:1], faces, faces)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_crowd_shows_as_many_pictures_as_are_allowed() -> None:
     assert len(timeline_of([many], cuts_s=[], duration_s=1000.0).thumbnails) == MAX_THUMBNAILS + 1
 
 
-def test_who_has_no_name_is_called_by_the_id_and_what_is_doubtful_is_said() -> None:
+def test_an_unnamed_person_is_labelled_by_the_id_and_has_remarks() -> None:
     unknown = person((0.0, 1.0), name=None, low_cohesion=True)
     assert (unknown.label, unknown.is_named, unknown.remarks) == ("amy", False, ["low cohesion"])
 
@@ -78,7 +78,7 @@ def test_cells_have_the_colours_of_ylgnbu() -> None:
 
 
 def test_the_metrics_are_judged_by_the_table_without_running_times() -> None:
-    found = {metric.name: metric for metric in judged(DOCUMENT, load_acceptance(), "demo-s01")}
+    found = {metric.name: metric for metric in metric_rows(metrics_with(), load_acceptance(), "demo-s01")}
     assert "runtime_per_duration_cpu" not in found
     assert found["quality_mean"].level == "met"
     assert found["quality_mean"].limits == {"target": 0.75, "warn": 0.6}
@@ -86,11 +86,10 @@ def test_the_metrics_are_judged_by_the_table_without_running_times() -> None:
 
 
 def test_what_is_missed_comes_with_advice_and_what_does_not_apply_without_value() -> None:
-    crowded = {**DOCUMENT, "detect_track_metrics": {**DOCUMENT["detect_track_metrics"], "tracks_per_minute": 99.0}}
-    found = {metric.name: metric for metric in judged(crowded, load_acceptance(), "demo-s01")}
+    crowded = metrics_with(tracks_per_minute=99.0)
+    found = {metric.name: metric for metric in metric_rows(crowded, load_acceptance(), "demo-s01")}
     assert (found["tracks_per_minute"].word, bool(found["tracks_per_minute"].advice)) == ("warns", True)
-    empty = {group: {name: NO_FACES.get(name, v) for name, v in values.items()} for group, values in DOCUMENT.items()}
-    found = {metric.name: metric for metric in judged(empty, load_acceptance(), "demo-s01")}
+    found = {metric.name: metric for metric in metric_rows(metrics_with(**NO_FACES), load_acceptance(), "demo-s01")}
     assert (found["quality_mean"].word, found["quality_mean"].value) == ("no value", None)
 
 
@@ -115,7 +114,7 @@ def test_the_digest_follows_the_used_values() -> None:
     assert used_digest(first) == used_digest(dict(first))
 
 
-def test_models_are_told_by_the_digests_of_the_artifacts(open_pack: ModelPack) -> None:
+def test_models_are_identified_by_the_digests_of_the_artifacts(open_pack: ModelPack) -> None:
     detector = open_pack.detector.file.sha256
     known, unknown = used_models({"a": manifest_with(detector=detector, embedder="f" * 64)}, open_pack)
     assert (known.role, known.licence, known.sha256) == ("detector", "MIT", detector)
@@ -135,7 +134,7 @@ def _frames(uri: str) -> tuple[int, tuple[int, int]]:
         return getattr(image, "n_frames", 1), image.size
 
 
-def test_the_truth_is_drawn_as_the_frames_in_which_a_face_is_in_view() -> None:
+def test_the_truth_is_drawn_as_the_frames_in_which_a_face_is_visible() -> None:
     def face(visible: float) -> dict[str, Any]:
         return {"person": "amy", "bbox": [0, 0, 10, 10], "visible": visible}
 
@@ -148,7 +147,7 @@ def test_the_truth_is_drawn_as_the_frames_in_which_a_face_is_in_view() -> None:
     assert over_truth(rows, title="demo", duration_s=0.5).startswith(b"\x89PNG")
 
 
-def test_the_timeline_of_the_event_log_shows_who_is_seen_when() -> None:
+def test_the_timeline_of_the_event_log_shows_when_each_person_is_on_screen() -> None:
     drawn = timeline(
         [TimelineRow("Amy & <Bob>", [(0.0, 5.0), (5.0, 10.0), (20.0, 30.0)])], cuts_s=[10.0], duration_s=40
     )
@@ -167,5 +166,5 @@ def test_the_timeline_of_a_crowd_over_hours_fits_the_event_log() -> None:
     assert b"ident_024" not in drawn
 
 
-def test_a_timeline_of_nobody_is_drawn_too() -> None:
+def test_a_timeline_without_people_is_drawn_too() -> None:
     assert b"</svg>" in timeline([], cuts_s=[], duration_s=1.0)

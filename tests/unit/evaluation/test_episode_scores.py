@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screenalytics_assets.core.common.errors import ArtifactError, TruthError
+from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
 from screenalytics_assets.core.evaluation.truth import parse_truth
+from tests.unit.document_builders import identities_with, identity_with, person_time, screen_time_with
 
 WIDTH, HEIGHT, FPS = 1000, 500, 10
 Box = tuple[float, float, float, float]
@@ -37,7 +39,7 @@ class Episode:
     analysed: tuple[int, ...] | None = None
 
 
-def score(episode: Episode, seed: int | None = None, *, screen_time: dict[str, Any] | None = None) -> EpisodeScores:
+def score(episode: Episode, seed: int | None = None, *, screen_time: ScreenTime | None = None) -> EpisodeScores:
     """Score an episode; with a seed, the rows of its tables are in random order."""
     shuffle = (lambda _: None) if seed is None else np.random.default_rng(seed).shuffle
     listed: list[list[dict[str, Any]]] = [[] for _ in range(episode.frames)]
@@ -63,9 +65,7 @@ def score(episode: Episode, seed: int | None = None, *, screen_time: dict[str, A
     tracks = [
         (track_id, [{"detection_id": member} for member in members]) for track_id, members in episode.tracks.items()
     ]
-    identities = [
-        {"identity_id": identity_id, "track_ids": list(members)} for identity_id, members in episode.identities.items()
-    ]
+    identities = [identity_with(identity_id, members) for identity_id, members in episode.identities.items()]
     for rows in (analysed, starts, detections, tracks, identities):
         shuffle(rows)
     return score_episode(
@@ -85,7 +85,7 @@ def score(episode: Episode, seed: int | None = None, *, screen_time: dict[str, A
                 "boxes": pa.array([row[1] for row in tracks], pa.list_(pa.struct([("detection_id", pa.string())]))),
             }
         ),
-        identities={"identities": identities},
+        identities=identities_with(*identities),
         screen_time=screen_time,
     )
 
@@ -430,22 +430,26 @@ def test_a_cut_is_found_to_one_frame_and_only_once(found: tuple[int, ...], count
     assert (scores.cuts_found, scores.cuts_missed, scores.cuts_false) == counts
 
 
-def test_published_seconds_are_judged_where_there_are_any() -> None:
+def published_time(intervals: list[list[float]], *identity_ids: str) -> ScreenTime:
+    return screen_time_with(person_time("somebody", intervals, identity_ids=identity_ids))
+
+
+def test_published_seconds_are_scored_if_there_are_any() -> None:
     episode = perfect([[True]] * 10)
-    published = {"people": [{"identity_ids": ["it0", "of another track"], "intervals": [[0.0, 7.5 / FPS]]}]}
+    published = published_time([[0.0, 7.5 / FPS]], "it0", "of another track")
     assert score(episode).screen_time_error_max == 0
     assert score(episode, screen_time=published).screen_time_error_max == pytest.approx(0.25)
-    assert score(episode, screen_time={"people": []}).screen_time_error_max == 1
+    assert score(episode, screen_time=screen_time_with()).screen_time_error_max == 1
 
 
-def test_published_seconds_in_which_the_face_is_hardly_in_view_count_neither_way() -> None:
+def test_published_seconds_in_which_the_face_is_hardly_visible_are_ignored() -> None:
     whole = perfect([[True]] * 10)
     faces = [(frame, person, box, 0.5 if frame in (4, 5) else 1.0) for frame, person, box, _ in whole.faces]
     episode = replace(whole, faces=faces)
     for times in ([[0.0, 10 / FPS]], [[0.0, 4 / FPS], [6 / FPS, 10 / FPS]], [[0.0, 4.5 / FPS], [5.5 / FPS, 10 / FPS]]):
-        published = {"people": [{"identity_ids": ["it0"], "intervals": times}]}
+        published = published_time(times, "it0")
         assert score(episode, screen_time=published).screen_time_error_max == pytest.approx(0, abs=1e-9)
-    published = {"people": [{"identity_ids": ["it0"], "intervals": [[0.0, 6 / FPS]]}]}
+    published = published_time([[0.0, 6 / FPS]], "it0")
     assert score(episode, screen_time=published).screen_time_error_max == pytest.approx(0.5)
 
 

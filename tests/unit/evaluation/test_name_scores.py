@@ -5,6 +5,7 @@ import pytest
 from screenalytics_assets.core.evaluation.name_scores import NameScores, all_names, score_names
 from screenalytics_assets.core.evaluation.truth import Truth, parse_truth
 from tests.unit.builders import FPS, Seen, detections_table, frames_table, tracks_table
+from tests.unit.document_builders import identities_with, identity_with, person_time, screen_time_with
 
 LEFT, RIGHT = (0.1, 0.2, 0.3, 0.6), (0.6, 0.2, 0.8, 0.6)
 ANALYSED = range(0, 24, 3)
@@ -44,7 +45,7 @@ def scores(
     tracks = [[Seen(f, bbox=LEFT) for f in ANALYSED][:found], [Seen(f, bbox=RIGHT) for f in ANALYSED]]
     table = tracks_table(tracks)
     identities = [
-        {"identity_id": f"ident_00{i + 1}", "track_ids": [table["track_id"][i].as_py()], "person_id": name}
+        identity_with(f"ident_00{i + 1}", [table["track_id"][i].as_py()], person_id=name)
         for i, name in enumerate((left, right))
     ]
     result = score_names(
@@ -52,14 +53,14 @@ def scores(
         frames_table(list(ANALYSED)),
         detections_table([seen for track in tracks for seen in track]),
         table,
-        {"identities": identities},
-        {"people": [{"person_id": name, "intervals": spans} for name, spans in (shown or {}).items()]},
+        identities_with(*identities),
+        screen_time_with(*(person_time(name, spans) for name, spans in (shown or {}).items())),
     )
     assert result is not None
     return result
 
 
-def test_seconds_with_the_right_name_the_wrong_name_and_none_are_told_apart() -> None:
+def test_seconds_with_the_right_name_the_wrong_name_and_none_are_distinguished() -> None:
     ann, bob = scores("ann", "ann").people
     assert (ann.person, ann.seconds, ann.right_s, ann.wrong_s, ann.unnamed_s) == ("ann", 1.0, 1.0, 0.0, 0.0)
     assert (bob.right_s, bob.wrong_s, bob.wrong_names) == (0.0, 1.0, {"ann": 1.0})
@@ -74,13 +75,13 @@ def test_seconds_in_which_a_face_was_not_found_are_not_named() -> None:
     assert ann.to_dict()["right_share_of_found"] == 1.0
 
 
-def test_a_face_that_need_not_be_found_counts_for_nobody() -> None:
+def test_a_face_that_is_not_required_is_not_counted() -> None:
     found = scores("ann", "bob", truth_of=truth(hidden=True))
     assert [person.person for person in found.people] == ["ann"]
     assert found.false_s == 0.0
 
 
-def test_a_name_on_what_is_no_face_is_told() -> None:
+def test_seconds_of_a_name_on_a_false_detection_are_counted() -> None:
     only_ann = truth()
     without_bob = parse_truth(
         {
@@ -98,12 +99,12 @@ def test_a_name_on_what_is_no_face_is_told() -> None:
 
 def test_identities_that_were_never_named_have_no_scores() -> None:
     table = tracks_table([[Seen(0, bbox=LEFT)]])
-    identities = {"identities": [{"identity_id": "ident_001", "track_ids": ["track-00001"]}]}
+    identities = identities_with(identity_with("ident_001", ["track-00001"]))
     detections = detections_table([Seen(0, bbox=LEFT)])
-    assert score_names(truth(), frames_table([0]), detections, table, identities, {"people": []}) is None
+    assert score_names(truth(), frames_table([0]), detections, table, identities, screen_time_with()) is None
 
 
-def test_published_seconds_are_right_where_the_person_has_to_be_found_and_extra_where_nobody_is() -> None:
+def test_published_seconds_are_right_if_the_person_is_required_and_extra_if_absent() -> None:
     ann, bob = scores("ann", "bob", shown={"ann": [[0.0, 0.25], [0.5, 0.75]], "ident_009": [[0.0, 1.0]]}).people
     assert (ann.present_s, ann.shown_s, ann.extra_s) == (1.0, 0.5, 0.0)
     assert (bob.present_s, bob.shown_s) == (1.0, 0.0)

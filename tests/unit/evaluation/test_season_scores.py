@@ -14,6 +14,7 @@ from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.services.scoring import score_season
+from tests.unit.document_builders import identities_with, identity_with
 
 SEASON = "demo-s01"
 FRAMES = 4
@@ -46,7 +47,7 @@ def publish(store: LocalArtifactStore, ep_id: str, found: int) -> None:
                 staged.write_table(stem, table)
             store.publish(staged, fingerprint="", code_version="", config={}, inputs={}, metrics={})
     with store.staging("identities", ep_id, write_jsonl=False) as staged:
-        staged.write_json("identities.json", {"identities": [{"identity_id": "i", "track_ids": ["t"]}]})
+        staged.write_document("identities.json", identities_with(identity_with("i", ["t"])))
         store.publish(staged, fingerprint="", code_version="", config={}, inputs={}, metrics={})
 
 

@@ -12,11 +12,12 @@ from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.config.people_keys import FacebankSettings, FacesSettings
 from screenalytics_assets.core.detection.alignment import ARCFACE_TEMPLATE_112
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
+from screenalytics_assets.core.documents.facebank import FacebankStats
 from screenalytics_assets.core.people.enrolment import (
     PhotoFinding,
     analyse_photo,
     compare_photos,
-    facebank_document,
+    facebank_of,
     faces_of_photo,
     refuse_duplicates,
 )
@@ -182,20 +183,17 @@ def test_the_same_file_counts_once_for_a_person() -> None:
 
 def test_the_document_accounts_for_every_photo_and_every_person() -> None:
     refused = PhotoFinding("bob/1.jpg", "bob", "1" * 64, reason="blurry")
-    document = facebank_document(
+    document = facebank_of(
         "show", "v", "m", {"amy": "Amy", "bob": "Bob"}, [analysed(faces_at((200, 200, 1.5))), refused]
     )
-    assert document["stats"] == {
-        "photos_accepted": 1,
-        "photos_refused": 1,
-        "refused": {"blurry": 1},
-        "people_without_photo": ["bob"],
-    }
-    assert document["people"] == [
-        {"person_id": "amy", "name": "Amy", "photos": 1},
-        {"person_id": "bob", "name": "Bob", "photos": 0},
+    assert document.stats == FacebankStats(
+        photos_accepted=1, photos_refused=1, refused={"blurry": 1}, people_without_photo=("bob",)
+    )
+    assert [(person.person_id, person.name, person.photos) for person in document.people] == [
+        ("amy", "Amy", 1),
+        ("bob", "Bob", 0),
     ]
-    assert [(photo["photo_id"], photo["decision"]) for photo in document["photos"]] == [
+    assert [(photo.photo_id, photo.decision) for photo in document.photos] == [
         ("amy/1.jpg", "accepted"),
         ("bob/1.jpg", "refused"),
     ]

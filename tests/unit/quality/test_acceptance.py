@@ -9,13 +9,14 @@ from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.quality.acceptance import (
     AcceptanceTable,
     Level,
-    Limits,
-    judge,
+    MetricLimits,
+    judge_metric,
     limit_figures,
     overridden,
     parse_acceptance,
 )
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS, absence_of, figures_of
+from tests.published import NO_FACES, metrics_with
 
 EMPTY: dict[str, Any] = {name: {} for name in METRICS}
 
@@ -25,7 +26,7 @@ def table(metrics: dict[str, Any], seasons: dict[str, Any] | None = None) -> Acc
 
 
 def level(metric: str, value: float, **limits: Any) -> Level:
-    return judge(METRICS[metric], value, Limits(**limits), {"crop_stats.max_crops_per_track": 16}).level
+    return judge_metric(METRICS[metric], value, MetricLimits(**limits), {"crop_stats.max_crops_per_track": 16}).level
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_a_metric_whose_target_is_to_stay_below_misses_it_by_reaching_it() -> No
 
 
 def test_few_singletons_are_for_information_and_never_a_warning() -> None:
-    verdict = judge(METRICS["singleton_fraction"], 0.1, Limits(target=0.3, warn=0.5, note_below=0.2), {})
+    verdict = judge_metric(METRICS["singleton_fraction"], 0.1, MetricLimits(target=0.3, warn=0.5, note_below=0.2), {})
     assert verdict.level == "noted"
     assert "below 0.2: for information" in verdict.message
 
@@ -67,11 +68,11 @@ def test_a_limit_may_be_the_configured_number_of_crops() -> None:
     assert level("max_faces_per_track", 16, **limits) == "met"
     assert level("max_faces_per_track", 17, **limits) == "failure"
     figures = {"crop_stats.max_crops_per_track": 16}
-    assert limit_figures(METRICS["max_faces_per_track"], Limits(**limits), figures) == {"target": 16, "fail": 16}
+    assert limit_figures(METRICS["max_faces_per_track"], MetricLimits(**limits), figures) == {"target": 16, "fail": 16}
 
 
 def test_the_message_says_value_limit_and_target() -> None:
-    verdict = judge(METRICS["tracks_per_minute"], 55.04, Limits(target=30, warn=50), {})
+    verdict = judge_metric(METRICS["tracks_per_minute"], 55.04, MetricLimits(target=30, warn=50), {})
     assert verdict.message == "tracks_per_minute is 55.04: warns unless at most 50 (target at most 30)"
 
 
@@ -118,8 +119,8 @@ def test_a_metric_without_an_entry_is_refused_so_that_none_is_forgotten() -> Non
 
 def test_a_season_changes_the_limits_that_it_names_and_no_others() -> None:
     found = table({"tracks_per_minute": {"target": 30, "warn": 50}}, {"rhobh-s05": {"tracks_per_minute": {"warn": 70}}})
-    assert found.limits("tracks_per_minute", "rhobh-s05") == Limits(target=30, warn=70)
-    assert found.limits("tracks_per_minute", "rhobh-s06") == Limits(target=30, warn=50)
+    assert found.limits("tracks_per_minute", "rhobh-s05") == MetricLimits(target=30, warn=70)
+    assert found.limits("tracks_per_minute", "rhobh-s06") == MetricLimits(target=30, warn=50)
     assert found.source("tracks_per_minute", "rhobh-s05") == "acceptance.yaml: seasons.rhobh-s05"
     assert found.source("clusters", "rhobh-s05") == "acceptance.yaml: metrics"
 
@@ -128,7 +129,7 @@ def test_a_season_can_take_a_limit_away() -> None:
     found = table(
         {"tracks_per_minute": {"target": 30, "warn": 50}}, {"rhobh-s05": {"tracks_per_minute": {"warn": None}}}
     )
-    assert found.limits("tracks_per_minute", "rhobh-s05") == Limits(target=30)
+    assert found.limits("tracks_per_minute", "rhobh-s05") == MetricLimits(target=30)
 
 
 @pytest.mark.parametrize("override", [{"tracks_per_minute": {"warn": 20}}, {"tracks": {"warn": 20}}])
@@ -139,47 +140,28 @@ def test_limits_of_a_season_are_checked_together_with_the_general_ones(override:
 
 def test_limits_of_a_run_win_and_are_checked_too() -> None:
     metric = METRICS["tracks_per_minute"]
-    assert overridden(metric, Limits(target=30, warn=50), {"warn": 60.0}, "run").warn == 60
+    assert overridden(metric, MetricLimits(target=30, warn=50), {"warn": 60.0}, "run").warn == 60
     with pytest.raises(ConfigurationError, match=r"run: target 30 and warn 20\.0 are out of order"):
-        overridden(metric, Limits(target=30, warn=50), {"warn": 20.0}, "run")
+        overridden(metric, MetricLimits(target=30, warn=50), {"warn": 20.0}, "run")
     with pytest.raises(ConfigurationError, match=r"run: target: expected a number, two numbers"):
-        overridden(METRICS["clusters"], Limits(), {"target": [2.0]}, "run")
-
-
-def document(*, tracks: int = 5, faces: int = 40) -> dict[str, Any]:
-    return {
-        "ep_id": "show-s01e01",
-        "detect_track_metrics": {"duration_s": 60.0, "detections": 9 * tracks, "tracks": tracks, "splits": {"iou": 1}},
-        "crop_stats": {"faces": faces, "quality_mean": 0.8, "blank_fraction": 0.0},
-        "cluster_metrics": {"clusters": 3 if faces else 0},
-    }
+        overridden(METRICS["clusters"], MetricLimits(), {"target": [2.0]}, "run")
 
 
 def test_running_time_is_judged_where_detection_ran_and_not_elsewhere() -> None:
     for on_gpu, judged, other in ((False, "cpu", "GPU"), (True, "gpu", "CPU")):
-        figures = figures_of(document(), runtimes_s={"detections": 20.0, "tracks": 10.0}, on_gpu=on_gpu)
+        figures = figures_of(metrics_with(), runtimes_s={"detections": 20.0, "tracks": 10.0}, on_gpu=on_gpu)
         assert figures[f"runtime_per_duration_{judged}"] == 0.5
         elsewhere = METRICS[f"runtime_per_duration_{other.lower()}"]
-        told = absence_of(elsewhere, figures)
-        assert told == f"not applicable: detection ran on a {judged.upper()}"
+        assert absence_of(elsewhere, figures) == f"not applicable: detection ran on a {judged.upper()}"
 
 
 def test_without_a_running_time_there_is_nothing_to_judge_it_by() -> None:
-    figures = figures_of(document(), runtimes_s={"detections": 20.0, "tracks": None}, on_gpu=False)
+    figures = figures_of(metrics_with(), runtimes_s={"detections": 20.0, "tracks": None}, on_gpu=False)
     assert "published without their running time" in (absence_of(METRICS["runtime_per_duration_cpu"], figures) or "")
 
 
 def test_an_episode_without_faces_has_nothing_to_judge_but_its_tracks_per_minute_and_its_time() -> None:
-    empty = document(tracks=0, faces=0)
-    figures = figures_of(empty, runtimes_s={"detections": 1.0, "tracks": 1.0}, on_gpu=False)
-    figures["detect_track_metrics.tracks_per_minute"] = 0.0
+    figures = figures_of(metrics_with(**NO_FACES), runtimes_s={"detections": 1.0, "tracks": 1.0}, on_gpu=False)
     judged = {name for name, metric in METRICS.items() if absence_of(metric, figures) is None}
     assert judged == {"tracks_per_minute", "runtime_per_duration_cpu"}
     assert absence_of(METRICS["clusters"], figures) == "not applicable: the episode has no faces"
-
-
-def test_a_figure_that_an_earlier_version_did_not_publish_is_named() -> None:
-    figures = figures_of(document(), runtimes_s={}, on_gpu=False)
-    told = absence_of(METRICS["vector_norm_error"], figures)
-    assert told is not None
-    assert "crop_stats.vector_norm_error; run track_metrics again" in told

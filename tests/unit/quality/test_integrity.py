@@ -1,5 +1,4 @@
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.quality import integrity
 from tests.unit.builders import Box, Seen, detections_table, faces_table, people, shots_table, tracks_table
+from tests.unit.document_builders import identities_with, identity_with
 
 
 def with_column(table: pa.Table, name: str, values: object) -> pa.Table:
@@ -99,21 +99,21 @@ def test_landmarks_that_are_not_finite_are_a_breach() -> None:
 
 def test_an_id_that_stands_twice_is_named() -> None:
     assert integrity.unique_breaches("faces", ["a", "b", "c"]) == []
-    assert integrity.unique_breaches("faces", ["a", "b", "a"]) == ["faces: ids that stand twice: a"]
+    assert integrity.unique_breaches("faces", ["a", "b", "a"]) == ["faces: duplicate ids: a"]
 
 
 def test_a_reference_to_what_does_not_exist_is_named() -> None:
     assert integrity.reference_breaches("faces", ["a", "a"], ["a", "b"]) == []
-    assert integrity.reference_breaches("faces", ["a", "x"], ["a"]) == ["faces: references to what does not exist: x"]
+    assert integrity.reference_breaches("faces", ["a", "x"], ["a"]) == ["faces: references to ids that do not exist: x"]
 
 
 @pytest.mark.parametrize(
     ("parts", "complaint"),
     [
         ((["a"], ["b"]), "unaccounted for: c"),
-        ((["a", "b"], ["b", "c"]), "twice: b"),
-        ((["a", "b", "b"], ["c"]), "twice: b"),
-        ((["a", "b", "c"], ["d"]), "does not exist: d"),
+        ((["a", "b"], ["b", "c"]), "duplicate ids: b"),
+        ((["a", "b", "b"], ["c"]), "duplicate ids: b"),
+        ((["a", "b", "c"], ["d"]), "do not exist: d"),
     ],
 )
 def test_a_member_lost_doubled_or_invented_is_a_breach(parts: Sequence[Sequence[str]], complaint: str) -> None:
@@ -131,7 +131,7 @@ def test_a_true_partition_passes_also_as_iterators(part_of: list[int]) -> None:
 
 def test_a_long_list_of_offenders_is_cut_short_with_their_number() -> None:
     breaches = integrity.reference_breaches("faces", [f"f{i}" for i in range(9)], [])
-    assert breaches == ["faces: references to what does not exist: f0, f1, f2 and 6 more"]
+    assert breaches == ["faces: references to ids that do not exist: f0, f1, f2 and 6 more"]
 
 
 # Shots
@@ -234,31 +234,27 @@ def test_ranks_with_gaps_repeats_or_against_quality_are_a_breach(quality: list[f
 # Identities
 
 
-DOCUMENT: dict[str, Any] = {
-    "identities": [
-        {"identity_id": "ident_001", "track_ids": ["t1", "t2"], "outlier": False},
-        {"identity_id": "ident_002", "track_ids": ["t3"], "outlier": True, "reason": "small_cluster"},
-    ],
-    "unassigned": [{"track_id": "t4", "reason": "no_accepted_face"}],
-}
+IDENTITIES = identities_with(
+    identity_with("ident_001", ["t1", "t2"]),
+    identity_with("ident_002", ["t3"], outlier=True, reason="small_cluster"),
+    unassigned={"t4": "no_accepted_face"},
+)
 
 
 def test_the_tracks_of_the_document_are_those_assigned_and_those_not() -> None:
-    assert integrity.identity_track_ids(DOCUMENT) == (["t1", "t2", "t3"], ["t4"])
-    assert integrity.reason_breaches(DOCUMENT) == []
+    assert integrity.identity_track_ids(IDENTITIES) == (["t1", "t2", "t3"], ["t4"])
+    assert integrity.reason_breaches(IDENTITIES) == []
 
 
 @pytest.mark.parametrize("reason", [{}, {"reason": None}, {"reason": ""}])
 def test_an_outlier_or_unassigned_track_without_a_reason_is_named(reason: dict[str, str | None]) -> None:
-    silent = {
-        "identities": [DOCUMENT["identities"][0], {"identity_id": "ident_002", "outlier": True} | reason],
-        "unassigned": [{"track_id": "t4"} | reason],
-    }
+    outlier = identity_with("ident_002", ["t3"], outlier=True, **reason)
+    silent = identities_with(IDENTITIES.identities[0], outlier, unassigned={"t4": ""})
     assert integrity.reason_breaches(silent) == ["identities: no reason given for: t4, ident_002"]
 
 
-def test_tracks_that_are_seen_together_in_one_identity_are_named() -> None:
-    assert integrity.together_breaches(DOCUMENT, [("t1", "t3"), ("t2", "t4"), ("t4", "t5")]) == []
-    assert integrity.together_breaches(DOCUMENT, [("t1", "t2")]) == [
-        "identities: tracks that are seen together in one identity: t1 and t2 (ident_001)"
+def test_tracks_that_cannot_be_linked_are_named_if_they_are_in_one_identity() -> None:
+    assert integrity.cannot_link_breaches(IDENTITIES, [("t1", "t3"), ("t2", "t4"), ("t4", "t5")]) == []
+    assert integrity.cannot_link_breaches(IDENTITIES, [("t1", "t2")]) == [
+        "identities: tracks that overlap in time in one identity: t1 and t2 (ident_001)"
     ]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.config.keys import ScreenTimeSettings
+from screenalytics_assets.core.documents.screen_time import ScreenTime, ScreenTimeTotals, SharedTime
 from screenalytics_assets.core.screen_time.episode import (
     CSV_COLUMNS,
     Sightings,
@@ -18,6 +19,7 @@ from screenalytics_assets.core.screen_time.episode import (
     screen_time,
     screen_time_csv,
 )
+from tests.unit.document_builders import identities_with, identity_with
 
 FPS = 10
 SHOT_FRAMES = 40
@@ -79,13 +81,8 @@ def on_frames(*frames: int, box: list[float] = LEFT) -> list[tuple[int, list[flo
 
 def document_of(
     people: dict[str, list[str]], seen: Sightings, *, gap_s: float = 1.0, similarity: dict[str, float] | None = None
-) -> dict[str, Any]:
-    identities = {
-        "identities": [
-            {"identity_id": name, "track_ids": track_ids, "num_faces": 5} for name, track_ids in people.items()
-        ],
-        "unassigned": [],
-    }
+) -> ScreenTime:
+    identities = identities_with(*(identity_with(name, track_ids, num_faces=5) for name, track_ids in people.items()))
     return screen_time(
         "a-s01e01",
         identities,
@@ -148,89 +145,77 @@ def test_padding_ends_at_the_cut() -> None:
 def test_two_tracks_of_one_person_at_once_count_once() -> None:
     frames = on_frames(*range(40))
     document = document_of({"ann": ["a", "b"]}, sightings({"a": frames, "b": frames}))
-    assert document["people"][0]["visual_s"] == 4.0
-    assert document["totals"]["sum_s"] == 4.0
+    assert document.people[0].visual_s == 4.0
+    assert document.totals.sum_s == 4.0
 
 
 def test_two_people_at_once_count_for_each_and_once_for_the_union() -> None:
     seen = sightings({"a": on_frames(*range(40)), "b": on_frames(*range(20, 60), box=RIGHT)})
     document = document_of({"ann": ["a"], "bob": ["b"]}, seen)
-    totals = document["totals"]
-    assert (totals["union_s"], totals["sum_s"], totals["overlap_s"]) == (5.95, 8.0, 2.05)
-    assert document["together"] == [{"people": ["ann", "bob"], "seconds": 2.05}]
+    totals = document.totals
+    assert (totals.union_s, totals.sum_s, totals.overlap_s) == (5.95, 8.0, 2.05)
+    assert document.together == (SharedTime(people=("ann", "bob"), seconds=2.05),)
 
 
 def test_identities_of_one_person_are_one_row_under_the_name() -> None:
     seen = sightings({"a": on_frames(*range(40)), "b": on_frames(*range(40, 80))})
-    member = {"person_id": "ann-lee", "name": "Ann Lee", "num_faces": 3}
-    identities = {
-        "identities": [
-            {**member, "identity_id": "ident_001", "track_ids": ["a"]},
-            {**member, "identity_id": "ident_002", "track_ids": ["b"]},
-        ],
-        "unassigned": [],
-    }
+    member: dict[str, Any] = {"person_id": "ann-lee", "name": "Ann Lee", "num_faces": 3}
+    identities = identities_with(
+        identity_with("ident_001", ["a"], **member), identity_with("ident_002", ["b"], **member)
+    )
     document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
-    (row,) = document["people"]
-    assert (row["person_id"], row["name"], row["identity_ids"]) == ("ann-lee", "Ann Lee", ["ident_001", "ident_002"])
-    assert (row["visual_s"], row["longest_s"], row["share"], row["faces"]) == (8.0, 8.0, 1.0, 6)
+    (row,) = document.people
+    assert (row.person_id, row.name, row.identity_ids) == ("ann-lee", "Ann Lee", ("ident_001", "ident_002"))
+    assert (row.visual_s, row.longest_s, row.share, row.faces) == (8.0, 8.0, 1.0, 6)
 
 
 def test_confidence_is_what_remains_without_the_weak_links() -> None:
     seen = sightings({"a": on_frames(*range(30)), "b": on_frames(*range(40, 50))})
     document = document_of({"ann": ["a", "b"]}, seen, similarity={"a": 0.8, "b": 0.3})
-    (row,) = document["people"]
-    assert (row["visual_s"], row["weak_link_s"]) == (3.9, 0.95)
-    assert row["confidence"] == pytest.approx(2.95 / 3.9, abs=1e-4)
+    (row,) = document.people
+    assert (row.visual_s, row.weak_link_s) == (3.9, 0.95)
+    assert row.confidence == pytest.approx(2.95 / 3.9, abs=1e-4)
 
 
 def test_a_person_of_a_single_track_rests_on_no_link() -> None:
     document = document_of({"ann": ["a"]}, sightings({"a": on_frames(1, 2)}))
-    assert document["people"][0]["confidence"] == 1.0
+    assert document.people[0].confidence == 1.0
 
 
-def test_an_outlier_is_sure_of_nothing() -> None:
-    identities = {
-        "identities": [{"identity_id": "ident_001", "track_ids": ["a"], "num_faces": 1, "outlier": True}],
-        "unassigned": [],
-    }
+def test_an_outlier_has_no_confidence() -> None:
+    identities = identities_with(identity_with("ident_001", ["a"], outlier=True))
     seen = sightings({"a": on_frames(1, 2)})
     document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
-    assert (document["people"][0]["confidence"], document["people"][0]["weak_link_s"]) == (0.0, 0.2)
+    assert (document.people[0].confidence, document.people[0].weak_link_s) == (0.0, 0.2)
 
 
-def test_bridged_seconds_are_told_apart_from_seen_ones() -> None:
+def test_bridged_seconds_are_distinguished_from_seen_ones() -> None:
     document = document_of({"ann": ["a"]}, sightings({"a": on_frames(10, 11, 14, 15)}))
-    assert (document["people"][0]["visual_s"], document["people"][0]["bridged_s"]) == (0.6, 0.2)
+    assert (document.people[0].visual_s, document.people[0].bridged_s) == (0.6, 0.2)
 
 
-def test_faces_of_nobody_are_counted_apart() -> None:
-    identities = {"identities": [], "unassigned": [{"track_id": "a", "reason": "blurry"}]}
+def test_unassigned_faces_are_counted_separately() -> None:
+    identities = identities_with(unassigned={"a": "blurry"})
     seen = sightings({"a": on_frames(0, 1)})
     document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
-    assert document["people"] == []
-    assert document["totals"] == {"union_s": 0.0, "sum_s": 0.0, "overlap_s": 0.0, "unassigned_s": 0.15}
+    assert document.people == ()
+    assert document.totals == ScreenTimeTotals(union_s=0.0, sum_s=0, overlap_s=0.0, unassigned_s=0.15)
 
 
 def test_links_are_compared_with_the_rest_of_the_person_only() -> None:
-    identities = {
-        "identities": [
-            {"identity_id": "ident_001", "track_ids": ["a", "b", "c"]},
-            {"identity_id": "ident_002", "track_ids": ["d"]},
-        ]
-    }
+    identities = identities_with(identity_with("ident_001", ["a", "b", "c"]), identity_with("ident_002", ["d"]))
     vectors = np.eye(4, dtype=np.float32)
     vectors[1] = vectors[0]
     assert link_similarities(identities, ["a", "b", "c", "d"], vectors) == {"a": 0.5, "b": 0.5, "c": 0.0}
 
 
-def test_the_spreadsheet_has_a_line_a_person_in_the_order_of_the_document() -> None:
+def test_the_spreadsheet_has_a_row_per_person_in_the_order_of_the_document() -> None:
     seen = sightings({"a": on_frames(0, 1), "b": on_frames(*range(40, 60), box=RIGHT)})
     document = document_of({"ann": ["a"], "bob": ["b"]}, seen)
     rows = list(csv.DictReader(io.StringIO(screen_time_csv(document))))
     assert tuple(rows[0]) == CSV_COLUMNS
     assert [row["person"] for row in rows] == ["bob", "ann"]
-    assert float(rows[1]["visual_s"]) == document["people"][1]["visual_s"]
+    assert float(rows[1]["visual_s"]) == document.people[1].visual_s
 
 
 @given(
@@ -246,23 +231,23 @@ def test_totals_agree_with_the_intervals_for_any_sightings(
 ) -> None:
     boxes = {track_id: sorted(found) for track_id, found in seen.items()}
     document = document_of({f"p{t}": [t] for t in boxes}, sightings(boxes), gap_s=gap_s)
-    totals = document["totals"]
-    lengths = [sum(end - start for start, end in person["intervals"]) for person in document["people"]]
-    assert [person["visual_s"] for person in document["people"]] == pytest.approx(lengths, abs=1e-3)
-    assert totals["sum_s"] == pytest.approx(sum(lengths), abs=1e-3)
-    assert max(lengths, default=0) - 1e-3 <= totals["union_s"] <= min(document["duration_s"], totals["sum_s"]) + 1e-3
-    assert totals["overlap_s"] <= totals["union_s"] + 1e-3
-    for person in document["people"]:
-        assert all(0 <= start < end <= document["duration_s"] for start, end in person["intervals"])
-        assert person["weak_link_s"] >= 0
-        assert person["bridged_s"] >= 0
-        for start, end in person["intervals"]:
+    totals = document.totals
+    lengths = [sum(end - start for start, end in person.intervals) for person in document.people]
+    assert [person.visual_s for person in document.people] == pytest.approx(lengths, abs=1e-3)
+    assert totals.sum_s == pytest.approx(sum(lengths), abs=1e-3)
+    assert max(lengths, default=0) - 1e-3 <= totals.union_s <= min(document.duration_s, totals.sum_s) + 1e-3
+    assert totals.overlap_s <= totals.union_s + 1e-3
+    for person in document.people:
+        assert all(0 <= start < end <= document.duration_s for start, end in person.intervals)
+        assert person.weak_link_s >= 0
+        assert person.bridged_s >= 0
+        for start, end in person.intervals:
             if start < 4.0 < end:  # across the cut only where there is a face at either side of it
-                assert {39, 40} <= {frame for t in boxes if f"p{t}" == person["person_id"] for frame, _ in boxes[t]}
+                assert {39, 40} <= {frame for t in boxes if f"p{t}" == person.person_id for frame, _ in boxes[t]}
 
 
 @given(st.lists(st.integers(0, 79), min_size=1, unique=True), st.floats(0, 3), st.floats(0, 3))
-def test_more_tolerance_never_shortens_anybodys_time(frames: list[int], first_s: float, second_s: float) -> None:
+def test_more_tolerance_never_shortens_the_time(frames: list[int], first_s: float, second_s: float) -> None:
     seen = sightings({"t": on_frames(*sorted(frames))})
     shorter, longer = sorted([first_s, second_s])
     lengths = [np.diff(seen.intervals(["t"], gap_s=gap_s)).sum() for gap_s in (shorter, longer)]

@@ -1,13 +1,13 @@
 import csv
 import io
 import json
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.screen_time.export import ExportedBox, export_texts, exported_boxes
+from tests.unit.document_builders import identities_with, identity_with, person_time, screen_time_with
 
 TRACKS = pa.Table.from_pylist(
     [
@@ -26,11 +26,10 @@ TRACKS = pa.Table.from_pylist(
     schema=pa.schema([schemas.TRACKS.field("track_id"), schemas.TRACKS.field("boxes")]),
 )
 DETECTIONS = pa.table({"detection_id": ["d0", "d1", "d2"], "confidence": [0.9, 0.8, 0.7]})
-IDENTITIES: dict[str, Any] = {
-    "identities": [{"identity_id": "ident_004", "name": "Ann, Lee", "track_ids": ["track-00005"]}],
-    "unassigned": [{"track_id": "track-00002", "reason": "blurry"}],
-}
-SCREEN_TIME: dict[str, Any] = {"people": [{"person_id": "ann", "name": "Ann, Lee", "visual_s": 1.5, "intervals": []}]}
+IDENTITIES = identities_with(
+    identity_with("ident_004", ["track-00005"], name="Ann, Lee"), unassigned={"track-00002": "blurry"}
+)
+SCREEN_TIME = screen_time_with(person_time("ann", [(0.0, 1.5)], name="Ann, Lee"))
 
 
 @pytest.fixture
@@ -66,4 +65,6 @@ def test_a_spreadsheet_keeps_names_with_commas_in_one_cell(boxes: list[ExportedB
 def test_json_lines_hold_the_same_rows(boxes: list[ExportedBox]) -> None:
     files = export_texts(boxes, SCREEN_TIME, "jsonl")
     assert [json.loads(line) for line in files["tracks.jsonl"].splitlines()] == [box._asdict() for box in boxes]
-    assert [json.loads(line) for line in files["screen_time.jsonl"].splitlines()] == SCREEN_TIME["people"]
+    assert [json.loads(line) for line in files["screen_time.jsonl"].splitlines()] == [
+        {**SCREEN_TIME.people[0].to_dict(), "identity_ids": ["ident_001"], "intervals": [[0.0, 1.5]]}
+    ]

@@ -1,39 +1,39 @@
 import csv
 import io
-from typing import Any
 
 import pytest
 
+from screenalytics_assets.core.documents.screen_time import ScreenTime, SeasonTotals
 from screenalytics_assets.core.screen_time.season import season_screen_time, season_screen_time_csv
+from tests.unit.document_builders import person_time, screen_time_with
 
 
-def episode(ep_id: str, duration_s: float = 100.0, **seconds: float) -> tuple[str, dict[str, Any]]:
+def episode(ep_id: str, duration_s: float = 100.0, **seconds: float) -> tuple[str, ScreenTime]:
     """People whose key begins with ``ident`` have no name."""
     people = [
-        {"person_id": key, "name": None if key.startswith("ident") else key.title(), "visual_s": visual_s}
+        person_time(key, [(0.0, visual_s)], name=None if key.startswith("ident") else key.title())
         for key, visual_s in seconds.items()
     ]
-    totals = {"union_s": sum(seconds.values()), "overlap_s": 0.0}
-    return ep_id, {"ep_id": ep_id, "duration_s": duration_s, "people": people, "totals": totals}
+    return ep_id, screen_time_with(*people, ep_id=ep_id, duration_s=duration_s)
 
 
 def test_a_person_has_a_row_with_every_episode_and_the_total() -> None:
     document = season_screen_time("a-s01", dict([episode("a-s01e01", ann=10, bob=40), episode("a-s01e02", ann=50)]))
-    assert [(row["person_id"], row["seconds"], row["total_s"]) for row in document["people"]] == [
+    assert [(row.person_id, row.seconds, row.total_s) for row in document.people] == [
         ("ann", {"a-s01e01": 10, "a-s01e02": 50}, 60),
         ("bob", {"a-s01e01": 40, "a-s01e02": 0.0}, 40),
     ]
-    assert [row["share"] for row in document["people"]] == [0.3, 0.2]
-    assert [row["num_episodes"] for row in document["people"]] == [2, 1]
+    assert [row.share for row in document.people] == [0.3, 0.2]
+    assert [row.num_episodes for row in document.people] == [2, 1]
 
 
-def test_who_has_no_name_is_never_taken_for_the_same_person_in_two_episodes() -> None:
+def test_unnamed_people_are_never_matched_across_episodes() -> None:
     document = season_screen_time(
         "a-s01", dict([episode("a-s01e01", ident_001=10), episode("a-s01e02", ident_001=30, ann=5)])
     )
-    assert [row["person_id"] for row in document["people"]] == ["ann"]
-    assert [one["unnamed_s"] for one in document["episodes"]] == [10, 30]
-    assert document["totals"] == {"duration_s": 200.0, "named_s": 5, "unnamed_s": 40}
+    assert [row.person_id for row in document.people] == ["ann"]
+    assert [one.unnamed_s for one in document.episodes] == [10, 30]
+    assert document.totals == SeasonTotals(duration_s=200.0, named_s=5, unnamed_s=40)
 
 
 def test_the_trend_is_the_slope_of_the_shares_and_not_of_the_seconds() -> None:
@@ -41,12 +41,12 @@ def test_the_trend_is_the_slope_of_the_shares_and_not_of_the_seconds() -> None:
         "a-s01",
         dict([episode("a-s01e01", ann=10), episode("a-s01e02", 200.0, ann=40), episode("a-s01e03", ann=30)]),
     )
-    assert document["people"][0]["trend_per_episode"] == pytest.approx(0.1)
+    assert document.people[0].trend_per_episode == pytest.approx(0.1)
 
 
 def test_one_episode_has_no_trend() -> None:
     document = season_screen_time("a-s01", dict([episode("a-s01e01", ann=10)]))
-    assert document["people"][0]["trend_per_episode"] is None
+    assert document.people[0].trend_per_episode is None
 
 
 def test_the_order_of_the_episodes_changes_nothing() -> None:
@@ -54,7 +54,7 @@ def test_the_order_of_the_episodes_changes_nothing() -> None:
     assert season_screen_time("a-s01", dict(episodes)) == season_screen_time("a-s01", dict(episodes[::-1]))
 
 
-def test_the_spreadsheet_has_a_column_an_episode() -> None:
+def test_the_spreadsheet_has_a_column_per_episode() -> None:
     document = season_screen_time("a-s01", dict([episode("a-s01e01", ann=10), episode("a-s01e02", ann=50)]))
     (row,) = csv.DictReader(io.StringIO(season_screen_time_csv(document)))
-    assert (row["name"], row["a-s01e01"], row["a-s01e02"], row["total_s"]) == ("Ann", "10", "50", "60")
+    assert (row["name"], row["a-s01e01"], row["a-s01e02"], row["total_s"]) == ("Ann", "10.0", "50.0", "60.0")

@@ -1,45 +1,10 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from screenalytics_assets.core.common.errors import VideoError
-from screenalytics_assets.core.video.probe import (
-    VideoProbe,
-    check_complete,
-    check_picture_size,
-    summarise_timestamps,
-)
-
-PROBE = VideoProbe(
-    width=1280,
-    height=720,
-    fps=24.0,
-    duration_s=60.0,
-    frame_count=1440,
-    is_variable_rate=False,
-    rotation_deg=0,
-    codec="h264",
-    pixel_format="yuv420p",
-    container="matroska,webm",
-    container_duration_s=None,
-    has_audio=True,
-    size_bytes=12,
-    sha256="ab",
-)
-
-
-def test_a_probe_survives_json() -> None:
-    assert VideoProbe.from_dict(json.loads(json.dumps(PROBE.to_dict()))) == PROBE
-
-
-def test_a_probe_with_a_field_too_few_or_too_many_is_refused() -> None:
-    values = PROBE.to_dict()
-    del values["fps"]
-    with pytest.raises(VideoError, match=r"missing \['fps'\], unknown \['frames'\]"):
-        VideoProbe.from_dict({**values, "frames": 3})
+from screenalytics_assets.core.video.probe import check_complete, check_picture_size, summarise_timestamps
 
 
 @given(
