@@ -29,7 +29,7 @@ SEASON_SCREEN_TIME = build_asset(SEASON_SPEC)
 
 
 def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource) -> dict[str, Any]:
-    """What the assets work with."""
+    """The Dagster resources, by the keys that declarations name."""
     return {
         "settings": SettingsResource(),
         "artifacts": artifacts,
@@ -63,7 +63,7 @@ ACCEPTANCE_JOB = dg.define_asset_job(
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
-    """Everything there is; ``progress`` tells about long steps."""
+    """Everything there is; ``progress`` shows how far long steps are."""
     return dg.Definitions(
         assets=[*with_conditions(EPISODE_ASSETS), FACEBANK, SEASON_SCREEN_TIME],
         asset_checks=[

@@ -29,29 +29,12 @@ T = TypeVar("T")
 class Resources(Protocol):
     """The Dagster resources by their keys; those that a spec did not declare are not there."""
 
-    @property
-    def settings(self) -> SettingsResource:
-        """The configuration."""
-
-    @property
-    def artifacts(self) -> ArtifactStoreResource:
-        """What is published."""
-
-    @property
-    def videos(self) -> VideoLibraryResource:
-        """The videos of the episodes."""
-
-    @property
-    def photos(self) -> PhotoLibraryResource:
-        """The photos of known people."""
-
-    @property
-    def vectors(self) -> VectorDatabaseResource:
-        """The vector database."""
-
-    @property
-    def progress(self) -> ProgressResource:
-        """Progress of long steps."""
+    settings: SettingsResource
+    artifacts: ArtifactStoreResource
+    videos: VideoLibraryResource
+    photos: PhotoLibraryResource
+    vectors: VectorDatabaseResource
+    progress: ProgressResource
 
 
 class UndeclaredReadError(Exception):

@@ -7,14 +7,14 @@ from contextlib import suppress
 import dagster as dg
 
 OWNER_TAG = "screenalytics/owner"
-"""Tag of a run with the host, the process and the run itself, to find runs whose process died.
+"""Tag of a run with the host, the process and the id of the run, to find runs whose process died.
 
-A run that is launched again takes over the tags of the first one, so that the tag only speaks of the run it names.
+The id is there because a run that is launched again inherits the tags of the first one.
 """
 
 
 def owner(run_id: str) -> str:
-    """This process executes this run, as written into the owner tag."""
+    """The value of the owner tag of a run that this process executes."""
     return f"{socket.gethostname()}:{os.getpid()}:{run_id}"
 
 
@@ -28,8 +28,8 @@ def claim_run(context: dg.AssetExecutionContext) -> None:
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Fail runs of this machine whose process is gone, and free their pool slots; returns their ids.
 
-    A code server that runs notices when one of them dies. It does not outlive a power cut, and knows nothing of a
-    killed ``screenalytics run``: without this, such a run would hold the GPU slot until ``max_runtime_seconds``.
+    A code server notices when one of its own runs dies, but not after a power cut, and not when ``screenalytics run``
+    is killed: without this, such a run would hold the GPU slot until ``max_runtime_seconds``.
     """
     unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED])
     dead = [run for run in instance.get_runs(filters=unfinished) if _is_dead(run)]

@@ -1,7 +1,7 @@
 """Finds the face in a photo of a known person, judges it, and embeds it, with the models of a run."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from resources.configuration.run_settings import RunSettings
 from resources.models.configured import configured_detector, configured_embedder
+from resources.storage.photo_library import Photo
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
-from screenalytics_assets.core.people.enrolment import PhotoFinding, analyse_photo
+from screenalytics_assets.core.people.enrolment import PhotoFinding, analyse_photo, compare_photos, refuse_duplicates
+from screenalytics_assets.core.people.person_names import Person
 
 
 class PhotoAnalyser:
@@ -39,6 +41,29 @@ class PhotoAnalyser:
             settings.faces,
             crop_px=settings.detection.thumb_size,
         )
+
+    def enrol(
+        self, photos: Sequence[Photo], people: Mapping[str, Person], *, min_photo_sim: float
+    ) -> tuple[list[PhotoFinding], dict[str, NDArray[np.float32]]]:
+        """Analyse and compare photos of known people.
+
+        Args:
+            photos: All photos of a show.
+            people: The person of each folder.
+            min_photo_sim: Least cosine similarity of two photos of one person.
+
+        Returns:
+            The findings in the order of the photos, and the (512,) vectors of those that are accepted, by photo id.
+        """
+        analysed = refuse_duplicates(
+            [self.analyse(photo.photo_id, people[photo.folder].person_id, photo.content) for photo in photos]
+        )
+        good = [finding for finding in analysed if finding.is_accepted]
+        vectors = self.embed(good)
+        compared = {f.photo_id: f for f in compare_photos(good, vectors, min_photo_sim=min_photo_sim)}
+        findings = [compared.get(finding.photo_id, finding) for finding in analysed]
+        rows = zip(good, vectors, strict=True)
+        return findings, {f.photo_id: vector for f, vector in rows if compared[f.photo_id].is_accepted}
 
     def embed(self, findings: Sequence[PhotoFinding]) -> NDArray[np.float32]:
         """The vectors of the faces that were found, (N, 512) float32."""

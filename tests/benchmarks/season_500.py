@@ -154,7 +154,7 @@ def _measure_pages(folder: Path, times: Times, ep_id: str) -> None:
             return lambda: page.get_by_text(text).first.wait_for(timeout=60_000)
 
         pages = {
-            "/asset-groups": visible("episode"),
+            "/asset-groups": visible("detect"),
             "/assets/identities?view=partitions": visible(ep_id),
             f"/assets/identities?view=partitions&partition={ep_id}": visible("Latest"),
             "/assets/identities?view=checks": visible("identities_integrity"),

@@ -5,46 +5,33 @@ face that resembles another person more than the other photos under its name.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
 from resources.storage.crop_file import CropWriter, read_crops
 from resources.storage.photo_library import Photo
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
-from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.detection.alignment import crop_jpeg
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
-from screenalytics_assets.core.people.enrolment import (
-    PhotoFinding,
-    compare_photos,
-    facebank_of,
-    refuse_duplicates,
-)
-from screenalytics_assets.core.people.person_names import Person, person_of
+from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
+from screenalytics_assets.core.people.person_names import people_of_folders
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import SHOWS
 from screenalytics_assets.reports.photos import photo_rows
 from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, contact_sheet
 from screenalytics_assets.run_context import Run
 
-if TYPE_CHECKING:
-    from resources.models.photo_analysis import PhotoAnalyser
-
 _DETECTION_KEYS = frozenset({"detector_input_px", "closeup_input_px", "nms_iou", "thumb_size", "jpeg_quality"})
 
 
 def read_photos(run: Run) -> list[Photo]:
     """The photos of the show."""
-    photos = run.resources.photos.photos(run.key)
-    people_of(photos)
-    return photos
+    return run.resources.photos.photos(run.key)
 
 
 def config(run: Run) -> dict[str, Any]:
@@ -61,60 +48,32 @@ def config(run: Run) -> dict[str, Any]:
     }
 
 
-def people_of(photos: Sequence[Photo]) -> dict[str, Person]:
-    """The person of each folder.
-
-    Raises:
-        FacebankError: Two folders stand for the same person.
-    """
-    people = {photo.folder: person_of(photo.folder) for photo in photos}
-    counts = Counter(person.person_id for person in people.values())
-    twice = sorted(folder for folder, person in people.items() if counts[person.person_id] > 1)
-    if twice:
-        raise FacebankError(f"the folders {', '.join(map(repr, twice))} have names of one person: put them together")
-    return people
-
-
-def enrol(
-    photos: Sequence[Photo], faces: "PhotoAnalyser", min_photo_sim: float
-) -> tuple[list[PhotoFinding], dict[str, NDArray[np.float32]]]:
-    """Examine every photo; returns the findings in their order, and the vectors of the accepted by photo id."""
-    people = people_of(photos)
-    examined = refuse_duplicates(
-        [faces.analyse(photo.photo_id, people[photo.folder].person_id, photo.content) for photo in photos]
-    )
-    good = [finding for finding in examined if finding.is_accepted]
-    vectors = faces.embed(good)
-    verdicts = {finding.photo_id: finding for finding in compare_photos(good, vectors, min_photo_sim=min_photo_sim)}
-    findings = [verdicts.get(finding.photo_id, finding) for finding in examined]
-    by_id = {f.photo_id: v for f, v in zip(good, vectors, strict=True) if verdicts[f.photo_id].is_accepted}
-    return findings, by_id
-
-
 def compute(run: Run, outputs: Outputs) -> None:
     """Enrol the photos: vectors into the database, decisions and crops into the artifact."""
     from resources.models.photo_analysis import PhotoAnalyser  # with ONNX Runtime and InsightFace
 
-    photos, faces = run.once(read_photos), PhotoAnalyser(run.settings)
-    names = {person.person_id: person.name for person in people_of(photos).values()}
-    findings, by_id = enrol(photos, faces, run.thresholds.min_photo_sim)
+    photos = run.once(read_photos)
+    people = people_of_folders(photo.folder for photo in photos)
+    analyser = PhotoAnalyser(run.settings)
+    names = {person.person_id: person.name for person in people.values()}
+    findings, by_id = analyser.enrol(photos, people, min_photo_sim=run.thresholds.min_photo_sim)
     accepted = [finding for finding in findings if finding.is_accepted]
     digests = ([f.photo_id, f.person_id, hashlib.sha256(by_id[f.photo_id].tobytes()).hexdigest()] for f in accepted)
-    version = digest_of([faces.model_digest, names, *digests])
+    version = digest_of([analyser.model_digest, names, *digests])
     for finding in findings:
         if finding.reason or finding.remark:
             run.log.warning(f"{finding.photo_id}: {finding.reason or finding.remark}")
     run.resources.vectors.database().replace_facebank(
         run.key,
         version=version,
-        model_digest=faces.model_digest,
+        model_digest=analyser.model_digest,
         photo_ids=[finding.photo_id for finding in accepted],
         person_ids=[finding.person_id for finding in accepted],
         vectors=np.array(list(by_id.values()), np.float32).reshape(-1, EMBEDDING_DIMENSION),
         names=names,
     )
     output = outputs["facebank"]
-    output.write_document("facebank.json", facebank_of(run.key, version, faces.model_digest, names, findings))
+    output.write_document("facebank.json", facebank_of(run.key, version, analyser.model_digest, names, findings))
     _write_crops(output, findings, run.keys.detection.jpeg_quality)
     output.metrics["version"] = version
 

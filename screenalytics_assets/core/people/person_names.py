@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from screenalytics_assets.core.common.errors import FacebankError
@@ -36,3 +38,17 @@ def person_of(folder: str) -> Person:
     words = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", folder)).strip()
     name = words if words != words.lower() else " ".join(word[:1].upper() + word[1:] for word in words.split(" "))
     return Person(person_id, name)
+
+
+def people_of_folders(folders: Iterable[str]) -> dict[str, Person]:
+    """The person of each folder of photos.
+
+    Raises:
+        FacebankError: Two folders stand for the same person.
+    """
+    people = {folder: person_of(folder) for folder in folders}
+    counts = Counter(person.person_id for person in people.values())
+    twice = sorted(folder for folder, person in people.items() if counts[person.person_id] > 1)
+    if twice:
+        raise FacebankError(f"the folders {', '.join(map(repr, twice))} have names of one person: put them together")
+    return people

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from resources.models.photo_analysis import decode_photo
 from resources.photos import PhotoLibraryResource
-from screenalytics_assets.assets.show.facebank import people_of
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.config.people_keys import FacebankSettings, FacesSettings
 from screenalytics_assets.core.detection.alignment import ARCFACE_TEMPLATE_112
@@ -21,7 +20,7 @@ from screenalytics_assets.core.people.enrolment import (
     faces_of_photo,
     refuse_duplicates,
 )
-from screenalytics_assets.core.people.person_names import person_of
+from screenalytics_assets.core.people.person_names import people_of_folders, person_of
 
 PHOTO = PhotoFinding("amy/1.jpg", "amy", "0" * 64)
 TEMPLATE_BOX = np.array([20.0, 10.0, 92.0, 105.0])
@@ -254,7 +253,7 @@ def test_a_show_without_photos_gets_an_error_that_says_where_to_put_them(tmp_pat
 def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
     photo_folder(tmp_path, "Amy Fowler/1.jpg", "amy_fowler/1.jpg")
     with pytest.raises(FacebankError, match="'Amy Fowler', 'amy_fowler'"):
-        people_of(PhotoLibraryResource(show_folder=str(tmp_path)).photos("show"))
+        people_of_folders(p.folder for p in PhotoLibraryResource(show_folder=str(tmp_path)).photos("show"))
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n truncated"])
