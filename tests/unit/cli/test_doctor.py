@@ -8,7 +8,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from screenalytics_assets.cli.setup.doctor import Check, doctor, run_checks
+from screenalytics_assets.cli.setup import library_checks
+from screenalytics_assets.cli.setup.doctor import doctor, run_checks
+from screenalytics_assets.cli.setup.library_checks import Check
 from tests.object_store import BucketPlace
 
 # As an attribute of its package the module is hidden by the command of the same name.
@@ -39,12 +41,12 @@ def break_import(monkeypatch: pytest.MonkeyPatch, module: str, error: Exception)
             raise error
         return real(name)
 
-    monkeypatch.setattr(doctor_module, "import_module", import_module)
+    monkeypatch.setattr(library_checks, "import_module", import_module)
 
 
 def pretend_installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    real = doctor_module._version
-    monkeypatch.setattr(doctor_module, "_version", lambda name: "9.9" if name in names else real(name))
+    real = library_checks.version_of
+    monkeypatch.setattr(library_checks, "version_of", lambda name: "9.9" if name in names else real(name))
 
 
 def test_a_missing_pack_fails_with_the_command_that_fetches_it() -> None:
@@ -114,8 +116,8 @@ def test_without_an_address_the_database_is_the_embedded_one(tmp_path: Path) -> 
 
 
 def test_without_a_package_of_the_database_no_episode_can_run_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = doctor_module._version
-    monkeypatch.setattr(doctor_module, "_version", lambda name: None if name == "pgvector" else real(name))
+    real = library_checks.version_of
+    monkeypatch.setattr(library_checks, "version_of", lambda name: None if name == "pgvector" else real(name))
     check = find("database")
     assert (check.status, check.finding) == ("fail", "not installed: pgvector")
     assert "make setup" in check.advice
