@@ -11,8 +11,8 @@ import dagster as dg
 from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
 from resources.storage.store import ArtifactStore
 from resources.system.memory import release_memory
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.layout import manifest_path
-from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.config.layers import Resolved
 from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.metadata import to_metadata

@@ -1,6 +1,5 @@
 """The sinks of alerts: the file ``alerts.jsonl``, and the services of ``SCREENALYTICS_ALERT_URLS`` through Apprise."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import apprise
 
 from resources.alerts.outbox import Envelope, Outbox, SinkError
 from resources.system.paths import alerts_file, alerts_state_file
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.quality.alert_state import Level
 
@@ -100,7 +100,7 @@ class AppriseSink:
 
     def __init__(self, url: str, position: int) -> None:
         # A hash, because the URL may contain a password.
-        self.name = f"apprise-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+        self.name = f"apprise-{sha256_of(url.encode())[:16]}"
         client = apprise.Apprise()
         if not client.add(url):
             raise ConfigurationError(

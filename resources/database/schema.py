@@ -1,11 +1,11 @@
 """The tables of the vector database: numbered SQL files, each applied once and recorded in the database."""
 
-import hashlib
 from importlib.resources import files
 from typing import NamedTuple
 
 import psycopg
 
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import DatabaseError
 
 SCHEMA = "screenalytics"
@@ -23,7 +23,7 @@ class Migration(NamedTuple):
     @property
     def sha256(self) -> str:
         """SHA-256 of the text, in hexadecimal."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
+        return sha256_of(self.sql.encode())
 
 
 def known_migrations() -> list[Migration]:

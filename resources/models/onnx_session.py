@@ -1,6 +1,5 @@
 """ONNX Runtime sessions: the provider, the number of threads, and one shared session per model in a process."""
 
-import hashlib
 import logging
 import math
 import os
@@ -23,6 +22,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from resources.models.onnx_model import prepare_model
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import DeviceError, ModelPackError
 from screenalytics_assets.core.config.providers import CPU, CUDA, Device
 
@@ -120,7 +120,7 @@ def create_session(
         ModelPackError: The bytes are not an ONNX model that ONNX Runtime can run.
         DeviceError: ``cuda`` was asked for and is not available.
     """
-    key = (hashlib.sha256(model_bytes).hexdigest(), device, threads or default_threads(), free_axes, cuda_memory_gb)
+    key = (sha256_of(model_bytes), device, threads or default_threads(), free_axes, cuda_memory_gb)
     with _sessions_lock:
         session = _sessions.get(key)
         if session is None:

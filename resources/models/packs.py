@@ -1,6 +1,5 @@
 """Model packs: a detector and an embedder, where their files are, and verification of the files."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +16,7 @@ from resources.models.registry import (
     load_registry,
 )
 from resources.system.paths import cache_dir
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import ModelPackError
 
 PACK_FILE = "pack.yaml"
@@ -228,11 +228,6 @@ def _only(paths: list[Path], folder: Path, what: str) -> Path:
         found = ", ".join(path.name for path in paths) or "none"
         raise ModelPackError(f"model_dir {folder}: expected one {what}, found {found}")
     return paths[0]
-
-
-def sha256_of(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def _read(path: Path, remedy: str) -> bytes:

@@ -1,6 +1,5 @@
 """Finds the face in a photo of a known person, judges it, and embeds it, with the models of a run."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import cv2
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from resources.configuration.run_settings import RunSettings
 from resources.models.configured import configured_detector, configured_embedder
 from resources.storage.photo_library import Photo
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
@@ -34,7 +34,7 @@ class PhotoAnalyser:
         """Find, measure and judge the face in a photo."""
         settings = self._run.resolved.settings
         return analyse_photo(
-            PhotoFinding(photo_id, person_id, hashlib.sha256(content).hexdigest()),
+            PhotoFinding(photo_id, person_id, sha256_of(content)),
             decode_photo(content),
             self._detect,
             settings.facebank,

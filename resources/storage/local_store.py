@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from resources.storage.artifacts import Artifact, Manifest, StagedArtifact, checksum_of, damaged, files_below
 from resources.storage.store import ArtifactStore, remove_if_empty, stale_paths
+from resources.system.files import write_whole
 from resources.system.locks import locked
 from screenalytics_assets.core.common.layout import manifest_path
 
@@ -103,15 +104,8 @@ class LocalArtifactStore(ArtifactStore):
 
     def write(self, relative: str, content: bytes) -> str:
         """Write one file that is not part of an artifact, whole or not at all; returns its path."""
-        target = self.root / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return str(target)
+        write_whole(self.root / relative, content)
+        return self.location(relative)
 
     def read(self, relative: str) -> bytes | None:
         """The content of one file that is not part of an artifact; None if it does not exist."""

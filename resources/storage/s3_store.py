@@ -16,9 +16,9 @@ from resources.storage.artifacts import Artifact, Manifest, PublishedFile, Stage
 from resources.storage.bucket import Bucket, NoObjectError, StoredObject, bucket_of
 from resources.storage.file_cache import CachedFile, FileCache, local_cache, local_folder
 from resources.storage.store import ArtifactStore, stale_paths
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 from screenalytics_assets.core.common.layout import ARTIFACTS, manifest_path, object_key
-from screenalytics_assets.core.config.keys import digest_of
 
 # botocore keeps ten connections open.
 _THREADS = 8

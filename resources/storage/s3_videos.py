@@ -4,14 +4,14 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from resources.storage.artifacts import sha256_of
 from resources.storage.bucket import Bucket, StoredObject, bucket_of
 from resources.storage.file_cache import CachedFile, FileCache, local_cache, local_folder
 from resources.storage.s3_store import CHECKSUM
 from resources.storage.videos import VideoPlace
+from resources.system.files import sha256_of_file
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError, VideoError
 from screenalytics_assets.core.common.layout import object_key, video_dir
-from screenalytics_assets.core.config.keys import digest_of
 
 
 class S3Videos(VideoPlace):
@@ -53,13 +53,13 @@ class S3Videos(VideoPlace):
 
     def checksum(self, ep_id: str, name: str) -> str:
         """SHA-256 of a video."""
-        return self._head(ep_id, name).metadata.get(CHECKSUM) or sha256_of(self.path(ep_id, name))
+        return self._head(ep_id, name).metadata.get(CHECKSUM) or sha256_of_file(self.path(ep_id, name))
 
     def holds(self, ep_id: str, name: str, source: Path) -> bool:
         """Whether a video has the same content as a file."""
         if self._head(ep_id, name).bytes != source.stat().st_size:
             return False
-        return self.checksum(ep_id, name) == sha256_of(source)
+        return self.checksum(ep_id, name) == sha256_of_file(source)
 
     def put(self, ep_id: str, name: str, source: Path) -> None:
         """Upload a video, and keep a local copy, because it will be decoded next."""
@@ -67,7 +67,7 @@ class S3Videos(VideoPlace):
         with tempfile.TemporaryDirectory(dir=self._workspace) as folder:
             copy = Path(folder) / name
             shutil.copyfile(source, copy)
-            checksum = sha256_of(copy)
+            checksum = sha256_of_file(copy)
             self._bucket.upload(copy, _key(ep_id, name), {CHECKSUM: checksum})
             self._cache.adopt(copy, f"{checksum}{copy.suffix}")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
-from screenalytics_assets.core.config.keys import digest_of
 
 
 class ArtifactStore(ABC):

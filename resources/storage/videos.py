@@ -1,12 +1,11 @@
 """The videos of the episodes, one per episode, in a folder or a bucket."""
 
-import os
 import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
-from resources.storage.artifacts import sha256_of
+from resources.system.files import replaced_file, sha256_of_file
 from resources.system.paths import is_bucket
 from screenalytics_assets.core.common.layout import video_dir
 
@@ -80,25 +79,22 @@ class LocalVideos(VideoPlace):
 
     def checksum(self, ep_id: str, name: str) -> str:
         """SHA-256 of a video."""
-        return sha256_of(self.path(ep_id, name))
+        return sha256_of_file(self.path(ep_id, name))
 
     def holds(self, ep_id: str, name: str, source: Path) -> bool:
         """Whether a video has the same content as a file."""
         path = self.path(ep_id, name)
         if path.samefile(source):
             return True
-        return path.stat().st_size == source.stat().st_size and sha256_of(path) == sha256_of(source)
+        return path.stat().st_size == source.stat().st_size and sha256_of_file(path) == sha256_of_file(source)
 
     def put(self, ep_id: str, name: str, source: Path) -> None:
         """Store a video, by a hard link if the file system allows it."""
-        target = self.path(ep_id, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            _link_or_copy(source, temporary)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replaced_file(self.path(ep_id, name)) as temporary:
+            try:
+                temporary.hardlink_to(source.resolve())
+            except OSError:
+                shutil.copyfile(source, temporary)
 
     def remove(self, ep_id: str, name: str) -> None:
         """Remove a video."""
@@ -113,10 +109,3 @@ def video_place(root: str) -> VideoPlace:
 
         return videos_in_bucket(root)
     return LocalVideos(Path(root))
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source.resolve())
-    except OSError:
-        shutil.copyfile(source, target)

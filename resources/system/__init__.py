@@ -1,1 +1,1 @@
-"""The process and its machine: paths, locks, memory, threads."""
+"""The process and its machine: paths, files, locks, memory, threads."""

@@ -1,9 +1,9 @@
 """The folders of the project, its configuration, its data and the Dagster instance."""
 
-import hashlib
 import os
 from pathlib import Path
 
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import ConfigurationError
 
 _BUCKET_SCHEME = "s3://"
@@ -60,7 +60,7 @@ def embedded_database_dir() -> Path:
     """The folder of the embedded server: below the data root, or in the cache if that is in a bucket."""
     root = data_location()
     if is_bucket(root):
-        return cache_dir() / "database" / hashlib.sha256(root.encode()).hexdigest()[:16]
+        return cache_dir() / "database" / sha256_of(root.encode())[:16]
     return Path(root) / "database"
 
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from resources.configuration.run_settings import declared_thresholds
 from resources.models.packs import ModelPack
 from resources.storage.artifacts import Manifest
-from screenalytics_assets.core.config.keys import Settings, digest_of, flatten, section_of_key
+from screenalytics_assets.core.common.digests import digest_of
+from screenalytics_assets.core.config.keys import Settings, flatten, section_of_key
 
 _PACKAGES = ("screenalytics", "dagster", "onnxruntime", "insightface", "opencv-python", "av", "numpy", "scikit-learn")
 

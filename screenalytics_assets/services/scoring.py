@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.storage.store import ArtifactStore, require_artifact
+from resources.system.files import write_whole
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.documents.identities import Identities
@@ -182,10 +183,7 @@ def table_text(rows: Sequence[Mapping[str, Any]], suffix: str) -> str:
 def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write rows as CSV or, if the name ends in ``.md``, as a Markdown table; None is an empty cell."""
     check_table_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.tmp")
-    staged.write_text(table_text(rows, path.suffix), encoding="utf-8")
-    staged.replace(path)
+    write_whole(path, table_text(rows, path.suffix).encode())
 
 
 def text_of(value: object) -> str:

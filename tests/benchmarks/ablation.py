@@ -26,8 +26,8 @@ from resources.models.detector import FaceDetector, load_detector
 from resources.models.embedder import FaceEmbedder, load_embedder
 from resources.models.packs import ModelPack, load_pack
 from resources.storage.crop_file import decode_jpeg, decode_reduced_gray
-from resources.storage.video_decoder import probe_video, read_frames
 from resources.system.paths import config_dir
+from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.config.thresholds import fill_from_models, thresholds_of

@@ -36,8 +36,8 @@ from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import decode_jpeg, read_crops
 from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import require_artifact
-from resources.storage.video_decoder import probe_video, read_frames
 from resources.system.paths import data_root
+from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.detection.alignment import embedding_crop

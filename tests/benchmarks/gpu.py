@@ -24,8 +24,8 @@ from rich.table import Table
 from resources.models.detector import load_detector
 from resources.models.embedder import load_embedder
 from resources.models.packs import load_pack
-from resources.storage.video_decoder import probe_video, read_frames
 from resources.system.paths import config_dir
+from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common.errors import ScreenalyticsError
 from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.config.providers import Device

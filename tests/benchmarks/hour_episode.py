@@ -34,8 +34,8 @@ from screenalytics_assets.artifact import ArtifactSpec, Compute, Outputs, materi
 from screenalytics_assets.assets.specs import FACEBANK_SPEC, SPECS
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import table_of
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.layout import crops_dir
-from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.config.providers import CPU
 from screenalytics_assets.core.detection.alignment import ARCFACE_PX, ARCFACE_TEMPLATE_112, crop_jpeg
 from screenalytics_assets.core.detection.detection_table import BoxLocation, DetectionRows

@@ -20,7 +20,7 @@ from playwright.sync_api import expect
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.models.packs import ModelPack
-from resources.storage.artifacts import sha256_of
+from resources.system.files import sha256_of_file
 from resources.system.paths import project_dir
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.season_config import season_named
@@ -284,7 +284,7 @@ def _gpu_spans(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[floa
 
 def _artifacts(root: Path, ep_id: str) -> dict[str, str]:
     files = [path for folder in root.glob(f"*/{ep_id}") for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(root).as_posix(): sha256_of(path) for path in files if not path.name.endswith(TIMED)}
+    return {path.relative_to(root).as_posix(): sha256_of_file(path) for path in files if not path.name.endswith(TIMED)}
 
 
 def _evaluate_schedule(ui_url: str, name: str, moment: datetime) -> Any:

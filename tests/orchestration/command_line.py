@@ -5,7 +5,7 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-from resources.storage.artifacts import sha256_of
+from resources.system.files import sha256_of_file
 from tests.object_store import TIMED
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "screenalytics"
@@ -59,7 +59,7 @@ class Cli:
     def artifacts(self) -> dict[str, str]:
         """Checksums of every file but those that hold running times, and the database's."""
         return {
-            place: sha256_of(self.data / place)
+            place: sha256_of_file(self.data / place)
             for place in self.left_behind()
             if not place.endswith(TIMED) and not place.startswith("database/")
         }

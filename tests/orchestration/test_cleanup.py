@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from resources.storage.artifacts import Artifact, sha256_of
+from resources.storage.artifacts import Artifact
 from resources.storage.local_store import LocalArtifactStore
+from resources.system.files import sha256_of_file
 from resources.system.paths import config_dir
 from screenalytics_assets.core.common.schemas import FACES
 from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth
@@ -56,7 +57,7 @@ def same_content(first: Path, second: Path) -> bool:
     """The same rows of a table, or the same bytes."""
     if first.suffix == ".parquet":
         return bool(pq.read_table(first).equals(pq.read_table(second)))
-    return sha256_of(first) == sha256_of(second)
+    return sha256_of_file(first) == sha256_of_file(second)
 
 
 def cleaned(instance: dg.DagsterInstance, **overrides: Any) -> list[str]:
@@ -96,7 +97,7 @@ def test_a_good_episode_is_not_changed(store: LocalArtifactStore) -> None:
     metrics = published(store, "track_metrics").json("track_metrics.json")
     measured = {**metrics["detect_track_metrics"], **metrics["cluster_metrics"]}
     assert report["metrics_before"] == {name: measured[name] for name in COMPARED}
-    assert sha256_of(store.root / f"cleaned/{EP}/tracks.parquet") == sha256_of(
+    assert sha256_of_file(store.root / f"cleaned/{EP}/tracks.parquet") == sha256_of_file(
         store.root / f"manifests/{EP}/tracks.parquet"
     )
     groups = [
@@ -214,7 +215,7 @@ def test_a_face_of_no_track_blocks_what_follows(instance: dg.DagsterInstance, st
     for file in document["files"]:
         if file["path"].endswith("faces.parquet"):
             path = reembed.path("faces.parquet")
-            file["sha256"], file["bytes"] = sha256_of(path), path.stat().st_size
+            file["sha256"], file["bytes"] = sha256_of_file(path), path.stat().st_size
     manifest.write_text(json.dumps(document))
     outcome = run_episode(instance, EP, select=["reembed", "recluster"])
     assert not outcome.success

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resources.models.packs import ModelPack
-from resources.storage.artifacts import sha256_of
+from resources.system.files import sha256_of_file
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.orchestration.command_line import Cli
 
@@ -42,7 +42,7 @@ def cli(published: Path, tmp_path: Path) -> Cli:
 
 
 def checksums(root: Path) -> dict[str, str]:
-    return {path.relative_to(root).as_posix(): sha256_of(path) for path in root.rglob("*") if path.is_file()}
+    return {path.relative_to(root).as_posix(): sha256_of_file(path) for path in root.rglob("*") if path.is_file()}
 
 
 def artifacts(root: Path) -> dict[str, str]:

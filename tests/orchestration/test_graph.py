@@ -17,8 +17,8 @@ from rich.console import Console
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.models.packs import ModelPack
-from resources.storage.artifacts import sha256_of
 from resources.storage.local_store import LocalArtifactStore
+from resources.system.files import sha256_of_file
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.cli.episode.run import print_outcome
 from screenalytics_assets.core.common.schemas import SHOTS
@@ -94,7 +94,7 @@ def checksums(root: Path) -> dict[str, str]:
     timed = ("manifest.json", "cleanup_report.json")
     places = [place for place in root.iterdir() if place.name != "database"]
     files = [path for place in places for path in place.rglob("*") if not path.name.endswith(timed) and path.is_file()]
-    return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
+    return {path.relative_to(root).as_posix(): sha256_of_file(path) for path in files}
 
 
 def test_definitions_are_loadable() -> None:
@@ -398,5 +398,5 @@ def _republish_with_one_shot_shifted(store: LocalArtifactStore) -> None:
     manifest = json.loads(manifest_path.read_text())
     for file in manifest["files"]:
         if file["path"].endswith("shots.parquet"):
-            file["sha256"], file["bytes"] = sha256_of(path), path.stat().st_size
+            file["sha256"], file["bytes"] = sha256_of_file(path), path.stat().st_size
     manifest_path.write_text(json.dumps(manifest))

@@ -31,8 +31,8 @@ def config(run: Run) -> dict[str, Any]:
 def compute(run: Run, outputs: Outputs) -> None:
     """Scan the video once."""
     # PyAV and SciPy take long to import, and nothing else needs them.
-    from resources.storage.video_decoder import read_frames
     from resources.system.parallel import parallel_map, prefetch
+    from resources.video.decoder import read_frames
     from screenalytics_assets.core.detection.scan import effective_stride, max_step, scan
 
     detection, confidence_th = run.keys.detection, run.thresholds.confidence_th

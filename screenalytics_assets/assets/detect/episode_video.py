@@ -15,8 +15,8 @@ import dagster as dg
 
 from resources.storage.artifacts import Artifact
 from resources.storage.store import ArtifactStore
-from resources.storage.video_decoder import probe_video
 from resources.storage.videos import VideoFile
+from resources.video.decoder import probe_video
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import ArtifactSpec, Outputs, materialize
 from screenalytics_assets.core.common.episode_ids import parse_ep_id

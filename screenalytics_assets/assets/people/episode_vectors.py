@@ -5,7 +5,6 @@ transaction, what the database had of the episode. Nothing else of the episode d
 this asset fails alone, and ``group_clusters`` if the show has a facebank.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 
 from resources.storage.artifacts import Artifact, Manifest
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.core.common.digests import digest_of, sha256_of
 from screenalytics_assets.core.common.episode_ids import show_of
-from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.documents.episode_vectors import EpisodeVectors
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.run_context import Run
@@ -62,7 +61,7 @@ def searchable_tracks(track_ids: Sequence[str], tracks: pa.Table, faces: pa.Tabl
 
 def stored_digest(model_digest: str, tracks: pa.Table, vectors: NDArray[Any]) -> str:
     """Digest of everything that is stored of an episode."""
-    return digest_of([model_digest, tracks.to_pylist(), hashlib.sha256(vectors.tobytes()).hexdigest()])
+    return digest_of([model_digest, tracks.to_pylist(), sha256_of(vectors.tobytes())])
 
 
 def is_stored(run: Run, manifest: Manifest) -> bool:

@@ -12,8 +12,8 @@ from resources.configuration.acceptance_limits import load_acceptance
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.assets.cast import draw_cast, read_cast
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.layout import SHEET
-from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.metadata import picture

@@ -4,7 +4,6 @@ A photo is refused with a reason: no face, several, too small, blurred, turned a
 face that resembles another person more than the other photos under its name.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +13,8 @@ from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
 from resources.storage.crop_file import CropWriter, read_crops
 from resources.storage.photo_library import Photo
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.core.common.digests import digest_of, sha256_of
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
-from screenalytics_assets.core.config.keys import digest_of
 from screenalytics_assets.core.detection.alignment import crop_jpeg
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
@@ -44,7 +43,7 @@ def config(run: Run) -> dict[str, Any]:
         "min_confidence": run.thresholds.min_confidence,
         "detector": run.pack.detector.file.sha256,
         "embedder": run.pack.embedder.file.sha256,
-        "photos": digest_of({p.photo_id: hashlib.sha256(p.content).hexdigest() for p in run.once(read_photos)}),
+        "photos": digest_of({p.photo_id: sha256_of(p.content) for p in run.once(read_photos)}),
     }
 
 
@@ -58,7 +57,7 @@ def compute(run: Run, outputs: Outputs) -> None:
     names = {person.person_id: person.name for person in people.values()}
     findings, by_id = analyser.enrol(photos, people, min_photo_sim=run.thresholds.min_photo_sim)
     accepted = [finding for finding in findings if finding.is_accepted]
-    digests = ([f.photo_id, f.person_id, hashlib.sha256(by_id[f.photo_id].tobytes()).hexdigest()] for f in accepted)
+    digests = ([f.photo_id, f.person_id, sha256_of(by_id[f.photo_id].tobytes())] for f in accepted)
     version = digest_of([analyser.model_digest, names, *digests])
     for finding in findings:
         if finding.reason or finding.remark:

@@ -16,7 +16,7 @@ from dagster import DagsterEventType
 from resources.alerts.outbox import Outbox
 from resources.alerts.sinks import configured_sinks, deliver_all, open_outbox, ui_url
 from screenalytics_assets.automation.alerts.run_events import events_of_run
-from screenalytics_assets.core.config.keys import digest_of
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.quality.alert_state import Message, message_of_run
 
 INTERVAL_S = 10

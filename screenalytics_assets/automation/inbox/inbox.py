@@ -1,6 +1,5 @@
 """The inbox: its files, which of them are complete, and which have been processed."""
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resources.system.paths import config_dir, data_location, is_bucket
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import VideoError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class InboxFile:
     @property
     def stamp(self) -> str:
         """A digest of size and modification time."""
-        return hashlib.sha256(f"{self.size} {self.modified_ns}".encode()).hexdigest()[:12]
+        return sha256_of(f"{self.size} {self.modified_ns}".encode())[:12]
 
 
 class Inbox(Protocol):

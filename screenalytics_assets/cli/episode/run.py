@@ -42,7 +42,7 @@ def run(
         from resources.configuration.acceptance_limits import load_acceptance
         from resources.configuration.run_settings import parse_assignment
         from resources.settings import SettingsResource
-        from resources.storage.video_decoder import check_video
+        from resources.video.decoder import check_video
         from resources.videos import VideoLibraryResource
         from screenalytics_assets.core.common.episode_ids import parse_ep_id
         from screenalytics_assets.services.runs import require_known_assets

@@ -1,1 +1,1 @@
-"""Shared by all stages: errors, geometry, vectors, intervals, table schemas, file layout, episode ids."""
+"""Shared by all stages: errors, digests, geometry, vectors, intervals, table schemas, file layout, episode ids."""

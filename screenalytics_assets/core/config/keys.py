@@ -4,13 +4,12 @@ A key has one name everywhere: in the stage's YAML file, in a profile, as ``SCRE
 environment (a dot becomes two underscores), on the command line and in the run configuration.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.config.detection_keys import DetectionSettings, TrackingSettings
 from screenalytics_assets.core.config.people_keys import (
     CleanupSettings,
@@ -77,11 +76,6 @@ STAGE_FILES: Mapping[str, str] = {
     "models": "models.yaml",
     "output": "output.yaml",
 }
-
-
-def digest_of(value: object) -> str:
-    """SHA-256 of a JSON value in canonical form, in hexadecimal."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _leaves(model: type[BaseModel], prefix: str = "") -> Iterable[str]:

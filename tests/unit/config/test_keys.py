@@ -24,7 +24,7 @@ from resources.settings import SettingsResource
 from resources.system.paths import project_dir
 from screenalytics_assets.automation.seasons.season_config import Season
 from screenalytics_assets.core.common.errors import ConfigurationError
-from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, digest_of, flatten, section_of_key
+from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, flatten, section_of_key
 from screenalytics_assets.core.config.layers import Layer, Resolved, resolve
 from screenalytics_assets.core.config.thresholds import Thresholds, fill_from_models, thresholds_of
 from screenalytics_assets.services.runs import run_config_of
@@ -159,11 +159,6 @@ def test_the_digest_depends_on_the_values_and_not_on_their_source(monkeypatch: p
     by_run = resolve_settings(overrides={"frame_stride": 7}).settings.digest()
     monkeypatch.setenv("SCREENALYTICS_FRAME_STRIDE", "7")
     assert resolve_settings().settings.digest() == by_run
-
-
-def test_a_digest_does_not_depend_on_the_order_of_the_keys() -> None:
-    assert digest_of({"a": 1, "b": {"c": 2, "d": 3}}) == digest_of({"b": {"d": 3, "c": 2}, "a": 1})
-    assert digest_of({"a": 1}) != digest_of({"a": 2})
 
 
 @pytest.mark.parametrize("key", section_of_key())

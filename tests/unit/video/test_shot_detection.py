@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from resources.storage.video_decoder import probe_video, read_frames
+from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.config.detection_keys import ShotSettings
 from screenalytics_assets.core.video.shot_detection import ShotDetector, structure, structure_distance
 from tests.conftest import shared_dir

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scenedetect import ContentDetector, SceneDetector, ThresholdDetector, detect
 
-from resources.storage.video_decoder import probe_video, read_frames
+from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.core.video.shot_detection import SMALL_HEIGHT, SMALL_WIDTH, ShotDetector
 from tests.conftest import shared_dir

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from resources.storage.video_decoder import probe_video, read_frames
+from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common.errors import VideoError
 from tests.video_fixtures import (
     drop_frames,

@@ -15,8 +15,8 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from resources.storage.artifacts import sha256_of
-from resources.storage.video_container import (
+from resources.system.files import sha256_of_file
+from resources.video.container import (
     check_file,
     decoded_frames,
     file_named_in_errors,
@@ -143,7 +143,7 @@ def probe_video(path: Path, *, sha256: str | None = None) -> VideoProbe:
                 container_duration_s=_seconds(container.duration),
                 has_audio=bool(container.streams.audio),
                 size_bytes=path.stat().st_size,
-                sha256=sha256_of(path) if sha256 is None else sha256,
+                sha256=sha256_of_file(path) if sha256 is None else sha256,
             )
 
 

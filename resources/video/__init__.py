@@ -1,0 +1,1 @@
+"""Video files: containers, packets, and decoded frames."""
