@@ -1,7 +1,11 @@
 """Geometry of boxes: x1 y1 x2 y2 in any unit, one box per row."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
+
+FloatT = TypeVar("FloatT", bound=np.floating)
 
 
 def clamp_boxes(boxes_px: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
@@ -19,9 +23,15 @@ def clamp_boxes(boxes_px: NDArray[np.float32], width: int, height: int) -> NDArr
     return np.clip(boxes_px, 0, limits).astype(np.float32)
 
 
-def shorter_sides(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shorter side of each box, (N,), in the unit of the boxes."""
-    return np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+def areas(boxes: NDArray[FloatT]) -> NDArray[FloatT]:
+    """(...) area of each box of (..., 4), in the squared unit and the precision of the boxes."""
+    return np.maximum(boxes[..., 2:] - boxes[..., :2], 0).prod(-1)
+
+
+def intersection_areas(first: NDArray[FloatT], second: NDArray[FloatT]) -> NDArray[FloatT]:
+    """(...) area that two boxes have in common, of (..., 4) and (..., 4) broadcast against each other."""
+    sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
+    return np.maximum(sides, 0).prod(-1)
 
 
 def iou_matrix(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -48,8 +58,6 @@ def paired_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArr
         (...), 0 to 1; 0 where both boxes are empty.
     """
     a, b = first.astype(np.float64), second.astype(np.float64)
-    sides = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
-    intersection = sides.prod(-1)
-    areas = [np.clip(boxes[..., 2:] - boxes[..., :2], 0, None).prod(-1) for boxes in (a, b)]
-    union = areas[0] + areas[1] - intersection
+    intersection = intersection_areas(a, b)
+    union = areas(a) + areas(b) - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)

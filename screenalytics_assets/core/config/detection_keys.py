@@ -1,52 +1,12 @@
 """The keys of shot and face detection and of tracking."""
 
-from dataclasses import dataclass
-
 from pydantic import Field
 
 from screenalytics_assets.core.config.section import Section
 
-
-@dataclass(frozen=True)
-class ShotSettings:
-    """Parameters of the shot detector.
-
-    Attributes:
-        cut_threshold: minimum distance (see `structure_distance`) across a cut. Unrelated pictures have about
-            64·36 / (π·4²) ≈ 45 independent patches, so their correlation scatters by 1/√45 = 0.15 around 0,
-            and the best of about ten independent shifts is near 0.25: distance 0.75 ± 0.1. The default is three and a
-            half standard deviations below that, so that two views of one room still differ enough.
-        cut_ratio: minimum ratio of the distance across a cut to the distances around it. In steady motion all are
-            equal (1), and after the abrupt start of a pan those on one side are.
-        context_s: how far the distances around a cut reach on each side, with at least three on each: animation
-            holds each picture for up to three frames. It is also the look-ahead.
-        flash_max_s: maximum duration of a disturbance after which the same picture returns and the shot continues.
-            Photo flashes light one to three frames; this is 3 frames at 24 fps.
-        min_shot_s: changes closer than this are one transition (a frame blended by a rate conversion, a torn frame),
-            and the largest is the cut. At 24 fps a shot has at least two frames: a missed cut mixes two people in
-            one track, a false one splits a track that is linked again later.
-    """
-
-    cut_threshold: float = 0.4
-    cut_ratio: float = 2.0
-    context_s: float = 0.2
-    flash_max_s: float = 0.126
-    min_shot_s: float = 0.08
-
-    def __post_init__(self) -> None:
-        if not 0 < self.cut_threshold < 1 or self.cut_ratio < 1:
-            raise ValueError(
-                f"cut_threshold must be between 0 and 1 and cut_ratio at least 1, got {self.cut_threshold} "
-                f"and {self.cut_ratio}"
-            )
-        if not 0 <= self.min_shot_s <= self.context_s or not 0 <= self.flash_max_s <= self.context_s:
-            raise ValueError(
-                f"min_shot_s ({self.min_shot_s}) and flash_max_s ({self.flash_max_s}) must lie between 0 and "
-                f"context_s ({self.context_s}), the look-ahead of the detector"
-            )
-
-
-_SHOTS = ShotSettings()
+SHOT_CONTEXT_S = 0.2
+"""How far the distances around a cut reach on each side, with at least three on each: animation holds each picture for
+up to three frames. It is also the look-ahead of the shot detector."""
 
 
 class DetectionSettings(Section):
@@ -112,28 +72,26 @@ class DetectionSettings(Section):
         description="Side of the stored aligned crop, in pixels; its central 112 px are embedded.",
     )
     jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored crops.")
-    cut_threshold: float = Field(
-        _SHOTS.cut_threshold, gt=0, lt=1, description="Minimum distance between two pictures across a cut."
-    )
+    # See `structure_distance`. Unrelated pictures have about 64·36 / (π·4²) ≈ 45 independent patches, so their
+    # correlation scatters by 1/√45 = 0.15 around 0, and the best of about ten independent shifts is near 0.25:
+    # distance 0.75 ± 0.1. The default is three and a half standard deviations below that, so that two views of one
+    # room still differ enough.
+    cut_threshold: float = Field(0.4, gt=0, lt=1, description="Minimum distance between two pictures across a cut.")
+    # In steady motion all distances are equal (1), and after the abrupt start of a pan those on one side are.
     cut_ratio: float = Field(
-        _SHOTS.cut_ratio, ge=1, description="Minimum ratio of the distance across a cut to the distances around it."
+        2.0, ge=1, description="Minimum ratio of the distance across a cut to the distances around it."
     )
+    # Photo flashes light one to three frames; this is 3 frames at 24 fps.
     flash_max_s: float = Field(
-        _SHOTS.flash_max_s,
+        0.126,
         ge=0,
-        le=_SHOTS.context_s,
+        le=SHOT_CONTEXT_S,
         description="If the picture returns within this time, it was a flash and not a cut.",
     )
-    min_shot_s: float = Field(_SHOTS.min_shot_s, ge=0, le=_SHOTS.context_s, description="Shortest shot.")
-
-    def shot_settings(self) -> ShotSettings:
-        """The settings of the shot detector."""
-        return ShotSettings(
-            cut_threshold=self.cut_threshold,
-            cut_ratio=self.cut_ratio,
-            flash_max_s=self.flash_max_s,
-            min_shot_s=self.min_shot_s,
-        )
+    # Changes closer than this are one transition (a frame blended by a rate conversion, a torn frame), and the largest
+    # is the cut. At 24 fps a shot has at least two frames: a missed cut mixes two people in one track, a false one
+    # splits a track that is linked again later.
+    min_shot_s: float = Field(0.08, ge=0, le=SHOT_CONTEXT_S, description="Shortest shot.")
 
 
 class TrackingSettings(Section):

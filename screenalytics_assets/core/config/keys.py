@@ -5,7 +5,7 @@ environment (a dot becomes two underscores), on the command line and in the run 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -17,6 +17,7 @@ from screenalytics_assets.core.config.people_keys import (
     FacebankSettings,
     FacesSettings,
 )
+from screenalytics_assets.core.config.providers import Device
 from screenalytics_assets.core.config.section import Section
 
 
@@ -34,9 +35,7 @@ class ModelSettings(Section):
 
     model_pack: str = Field("open", min_length=1, description="Name of a pack in models.yaml.")
     model_dir: str | None = Field(None, description="A folder with a detector and an embedder; overrides model_pack.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="cuda fails without a GPU; auto uses the GPU if there is one."
-    )
+    device: Device = Field("auto", description="cuda fails without a GPU; auto uses the GPU if there is one.")
     cpu_threads: int = Field(0, ge=0, description="Threads of the model runtime; 0 is as many as the CPU quota.")
     cuda_memory_gb: float = Field(0.0, ge=0, description="On CUDA, memory limit of each model, in GB; 0 is no limit.")
 

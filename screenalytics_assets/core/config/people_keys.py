@@ -6,6 +6,8 @@ from pydantic import Field, field_validator
 
 from screenalytics_assets.core.config.section import Section
 
+SamplingStrategy = Literal["uniform", "quality_weighted", "stratified"]
+
 
 class FacesSettings(Section):
     """Quality filter of the crops, and how many of them are embedded (``faces_embed_sampling.yaml``)."""
@@ -29,7 +31,7 @@ class FacesSettings(Section):
     )
     max_yaw_angle: float = Field(60.0, gt=0, le=90, description="Maximum yaw to either side, in degrees.")
     max_pitch_angle: float = Field(45.0, gt=0, le=90, description="Maximum pitch up or down, in degrees.")
-    sampling_strategy: Literal["uniform", "quality_weighted", "stratified"] = Field(
+    sampling_strategy: SamplingStrategy = Field(
         "stratified",
         description="How the crops of a track are chosen, if possible among those embedded for the appearance split: "
         "at even steps, the best ones, or the best one in each stretch.",

@@ -1,7 +1,7 @@
 """Thresholds that belong to the models, and how they get into the configuration."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.config.keys import Settings, section_of_key
@@ -54,7 +54,7 @@ def thresholds_of(settings: Settings) -> Thresholds:
     empty = [name for name, value in values.items() if value is None]
     if empty:
         raise ConfigurationError(f"no value for {', '.join(empty)}: neither the configuration nor the models give one")
-    return Thresholds(**{name: float(str(value)) for name, value in values.items()})
+    return Thresholds(**values)
 
 
 def fill_from_models(resolved: Resolved, model_values: Mapping[str, float | None], source: str) -> Resolved:
@@ -75,17 +75,13 @@ def fill_from_models(resolved: Resolved, model_values: Mapping[str, float | None
             f"{source} declares no {', '.join(undeclared)}: set it with --set {undeclared[0]}=VALUE, or declare it "
             "in the pack.yaml of the model folder"
         )
-    by_section: dict[str, dict[str, float | None]] = {}
+    settings = resolved.settings
     for key, value in missing.items():
-        by_section.setdefault(section_of_key()[key], {})[key] = value
-    settings = resolved.settings.model_copy(
-        update={
-            section: getattr(resolved.settings, section).model_copy(update=values)
-            for section, values in by_section.items()
-        }
-    )
+        section = section_of_key()[key]
+        changed = getattr(settings, section).model_copy(update={key: value})
+        settings = settings.model_copy(update={section: changed})
     return Resolved(settings, {**resolved.provenance, **dict.fromkeys(missing, source)})
 
 
-def _value_of(settings: Settings, key: str) -> object:
+def _value_of(settings: Settings, key: str) -> Any:  # noqa: ANN401 - any key
     return getattr(getattr(settings, section_of_key()[key]), key)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.common.geometry import areas, intersection_areas
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 
 OUTPUT_STRIDE_PX = 4
@@ -57,15 +58,14 @@ def suppress_overlaps(faces: FrameFaces, nms_iou: float) -> FrameFaces:
         The remaining faces by descending score.
     """
     boxes = faces.boxes_px
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    area = areas(boxes)
     remaining = np.argsort(-faces.scores, kind="stable")
     kept = []
     while remaining.size:
         best, others = remaining[0], remaining[1:]
         kept.append(best)
-        overlap_sides = np.minimum(boxes[best, 2:], boxes[others, 2:]) - np.maximum(boxes[best, :2], boxes[others, :2])
-        overlap = np.prod(np.maximum(overlap_sides, 0), axis=1)
+        overlap = intersection_areas(boxes[best], boxes[others])
         # Without a division, so that two empty boxes do not divide by zero.
-        remaining = others[overlap <= nms_iou * (areas[best] + areas[others] - overlap)]
+        remaining = others[overlap <= nms_iou * (area[best] + area[others] - overlap)]
     chosen = np.array(kept, dtype=np.intp)
     return FrameFaces(boxes[chosen], faces.scores[chosen], faces.landmarks_px[chosen])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from screenalytics_assets.core.common.geometry import iou_matrix
+from screenalytics_assets.core.common.geometry import areas, intersection_areas, iou_matrix
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.config.detection_keys import DetectionSettings
 
@@ -72,9 +72,7 @@ def contained_boxes(
     Returns:
         (N,) bool.
     """
-    sides = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    intersection = np.clip(sides, 0, None).prod(-1)
-    area = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(-1)
+    intersection, area = intersection_areas(boxes[:, None], boxes[None, :]), areas(boxes)
     fraction = intersection / np.maximum(np.minimum(area[:, None], area[None, :]), np.finfo(np.float32).tiny)
     own, other = scores[:, None], scores[None, :]
     weak = (own < other) & (own < np.maximum(confidence_th, weak_fraction * other))

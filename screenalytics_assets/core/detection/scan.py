@@ -84,7 +84,7 @@ def scan(
     analysed: list[tuple[int, float, int]] = []
     high_resolution_passes = 0
     for analysis in sample_adaptively(
-        log.record(frames_with_shots(frames, settings.shot_settings())),
+        log.record(frames_with_shots(frames, settings)),
         analyse,
         stride=effective_stride(settings, fps),
         max_step=max_step(settings, fps),

@@ -1,15 +1,13 @@
 """Sampling: which good crops of a track, and of an episode, are embedded."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-Strategy = Literal["uniform", "quality_weighted", "stratified"]
+from screenalytics_assets.core.config.people_keys import SamplingStrategy
 
 
 def sample_track(
-    ts_s: NDArray[np.float64], quality: NDArray[np.float32], *, limit: int, strategy: Strategy
+    ts_s: NDArray[np.float64], quality: NDArray[np.float32], *, limit: int, strategy: SamplingStrategy
 ) -> NDArray[np.int64]:
     """Choose at most ``limit`` faces of one track.
 

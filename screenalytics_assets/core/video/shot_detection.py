@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.config.detection_keys import ShotSettings
+from screenalytics_assets.core.config.detection_keys import SHOT_CONTEXT_S, DetectionSettings
 
 SMALL_WIDTH, SMALL_HEIGHT = 64, 36
 
@@ -98,14 +98,14 @@ class _BufferedFrame:
 
 
 class ShotDetector:
-    """Decides for each frame, with a delay of `context_s`, whether a shot starts with it.
+    """Decides for each frame, with a delay of `SHOT_CONTEXT_S`, whether a shot starts with it.
 
     Pass every frame to `push` and call `flush` after the last. All calls together return one decision per frame;
     the first is True.
     """
 
-    def __init__(self, settings: ShotSettings | None = None) -> None:
-        self._settings = settings or ShotSettings()
+    def __init__(self, settings: DetectionSettings | None = None) -> None:
+        self._settings = settings or DetectionSettings()
         self._frames: list[_BufferedFrame] = []
         self._next = 0
 
@@ -144,13 +144,12 @@ class ShotDetector:
         ahead = len(self._frames) - 1 - self._next
         if ahead < _GUARD + _MIN_NEIGHBOURS:
             return False
-        return self._frames[-1].ts_s - self._frames[self._next].ts_s > self._settings.context_s
+        return self._frames[-1].ts_s - self._frames[self._next].ts_s > SHOT_CONTEXT_S
 
     def _drop_old_frames(self) -> None:
         """Drop frames that no later decision needs."""
         reach = _GUARD + _MIN_NEIGHBOURS + 1
-        context_s = self._settings.context_s
-        while self._next > reach and self._frames[self._next - 1].ts_s - self._frames[0].ts_s > context_s:
+        while self._next > reach and self._frames[self._next - 1].ts_s - self._frames[0].ts_s > SHOT_CONTEXT_S:
             del self._frames[0]
             self._next -= 1
 
@@ -189,7 +188,7 @@ class ShotDetector:
         while 0 <= neighbour < len(self._frames):
             frame = self._frames[neighbour]
             gap_s = abs(frame.ts_s - self._frames[index].ts_s)
-            if frame.change is None or (len(changes) >= _MIN_NEIGHBOURS and gap_s > self._settings.context_s):
+            if frame.change is None or (len(changes) >= _MIN_NEIGHBOURS and gap_s > SHOT_CONTEXT_S):
                 break
             changes.append(frame.change)
             neighbour += direction

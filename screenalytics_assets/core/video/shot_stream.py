@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.config.detection_keys import ShotSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.video.shot_detection import SMALL_HEIGHT, SMALL_WIDTH, ShotDetector
 
 
@@ -51,7 +51,7 @@ class ShotFrame(NamedTuple):
     is_last: bool
 
 
-def frames_with_shots(frames: Iterable[Frame], settings: ShotSettings) -> Iterator[ShotFrame]:
+def frames_with_shots(frames: Iterable[Frame], settings: DetectionSettings) -> Iterator[ShotFrame]:
     """Each frame with its shot, as soon as it is decided whether the next frame starts a new one."""
     detector = ShotDetector(settings)
     waiting: deque[tuple[Frame, NDArray[np.uint8]]] = deque()

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.common.geometry import clamp_boxes, iou_matrix, shorter_sides
+from screenalytics_assets.core.common.geometry import clamp_boxes, iou_matrix
 
 Boxes = NDArray[np.float32]
 
@@ -67,8 +67,3 @@ def test_clamped_boxes_are_inside_the_frame_and_those_already_inside_are_unchang
     assert (clamped[:, [1, 3]] <= 720).all()
     inside = (some >= 0).all(axis=1) & (some <= (1280, 720, 1280, 720)).all(axis=1)
     np.testing.assert_array_equal(clamped[inside], some[inside])
-
-
-def test_the_shorter_side_is_width_or_height() -> None:
-    tall_and_wide = np.array([[0, 0, 10, 30], [5, 5, 45, 12]], np.float32)
-    assert shorter_sides(tall_and_wide).tolist() == [10, 7]

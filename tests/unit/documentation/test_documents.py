@@ -16,8 +16,8 @@ from screenalytics_assets.automation.seasons.season_config import KINDS, Season
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.config.keys import section_of_key
+from screenalytics_assets.core.config.people_keys import SamplingStrategy
 from screenalytics_assets.core.documents.grouping import CorrectionStatus, NamingReason
-from screenalytics_assets.core.embedding import crop_sampling as sampling
 from screenalytics_assets.core.people import enrolment as facebank
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 from screenalytics_assets.definitions import defs
@@ -192,7 +192,7 @@ KNOWN_NAMES = {
     facebank.RESEMBLES_OTHER,
     facebank.UNLIKE_OWN,
     *KINDS,
-    *chain(*(get_args(kind) for kind in (NamingReason, CorrectionStatus, sampling.Strategy))),
+    *chain(*(get_args(kind) for kind in (NamingReason, CorrectionStatus, SamplingStrategy))),
     *(name for model in (Manifest, InboxSettings, Season) for name in model.model_fields),
     *(name for sensor in defs.sensors or [] for name in [sensor.name]),
     *re.findall(r"(\w+):", text_of("dagster.yaml")),

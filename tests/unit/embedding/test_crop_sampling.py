@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.embedding.crop_sampling import Strategy, cap_episode, quality_ranks, sample_track
+from screenalytics_assets.core.config.people_keys import SamplingStrategy
+from screenalytics_assets.core.embedding.crop_sampling import cap_episode, quality_ranks, sample_track
 
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+STRATEGIES: tuple[SamplingStrategy, ...] = get_args(SamplingStrategy)
 Track = tuple[NDArray[np.float64], NDArray[np.float32]]
 
 
@@ -21,7 +22,9 @@ def tracks(draw: st.DrawFn) -> Track:
 
 
 @given(tracks(), st.integers(1, 20), st.sampled_from(STRATEGIES))
-def test_a_sample_is_never_over_the_limit_ascending_and_unique(track: Track, limit: int, strategy: Strategy) -> None:
+def test_a_sample_is_never_over_the_limit_ascending_and_unique(
+    track: Track, limit: int, strategy: SamplingStrategy
+) -> None:
     chosen = sample_track(*track, limit=limit, strategy=strategy)
     assert len(chosen) <= limit
     assert (np.diff(chosen) > 0).all()
@@ -30,7 +33,7 @@ def test_a_sample_is_never_over_the_limit_ascending_and_unique(track: Track, lim
 
 
 @given(tracks(), st.sampled_from(STRATEGIES))
-def test_a_track_within_the_limit_is_taken_whole(track: Track, strategy: Strategy) -> None:
+def test_a_track_within_the_limit_is_taken_whole(track: Track, strategy: SamplingStrategy) -> None:
     count = len(track[0])
     assert sample_track(*track, limit=max(count, 1), strategy=strategy).tolist() == list(range(count))
 
@@ -74,7 +77,7 @@ def test_the_best_face_of_a_track_is_always_in_a_stratified_sample() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["quality_weighted", "stratified"])
-def test_of_equally_good_faces_the_earlier_one_is_taken(strategy: Strategy) -> None:
+def test_of_equally_good_faces_the_earlier_one_is_taken(strategy: SamplingStrategy) -> None:
     equal = np.full(10, 0.5, np.float32)
     assert sample_track(np.arange(10.0), equal, limit=1, strategy=strategy).tolist() == [0]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from resources.video.decoder import probe_video, read_frames
-from screenalytics_assets.core.config.detection_keys import ShotSettings
+from screenalytics_assets.core.config.detection_keys import DetectionSettings
+from screenalytics_assets.core.video import shot_detection
 from screenalytics_assets.core.video.shot_detection import ShotDetector, structure, structure_distance
 from tests.conftest import shared_dir
 
@@ -54,7 +55,7 @@ def camera(linear: list[Canvas], *, brightness: float = 110.0, noise: float = 0.
     ]
 
 
-def shot_starts(pictures: list[Picture], fps: float = 24.0, settings: ShotSettings | None = None) -> list[int]:
+def shot_starts(pictures: list[Picture], fps: float = 24.0, settings: DetectionSettings | None = None) -> list[int]:
     detector = ShotDetector(settings)
     decisions = [decision for i, picture in enumerate(pictures) for decision in detector.push(picture, i / fps)]
     decisions += detector.flush()
@@ -356,27 +357,28 @@ def test_memory_does_not_grow_with_the_video() -> None:
     assert max(kept[100:]) == max(kept[:100]) < 20
 
 
-def test_every_setting_changes_what_is_found() -> None:
+def test_every_setting_changes_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     cut = camera(hold(scene(1), 20) + hold(scene(2), 20))
-    assert shot_starts(cut, settings=ShotSettings(cut_threshold=0.99)) == [0]
+    assert shot_starts(cut, settings=DetectionSettings(cut_threshold=0.99)) == [0]
 
     busy = camera([view(scene(3), 6.0 * i, 3.0 * (i % 2)) for i in range(-6, 6)] + hold(scene(4), 20))
-    strict = shot_starts(busy, settings=ShotSettings(cut_ratio=50.0))
+    strict = shot_starts(busy, settings=DetectionSettings(cut_ratio=50.0))
     assert strict == [0] != shot_starts(busy)
 
     insert = camera(hold(scene(1), 20) + hold(scene(2), 3) + hold(scene(1), 20))
     assert shot_starts(insert) == [0]
-    assert shot_starts(insert, settings=ShotSettings(flash_max_s=0.0)) == [0, 20, 23]
+    assert shot_starts(insert, settings=DetectionSettings(flash_max_s=0.0)) == [0, 20, 23]
 
     montage = camera([p for k in range(4) for p in hold(scene(50 + k), 3)])
     assert shot_starts(montage) == [0, 3, 6, 9]
-    assert len(shot_starts(montage, settings=ShotSettings(min_shot_s=0.2))) < 4
+    assert len(shot_starts(montage, settings=DetectionSettings(min_shot_s=0.2))) < 4
 
     place = np.concatenate([scene(1), scene(2), scene(3)], axis=1)
     quiet_then_whip = [view(place, -150)] * 20 + [view(place, -100)] * 5
     quiet_then_whip += [view(place, -100 + 12.0 * i) for i in range(1, 25)]
     assert 20 in shot_starts(camera(quiet_then_whip))
-    assert 20 not in shot_starts(camera(quiet_then_whip), settings=ShotSettings(context_s=0.8))
+    monkeypatch.setattr(shot_detection, "SHOT_CONTEXT_S", 0.8)
+    assert 20 not in shot_starts(camera(quiet_then_whip))
 
 
 def test_the_distance_of_a_picture_to_itself_is_zero_and_to_another_is_large() -> None:
@@ -395,7 +397,7 @@ def test_the_distance_of_a_picture_to_itself_is_zero_and_to_another_is_large() -
 )
 def test_inconsistent_settings_are_refused(kwargs: dict[str, float], named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        ShotSettings(**kwargs)
+        DetectionSettings(**kwargs)
 
 
 def test_a_picture_of_another_size_is_refused() -> None:
