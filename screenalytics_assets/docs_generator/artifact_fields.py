@@ -5,15 +5,19 @@ a processed episode.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import pyarrow as pa
 
 from screenalytics_assets.core.common import schemas
+from screenalytics_assets.core.documents.cleanup_report import CleanupReport
+from screenalytics_assets.core.documents.episode_vectors import EpisodeVectors
 from screenalytics_assets.core.documents.grouping import Grouping
-from screenalytics_assets.core.documents.identities import ClusterStats, Identities, TrackIds
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.documents.screen_time import ScreenTime
+from screenalytics_assets.core.documents.track_metrics import TrackMetrics
 from screenalytics_assets.core.documents.video import VideoProbe
-from screenalytics_assets.docs_generator.docstrings import attribute_text, document_fields
+from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.docs_generator.docstrings import document_fields
 
 ASSET_FILES: Mapping[str, tuple[str, ...]] = {
     "episode_video": ("video.json",),
@@ -110,124 +114,24 @@ REASONS: Mapping[str, str] = {
 }
 """Why a box, a face or a track was rejected."""
 
-_CLEANUP_METRICS = (
-    "tracks_per_minute",
-    "short_track_fraction",
-    "id_switch_rate",
-    "singleton_fraction",
-    "largest_cluster_fraction",
-)
-
 _ONLY_NAMED = {"stats.named?"} | {
     f"identities[].{name}?" for name in ("person_id", "name", "name_similarity", "name_margin", "named_by")
 }
 """Keys of identities that exist only after the people were resolved."""
 
-DOCUMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "video.json": {name: attribute_text(VideoProbe, name) for name in VideoProbe.model_fields},
-        "identities.json": document_fields(Identities),
-        "clusters.json": {key: text for key, text in document_fields(Identities).items() if key not in _ONLY_NAMED},
-        "track_ids.json": document_fields(TrackIds),
-        "episode_vectors.json": {
-            "ep_id": "the episode",
-            "show": "its show",
-            "model_digest": "SHA-256 of the embedder",
-            "tracks": "number of tracks in the database",
-        },
-        "track_metrics.json": {
-            "ep_id": "the episode",
-            "detect_track_metrics.duration_s": "duration of the video",
-            "detect_track_metrics.shots": "number of shots",
-            "detect_track_metrics.detections": "number of detections",
-            "detect_track_metrics.untracked_detections": "detections in no track",
-            "detect_track_metrics.tracks": "number of tracks",
-            "detect_track_metrics.tracks_per_minute": "tracks per minute of video",
-            "detect_track_metrics.short_track_fraction": "share of tracks under 1 s",
-            "detect_track_metrics.mean_track_s": "mean duration of a track",
-            "detect_track_metrics.splits.*": "tracks that begin at a split, by reason",
-            "detect_track_metrics.rebirths": "tracks that begin after a gap where another track ended",
-            "detect_track_metrics.id_switch_rate": "(splits + rebirths) / tracks",
-            "crop_stats.total_crops": "detections with a crop, including blank crops",
-            "crop_stats.blank_crops": "crops that showed nothing; not stored",
-            "crop_stats.blank_fraction": "their share",
-            "crop_stats.faces": "accepted faces",
-            "crop_stats.quality_mean": "mean quality_score of the accepted faces",
-            "crop_stats.rejection_rate": "share of tracked detections rejected by the quality filter",
-            "crop_stats.rejected.*": "number of crops by reason",
-            "crop_stats.blank_crops_written": "embedded faces whose stored crop shows nothing; must be 0",
-            "crop_stats.max_faces_per_track": "largest number of faces in a track",
-            "crop_stats.max_crops_per_track": "the key",
-            "crop_stats.vector_dimension": "numbers in a vector",
-            "crop_stats.vector_norm_error": "largest difference of a vector's length from 1",
-            **{
-                key: text
-                for key, text in document_fields(ClusterStats, "cluster_metrics.").items()
-                if not key.endswith("?")
-            },
-        },
-        "corrections.json": {
-            "ep_id": "the episode",
-            "corrections.*": "the entries of `corrections/{ep_id}.yaml`, in their order",
-        },
-        "grouping.json": document_fields(Grouping),
-        "cleanup_report.json": {
-            "ep_id": "the episode",
-            "actions_completed": "active phases",
-            "runtime_sec": "computing time of the phases in seconds",
-            "tracks_before": "tracks",
-            "tracks_after": "tracks",
-            "faces_before": "accepted faces",
-            "faces_after": "accepted faces",
-            "clusters_before": "identities",
-            "clusters_after": "identities",
-            **{
-                f"metrics_{when}.{name}": "as in `track_metrics.json`"
-                for when in ("before", "after")
-                for name in _CLEANUP_METRICS
-            },
-            **{
-                f"improvement.{name}.{part}": text
-                for name in _CLEANUP_METRICS
-                for part, text in (
-                    ("baseline", "the value that after is compared with"),
-                    ("change", "after minus baseline"),
-                    ("target", "up to this value, a higher one is not worse"),
-                    ("verdict", "`better`, `same` or `worse`"),
-                )
-            },
-            "splits.*": "split tracks, by reason and in total",
-            "grouping.centroids": "clusters that were compared",
-            "grouping.within_episode": "clusters merged within the episode",
-            "grouping.across_episodes": "clusters named by the facebank",
-        },
-        "screen_time.json": {
-            "ep_id": "the episode",
-            "config.*": "the configuration keys used",
-            "duration_s": "duration of the video",
-            "people[].person_id": "the person, or the identity if unnamed",
-            "people[].identity_ids": "identities of the person",
-            "people[].name": "name of the person, or null",
-            "people[].visual_s": "seconds on screen",
-            "people[].share": "of the episode, 0 to 1",
-            "people[].first_s": "first appearance",
-            "people[].last_s": "end of the last appearance",
-            "people[].longest_s": "longest stretch",
-            "people[].intervals": "`[[start_s, end_s], ...]`, merged, in order",
-            "people[].tracks": "number of tracks",
-            "people[].faces": "accepted faces",
-            "people[].confidence": "share of the time that remains without weakly linked tracks",
-            "people[].weak_link_s": "seconds that rest on weakly linked tracks alone",
-            "people[].bridged_s": "seconds without a detected face: bridged gaps and padding",
-            "totals.union_s": "seconds with at least one person",
-            "totals.sum_s": "seconds of all people together",
-            "totals.overlap_s": "seconds with two or more",
-            "totals.unassigned_s": "seconds with an unassigned face",
-            "together[].people": "two people",
-            "together[].seconds": "how long both are on screen",
-        },
-    }
-)
+DOCUMENTS: Mapping[str, Mapping[str, str]] = {
+    "video.json": document_fields(VideoProbe),
+    "identities.json": document_fields(Identities),
+    "clusters.json": {key: text for key, text in document_fields(Identities).items() if key not in _ONLY_NAMED},
+    "track_ids.json": document_fields(TrackIds),
+    "episode_vectors.json": document_fields(EpisodeVectors),
+    # The clusters have no names yet.
+    "track_metrics.json": {key: text for key, text in document_fields(TrackMetrics).items() if not key.endswith("?")},
+    "corrections.json": document_fields(Corrections),
+    "grouping.json": document_fields(Grouping),
+    "cleanup_report.json": document_fields(CleanupReport),
+    "screen_time.json": document_fields(ScreenTime),
+}
 """The fields of each JSON document: ``a.b`` is a field of an object, ``a[].b`` a field of each list entry, ``a.*``
 everything below. Fields with a question mark are optional."""
 

@@ -3,7 +3,7 @@
 import re
 from typing import get_args, get_origin
 
-from screenalytics_assets.core.documents.document import Document
+from pydantic import BaseModel
 
 
 def attribute_text(kind: type, name: str) -> str:
@@ -18,7 +18,7 @@ def attribute_text(kind: type, name: str) -> str:
     return " ".join(found[1].replace("``", "`").split())
 
 
-def document_fields(kind: type[Document], prefix: str = "") -> dict[str, str]:
+def document_fields(kind: type[BaseModel], prefix: str = "") -> dict[str, str]:
     """Every key of a document and what its docstring says about it.
 
     A key within an object is ``a.b``, in the entries of a list ``a[].b``; an optional key ends with ``?``; ``a.*`` are
@@ -29,14 +29,14 @@ def document_fields(kind: type[Document], prefix: str = "") -> dict[str, str]:
         is_list = get_origin(field.annotation) is tuple
         inner = get_args(field.annotation)[0] if is_list else field.annotation
         key = f"{prefix}{name}" + ("[]" if is_list else "")
-        if isinstance(inner, type) and issubclass(inner, Document):
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
             found |= document_fields(inner, f"{key}.")
-        elif get_origin(inner) is dict or any(_is_document(part) for part in get_args(inner) if is_list):
+        elif get_origin(inner) is dict or any(_is_model(part) for part in get_args(inner) if is_list):
             found[f"{key}.*"] = attribute_text(kind, name)
         else:
             found[f"{prefix}{name}" + ("" if field.is_required() else "?")] = attribute_text(kind, name)
     return found
 
 
-def _is_document(kind: object) -> bool:
-    return any(isinstance(part, type) and issubclass(part, Document) for part in (kind, *get_args(kind)))
+def _is_model(kind: object) -> bool:
+    return any(isinstance(part, type) and issubclass(part, BaseModel) for part in (kind, *get_args(kind)))

@@ -24,7 +24,14 @@ class Improvement(Document):
 
 
 class CutCounts(Document):
-    """Tracks that were divided, by the reason of the cut, and in total."""
+    """Tracks that were divided, by the reason of the cut, and in total.
+
+    Attributes:
+        hard: Two consecutive crops are very unlike the face so far, but similar to each other.
+        streak: Several consecutive crops are unlike the face so far, but similar to each other.
+        iou: The box jumps, and the crops on both sides are dissimilar.
+        total: All of them.
+    """
 
     hard: int
     streak: int
@@ -52,7 +59,7 @@ class CleanupReport(Document):
     Attributes:
         ep_id: The episode.
         actions_completed: Phases that were on.
-        runtime_sec: Computing time of the phases.
+        runtime_sec: Computing time of the phases in seconds.
         tracks_before: Number of tracks.
         tracks_after: Number of tracks.
         faces_before: Number of accepted faces.
@@ -61,7 +68,8 @@ class CleanupReport(Document):
         clusters_after: Number of identities.
         metrics_before: The compared metrics by name, as in ``track_metrics.json``.
         metrics_after: The same after the cleanup.
-        improvement: Each of these metrics against its baseline.
+        improvement: Each of these metrics against its baseline: the ``baseline``, the ``change``, the ``target``, and
+            the ``verdict`` ``better``, ``same`` or ``worse``.
         splits: Tracks that were divided.
         grouping: What resolving the people did.
     """

@@ -69,7 +69,7 @@ class SharedTime(Document):
     """Two people who are on screen at the same time.
 
     Attributes:
-        people: Their ``person_id``.
+        people: The ``person_id`` of both.
         seconds: How long both are on screen.
     """
 

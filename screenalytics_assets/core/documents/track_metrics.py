@@ -5,7 +5,13 @@ from screenalytics_assets.core.documents.identities import ClusterStats
 
 
 class SplitCounts(Document):
-    """Tracks that begin at a split, by the reason of the split."""
+    """Tracks that begin at a split, by the reason of the split.
+
+    Attributes:
+        hard: Two consecutive crops are very unlike the face so far, but similar to each other.
+        streak: Several consecutive crops are unlike the face so far, but similar to each other.
+        iou: The box jumps, and the crops on both sides are dissimilar.
+    """
 
     hard: int
     streak: int
@@ -55,7 +61,7 @@ class CropStats(Document):
         rejected: Number of candidates without a vector, by reason.
         blank_crops_written: Accepted faces whose stored crop shows nothing; must be 0.
         max_faces_per_track: Faces of the track with the most.
-        max_crops_per_track: The key that limits them.
+        max_crops_per_track: The configured limit for that.
         vector_dimension: Numbers in a vector.
         vector_norm_error: Largest distance of a vector's length from 1.
     """

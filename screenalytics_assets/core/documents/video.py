@@ -7,20 +7,20 @@ class VideoProbe(Document):
     """Facts about a video file.
 
     Attributes:
-        width: of the displayed picture, after rotation, in pixels.
-        height: the same.
-        fps: average frames per second, from the timestamps.
-        duration_s: from the first timestamp to the last, plus one average frame.
-        frame_count: displayed frames in the file.
-        is_variable_rate: the time of some frame is more than half a frame from index / fps.
-        rotation_deg: clockwise rotation of the stored picture for display: 0, 90, 180 or 270.
+        width: Displayed width in pixels, after rotation.
+        height: Displayed height in pixels.
+        fps: Average frames per second, from the timestamps.
+        duration_s: From the first timestamp to the last, plus one average frame.
+        frame_count: Displayed frames in the file.
+        is_variable_rate: Whether the time of some frame is more than half a frame from index / fps.
+        rotation_deg: Clockwise rotation of the stored picture for display: 0, 90, 180 or 270.
         codec: FFmpeg's name, for example h264.
         pixel_format: FFmpeg's name, for example yuv420p.
         container: FFmpeg's names for the format, for example mov,mp4,m4a,3gp,3g2,mj2.
-        container_duration_s: as declared by the container, None if it declares none.
-        has_audio: whether there is a sound track.
-        size_bytes: of the file.
-        sha256: of the file, in hexadecimal.
+        container_duration_s: As declared by the container, null if it declares none.
+        has_audio: Whether there is a sound track.
+        size_bytes: Size of the file.
+        sha256: SHA-256 of the file, in hexadecimal.
     """
 
     width: int

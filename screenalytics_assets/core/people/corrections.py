@@ -138,7 +138,13 @@ Correction = Annotated[Merge | Split | Name | NotThisPerson | Ignore, Field(disc
 
 
 class Corrections(_Entry):
-    """The corrections of an episode in the order in which they were made; a later one overrides an earlier one."""
+    """The corrections of an episode.
+
+    Attributes:
+        ep_id: The episode.
+        corrections: The entries of ``corrections/{ep_id}.yaml``, in the order in which they were made; a later one
+            overrides an earlier one.
+    """
 
     ep_id: str
     corrections: tuple[Correction, ...] = ()
