@@ -1,7 +1,8 @@
 """The alert outbox: messages to be sent and the last known states, in one SQLite file that survives restarts.
 
 Delivery is at least once. A message is stored for each sink in the same transaction as the state it reports, and marked
-as sent after the sink has accepted it. A crash in between sends it a second time, with the same key.
+as sent after the sink has accepted it. A crash in between sends it a second time, with the same key. If the file cannot
+be written, for example because the disk is full, nothing is sent.
 """
 
 import json
@@ -32,6 +33,7 @@ _SCHEMA = (
         ep_id TEXT NOT NULL, subject TEXT NOT NULL, level TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
         PRIMARY KEY (ep_id, subject)
     )""",
+    "CREATE TABLE IF NOT EXISTS known_sinks (name TEXT PRIMARY KEY, tried_at REAL)",
 )
 _UPGRADE = (
     """INSERT OR IGNORE INTO outbox (key, sink, at, title, body, level, document, sent_at)
@@ -39,6 +41,7 @@ _UPGRADE = (
         FROM messages JOIN sinks ON messages.id > sinks.after_id
         LEFT JOIN delivered ON delivered.message = messages.id AND delivered.sink = sinks.name
         ORDER BY messages.id""",
+    "INSERT OR IGNORE INTO known_sinks (name) SELECT name FROM sinks",
     "INSERT OR IGNORE INTO last_states SELECT ep_id, subject, level, state, at FROM standing",
     "DROP VIEW waiting",
     *(f"DROP TABLE {name}" for name in ("messages", "standing", "sinks", "delivered")),
@@ -70,13 +73,12 @@ class Outbox:
 
     Args:
         path: The SQLite file; created where it does not exist.
-        sinks: Names of the sinks that messages are stored for. A sink that was named once keeps its place: it gets
-            what was written while it was not configured when it is back.
+        sinks: Names of the sinks that messages are stored for from now on, even while they are not configured: they
+            get them when they are back.
     """
 
     def __init__(self, path: Path, sinks: Sequence[str]) -> None:
         self._path = path
-        self._sinks = frozenset(sinks)
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._transaction() as connection:
             for statement in _SCHEMA:
@@ -84,11 +86,12 @@ class Outbox:
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'messages'").fetchone():
                 for statement in _UPGRADE:
                     connection.execute(statement)
+            connection.executemany("INSERT OR IGNORE INTO known_sinks (name) VALUES (?)", [(name,) for name in sinks])
 
     def write(self, key: str, message: Message) -> bool:
         """Store a message unless one with this key was stored before; whether it is new."""
         with self._transaction() as connection:
-            return self._insert(connection, key, message)
+            return _insert(connection, key, message)
 
     def report(
         self, key: str, events: Sequence[AlertEvent], compose: Callable[[Sequence[StateChange]], Message]
@@ -109,7 +112,9 @@ class Outbox:
                 [(e.ep_id, e.subject, e.level, e.state, e.at) for e in (change.event for change in changes)],
             )
             message = compose(changes)
-            self._insert(connection, key, message)
+            if not _insert(connection, key, message):
+                # A run that was taken for dead and went on ends twice.
+                _insert(connection, f"{key}:{changes[-1].event.at}", message)
             return message
 
     def waiting(self, sink: str) -> int:
@@ -153,6 +158,8 @@ class Outbox:
 
     def _unsent(self, sink: str) -> list[tuple[int, Envelope]]:
         with self._transaction() as connection:
+            # Fails on a full disk, where a message that is sent could not be marked and would be sent at every tick.
+            connection.execute("UPDATE known_sinks SET tried_at = ? WHERE name = ?", (time.time(), sink))
             rows = connection.execute(
                 "SELECT id, key, at, title, body, level, document FROM outbox WHERE sink = ? AND sent_at IS NULL "
                 "ORDER BY id LIMIT ?",
@@ -162,20 +169,6 @@ class Outbox:
             (row, Envelope(key, at, Message(title, body, level, json.loads(document))))
             for row, key, at, title, body, level, document in rows
         ]
-
-    def _insert(self, connection: sqlite3.Connection, key: str, message: Message) -> bool:
-        if connection.execute("SELECT 1 FROM outbox WHERE key = ?", (key,)).fetchone():
-            return False
-        known = {sink for (sink,) in connection.execute("SELECT DISTINCT sink FROM outbox")}
-        document = json.dumps(message.document, ensure_ascii=False)
-        connection.executemany(
-            "INSERT INTO outbox (key, sink, at, title, body, level, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (key, sink, time.time(), message.title, message.body, message.level, document)
-                for sink in sorted(self._sinks | known)
-            ],
-        )
-        return True
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -187,6 +180,19 @@ class Outbox:
                 yield connection
         finally:
             connection.close()
+
+
+def _insert(connection: sqlite3.Connection, key: str, message: Message) -> bool:
+    """Store a message for each known sink unless its key was stored before; whether it is new."""
+    if connection.execute("SELECT 1 FROM outbox WHERE key = ?", (key,)).fetchone():
+        return False
+    document = json.dumps(message.document, ensure_ascii=False)
+    connection.execute(
+        "INSERT INTO outbox (key, sink, at, title, body, level, document) "
+        "SELECT ?, name, ?, ?, ?, ?, ? FROM known_sinks",
+        (key, time.time(), message.title, message.body, message.level, document),
+    )
+    return True
 
 
 def _last_state(connection: sqlite3.Connection, event: AlertEvent) -> LastState | None:

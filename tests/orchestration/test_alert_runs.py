@@ -187,10 +187,29 @@ def test_runs_are_read_in_the_order_in_which_they_ended_however_many_there_are(
     assert read == ended
 
 
-def test_the_first_tick_reads_one_day_back(instance: dg.DagsterInstance) -> None:
+def test_runs_that_ended_more_than_a_day_before_the_first_tick_are_never_read(instance: dg.DagsterInstance) -> None:
     check(instance, tracks_per_minute=70.0)
     assert len(ended_runs(instance, None, now=time.time())[0]) == 1
-    assert ended_runs(instance, None, now=time.time() + 2 * 86_400)[0] == []
+    two_days_later = time.time() + 2 * 86_400
+    runs, cursor = ended_runs(instance, None, now=two_days_later)
+    assert runs == []
+    assert ended_runs(instance, cursor, now=two_days_later)[0] == []
+
+
+def test_a_run_that_was_taken_for_dead_and_then_succeeds_is_reported_as_over(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    daemon = Daemon(instance)
+
+    @dg.asset(partitions_def=EPISODES)
+    def slow(context: dg.AssetExecutionContext) -> None:
+        context.instance.report_run_failed(context.run, message="it did not answer")
+        daemon.tick()
+
+    instance.add_dynamic_partitions("episodes", [EP])
+    dg.materialize([slow], instance=instance, partition_key=EP)
+    daemon.tick()
+    assert alerts(tmp_path) == [f"{EP}: 1 failed", f"{EP}: 1 back in range"]
 
 
 def test_the_sensor_runs_by_default_and_says_what_it_did(instance: dg.DagsterInstance) -> None:

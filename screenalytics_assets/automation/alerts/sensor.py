@@ -21,7 +21,7 @@ from screenalytics_assets.core.quality.alert_state import Message, message_of_ru
 
 INTERVAL_S = 10
 FIRST_TICK_S = 86_400.0
-"""The first tick of an instance reads one day back: runs of the command line before the daemon was first started."""
+"""Until it has read a run, a tick reads one day back: runs of the command line before the daemon was first started."""
 _RUNS_A_TICK = 50
 _ENDS = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
 
@@ -57,12 +57,12 @@ def report_refused_file(name: str, reason: str) -> None:
     notify(f"inbox:{name}:{digest_of(reason)[:12]}", f"{name} is not an episode", reason)
 
 
-def ended_runs(instance: dg.DagsterInstance, cursor: int | None, *, now: float) -> tuple[list[str], int]:
+def ended_runs(instance: dg.DagsterInstance, cursor: int | None, *, now: float) -> tuple[list[str], int | None]:
     """Runs that ended since a cursor, oldest first, and the cursor after them.
 
     Args:
         instance: Whose runs.
-        cursor: Storage id of the last end that was read; None at the first tick.
+        cursor: Storage id of the last end that was read; None before the first.
         now: Seconds since the epoch.
     """
     after = {"after_storage_id": cursor} if cursor is not None else {"after_timestamp": now - FIRST_TICK_S}
@@ -79,7 +79,7 @@ def ended_runs(instance: dg.DagsterInstance, cursor: int | None, *, now: float) 
             # There may be more of this kind; later ends of any kind wait for the next tick.
             complete_until = min(complete_until, records[-1].storage_id)
     read = sorted(storage_id for storage_id in ends if storage_id <= complete_until)
-    return [ends[storage_id] for storage_id in read], max(read, default=cursor or 0)
+    return [ends[storage_id] for storage_id in read], max(read, default=cursor)
 
 
 def report_run(instance: dg.DagsterInstance, run: dg.DagsterRun, outbox: Outbox, base_url: str) -> str | None:
@@ -90,7 +90,9 @@ def report_run(instance: dg.DagsterInstance, run: dg.DagsterRun, outbox: Outbox,
     return None if message is None else message.title
 
 
-def tick(instance: dg.DagsterInstance, cursor: int | None, environment: Mapping[str, str]) -> tuple[Sequence[str], int]:
+def tick(
+    instance: dg.DagsterInstance, cursor: int | None, environment: Mapping[str, str]
+) -> tuple[Sequence[str], int | None]:
     """Read the runs that ended, then send every sink its unsent messages.
 
     Returns:
@@ -119,5 +121,6 @@ def tick(instance: dg.DagsterInstance, cursor: int | None, environment: Mapping[
 def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Report ended runs and send messages; launches no runs."""
     sentences, cursor = tick(context.instance, int(context.cursor) if context.cursor else None, os.environ)
-    context.update_cursor(str(cursor))
+    if cursor is not None:
+        context.update_cursor(str(cursor))
     return dg.SkipReason("; ".join(sentences) or "nothing new")

@@ -1,4 +1,5 @@
 import json
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -159,6 +160,28 @@ def test_a_sink_that_was_not_configured_for_a_while_gets_what_it_missed(outbox: 
     there = Recorder()
     assert outbox.deliver("there", there.send) == (2, None)
     assert there.keys == ["a", "b"]
+
+
+def test_a_sink_that_had_nothing_to_get_yet_also_gets_what_it_missed(outbox: Outbox, tmp_path: Path) -> None:
+    write(Outbox(tmp_path / "alerts.sqlite", ["here"]), "a")
+    there = Recorder()
+    outbox.deliver("there", there.send)
+    assert there.keys == ["a"]
+
+
+def test_nothing_is_sent_while_the_disk_is_full_so_that_no_message_arrives_at_every_tick(outbox: Outbox) -> None:
+    write(outbox, "a")
+    here = Recorder()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError):
+                outbox.deliver("here", here.send)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert here.keys == []
+    assert outbox.deliver("here", here.send) == (1, None)
 
 
 def test_two_at_once_do_not_send_the_same_message_twice(outbox: Outbox) -> None:
