@@ -4,9 +4,11 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import dagster as dg
 from pydantic import PrivateAttr
+from sqlalchemy.exc import SQLAlchemyError
 
 REPORT_INTERVAL_S = 5.0
 TAG_PREFIX = "screenalytics/progress."
@@ -71,11 +73,23 @@ class ProgressResource(dg.ConfigurableResource[None]):
         yield ProgressTask(name, total, unit, lambda task: self.report(task, log))
 
     def report(self, task: ProgressTask, log: Callable[[str], None]) -> None:
-        """Log how far a task is, and note it in the run's tags."""
+        """Log how far a task is, and note it in the run's tags; if Dagster's database does not answer, only log it."""
         log(task.line(task.elapsed_s()))
-        if self._instance is not None and self._run_id is not None:
-            value = {"run_id": self._run_id, "done": task.done, "total": task.total}
+        if self._instance is None or self._run_id is None:
+            return
+        value = {"run_id": self._run_id, "done": task.done, "total": task.total}
+        try:
             self._instance.add_run_tags(self._run_id, {f"{TAG_PREFIX}{task.name}": json.dumps(value)})
+        except _database_errors() as error:
+            log(f"{task.name}: its progress could not be noted in the run's tags: {error}")
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    if find_spec("dagster_postgres") is None:
+        return (SQLAlchemyError,)
+    from dagster_postgres.utils import DagsterPostgresException
+
+    return (SQLAlchemyError, DagsterPostgresException)
 
 
 def reported_fractions(run: dg.DagsterRun) -> dict[str, float]:

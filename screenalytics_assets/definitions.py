@@ -81,7 +81,7 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
             alert_sensor,
         ],
         resources=build_resources(progress, ArtifactStoreResource()),
-        # An episode is one chain: a process for each step would load the models and libraries anew each time.
+        # An episode is one chain: a process for each step would load the models and libraries each time.
         executor=dg.in_process_executor,
     )
 

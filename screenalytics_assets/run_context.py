@@ -125,7 +125,7 @@ class Run:
         return self.store.open(name, key)
 
     def is_published(self, name: str, key: str) -> bool:
-        """Whether an artifact of another partition is published, without a look at its files."""
+        """Whether an artifact of another partition is published; its files are not checked."""
         self._require_declared(name)
         return self.store.manifest(name, key) is not None
 

@@ -19,7 +19,7 @@ def owner(run_id: str) -> str:
 
 
 def claim_run(context: dg.AssetExecutionContext) -> None:
-    """Note which process executes the run, whoever launched it."""
+    """Tag the run with the process that executes it."""
     run = context.run
     if run.tags.get(OWNER_TAG) != owner(run.run_id):
         context.instance.add_run_tags(run.run_id, {OWNER_TAG: owner(run.run_id)})

@@ -1,6 +1,7 @@
 """Corrections of a published episode, and the file that keeps them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -25,6 +26,7 @@ from screenalytics_assets.core.people.corrections import (
 from screenalytics_assets.core.people.person_names import person_id_of
 
 GROUPING = "group_clusters"
+Entry = TypeVar("Entry", bound=Correction)
 
 
 class CorrectionDesk:
@@ -43,7 +45,7 @@ class CorrectionDesk:
         self.corrections = read_corrections(store, ep_id)
         self._store = store
 
-    def merge(self, identities: Sequence[str]) -> Correction:
+    def merge(self, identities: Sequence[str]) -> Merge:
         """Merge identities that are the same person.
 
         Raises:
@@ -54,7 +56,7 @@ class CorrectionDesk:
             raise CorrectionError(f"merge: expected two identities or more, found {' '.join(distinct)}")
         return self._add(lambda number: Merge(number=number, identities=tuple(map(self._reference, distinct))))
 
-    def split(self, identity: str, tracks: Sequence[str]) -> Correction:
+    def split(self, identity: str, tracks: Sequence[str]) -> Split:
         """Split off tracks of an identity that show another person.
 
         Raises:
@@ -76,7 +78,7 @@ class CorrectionDesk:
             )
         )
 
-    def name(self, identity: str, name: str, person_id: str | None = None) -> Correction:
+    def name(self, identity: str, name: str, person_id: str | None = None) -> Name:
         """Name an identity.
 
         Raises:
@@ -89,7 +91,7 @@ class CorrectionDesk:
             lambda number: Name(number=number, identity=self._reference(identity), name=name.strip(), person_id=person)
         )
 
-    def not_this_person(self, identity: str, person_id: str) -> Correction:
+    def not_this_person(self, identity: str, person_id: str) -> NotThisPerson:
         """Rule out a person for an identity.
 
         Raises:
@@ -99,7 +101,7 @@ class CorrectionDesk:
             lambda number: NotThisPerson(number=number, identity=self._reference(identity), person_id=person_id)
         )
 
-    def ignore(self, identity: str) -> Correction:
+    def ignore(self, identity: str) -> Ignore:
         """Ignore an identity that is no person of the show.
 
         Raises:
@@ -126,7 +128,7 @@ class CorrectionDesk:
         found = artifact.document("grouping.json", Grouping).corrections if artifact else ()
         return {outcome.number: outcome for outcome in found}
 
-    def _add(self, make: Callable[[int], Correction]) -> Correction:
+    def _add(self, make: Callable[[int], Entry]) -> Entry:
         try:
             entry = make(self.corrections.next_number)
         except ValidationError as error:

@@ -38,7 +38,7 @@ def queue_runs(job: str, requests: Sequence[dg.RunRequest]) -> list[str]:
     """Queue one run of a job for each request, which names its partition; returns the ids of the runs.
 
     Raises:
-        ScreenalyticsError: Dagster has refused a request; those before it are queued.
+        ScreenalyticsError: Dagster has refused a request; the others are queued.
     """
     response = _execute(_MUTATION % _literal([_execution_params(job, request) for request in requests]))
     result = response["data"]["launchMultipleRuns"] if response.get("data") else {"message": response.get("errors")}

@@ -143,6 +143,24 @@ def test_a_run_whose_process_died_is_reported(instance: dg.DagsterInstance, tmp_
     assert "the process that executed this run is gone" in (tmp_path / "data" / "alerts.jsonl").read_text()
 
 
+def test_a_run_whose_process_died_after_a_check_warned_is_reported_with_both(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    @dg.asset_check(asset=fragile, blocking=True)
+    def whole() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN)
+
+    @dg.asset(partitions_def=EPISODES, deps=[fragile])
+    def killed(context: dg.AssetExecutionContext) -> None:
+        context.instance.report_run_failed(context.run, message="the process that executed this run is gone")
+        Daemon(context.instance).tick()
+
+    instance.add_dynamic_partitions("episodes", [EP])
+    dg.materialize([fragile, whole, killed], instance=instance, partition_key=EP)
+    (line,) = (tmp_path / "data" / "alerts.jsonl").read_text().splitlines()
+    assert {entry["subject"] for entry in json.loads(line)["findings"]} == {"run", "fragile/whole"}
+
+
 def test_a_blocking_check_that_fails_its_run_is_reported_as_the_check_alone(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:

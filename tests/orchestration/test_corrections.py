@@ -98,16 +98,16 @@ def test_corrections_survive_another_stride_and_another_threshold(
     instance: dg.DagsterInstance, desk: CorrectionDesk
 ) -> None:
     one, two, three, four, five = largest(5)
-    renamed = desk.name(one, "Jane Doe").references[0].faces
-    both = desk.merge([two, three]).references
-    stays, goes = desk.split(four, people()[four].track_ids[-1:]).references
+    renamed = desk.name(one, "Jane Doe").identity.faces
+    both = desk.merge([two, three]).identities
+    split = desk.split(four, people()[four].track_ids[-1:])
     desk.name(five, "Bob")
-    not_bob = desk.not_this_person(five, "bob").references[0].faces
+    not_bob = desk.not_this_person(five, "bob").identity.faces
     for overrides in ({}, OTHERWISE):
         rerun(instance, **overrides)
         assert named_at(renamed) == {"Jane Doe"}, overrides
         assert len(ids_at(both[0].faces + both[1].faces)) == 1, overrides
-        assert not ids_at(stays.faces) & ids_at(goes.faces), overrides
+        assert not ids_at(split.identity.faces) & ids_at(split.tracks[0].faces), overrides
         assert "Bob" not in named_at(not_bob), overrides
         outcomes = grouped().document("grouping.json", Grouping).corrections
         statuses = [outcome.status for outcome in outcomes]

@@ -51,17 +51,15 @@ def _events(run: dg.DagsterRun, entries: Iterable[dg.EventLogEntry], ui_url: str
             continue
         kind = event.event_type
         if kind == DagsterEventType.ASSET_CHECK_EVALUATION:
-            evaluation = event.asset_check_evaluation_data
-            yield _of_check(evaluation, ep_id, entry.timestamp, ui_url)
-            explained = explained or not evaluation.passed
+            yield _of_check(event.asset_check_evaluation_data, ep_id, entry.timestamp, ui_url)
         elif kind == DagsterEventType.ASSET_MATERIALIZATION:
             materialized = True
         elif kind == DagsterEventType.STEP_SUCCESS:
             yield _plain(ep_id, f"{_STEP}{event.step_key}", "ok", "succeeded", entry.timestamp, link)
         elif kind == DagsterEventType.STEP_FAILURE:
+            explained = True
             message = _step_failure(event)
             if message is not None:
-                explained = True
                 yield _plain(ep_id, f"{_STEP}{event.step_key}", "failure", message, entry.timestamp, link)
         elif kind == DagsterEventType.RUN_FAILURE and not explained:
             retried = " (Dagster will retry it)" if run.tags.get(WILL_RETRY_TAG) == "true" else ""

@@ -22,6 +22,7 @@ from screenalytics_assets.artifact import fingerprint
 from screenalytics_assets.assets.specs import EPISODE_SPECS
 from screenalytics_assets.automation.seasons.episodes import episode_assets
 from screenalytics_assets.automation.seasons.season_config import What
+from screenalytics_assets.automation.unfinished_runs import UNFINISHED
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, CorrectionError, VideoError
 from screenalytics_assets.dagster_private import AssetGraph, CheckStatus, latest_check_evaluation
@@ -33,15 +34,6 @@ CheckState = Literal["passed", "warned", "failed", "not run"]
 _SPEC_OF = {name: spec for spec in EPISODE_SPECS for name in spec.outputs}
 # botocore keeps ten connections open.
 _THREADS = 8
-_UNFINISHED = frozenset(
-    {
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.CANCELING,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ class EpisodeState:
     @property
     def is_running(self) -> bool:
         """A run is queued or under way."""
-        return self.run in {status.value.lower() for status in _UNFINISHED}
+        return self.run in {status.value.lower() for status in UNFINISHED}
 
     def matches(self, what: What) -> bool:
         """Whether the episode belongs to those that are to be run."""

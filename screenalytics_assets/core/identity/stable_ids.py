@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.arrow import boxes_of, column_of, table_of
 from screenalytics_assets.core.common.geometry import paired_iou
 from screenalytics_assets.core.common.schemas import IDENTITY_BOXES
+from screenalytics_assets.core.tracking.track_table import TrackBoxes, boxes_by_track
 
 SAMPLE_S = 0.5
 """One box is kept for each such stretch of time."""
@@ -33,11 +33,6 @@ class EarlierIdentities(NamedTuple):
 
     boxes: pa.Table
     last_number: int
-
-
-class _Track(NamedTuple):
-    ts_s: NDArray[np.float64]
-    boxes: NDArray[np.float32]
 
 
 def identity_id(number: int) -> str:
@@ -97,9 +92,9 @@ def identity_boxes(ep_id: str, tracks_of: Mapping[str, Sequence[str]], tracks: p
     Returns:
         Rows of the identity boxes table, by track and time within each identity.
     """
-    by_id = _tracks(tracks)
+    by_id = boxes_by_track(tracks)
     names: list[str] = []
-    samples = [_Track(np.empty(0), np.empty((0, 4), np.float32))]
+    samples = [TrackBoxes(np.empty(0), np.empty((0, 4), np.float32))]
     for name, track_ids in sorted(tracks_of.items()):
         own = [_sampled(by_id[track_id]) for track_id in sorted(track_ids)]
         samples += sorted(own, key=lambda track: float(track.ts_s[0]))
@@ -120,7 +115,7 @@ def _overlaps(groups: Sequence[Sequence[str]], tracks: pa.Table, boxes: pa.Table
 
     An unchanged identity overlaps itself completely, and therefore more than any other.
     """
-    by_id = _tracks(tracks)
+    by_id = boxes_by_track(tracks)
     order = np.argsort(column_of(boxes, "ts_s"), kind="stable")
     ts_s, known = column_of(boxes, "ts_s")[order], column_of(boxes, "identity_id")[order]
     sampled = boxes_of(boxes["bbox"])[order]
@@ -128,31 +123,14 @@ def _overlaps(groups: Sequence[Sequence[str]], tracks: pa.Table, boxes: pa.Table
     for group, track_ids in enumerate(groups):
         for track in (by_id[track_id] for track_id in track_ids):
             during = slice(*np.searchsorted(ts_s, [track.ts_s[0], np.nextafter(track.ts_s[-1], np.inf)]))
-            overlaps = paired_iou(_boxes_at(track, ts_s[during]), sampled[during])
+            overlaps = paired_iou(track.at(ts_s[during]), sampled[during])
             for name, overlap in zip(known[during], overlaps.tolist(), strict=True):
                 if overlap >= SAME_FACE_IOU:
                     found[group, name] = found.get((group, name), 0.0) + overlap
     return found
 
 
-def _boxes_at(track: _Track, ts_s: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The boxes of a track at these times, (N, 4), interpolated: with another stride the boxes are at other times."""
-    return np.column_stack([np.interp(ts_s, track.ts_s, side) for side in track.boxes.T]).astype(np.float32)
-
-
-def _sampled(track: _Track) -> _Track:
+def _sampled(track: TrackBoxes) -> TrackBoxes:
     _, firsts, counts = np.unique(np.floor(track.ts_s / SAMPLE_S), return_index=True, return_counts=True)
     middles = firsts + counts // 2
-    return _Track(track.ts_s[middles], track.boxes[middles])
-
-
-def _tracks(tracks: pa.Table) -> dict[str, _Track]:
-    column = tracks["boxes"].combine_chunks()
-    entries = column.flatten()
-    ts_s, boxes = entries.field("ts_s").to_numpy(), boxes_of(entries.field("bbox"))
-    lengths = column.value_lengths().to_numpy()
-    ends = np.cumsum(lengths)
-    return {
-        track_id: _Track(ts_s[start:end], boxes[start:end])
-        for track_id, start, end in zip(tracks["track_id"].to_pylist(), ends - lengths, ends, strict=True)
-    }
+    return TrackBoxes(track.ts_s[middles], track.boxes[middles])

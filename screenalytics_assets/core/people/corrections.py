@@ -5,18 +5,16 @@ correction therefore holds a few faces of the identity or track that it refers t
 for people to read.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from screenalytics_assets.core.common.arrow import boxes_of
 from screenalytics_assets.core.common.geometry import paired_iou
 from screenalytics_assets.core.identity.stable_ids import SAME_FACE_IOU
+from screenalytics_assets.core.tracking.track_table import boxes_by_track
 
 MAX_ANCHORS = 24
 """Faces that are kept of an identity: up to three per track, or one of each of its longest tracks if it has many."""
@@ -54,13 +52,8 @@ class IdentityReference(_Entry):
     faces: tuple[Anchor, ...] = Field(min_length=1)
 
 
-class _Correction(_Entry, ABC):
+class _Correction(_Entry):
     number: int = Field(ge=1)
-
-    @property
-    @abstractmethod
-    def references(self) -> tuple[IdentityReference, ...]:
-        """Everything that the correction refers to."""
 
 
 class Merge(_Correction):
@@ -69,11 +62,6 @@ class Merge(_Correction):
     action: Literal["merge"] = "merge"
     identities: tuple[IdentityReference, ...] = Field(min_length=2)
 
-    @property
-    def references(self) -> tuple[IdentityReference, ...]:
-        """The identities."""
-        return self.identities
-
 
 class Split(_Correction):
     """These tracks of an identity are another person."""
@@ -81,11 +69,6 @@ class Split(_Correction):
     action: Literal["split"] = "split"
     identity: IdentityReference
     tracks: tuple[IdentityReference, ...] = Field(min_length=1)
-
-    @property
-    def references(self) -> tuple[IdentityReference, ...]:
-        """The tracks that stay, then those that are split off."""
-        return (self.identity, *self.tracks)
 
 
 class Name(_Correction):
@@ -103,11 +86,6 @@ class Name(_Correction):
             raise ValueError(f"the name {value!r} has characters that cannot be printed, or none that can be seen")
         return value
 
-    @property
-    def references(self) -> tuple[IdentityReference, ...]:
-        """The identity."""
-        return (self.identity,)
-
 
 class NotThisPerson(_Correction):
     """This identity is not that person."""
@@ -116,22 +94,12 @@ class NotThisPerson(_Correction):
     identity: IdentityReference
     person_id: PersonId
 
-    @property
-    def references(self) -> tuple[IdentityReference, ...]:
-        """The identity."""
-        return (self.identity,)
-
 
 class Ignore(_Correction):
     """This identity is left out: it is no face, or a face that does not count."""
 
     action: Literal["ignore"] = "ignore"
     identity: IdentityReference
-
-    @property
-    def references(self) -> tuple[IdentityReference, ...]:
-        """The identity."""
-        return (self.identity,)
 
 
 Correction = Annotated[Merge | Split | Name | NotThisPerson | Ignore, Field(discriminator="action")]
@@ -162,7 +130,7 @@ class Corrections(_Entry):
         return max((correction.number for correction in self.corrections), default=0) + 1
 
 
-def describe(correction: Merge | Split | Name | NotThisPerson | Ignore) -> str:
+def describe(correction: Correction) -> str:
     """A correction on one line, as one would type it."""
     match correction:
         case Merge():
@@ -183,28 +151,19 @@ class TrackPlaces:
 
     def __init__(self, tracks: pa.Table) -> None:
         """Take the rows of the tracks table."""
-        column = tracks["boxes"].combine_chunks()
-        entries = column.flatten()
-        lengths = column.value_lengths().to_numpy()
-        ends = np.cumsum(lengths)
-        self._ts_s = entries.field("ts_s").to_numpy()
-        self._boxes = boxes_of(entries.field("bbox"))
-        self._rows = {
-            track_id: slice(int(start), int(end))
-            for track_id, start, end in zip(tracks["track_id"].to_pylist(), ends - lengths, ends, strict=True)
-        }
+        self._tracks = boxes_by_track(tracks)
 
     def track_at(self, anchor: Anchor) -> str | None:
         """The track of a face: the most overlapping one at that time, or else shortly before or after."""
         for slack_s in (0.0, SLACK_S):
             there = [
                 track_id
-                for track_id, rows in self._rows.items()
-                if self._ts_s[rows][0] - slack_s <= anchor.ts_s <= self._ts_s[rows][-1] + slack_s
+                for track_id, track in self._tracks.items()
+                if track.ts_s[0] - slack_s <= anchor.ts_s <= track.ts_s[-1] + slack_s
             ]
             if not there:
                 continue
-            boxes = np.array([self._box(track_id, anchor.ts_s) for track_id in there], np.float32)
+            boxes = np.concatenate([self._tracks[track_id].at(np.array([anchor.ts_s])) for track_id in there])
             overlaps = paired_iou(boxes, np.repeat(np.array([anchor.bbox], np.float32), len(there), axis=0))
             if overlaps.max() >= SAME_FACE_IOU:
                 return there[int(overlaps.argmax())]
@@ -223,22 +182,18 @@ class TrackPlaces:
         return IdentityReference(id=name, tracks=len(track_ids), faces=tuple(anchors))
 
     def _anchors(self, track_id: str, count: int) -> list[Anchor]:
-        rows = self._rows[track_id]
-        length = rows.stop - rows.start
+        track = self._tracks[track_id]
+        length = len(track.ts_s)
         # The middles of equal stretches: the ends of a track change most easily.
-        chosen = sorted({rows.start + (2 * i + 1) * length // (2 * count) for i in range(count)})
+        chosen = sorted({(2 * i + 1) * length // (2 * count) for i in range(count)})
         return [
             Anchor(
-                ts_s=round(float(self._ts_s[row]), 3),
-                bbox=tuple(round(float(side), 4) for side in self._boxes[row]),
+                ts_s=round(float(track.ts_s[row]), 3),
+                bbox=tuple(round(float(side), 4) for side in track.boxes[row]),
             )
             for row in chosen
         ]
 
-    def _box(self, track_id: str, ts_s: float) -> NDArray[np.float64]:
-        rows = self._rows[track_id]
-        return np.array([np.interp(ts_s, self._ts_s[rows], side) for side in self._boxes[rows].T])
-
     def _seconds(self, track_id: str) -> float:
-        times = self._ts_s[self._rows[track_id]]
+        times = self._tracks[track_id].ts_s
         return float(times[-1] - times[0])

@@ -191,8 +191,8 @@ def compare_photos(
     """Compare each photo with the person's other photos and with those of all other people.
 
     A photo is refused if it is as similar to another person as photos of one person are, and more similar than to its
-    own person: it would give the wrong name. A photo that is similar to nobody, not even to its own person, stays with
-    a remark.
+    own person: it would give the wrong name. A photo that is not similar to anyone, not even to its own person, is
+    accepted with a remark.
 
     Args:
         findings: Accepted photos.

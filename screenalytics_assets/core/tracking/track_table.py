@@ -1,13 +1,30 @@
 """The tracks table: made from the track of each detection, and read back."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common import schemas
-from screenalytics_assets.core.common.arrow import column_of, table_of
+from screenalytics_assets.core.common.arrow import boxes_of, column_of, table_of
+
+
+class TrackBoxes(NamedTuple):
+    """Where a track is at which time.
+
+    Attributes:
+        ts_s: (N,) float64 seconds, ascending.
+        boxes: (N, 4) float32, normalised.
+    """
+
+    ts_s: NDArray[np.float64]
+    boxes: NDArray[np.float32]
+
+    def at(self, ts_s: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The boxes at these times, (M, 4), interpolated: with another stride the boxes are at other times."""
+        return np.column_stack([np.interp(ts_s, self.ts_s, side) for side in self.boxes.T]).astype(np.float32)
 
 
 def tracks_table(
@@ -58,6 +75,19 @@ def track_ids_by_detection(tracks: pa.Table) -> dict[str, str]:
     """The id of the track of each detection that is in one."""
     ids, lengths = detection_ids_of(tracks)
     return dict(zip(ids.to_pylist(), np.repeat(column_of(tracks, "track_id"), lengths).tolist(), strict=True))
+
+
+def boxes_by_track(tracks: pa.Table) -> dict[str, TrackBoxes]:
+    """The boxes of each track, by its id."""
+    column = tracks["boxes"].combine_chunks()
+    entries = column.flatten()
+    ts_s, boxes = entries.field("ts_s").to_numpy(), boxes_of(entries.field("bbox"))
+    lengths = column.value_lengths().to_numpy()
+    ends = np.cumsum(lengths)
+    return {
+        track_id: TrackBoxes(ts_s[start:end], boxes[start:end])
+        for track_id, start, end in zip(tracks["track_id"].to_pylist(), ends - lengths, ends, strict=True)
+    }
 
 
 def _boxes_column(detections: pa.Table, members: list[NDArray[np.int64]]) -> pa.Array:

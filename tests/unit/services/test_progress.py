@@ -5,6 +5,7 @@ import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from resources import progress
 from resources.progress import (
@@ -88,6 +89,24 @@ def test_another_process_reads_from_the_run_how_much_of_a_step_is_done(monkeypat
         run = instance.get_run_by_id(failed.run_id)
         assert run is not None
         assert reported_fractions(run) == {"counting": 0.75}
+
+
+def test_a_database_that_does_not_answer_does_not_fail_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise OperationalError("UPDATE runs", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(progress, "REPORT_INTERVAL_S", 0.0)
+    monkeypatch.setattr(dg.DagsterInstance, "add_run_tags", locked)
+    lines: list[str] = []
+
+    @dg.asset
+    def counts(progress: ProgressResource) -> None:
+        with progress.task("counts", 1, "faces", lines.append) as task:
+            task.advance()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([counts], instance=instance, resources={"progress": ProgressResource()}).success
+    assert "database is locked" in lines[1]
 
 
 def test_progress_of_the_run_that_is_retried_is_not_taken_for_that_of_the_retry() -> None:
