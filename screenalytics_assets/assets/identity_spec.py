@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Config, Describe, Outputs
-from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.documents.identities import Identities, LastIdentityNumber, TrackIds
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, combined, identity_boxes
 from screenalytics_assets.core.identity.track_templates import pool_tracks
@@ -67,7 +67,9 @@ def identity_spec(
 
 def earlier_identities(artifact: Artifact, document: str, boxes: str = "identity_boxes.parquet") -> EarlierIdentities:
     """Which ids are taken, and where in the picture their identities are."""
-    return EarlierIdentities(artifact.table(boxes), artifact.document(document, Identities).last_identity_number)
+    return EarlierIdentities(
+        artifact.table(boxes), artifact.document(document, LastIdentityNumber).last_identity_number
+    )
 
 
 def with_previous(

@@ -10,7 +10,7 @@ from typing import Any
 
 from resources.storage.store import ArtifactStore, require_artifact
 from resources.system.files import write_whole
-from screenalytics_assets.core.common.episode_ids import parse_ep_id
+from screenalytics_assets.core.common.episode_ids import parse_ep_id, parse_season
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.documents.screen_time import ScreenTime
@@ -128,13 +128,7 @@ def score_season(store: ArtifactStore, season: str, truth_dir: Path, *, before_c
         TruthError: The folder has no truth file of the season, or one is malformed.
         ArtifactError: None of the episodes with a truth file is published.
     """
-    try:
-        parse_ep_id(f"{season}e01")
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            f"{season!r} is not a season: expected SHOW-sSS in lower-case letters, digits and dashes, "
-            "for example rhobh-s05"
-        ) from error
+    parse_season(season)
     truths = {path.name.removesuffix(_TRUTH): path for path in sorted(truth_dir.glob(f"{season}e*{_TRUTH}"))}
     if not truths:
         raise TruthError(f"{truth_dir}: no truth file of {season}; expected {season}e01{_TRUTH} and so on")

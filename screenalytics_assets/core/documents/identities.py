@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict
+
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.document import Document
 
@@ -122,6 +124,14 @@ class Identities(Document):
     def identity_of(self) -> dict[str, Identity]:
         """The identity of each assigned track, by the id of the track."""
         return {track_id: identity for identity in self.identities for track_id in identity.track_ids}
+
+
+class LastIdentityNumber(BaseModel):
+    """The only key that is read of an earlier publication, whose other keys may be those of another version."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    last_identity_number: int
 
 
 class TrackIds(Document):

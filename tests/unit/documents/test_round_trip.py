@@ -1,11 +1,15 @@
 """What is read from a published document is written again byte for byte."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from resources.storage.local_store import LocalArtifactStore
+from screenalytics_assets.assets.identity_spec import earlier_identities
+from screenalytics_assets.core.common.schemas import IDENTITY_BOXES
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.document import Document
 from screenalytics_assets.core.documents.grouping import Grouping
@@ -138,3 +142,14 @@ def test_tracks_and_identities_are_found_by_each_other() -> None:
     assert document.identity_of["track-00002"] is document.identities[1]
     assert [identity.label for identity in document.identities] == ["Zoë", "ident_007"]
     assert document.settings == ClusteringSettings()
+
+
+def test_ids_continue_after_a_publication_of_a_version_with_other_keys(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path)
+    with store.staging("identities", "show-s01e01") as staged:
+        staged.write_json("identities.json", {"last_identity_number": 7, "key_of_another_version": []})
+        staged.write_table("identity_boxes", IDENTITY_BOXES.empty_table())
+        store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={})
+    artifact = store.open("identities", "show-s01e01")
+    assert artifact is not None
+    assert earlier_identities(artifact, "identities.json").last_number == 7
