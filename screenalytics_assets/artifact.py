@@ -1,14 +1,14 @@
 """One declaration for each artifact, and the Dagster asset that is built from it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import dagster as dg
 
-from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.store import ArtifactStore
 from resources.system.memory import release_memory
 from screenalytics_assets.core.common.digests import digest_of
@@ -33,6 +33,13 @@ GPU_POOL = "gpu"
 WARNINGS = "warnings"
 """Among the metrics of an output: sentences for people, shown in the log, the UI and the terminal."""
 _HASH_CHARACTERS = 12
+
+
+class Indexed(NamedTuple):
+    """Whether an artifact was stored in the database just now, and warnings if it could not be."""
+
+    stored: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,7 @@ class ArtifactSpec:
         resources: Keys of the Dagster resources that it needs besides ``settings`` and ``artifacts``.
         runs_models: It takes a slot of the GPU pool, and the licence of the weights is logged.
         partitions: Its keys.
-        is_stored: Whether the database still holds what a published manifest says was stored; if not, it is computed
-            again.
+        index: Stores the published artifact in the database, unless it is there.
         beside: Further artifacts that the same computation publishes.
     """
 
@@ -85,7 +91,7 @@ class ArtifactSpec:
     resources: frozenset[str] = frozenset()
     runs_models: bool = False
     partitions: dg.DynamicPartitionsDefinition = EPISODES
-    is_stored: Callable[[Run, Manifest], bool] | None = None
+    index: Callable[[Run, Artifact], Indexed] | None = None
     beside: Mapping[str, Output] = field(default_factory=dict)
 
     @property
@@ -175,16 +181,19 @@ def materialize(run: Run, resolved: Resolved, *, force: bool = False) -> Iterato
         reused = artifacts is not None
         if artifacts is None:
             artifacts = _compute(run, config, digests, wanted, write_jsonl=write_jsonl)
+        indexed = spec.index(run, artifacts[spec.name]) if spec.index else Indexed()
+        reused = reused and not indexed.stored
         # The next step may load a model, or the tables of a long episode.
         release_memory()
         run.log.info(
             f"{spec.name} of {run.key}: " + ("unchanged, nothing computed" if reused else "computed and published")
         )
         for name, artifact in artifacts.items():
-            for warning in artifact.manifest.metrics.get(WARNINGS, ()):
+            warnings = [*artifact.manifest.metrics.get(WARNINGS, ()), *indexed.warnings]
+            for warning in warnings:
                 run.log.warning(f"{name} of {run.key}: {warning}")
             described = spec.outputs[name].describe(artifact, run.inputs)
-            yield _result(run.store, artifact, described, resolved, reused=reused)
+            yield _result(run.store, artifact, described, warnings, resolved, reused=reused)
 
 
 def add_warning(output: StagedArtifact, warning: str | None) -> None:
@@ -198,8 +207,6 @@ def _unchanged(run: Run, wanted: str) -> dict[str, Artifact] | None:
     for name in run.spec.outputs:
         manifest = run.store.manifest(name, run.key)
         if manifest is None or manifest.fingerprint != wanted or not run.store.is_intact(manifest):
-            return None
-        if run.spec.is_stored and not run.spec.is_stored(run, manifest):
             return None
         found[name] = run.store.artifact(manifest)
     return found
@@ -231,7 +238,13 @@ def _compute(
 
 
 def _result(
-    store: ArtifactStore, artifact: Artifact, described: Mapping[str, Any], resolved: Resolved, *, reused: bool
+    store: ArtifactStore,
+    artifact: Artifact,
+    described: Mapping[str, Any],
+    warnings: Sequence[str],
+    resolved: Resolved,
+    *,
+    reused: bool,
 ) -> dg.MaterializeResult[Any]:
     manifest = artifact.manifest
     return dg.MaterializeResult(
@@ -241,6 +254,7 @@ def _result(
             {
                 **described,
                 **manifest.metrics,
+                **({WARNINGS: warnings} if warnings else {}),
                 "reused": reused,
                 "screenalytics/config": {key: _shortened(value) for key, value in manifest.config.items()},
                 "screenalytics/config_hash": _shortened(resolved.settings.digest()),

@@ -1,24 +1,10 @@
 """The queries of the vector database, and the schemas of their results."""
 
 import numpy as np
-import psycopg
 import pyarrow as pa
 from numpy.typing import NDArray
-from pgvector import Vector
 
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
-
-_WORK_MEM_MB = 256
-"""A limit, not a reservation: PostgreSQL's default of 4 MB holds 2,000 photos; more would go through files."""
-
-PHOTO_SIMILARITIES = pa.schema(
-    [
-        pa.field("track_id", pa.string(), nullable=False),
-        pa.field("person_id", pa.string(), nullable=False),
-        pa.field("photo_id", pa.string(), nullable=False),
-        pa.field("similarity", pa.float32(), nullable=False),
-    ]
-)
 
 TRACK_MATCHES = pa.schema(
     [
@@ -33,29 +19,6 @@ TRACK_MATCHES = pa.schema(
         pa.field("similarity", pa.float32(), nullable=False),
     ]
 )
-
-SIMILARITIES_SQL = """
-with photo as materialized (
-    select position, l2_normalize(vector) as vector
-    from screenalytics.facebank_photo
-    where show = %(show)s and model_digest = %(model_digest)s
-    order by position
-), track as materialized (
-    select position, l2_normalize(vector) as vector from query order by position
-)
-select (
-    select string_agg(float4send(-(photo.vector <#> track.vector)::real), ''::bytea order by photo.position) from photo
-)
-from track
-order by track.position
-"""
-"""The exact cosine similarity of each vector in the temporary table ``query`` to each photo of a show.
-
-One row per vector, its similarities as big-endian floats: one row per pair would be millions of rows and take most of
-the time. The photos are selected, sorted and normalised once, so that a pair costs one inner product. Selecting and
-sorting them for each vector took about twice as long.
-"""
-
 
 TRACKS_SQL = """
 with compared as (
@@ -84,19 +47,6 @@ TRACK_COLUMNS = {
     "detection_id": "text",
 }
 """The columns of a track besides its vector, with their PostgreSQL types."""
-
-
-def load_query(connection: psycopg.Connection, vectors: NDArray[np.float32]) -> None:
-    """Make the temporary table ``query`` (position, vector), and raise the memory limit of this transaction."""
-    connection.execute(f"set local work_mem = '{_WORK_MEM_MB}MB'")
-    connection.execute(
-        f"create temporary table query (position integer, vector vector({EMBEDDING_DIMENSION}) storage plain) "
-        "on commit drop"
-    )
-    with connection.cursor().copy("copy query from stdin (format binary)") as copy:
-        copy.set_types(["int4", "vector"])
-        for position, vector in enumerate(vectors):
-            copy.write_row([position, Vector(vector)])
 
 
 def require_vectors(vectors: NDArray[np.float32], count: int) -> None:

@@ -15,16 +15,12 @@ from pgvector import Vector
 
 from resources.database.connection import DatabaseConnection
 from resources.database.queries import (
-    PHOTO_SIMILARITIES,
-    SIMILARITIES_SQL,
     TRACK_COLUMNS,
     TRACK_MATCHES,
     TRACKS_SQL,
-    load_query,
     require_vectors,
 )
 from screenalytics_assets.core.common.arrow import table_of
-from screenalytics_assets.core.common.errors import DatabaseError
 
 
 class FacebankRecord(NamedTuple):
@@ -89,69 +85,18 @@ class VectorDatabase(DatabaseConnection):
                     zip(photo_ids, person_ids, vectors, strict=True)
                 ):
                     copy.write_row([show, position, photo_id, person_id, model_digest, Vector(vector)])
-            # The query plan of a search depends on the number of photos.
-            connection.execute("analyze screenalytics.facebank_photo")
 
-    def facebank_version(self, show: str, model_digest: str) -> str | None:
-        """The version of a show's facebank, for fingerprints; None if there is none.
-
-        Raises:
-            DatabaseError: It was made by another model.
-        """
+    def stored_facebanks(self) -> list[str]:
+        """The shows whose facebank is stored."""
         with self._transaction() as connection:
-            return _version_of_model(connection, show, model_digest)
+            rows = connection.execute("select show from screenalytics.facebank order by show").fetchall()
+        return [show for (show,) in rows]
 
-    def facebank_names(self, show: str) -> dict[str, str]:
-        """The names in a show's facebank by person id; only people with an accepted photo."""
+    def remove_facebank(self, show: str) -> None:
+        """Delete the facebank of a show."""
         with self._transaction() as connection:
-            rows = connection.execute(
-                "select person_id, name from screenalytics.facebank_person where show = %s order by person_id", [show]
-            ).fetchall()
-        return dict(rows)
-
-    def facebank_similarities(
-        self, show: str, model_digest: str, track_ids: Sequence[str], vectors: NDArray[np.float32]
-    ) -> pa.Table:
-        """The exact cosine similarity of each track to each photo of a show's facebank, computed in SQL.
-
-        Args:
-            show: The show.
-            model_digest: The embedder that made the vectors.
-            track_ids: A name for each vector.
-            vectors: (N, 512) float32.
-
-        Returns:
-            ``track_id``, ``person_id``, ``photo_id``, ``similarity`` (float32): tracks in the given order, for each
-            the photos in the order in which they were stored. No rows if the show has no facebank.
-
-        Raises:
-            DatabaseError: The facebank was made by another model, or the server does not answer.
-        """
-        require_vectors(vectors, len(track_ids))
-        with self._transaction() as connection:
-            # All queries see the same state of the tables.
-            connection.execute("set transaction isolation level repeatable read")
-            if _version_of_model(connection, show, model_digest) is None:
-                return PHOTO_SIMILARITIES.empty_table()
-            photos = connection.execute(
-                "select photo_id, person_id from screenalytics.facebank_photo where show = %s order by position", [show]
-            ).fetchall()
-            load_query(connection, vectors)
-            rows = connection.execute(
-                SIMILARITIES_SQL, {"show": show, "model_digest": model_digest}, binary=True
-            ).fetchall()
-        # A facebank without photos gives null.
-        similarities = np.frombuffer(b"".join(row or b"" for (row,) in rows), ">f4").astype(np.float32)
-        track_rows, photo_rows = (index.ravel() for index in np.indices((len(vectors), len(photos))))
-        return table_of(
-            PHOTO_SIMILARITIES,
-            {
-                "track_id": pa.array(track_ids, pa.string()).take(pa.array(track_rows)),
-                "person_id": pa.array([person_id for _, person_id in photos], pa.string()).take(pa.array(photo_rows)),
-                "photo_id": pa.array([photo_id for photo_id, _ in photos], pa.string()).take(pa.array(photo_rows)),
-                "similarity": similarities,
-            },
-        )
+            _lock(connection, f"facebank {show}")
+            connection.execute("delete from screenalytics.facebank where show = %s", [show])
 
     def episode_digest(self, ep_id: str) -> str | None:
         """The digest that an episode was stored with; None if it is not stored."""
@@ -258,17 +203,6 @@ def _facebank(connection: psycopg.Connection, show: str) -> FacebankRecord | Non
         "select version, model_digest from screenalytics.facebank where show = %s", [show]
     ).fetchone()
     return FacebankRecord(*row) if row else None
-
-
-def _version_of_model(connection: psycopg.Connection, show: str, model_digest: str) -> str | None:
-    stored = _facebank(connection, show)
-    if stored is not None and stored.model_digest != model_digest:
-        raise DatabaseError(
-            f"the facebank of {show} was made by the embedder {stored.model_digest[:12]}, this run uses "
-            f"{model_digest[:12]}: vectors of two models cannot be compared. Run `screenalytics facebank {show}` "
-            "with the model of this run, or this run with the model of the facebank"
-        )
-    return stored.version if stored else None
 
 
 def _lock(connection: psycopg.Connection, name: str) -> None:

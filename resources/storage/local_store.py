@@ -118,6 +118,10 @@ class LocalArtifactStore(ArtifactStore):
         """Delete one file that is not part of an artifact, if it exists."""
         (self.root / relative).unlink(missing_ok=True)
 
+    def keys(self, asset: str) -> list[str]:
+        """The partitions for which an asset is published, sorted."""
+        return sorted(path.parent.name for path in self.root.glob(manifest_path(asset, "*")))
+
     def files_of(self, ep_id: str) -> list[str]:
         """The paths of every file in the folders of an episode, sorted; an empty folder is listed itself."""
         folders = self._folders_of(ep_id)

@@ -72,7 +72,10 @@ class S3ArtifactStore(ArtifactStore):
 
     def manifest(self, asset: str, ep_id: str) -> Manifest | None:
         """The manifest of an asset; None if it was not published, or by a version with another manifest."""
-        found = self._bucket.read(object_key(manifest_path(asset, ep_id)))
+        return self._read_manifest(object_key(manifest_path(asset, ep_id)))
+
+    def _read_manifest(self, key: str) -> Manifest | None:
+        found = self._bucket.read(key)
         try:
             return Manifest.model_validate_json(found[0]) if found else None
         except ValidationError:
@@ -121,6 +124,13 @@ class S3ArtifactStore(ArtifactStore):
     def remove(self, relative: str) -> None:
         """Delete one object that is not part of an artifact, if it exists."""
         self._bucket.delete([object_key(relative)])
+
+    def keys(self, asset: str) -> list[str]:
+        """The partitions for which an asset is published, sorted."""
+        folder, _, name = manifest_path(asset, "").partition("//")
+        listed = (stored.key for stored in self._bucket.list(f"{object_key(folder)}/"))
+        manifests = (self._read_manifest(key) for key in listed if key.endswith(f"/{name}"))
+        return sorted(manifest.ep_id for manifest in manifests if manifest)
 
     def files_of(self, ep_id: str) -> list[str]:
         """The URLs of every object in the folders of an episode, sorted."""

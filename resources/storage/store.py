@@ -58,6 +58,10 @@ class ArtifactStore(ABC):
         """Delete one file that is not part of an artifact, if it exists."""
 
     @abstractmethod
+    def keys(self, asset: str) -> list[str]:
+        """The partitions for which an asset is published, sorted."""
+
+    @abstractmethod
     def files_of(self, ep_id: str) -> list[str]:
         """The paths or URLs of every file in the folders of an episode, sorted."""
 

@@ -24,7 +24,6 @@ from insightface.data import get_image
 from numpy.typing import NDArray
 
 from resources.configuration.run_settings import RunSettings
-from resources.database.access import open_database
 from resources.models.embed_crops import embed_crops
 from resources.models.embedder import load_embedder
 from resources.storage.artifacts import Artifact, StagedArtifact
@@ -135,18 +134,9 @@ def publish_facebank(hour: Hour, store: ArtifactStore, run: RunSettings, *, peop
     pictures = _pictures()
 
     def compute(_run: Run, outputs: Outputs) -> None:
-        with open_database() as database:
-            database.replace_facebank(
-                SHOW,
-                version=version,
-                model_digest=model_digest,
-                photo_ids=[finding.photo_id for finding in findings],
-                person_ids=[finding.person_id for finding in findings],
-                vectors=vectors,
-                names=names,
-            )
         output = outputs["facebank"]
         output.write_document("facebank.json", facebank_of(SHOW, version, model_digest, names, findings))
+        output.write_array("facebank.npy", vectors)
         with CropWriter(output.path("facebank_crops.parquet")) as crops:
             for number, finding in enumerate(findings):
                 crops.add(finding.photo_id, pictures[number % len(pictures)])

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
 from resources.settings import SettingsResource
 from resources.storage.store import ArtifactStore, require_artifact
-from resources.vectors import VectorDatabaseResource
-from screenalytics_assets.assets.cleanup.group_clusters import compare
+from screenalytics_assets.assets.cleanup.group_clusters import enrolled_photos
 from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.evaluation.name_scores import NamedPerson, NameScores, all_names, score_names
@@ -50,10 +48,11 @@ class Episode:
 
     def names(self, half: Collection[str], run: RunSettings) -> NameScores:
         """The scores where only some people are enrolled."""
-        photos = self.facebank.similarities
+        rows = [i for i, person_id in enumerate(self.facebank.person_ids) if person_id in half]
         known = replace(
             self.facebank,
-            similarities=photos.filter(pc.is_in(photos["person_id"], pa.array(half, pa.string()))),
+            person_ids=[self.facebank.person_ids[i] for i in rows],
+            vectors=self.facebank.vectors[rows],
             names={person_id: self.facebank.names[person_id] for person_id in half},
         )
         clustering = run.resolved.settings.clustering
@@ -70,10 +69,8 @@ class Episode:
         return scores
 
 
-def read_episode(
-    store: ArtifactStore, ep_id: str, truth: Truth, vectors: VectorDatabaseResource, run: RunSettings
-) -> Episode:
-    """A published episode, its tracks compared with everybody's photos."""
+def read_episode(store: ArtifactStore, ep_id: str, truth: Truth, run: RunSettings) -> Episode:
+    """A published episode, and the photos of everybody."""
     detections = require_artifact(store, "detections", ep_id)
     recluster = require_artifact(store, "recluster", ep_id)
     tracks = EpisodeTracks(
@@ -83,14 +80,14 @@ def read_episode(
         recluster.array("tracks.npy"),
     )
     show = show_of(ep_id)
-    facebank = require_artifact(store, "facebank", show).json("facebank.json")
+    facebank = require_artifact(store, "facebank", show)
     return Episode(
         truth,
         detections.table("analysed_frames.parquet"),
         detections.table("detections.parquet"),
         recluster.document("clusters.json", Identities),
         tracks,
-        compare(vectors, show, facebank, run.pack.embedder.file.sha256, tracks),
+        enrolled_photos(facebank, run.pack.embedder.file.sha256),
         require_artifact(store, "corrections", ep_id).document("corrections.json", Corrections),
     )
 
@@ -125,9 +122,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.partial_enrolment", description=__doc__)
     parser.add_argument("truth_dir", type=Path)
     truths = read_truths(parser.parse_args().truth_dir)
-    run, store, vectors = SettingsResource().load(), ArtifactStoreResource().store(), VectorDatabaseResource()
-    with vectors.database():
-        episodes = [read_episode(store, ep_id, truth, vectors, run) for ep_id, truth in truths.items()]
+    run, store = SettingsResource().load(), ArtifactStoreResource().store()
+    episodes = [read_episode(store, ep_id, truth, run) for ep_id, truth in truths.items()]
     cast = sorted(episodes[0].facebank.names)
     halves = [
         figures(half, all_names(episode.names(half, run) for episode in episodes).people)

@@ -16,8 +16,10 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.database.access import open_database
 from resources.models.packs import ModelPack
 from resources.storage.crop_file import decode_jpeg, read_crops
-from resources.storage.store import ArtifactStore
+from resources.storage.store import ArtifactStore, require_artifact
 from resources.videos import VideoLibraryResource
+from screenalytics_assets.core.documents.facebank import PublishedFacebank
+from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.services.instance import open_instance
 from screenalytics_assets.services.runs import RunOutcome, run_episode, run_facebank
@@ -130,7 +132,6 @@ def test_every_photo_is_decided_with_a_reason(enrolled: RunOutcome, store: Artif
         record = database.facebank(SHOW)
         assert record
         assert record.version == document["version"]
-        assert database.facebank_names(SHOW) == {"ann-onymous": "Ann Onymous", "bob": "Bob"}
 
 
 def test_tracks_of_the_episode_resemble_the_photos_of_their_person(
@@ -141,19 +142,14 @@ def test_tracks_of_the_episode_resemble_the_photos_of_their_person(
     identities, facebank = store.open("identities", EP), store.open("facebank", SHOW)
     assert identities
     assert facebank
-    with open_database() as database:
-        found = database.facebank_similarities(
-            SHOW,
-            facebank.json("facebank.json")["model_digest"],
-            identities.json("track_ids.json")["track_ids"],
-            identities.array("tracks.npy"),
-        )
-    best = max(found.to_pylist(), key=lambda row: row["similarity"])
-    assert best["similarity"] > 0.6
-    assert found.num_rows == 4 * len(identities.json("track_ids.json")["track_ids"])
+    document = facebank.document("facebank.json", PublishedFacebank)
+    photos = facebank.array("facebank.npy")
+    assert photos.shape == (len(document.accepted), 512)
+    similarities = identities.array("tracks.npy") @ photos.T
+    assert similarities.max() > 0.6
 
 
-def test_photos_that_did_not_change_are_not_looked_at_again_and_a_lost_facebank_is_made_again(
+def test_unchanged_photos_are_not_analysed_again_and_a_lost_facebank_is_stored_again(
     own_instance: dg.DagsterInstance, enrolled: RunOutcome, photos: Path
 ) -> None:
     assert enrolled.success
@@ -234,14 +230,68 @@ def test_the_command_prints_every_photo_and_refuses_a_show_without_photos(
         assert words in outcome.said
 
 
-def test_with_a_facebank_and_no_database_the_names_fail_and_what_does_not_need_them_is_there(
-    own_instance: dg.DagsterInstance, named: RunOutcome, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that does not answer."""
+    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/faces")
+
+
+@pytest.mark.usefixtures("no_database")
+def test_without_a_database_people_are_enrolled_and_named_and_only_the_vectors_of_the_episode_fail(
+    own_instance: dg.DagsterInstance, named: RunOutcome, photos: Path, store: ArtifactStore
 ) -> None:
     assert named.success
-    monkeypatch.setenv("SCREENALYTICS_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/faces")
-    outcome = run_episode(own_instance, EP, overrides={"name_margin": 0.3, "min_cohesion": 0.1})
-    assert not outcome.success
+    enrolled_again = run_facebank(own_instance, SHOW, photos=photos, overrides={"photo_min_sharpness": 1.0})
+    assert (enrolled_again.success, enrolled_again.computed) == (True, ["facebank"]), enrolled_again.failures
+    assert any("`screenalytics database rebuild`" in warning for warning in enrolled_again.warnings)
+    outcome = run_episode(own_instance, EP, overrides={"name_margin": 0.09, "min_cohesion": 0.1})
     (failure,) = outcome.failures
     assert "SCREENALYTICS_DATABASE_URL does not answer" in failure
-    assert {"identities", "recluster", "track_metrics"} <= set(outcome.computed + outcome.reused)
-    assert not {"group_clusters", "episode_vectors"} & set(outcome.computed + outcome.reused)
+    assert {"group_clusters", "screen_time", "episode_report"} <= set(outcome.computed)
+    assert "episode_vectors" not in outcome.computed + outcome.reused
+    people = require_artifact(store, "group_clusters", EP).document("identities.json", Identities)
+    assert "Ann Onymous" in {identity.name for identity in people.identities}
+
+
+def test_rebuilding_the_database_gives_what_the_runs_gave(
+    cli_place: Cli, own_instance: dg.DagsterInstance, named: RunOutcome, photos: Path
+) -> None:
+    assert named.success
+    assert run_facebank(own_instance, SHOW, photos=photos).success
+    assert run_episode(own_instance, EP).success
+    photo = str(next((photos / "Ann Onymous").iterdir()))
+    with open_database() as database:
+        record, digest = database.facebank(SHOW), database.episode_digest(EP)
+        before = cli_place.run("find", photo, "--json").said
+        database.remove_facebank(SHOW)
+        database.remove_episode(EP)
+        database.replace_facebank(
+            "gone", version="1", model_digest="0" * 64, photo_ids=[], person_ids=[], vectors=np.empty((0, 512), "f4")
+        )
+        rebuilt = cli_place.run("database", "rebuild")
+        assert rebuilt.returncode == 0, rebuilt.said
+        assert f"facebank of {SHOW}: stored" in rebuilt.said
+        assert f"1/1 {EP}: stored" in rebuilt.said
+        assert "facebank of gone: removed" in rebuilt.said
+        assert (database.facebank(SHOW), database.episode_digest(EP)) == (record, digest)
+        assert database.stored_facebanks() == [SHOW]
+    assert json.loads(cli_place.run("find", photo, "--json").said) == json.loads(before)
+    again = cli_place.run("database", "rebuild")
+    assert f"1/1 {EP}: was there" in again.said
+
+
+def test_a_damaged_artifact_does_not_stop_the_rebuilding_of_the_others(
+    cli_place: Cli, named: RunOutcome, store: ArtifactStore
+) -> None:
+    assert named.success
+    vectors = require_artifact(store, "recluster", EP).path("tracks.npy")
+    content = vectors.read_bytes()
+    vectors.write_bytes(content[:-1])
+    try:
+        rebuilt = cli_place.run("database", "rebuild")
+    finally:
+        vectors.write_bytes(content)
+    assert rebuilt.returncode == 1
+    assert f"facebank of {SHOW}: " in rebuilt.said
+    assert "tracks.npy" in rebuilt.said
+    assert "Traceback" not in rebuilt.said

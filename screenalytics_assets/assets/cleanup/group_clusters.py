@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.storage.artifacts import Artifact
-from resources.vectors import VectorDatabaseResource
+from resources.storage.facebanks import read_vectors
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.assets.cast import draw_cast, read_cast
 from screenalytics_assets.assets.identity_spec import earlier_identities, with_previous
 from screenalytics_assets.core.common.episode_ids import show_of
-from screenalytics_assets.core.common.errors import DatabaseError
+from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
@@ -34,10 +34,9 @@ def _is_enabled(run: Run) -> bool:
     return "group_clusters" in run.keys.cleanup.actions
 
 
-def read_facebank(run: Run) -> PublishedFacebank | None:
-    """The facebank that names are taken from, if the show has one; read from the artifact, not from the database."""
-    artifact = run.published("facebank", show_of(run.key)) if _is_enabled(run) else None
-    return artifact.document("facebank.json", PublishedFacebank) if artifact else None
+def read_facebank(run: Run) -> Artifact | None:
+    """The facebank that names are taken from, if the show has one."""
+    return run.published("facebank", show_of(run.key)) if _is_enabled(run) else None
 
 
 def config(run: Run) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def config(run: Run) -> dict[str, Any]:
     facebank = run.once(read_facebank)
     return {
         "enabled": _is_enabled(run),
-        "facebank": facebank.version if facebank else None,
+        "facebank": facebank.document("facebank.json", PublishedFacebank).version if facebank else None,
         "name_similarity": run.thresholds.name_similarity,
         "name_margin": run.thresholds.name_margin,
         **run.keys.clustering.model_dump(exclude={"cluster_thresh", "min_identity_sim", "min_cluster_size"}),
@@ -61,11 +60,10 @@ def compute(run: Run, outputs: Outputs) -> None:
         clusters.document("track_ids.json", TrackIds).track_ids,
         clusters.array("tracks.npy"),
     )
-    model_digest = run.pack.embedder.file.sha256
     people = resolve_people(
         clusters.document("clusters.json", Identities),
         tracks,
-        compare(run.resources.vectors, show_of(run.key), facebank, model_digest, tracks) if facebank else None,
+        enrolled_photos(facebank, run.pack.embedder.file.sha256) if facebank else None,
         run.inputs["corrections"].document("corrections.json", Corrections),
         run.keys.clustering,
         run.thresholds,
@@ -80,22 +78,22 @@ def compute(run: Run, outputs: Outputs) -> None:
     output.write_table("people_boxes", identity_boxes(run.key, people.identities.tracks_of, tracks.table))
 
 
-def compare(
-    vectors: VectorDatabaseResource, show: str, facebank: PublishedFacebank, model_digest: str, tracks: EpisodeTracks
-) -> Facebank:
-    """Compare the tracks with the photos of the facebank.
+def enrolled_photos(facebank: Artifact, embedder: str) -> Facebank:
+    """The photos that names are compared with.
 
     Raises:
-        DatabaseError: The database is away, or does not hold the facebank that is published.
+        FacebankError: Their vectors were made by another embedder.
+        ArtifactError: The facebank was published by a version that kept its vectors only in the database.
     """
-    database = vectors.database()
-    if database.facebank_version(show, model_digest) != facebank.version:
-        raise DatabaseError(
-            f"the database does not hold the facebank of {show} that is published: run `screenalytics facebank {show}`"
+    document = facebank.document("facebank.json", PublishedFacebank)
+    if document.model_digest != embedder:
+        raise FacebankError(
+            f"the facebank of {document.show} was made by the embedder {document.model_digest[:12]}, this run uses "
+            f"{embedder[:12]}: vectors of two models cannot be compared. Run `screenalytics facebank {document.show}` "
+            "with the model of this run, or this run with the model of the facebank"
         )
-    similarities = database.facebank_similarities(show, model_digest, tracks.track_ids, tracks.vectors)
-    names = {person.person_id: person.name for person in facebank.people}
-    return Facebank(similarities, names, facebank.version)
+    people = [photo.person_id for photo in document.accepted]
+    return Facebank(people, read_vectors(facebank), document.names, document.version)
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -122,7 +120,7 @@ SPEC = ArtifactSpec(
     "group_clusters",
     code_version="2",
     group="cleanup",
-    kinds={"postgres", "json"},
+    kinds={"numpy", "json"},
     description=__doc__,
     reads=("face_crops", "split_tracks", "reembed", "recluster", "corrections"),
     reads_across=("facebank",),
@@ -130,5 +128,4 @@ SPEC = ArtifactSpec(
     config=config,
     compute=compute,
     describe=describe,
-    resources=frozenset({"vectors"}),
 )

@@ -2,72 +2,36 @@
 
 The tracks and people are those of the finished episode: cut, grouped, named and corrected. They replace, in one
 transaction, what the database had of the episode. Nothing else of the episode depends on it: if the database is away,
-this asset fails alone, and ``group_clusters`` if the show has a facebank.
+this asset fails alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
-
-from resources.storage.artifacts import Artifact, Manifest
-from screenalytics_assets.artifact import ArtifactSpec, Outputs
-from screenalytics_assets.core.common.digests import digest_of, sha256_of
+from resources.database.index import EPISODE_ARTIFACTS, embedder_digest, index_episode
+from resources.storage.artifacts import Artifact
+from screenalytics_assets.artifact import ArtifactSpec, Indexed, Outputs
 from screenalytics_assets.core.common.episode_ids import show_of
 from screenalytics_assets.core.documents.episode_vectors import EpisodeVectors
-from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.documents.identities import TrackIds
 from screenalytics_assets.run_context import Run
 
-_PERSON = ("identity_id", "person_id", "name")
+
+def index(run: Run, _artifact: Artifact | None = None) -> Indexed:
+    """Store the tracks and people in the database, unless it holds them."""
+    return Indexed(index_episode(run.resources.vectors.database(), run.inputs, run.pack.embedder.file.sha256))
 
 
 def compute(run: Run, outputs: Outputs) -> None:
-    """Write the tracks to the database."""
-    faces = run.inputs["reembed"].table("faces.parquet", ["track_id", "detection_id", "quality_rank", "model_digest"])
-    model_digest, *_ = faces["model_digest"].unique().to_pylist() or [run.pack.embedder.file.sha256]
-    vectors = run.inputs["recluster"].array("tracks.npy")
-    track_ids = run.inputs["recluster"].document("track_ids.json", TrackIds).track_ids
-    people = run.inputs["group_clusters"].document("identities.json", Identities)
-    tracks = searchable_tracks(track_ids, run.inputs["split_tracks"].table("tracks.parquet"), faces, people)
-    digest, show = stored_digest(model_digest, tracks, vectors), show_of(run.key)
-    run.resources.vectors.database().replace_episode(
-        run.key, show=show, content_digest=digest, model_digest=model_digest, tracks=tracks, vectors=vectors
+    """Store the tracks, and note how many there are and by which model."""
+    index(run)
+    document = EpisodeVectors(
+        ep_id=run.key,
+        show=show_of(run.key),
+        model_digest=embedder_digest(run.inputs["reembed"], run.pack.embedder.file.sha256),
+        tracks=len(run.inputs["recluster"].document("track_ids.json", TrackIds).track_ids),
     )
-    stored = EpisodeVectors(ep_id=run.key, show=show, model_digest=model_digest, tracks=len(track_ids))
-    outputs["episode_vectors"].write_document("episode_vectors.json", stored)
-    outputs["episode_vectors"].metrics["stored_digest"] = digest
-
-
-def searchable_tracks(track_ids: Sequence[str], tracks: pa.Table, faces: pa.Table, identities: Identities) -> pa.Table:
-    """When each track is seen, the person and the best face, in the order of the ids."""
-    identity_of = identities.identity_of
-    people = [identity_of.get(track_id) for track_id in track_ids]
-    best = faces.filter(pc.equal(faces["quality_rank"], 1)).select(["track_id", "detection_id"])
-    wanted = pa.array(track_ids, pa.string())
-    times, shown = (
-        part.take(pc.index_in(wanted, value_set=part["track_id"].combine_chunks()))
-        for part in (tracks.select(["track_id", "start_s", "end_s"]), best)
-    )
-    return pa.table(
-        {
-            **{name: times[name] for name in times.column_names},
-            "detection_id": shown["detection_id"],
-            **{key: pa.array([getattr(person, key, None) for person in people], pa.string()) for key in _PERSON},
-        }
-    )
-
-
-def stored_digest(model_digest: str, tracks: pa.Table, vectors: NDArray[Any]) -> str:
-    """Digest of everything that is stored of an episode."""
-    return digest_of([model_digest, tracks.to_pylist(), sha256_of(vectors.tobytes())])
-
-
-def is_stored(run: Run, manifest: Manifest) -> bool:
-    """Whether the database holds this publication; it may have been lost, or be another database."""
-    digest = run.resources.vectors.database().episode_digest(run.key)
-    return digest is not None and digest == manifest.metrics.get("stored_digest")
+    outputs["episode_vectors"].write_document("episode_vectors.json", document)
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -82,10 +46,10 @@ SPEC = ArtifactSpec(
     group="people",
     kinds={"postgres"},
     description=__doc__,
-    reads=("split_tracks", "reembed", "recluster", "group_clusters"),
+    reads=EPISODE_ARTIFACTS,
     config=lambda _run: {},
     compute=compute,
     describe=describe,
-    is_stored=is_stored,
+    index=index,
     resources=frozenset({"vectors"}),
 )

@@ -1,4 +1,4 @@
-"""The known people of a show, from one folder of photos a person; their vectors are in the database.
+"""The known people of a show, from one folder of photos a person: a vector for each photo that is good enough.
 
 A photo is refused with a reason: no face, several, too small, blurred, turned away, cut off, the same file twice, or a
 face that resembles another person more than the other photos under its name.
@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
+from resources.database.index import index_facebank
+from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.crop_file import CropWriter, read_crops
 from resources.storage.photo_library import Photo
-from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.artifact import ArtifactSpec, Indexed, Outputs
 from screenalytics_assets.core.common.digests import digest_of, sha256_of
+from screenalytics_assets.core.common.errors import DatabaseError
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import crop_jpeg
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
@@ -48,7 +50,7 @@ def config(run: Run) -> dict[str, Any]:
 
 
 def compute(run: Run, outputs: Outputs) -> None:
-    """Enrol the photos: vectors into the database, decisions and crops into the artifact."""
+    """Enrol the photos: decisions, vectors and crops."""
     from resources.models.photo_analysis import PhotoAnalyser  # with ONNX Runtime and InsightFace
 
     photos = run.once(read_photos)
@@ -62,17 +64,9 @@ def compute(run: Run, outputs: Outputs) -> None:
     for finding in findings:
         if finding.reason or finding.remark:
             run.log.warning(f"{finding.photo_id}: {finding.reason or finding.remark}")
-    run.resources.vectors.database().replace_facebank(
-        run.key,
-        version=version,
-        model_digest=analyser.model_digest,
-        photo_ids=[finding.photo_id for finding in accepted],
-        person_ids=[finding.person_id for finding in accepted],
-        vectors=np.array(list(by_id.values()), np.float32).reshape(-1, EMBEDDING_DIMENSION),
-        names=names,
-    )
     output = outputs["facebank"]
     output.write_document("facebank.json", facebank_of(run.key, version, analyser.model_digest, names, findings))
+    output.write_array("facebank.npy", np.array(list(by_id.values()), np.float32).reshape(-1, EMBEDDING_DIMENSION))
     _write_crops(output, findings, run.keys.detection.jpeg_quality)
     output.metrics["version"] = version
 
@@ -85,10 +79,13 @@ def _write_crops(output: StagedArtifact, findings: Sequence[PhotoFinding], jpeg_
     output.count_rows("facebank_crops.parquet", crops.count)
 
 
-def is_stored(run: Run, manifest: Manifest) -> bool:
-    """Whether the database holds this publication; it may have been lost, or be another database."""
-    stored = run.resources.vectors.database().facebank(run.key)
-    return stored is not None and stored.version == manifest.metrics.get("version")
+def index(run: Run, facebank: Artifact) -> Indexed:
+    """Store the facebank in the database, for queries of people; names do not need it."""
+    try:
+        return Indexed(index_facebank(run.resources.vectors.database(), facebank))
+    except DatabaseError as error:
+        warning = f"people can be named, but they are not in the database: {error}"
+        return Indexed(warnings=(f"{warning}; run `screenalytics database rebuild` when it is back",))
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -111,14 +108,14 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = ArtifactSpec(
     "facebank",
-    code_version="1",
+    code_version="2",
     group="show",
     kinds={"onnx", "postgres"},
     description=__doc__,
     config=config,
     compute=compute,
     describe=describe,
-    is_stored=is_stored,
+    index=index,
     resources=frozenset({"photos", "vectors"}),
     runs_models=True,
     partitions=SHOWS,

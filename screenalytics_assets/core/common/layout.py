@@ -65,6 +65,7 @@ _FOLDERS = {
     "index.html": "reports",
     SHEET: "reports",
     "facebank.json": "facebank",
+    "facebank.npy": "facebank",
     "facebank_crops.parquet": "facebank",
 }
 

@@ -89,3 +89,13 @@ class PublishedFacebank(Document):
     stats: FacebankStats
     people: tuple[EnrolledPerson, ...]
     photos: tuple[PhotoDecision, ...]
+
+    @property
+    def accepted(self) -> list[PhotoDecision]:
+        """The photos whose vectors are the rows of ``facebank.npy``, in their order."""
+        return [photo for photo in self.photos if photo.decision == "accepted"]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The name of each person, by id."""
+        return {person.person_id: person.name for person in self.people}

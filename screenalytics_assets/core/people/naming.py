@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.common.vectors import unit_rows
 from screenalytics_assets.core.documents.grouping import NameLimits, NamingReason
 from screenalytics_assets.core.identity.constrained_linkage import ROUNDING, required_similarity
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
@@ -39,15 +39,17 @@ class NameMatch:
 
 @dataclass(frozen=True)
 class Facebank:
-    """The enrolled people of the show, compared with the tracks of an episode.
+    """The enrolled photos of a show.
 
     Attributes:
-        similarities: track_id, person_id, photo_id, similarity.
+        person_ids: The person of each of the N photos.
+        vectors: (N, 512) float32, the face of each photo, unit norm.
         names: The name of each person, by id.
         version: Changes whenever a photo, a name or a vector does.
     """
 
-    similarities: pa.Table
+    person_ids: Sequence[str]
+    vectors: NDArray[np.float32]
     names: Mapping[str, str]
     version: str
 
@@ -62,28 +64,40 @@ class PersonSimilarities:
     therefore five times 0.08 above strangers, and more photos do not lower the limit.
     """
 
-    def __init__(self, similarities: pa.Table) -> None:
+    def __init__(
+        self, track_ids: Sequence[str], person_ids: Sequence[str], similarities: NDArray[np.floating[Any]]
+    ) -> None:
         """Average the similarities over the photos of each person.
 
         Args:
-            similarities: track_id, person_id, photo_id, similarity; a row for each track and photo.
+            track_ids: The T tracks.
+            person_ids: The person of each of the N photos.
+            similarities: (T, N), of each track to each photo.
         """
-        tracks = similarities["track_id"].to_numpy().astype(str) if len(similarities) else np.empty(0, str)
-        people = similarities["person_id"].to_numpy().astype(str) if len(similarities) else np.empty(0, str)
-        photos = similarities["photo_id"].to_numpy().astype(str) if len(similarities) else np.empty(0, str)
-        values = similarities["similarity"].to_numpy().astype(np.float64)
-        track_ids, row = np.unique(tracks, return_inverse=True)
-        self.people, column = np.unique(people, return_inverse=True)
-        sums = np.zeros((len(track_ids), len(self.people)))
-        counts = np.zeros_like(sums)
-        np.add.at(sums, (row, column), values)
-        np.add.at(counts, (row, column), 1)
-        # A person without a row for a track was not compared with it, and cannot match.
-        self._means = np.where(counts > 0, sums / np.maximum(counts, 1), -1.0)
-        self._row_of = {track_id: i for i, track_id in enumerate(track_ids.tolist())}
-        self._photos = {
-            str(person): len(np.unique(photos[column == number])) for number, person in enumerate(self.people)
-        }
+        people, column = np.unique(np.asarray(person_ids, str), return_inverse=True)
+        self.people: list[str] = people.tolist()
+        self._means = np.stack([similarities[:, column == i].mean(axis=1) for i in range(len(people))], axis=1)
+        self._row_of = {track_id: i for i, track_id in enumerate(track_ids)}
+        self._photos = dict(zip(self.people, np.bincount(column).tolist(), strict=True))
+
+    @classmethod
+    def compare(
+        cls,
+        track_ids: Sequence[str],
+        vectors: NDArray[np.float32],
+        person_ids: Sequence[str],
+        photo_vectors: NDArray[np.float32],
+    ) -> "PersonSimilarities":
+        """Compare T tracks with N photos by exact cosine similarity.
+
+        Args:
+            track_ids: The tracks.
+            vectors: (T, 512), one for each track.
+            person_ids: The person of each photo.
+            photo_vectors: (N, 512), one for each photo.
+        """
+        similarities = unit_rows(vectors).astype(np.float64) @ unit_rows(photo_vectors).astype(np.float64).T
+        return cls(track_ids, person_ids, similarities)
 
     def photos(self, person_id: str) -> int:
         """Number of photos of a person."""
@@ -131,7 +145,9 @@ def match_name(
     if similarities is None or not track_ids:
         return not_compared
     found = similarities.of(track_ids, weights)
-    ranked = [i for i in np.lexsort((similarities.people, -found)) if similarities.people[i] not in excluded]
+    ranked = [
+        i for i in np.lexsort((np.asarray(similarities.people), -found)) if similarities.people[i] not in excluded
+    ]
     if not ranked:
         return not_compared
     best, best_similarity = str(similarities.people[ranked[0]]), float(found[ranked[0]])
@@ -208,7 +224,11 @@ class Namer:
     def __init__(self, facebank: Facebank | None, tracks: EpisodeTracks, limits: NameLimits) -> None:
         self.limits = limits
         self._names = facebank.names if facebank else {}
-        self._similarities = PersonSimilarities(facebank.similarities) if facebank else None
+        self._similarities = (
+            PersonSimilarities.compare(tracks.track_ids, tracks.vectors, facebank.person_ids, facebank.vectors)
+            if facebank and len(facebank.person_ids)
+            else None
+        )
         self._tracks = tracks
 
     def match(self, group: Group) -> NameMatch:

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier
 
 from resources.database.embedded_postgres import EmbeddedPostgres
 from resources.database.schema import known_migrations, migrate
-from resources.database.vector_database import VectorDatabase
+from resources.database.vector_database import FacebankRecord, VectorDatabase
 from screenalytics_assets.core.common.errors import DatabaseError
 
 MODEL, OTHER_MODEL = "a" * 64, "b" * 64
@@ -75,37 +75,10 @@ def count(url: str, table: str) -> int:
     return int(row[0])
 
 
-def test_similarities_are_the_cosines_of_every_track_with_every_photo(database: VectorDatabase) -> None:
-    photos, tracks = 2 * unit(6, seed=1), 3 * unit(4, seed=2)
-    enrol(database, photos)
-    found = database.facebank_similarities("show", MODEL, ["t0", "t1", "t2", "t3"], tracks)
-    assert found["track_id"].to_pylist() == [f"t{i}" for i in range(4) for _ in range(6)]
-    assert found["photo_id"].to_pylist() == [f"person-{i // 2}/{i}.jpg" for i in range(6)] * 4
-    assert found["person_id"].to_pylist() == [f"person-{i // 2}" for i in range(6)] * 4
-    expected = (tracks / 3) @ (photos / 2).T
-    np.testing.assert_allclose(found["similarity"].to_numpy(), expected.ravel(), atol=1e-6)
-
-
-def test_a_show_without_a_facebank_has_no_similarities(database: VectorDatabase) -> None:
-    assert database.facebank_similarities("show", MODEL, ["t0"], unit(1)).num_rows == 0
-    assert database.facebank_version("show", MODEL) is None
-
-
-def test_a_facebank_without_accepted_photos_has_no_similarities(database: VectorDatabase) -> None:
-    enrol(database, unit(0))
-    assert database.facebank_similarities("show", MODEL, ["t0"], unit(1)).num_rows == 0
-    assert database.facebank_version("show", MODEL) == "1"
-
-
-def test_no_tracks_give_no_rows(database: VectorDatabase) -> None:
-    enrol(database, unit(2))
-    assert database.facebank_similarities("show", MODEL, [], unit(0)).num_rows == 0
-
-
 def test_a_facebank_is_replaced_and_never_duplicated(database: VectorDatabase, url: str) -> None:
     enrol(database, unit(6))
     enrol(database, unit(4), version="2")
-    assert database.facebank_version("show", MODEL) == "2"
+    assert database.facebank("show") == FacebankRecord("2", MODEL)
     assert count(url, "facebank_photo") == 4
 
 
@@ -115,21 +88,21 @@ def test_a_replacement_that_fails_leaves_what_was_there(database: VectorDatabase
     broken[2, 0] = np.nan
     with pytest.raises(psycopg.Error):
         enrol(database, broken, version="2")
-    assert database.facebank_version("show", MODEL) == "1"
+    assert database.facebank("show") == FacebankRecord("1", MODEL)
     assert count(url, "facebank_photo") == 6
-
-
-def test_vectors_of_another_model_are_refused(database: VectorDatabase) -> None:
-    enrol(database, unit(2), model=OTHER_MODEL)
-    with pytest.raises(DatabaseError, match="screenalytics facebank show"):
-        database.facebank_similarities("show", MODEL, ["t0"], unit(1))
-    with pytest.raises(DatabaseError, match="vectors of two models"):
-        database.facebank_version("show", MODEL)
 
 
 def test_vectors_of_another_length_are_refused(database: VectorDatabase) -> None:
     with pytest.raises(ValueError, match="512"):
-        database.facebank_similarities("show", MODEL, ["t0"], np.zeros((1, 128), np.float32))
+        enrol(database, np.zeros((1, 128), np.float32))
+
+
+def test_a_removed_facebank_is_gone_with_its_people_and_photos(database: VectorDatabase, url: str) -> None:
+    enrol(database, unit(4))
+    assert database.stored_facebanks() == ["show"]
+    database.remove_facebank("show")
+    assert (database.stored_facebanks(), database.facebank("show")) == ([], None)
+    assert (count(url, "facebank_person"), count(url, "facebank_photo")) == (0, 0)
 
 
 def test_migrations_are_applied_once_and_recorded(url: str) -> None:
@@ -305,7 +278,7 @@ def test_the_tracks_of_an_identity_that_does_not_resemble_a_face_are_not_found(d
     assert [track for _, track in found(database, face)] == ["track-00000"]
 
 
-def test_people_are_called_by_their_names_or_their_ids(database: VectorDatabase) -> None:
+def test_people_are_called_by_their_names_or_their_ids(database: VectorDatabase, url: str) -> None:
     database.replace_facebank(
         "show",
         version="1",
@@ -315,4 +288,6 @@ def test_people_are_called_by_their_names_or_their_ids(database: VectorDatabase)
         vectors=unit(2),
         names={"a": "Amy", "nobody": "Nobody"},
     )
-    assert database.facebank_names("show") == {"a": "Amy", "b": "b"}
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("select person_id, name from screenalytics.facebank_person order by 1").fetchall()
+    assert rows == [("a", "Amy"), ("b", "b")]

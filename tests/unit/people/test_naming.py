@@ -1,7 +1,6 @@
 """Who a cluster is, by the photos of the facebank."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,20 +15,10 @@ WEIGHTS = {"t1": 12.0, "t2": 4.0, "t3": 0.5}
 
 def compared(rows: dict[tuple[str, str], list[float]]) -> PersonSimilarities:
     """Similarities of (track, person) to each of the person's photos."""
-    flat = [
-        {"track_id": track, "person_id": person, "photo_id": f"{person}/{i}", "similarity": value}
-        for (track, person), values in rows.items()
-        for i, value in enumerate(values)
-    ]
-    schema = pa.schema(
-        [
-            ("track_id", pa.string()),
-            ("person_id", pa.string()),
-            ("photo_id", pa.string()),
-            ("similarity", pa.float64()),
-        ]
-    )
-    return PersonSimilarities(pa.Table.from_pylist(flat, schema=schema))
+    tracks = list(dict.fromkeys(track for track, _ in rows))
+    photos = {person: len(values) for (_, person), values in rows.items()}
+    similarities = [[value for person in photos for value in rows[track, person]] for track in tracks]
+    return PersonSimilarities(tracks, [p for p, count in photos.items() for _ in range(count)], np.array(similarities))
 
 
 def decide(
@@ -94,14 +83,10 @@ def test_people_whom_a_correction_excludes_are_not_considered() -> None:
     assert decide({("t1", "ann"): [0.7]}, excluded=("ann",)).reason == "not_compared"
 
 
-def test_a_track_cannot_match_a_person_that_it_was_not_compared_with() -> None:
-    assert decide({("t1", "ann"): [0.9], ("t2", "bob"): [0.9]}).person_id == "ann"
-
-
 def test_without_a_facebank_no_cluster_has_a_name() -> None:
     match = match_name(None, ["t1"], [12.0], 16, LIMITS, strict=False)
     assert (match.person_id, match.reason, match.faces) == (None, "not_compared", 16)
-    assert match_name(compared({}), [], [], 0, LIMITS, strict=False).reason == "not_compared"
+    assert match_name(compared({("t1", "ann"): [0.9]}), [], [], 0, LIMITS, strict=False).reason == "not_compared"
 
 
 def matches(*similarities: float | None) -> list[NameMatch]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
@@ -69,15 +68,9 @@ class Episode:
         )
 
     def facebank(self, *enrolled: int, photos: int = 2) -> Facebank:
-        rows = [
-            (track, f"p{person}", f"p{person}/{photo}.jpg", float(self.vectors[i] @ self.centres[person]))
-            for i, track in enumerate(self.names)
-            for person in enrolled
-            for photo in range(photos)
-        ]
-        columns = ("track_id", "person_id", "photo_id", "similarity")
-        table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
-        return Facebank(table, {f"p{person}": f"Person {person}" for person in enrolled}, "version")
+        people = [person for person in enrolled for _ in range(photos)]
+        names = {f"p{person}": f"Person {person}" for person in enrolled}
+        return Facebank([f"p{person}" for person in people], self.centres[people], names, "version")
 
     def resolve(
         self,

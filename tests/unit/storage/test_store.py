@@ -167,6 +167,16 @@ def test_nothing_published_is_nothing_to_open(store: ArtifactStore) -> None:
     assert store.manifest(ASSET, EP_ID) is None
 
 
+def test_the_partitions_of_a_published_asset_are_listed(store: ArtifactStore) -> None:
+    assert store.keys(ASSET) == []
+    for key in (EP_ID, "another-s01e02", "another"):
+        with store.staging(ASSET, key) as staged:
+            write(staged)
+            publish_nothing_but(store, staged)
+    assert store.keys(ASSET) == ["another", "another-s01e02", EP_ID]
+    assert store.keys("tracks") == []
+
+
 def test_the_members_of_a_bundle_are_listed_by_their_places(store: ArtifactStore) -> None:
     artifact = publish(store, crops=3)
     assert artifact.files_below(crops_dir(EP_ID)) == {crop(0), crop(1), crop(2)}
