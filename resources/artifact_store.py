@@ -1,10 +1,11 @@
-"""The artifact store as a Dagster resource."""
+"""The artifact store as a Dagster resource, and the store of a preview."""
 
 from pathlib import Path
 
 import dagster as dg
 
 from resources.storage.local_store import LocalArtifactStore
+from resources.storage.preview_store import PreviewStore
 from resources.storage.store import ArtifactStore
 from resources.system.paths import data_location, is_bucket
 
@@ -28,3 +29,17 @@ class ArtifactStoreResource(dg.ConfigurableResource[None]):
 
             return artifacts_in_bucket(root)
         return LocalArtifactStore(Path(root))
+
+
+class PreviewStoreResource(ArtifactStoreResource):
+    """The artifacts of all episodes, overlaid with those of a preview.
+
+    Attributes:
+        folder: Where the preview publishes.
+    """
+
+    folder: str
+
+    def store(self) -> ArtifactStore:
+        """The store behind this resource."""
+        return PreviewStore(super().store(), Path(self.folder))

@@ -44,7 +44,7 @@ class PhotoLibraryResource(dg.ConfigurableResource[None]):
         found = photos_in_bucket(location) if is_bucket(location) else photos_in_folder(Path(location))
         if not found:
             raise FacebankError(
-                f"{show} has no photos: put them at {location}/PERSON/*.jpg, one folder a person, or name their folder "
-                f"with `screenalytics facebank {show} --photos DIR`"
+                f"{show} has no photos: put them at {location}/PERSON/*.jpg, one folder per person, or name their "
+                f"folder with `screenalytics facebank {show} --photos DIR`"
             )
         return found

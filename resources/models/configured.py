@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from resources.configuration.run_settings import RunSettings
+from resources.system.cpu import default_threads
 
 if TYPE_CHECKING:
     from resources.models.detector import FaceDetector
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
 
 def model_threads(run: RunSettings) -> int:
     """CPU threads of the model runtime."""
-    from resources.models.onnx_session import default_threads
-
     return run.resolved.settings.models.cpu_threads or default_threads()
 
 

@@ -8,12 +8,14 @@ import numpy as np
 from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
-from resources.models.onnx_session import create_session, threads_of_a_call
+from resources.models.onnx_session import create_session
 from resources.models.packs import DetectorSpec, ModelPack
+from resources.system.cpu import threads_of_a_call
 from screenalytics_assets.core.common.errors import ModelPackError
 from screenalytics_assets.core.config.providers import Device
 from screenalytics_assets.core.detection.centerface import decode_centerface, suppress_overlaps
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
+from screenalytics_assets.core.detection.frame_analysis import Detector
 
 INPUT_MULTIPLE_PX = 32
 """The largest stride of both nets: the sides of their input are multiples of it."""
@@ -21,7 +23,7 @@ CLOSE_UP_SHARE = 0.4
 """Share of the frame's shorter side. A higher face is a close-up: from this size on, SCRFD misses faces."""
 
 
-class FaceDetector(Protocol):
+class FaceDetector(Detector, Protocol):
     """Finds the faces of a frame; safe to call from several threads."""
 
     @property
@@ -31,11 +33,6 @@ class FaceDetector(Protocol):
     @property
     def provider(self) -> str:
         """The ONNX Runtime provider that runs it, for example ``CPUExecutionProvider``."""
-
-    def detect(
-        self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
-    ) -> FrameFaces:
-        """The faces with a score of at least ``confidence_th``, best first, in pixels of the frame."""
 
 
 def input_size(frame_width_px: int, frame_height_px: int, long_side_px: int) -> tuple[int, int]:
@@ -77,21 +74,12 @@ class CenterFaceDetector:
     """
 
     def __init__(self, digest: str, session: Any, inputs: InputSizes, nms_iou: float) -> None:  # noqa: ANN401
-        self._digest = digest
+        self.digest = digest
+        self.provider = str(session.get_providers()[0])
         self._session = session
         self._inputs = inputs
         self._nms_iou = nms_iou
         self._input_name = session.get_inputs()[0].name
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights."""
-        return self._digest
-
-    @property
-    def provider(self) -> str:
-        """The ONNX Runtime provider that runs it."""
-        return str(self._session.get_providers()[0])
 
     def detect(
         self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
@@ -127,19 +115,10 @@ class ScrfdDetector:
     """
 
     def __init__(self, digest: str, net: SCRFD, inputs: InputSizes) -> None:
-        self._digest = digest
+        self.digest = digest
+        self.provider = str(net.session.get_providers()[0])
         self._net = net
         self._inputs = inputs
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights."""
-        return self._digest
-
-    @property
-    def provider(self) -> str:
-        """The ONNX Runtime provider that runs it."""
-        return str(self._net.session.get_providers()[0])
 
     def detect(
         self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False

@@ -43,18 +43,16 @@ def embed_crops(
     Returns:
         (N, 512) float32, row i for face i.
     """
-    row_of = {detection_id: row for row, detection_id in enumerate(faces["detection_id"].to_pylist())}
-    places = faces["crop_path"].to_pylist()
+    ids, places = faces["detection_id"].to_pylist(), faces["crop_path"].to_pylist()
     vectors = np.empty((faces.num_rows, EMBEDDING_DIMENSION), np.float32)
 
     def unknown_crops() -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
-            row = row_of[detection_id]
+        for row, jpeg in _crops_by_row(ids, crop_file):
             if places[row] is not None:
                 output.path_below_root(places[row]).write_bytes(jpeg)
             on_face()
-            if detection_id in known:
-                vectors[row] = known[detection_id]
+            if ids[row] in known:
+                vectors[row] = known[ids[row]]
             else:
                 yield row, embedding_crop(decode_jpeg(jpeg))
 
@@ -70,13 +68,12 @@ def embed_detections(
     Returns:
         (N, 512) float32, row i for id i.
     """
-    row_of = {detection_id: row for row, detection_id in enumerate(detection_ids)}
     vectors = np.empty((len(detection_ids), EMBEDDING_DIMENSION), np.float32)
 
     def crops() -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
+        for row, jpeg in _crops_by_row(detection_ids, crop_file):
             on_face()
-            yield row_of[detection_id], embedding_crop(decode_jpeg(jpeg))
+            yield row, embedding_crop(decode_jpeg(jpeg))
 
     _embed_in_batches(crops(), lambda: embedder, vectors)
     return vectors
@@ -88,11 +85,16 @@ def face_patches(detection_ids: Sequence[str], crop_file: Path) -> NDArray[np.ui
     Returns:
         (N, 20, 20), row i for id i; zeros for a detection without a crop.
     """
-    row_of = {detection_id: row for row, detection_id in enumerate(detection_ids)}
     patches = np.zeros((len(detection_ids), PATCH_PX, PATCH_PX), np.uint8)
-    for detection_id, jpeg in read_crops(crop_file, row_of.keys()):
-        patches[row_of[detection_id]] = face_patch(decode_reduced_gray(jpeg))
+    for row, jpeg in _crops_by_row(detection_ids, crop_file):
+        patches[row] = face_patch(decode_reduced_gray(jpeg))
     return patches
+
+
+def _crops_by_row(detection_ids: Sequence[str], crop_file: Path) -> Iterator[tuple[int, bytes]]:
+    """The position in ``detection_ids`` of each stored crop, and the JPEG, in file order."""
+    row_of = {detection_id: row for row, detection_id in enumerate(detection_ids)}
+    return ((row_of[detection_id], jpeg) for detection_id, jpeg in read_crops(crop_file, row_of.keys()))
 
 
 def _embed_in_batches(

@@ -11,9 +11,8 @@ from resources.models.onnx_session import create_session
 from resources.models.packs import EmbedderSpec, ModelPack
 from screenalytics_assets.core.common.errors import ModelPackError
 from screenalytics_assets.core.config.providers import CUDA, Device
+from screenalytics_assets.core.detection.alignment import ARCFACE_PX
 
-CROP_PX = 112
-"""Side of the aligned crop of every ArcFace model."""
 BATCH_SIZE = 8
 """On 2 CPU threads MobileFaceNet takes 3.8 ms a face in batches of 8, 5.4 ms one by one."""
 CUDA_BATCH_SIZE = 64
@@ -42,18 +41,10 @@ class ArcFaceEmbedder:
     """ArcFace through InsightFace, in batches."""
 
     def __init__(self, spec: EmbedderSpec, net: ArcFaceONNX) -> None:
+        self.digest = spec.file.sha256
+        self.provider = str(net.session.get_providers()[0])
         self._spec = spec
         self._net = net
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights."""
-        return self._spec.file.sha256
-
-    @property
-    def provider(self) -> str:
-        """The ONNX Runtime provider that runs it."""
-        return str(self._net.session.get_providers()[0])
 
     def embed(self, crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 112, 112, 3) crops to (N, dimension) vectors of unit norm; N may be 0.
@@ -62,7 +53,7 @@ class ArcFaceEmbedder:
             ValueError: The crops have another shape or type.
             ModelPackError: The net gave a zero or non-finite vector.
         """
-        if crops_bgr.shape[1:] != (CROP_PX, CROP_PX, 3) or crops_bgr.dtype != np.uint8:
+        if crops_bgr.shape[1:] != (ARCFACE_PX, ARCFACE_PX, 3) or crops_bgr.dtype != np.uint8:
             raise ValueError(f"expected (N, 112, 112, 3) uint8, found {crops_bgr.shape} {crops_bgr.dtype}")
         size = CUDA_BATCH_SIZE if self.provider == CUDA else BATCH_SIZE
         batches = [self._run(crops_bgr[start : start + size]) for start in range(0, len(crops_bgr), size)]
@@ -81,7 +72,7 @@ class ArcFaceEmbedder:
         Raises:
             ModelPackError: The vectors have another dimension, or depend on what else is in the batch.
         """
-        crops = np.random.default_rng(0).integers(0, 256, (2, CROP_PX, CROP_PX, 3), dtype=np.uint8)
+        crops = np.random.default_rng(0).integers(0, 256, (2, ARCFACE_PX, ARCFACE_PX, 3), dtype=np.uint8)
         together = self._run(crops)
         alone = np.concatenate([self._run(crops[:1]), self._run(crops[1:])])
         dimension = self._spec.entry.dimension
@@ -133,10 +124,10 @@ def load_embedder(pack: ModelPack, *, device: Device, threads: int, cuda_memory_
 def _check_input(spec: EmbedderSpec, session: Any) -> None:  # noqa: ANN401
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shape = inputs[0].shape
-    if len(inputs) != 1 or len(outputs) != 1 or list(shape[1:]) != [3, CROP_PX, CROP_PX]:
+    if len(inputs) != 1 or len(outputs) != 1 or list(shape[1:]) != [3, ARCFACE_PX, ARCFACE_PX]:
         raise ModelPackError(
             f"{spec.file.path} does not have the form of an embedder: {len(inputs)} input(s), the "
-            f"first {shape}, and {len(outputs)} output(s); expected one (N, 3, {CROP_PX}, {CROP_PX}) in and "
+            f"first {shape}, and {len(outputs)} output(s); expected one (N, 3, {ARCFACE_PX}, {ARCFACE_PX}) in and "
             "one out"
         )
 

@@ -1,41 +1,24 @@
-"""ONNX Runtime sessions: the provider, the number of threads, and one shared session per model in a process."""
+"""ONNX Runtime sessions: the provider, and one shared session per model in a process."""
 
 import logging
-import math
-import os
 import threading
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    EPFail,
-    Fail,
-    InvalidArgument,
-    InvalidGraph,
-    InvalidProtobuf,
-    NotImplemented,
-    RuntimeException,
-)
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from resources.models.onnx_model import prepare_model
+from resources.system.cpu import default_threads
 from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import DeviceError, ModelPackError
 from screenalytics_assets.core.config.providers import CPU, CUDA, Device
 
 _RUNTIME_ERRORS = (
-    EPFail,
-    Fail,
-    InvalidArgument,
-    InvalidGraph,
-    InvalidProtobuf,
-    NotImplemented,
-    RuntimeException,
-    RuntimeError,
-    ValueError,
+    *(runtime.EPFail, runtime.Fail, runtime.InvalidArgument, runtime.InvalidGraph, runtime.InvalidProtobuf),
+    *(runtime.NotImplemented, runtime.RuntimeException, RuntimeError, ValueError),
 )
 
 _log = logging.getLogger(__name__)
@@ -43,60 +26,6 @@ _log = logging.getLogger(__name__)
 # Weak, so that a model and its workspace leave memory with the stage that used them.
 _sessions: WeakValueDictionary[tuple[str, Device, int, tuple[int, ...], float], Any] = WeakValueDictionary()
 _sessions_lock = threading.Lock()
-
-
-def cpu_quota(cgroup_root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
-    """The CPU quota of this process: the smallest of its control group and the groups above it.
-
-    Reads ``cpu.max`` (version 2) and ``cpu.cfs_quota_us`` / ``cpu.cfs_period_us`` (version 1).
-
-    Returns:
-        A number of CPUs, possibly with a fraction, or None without a limit.
-    """
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return None
-    quotas = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        names = controllers.split(",")
-        if controllers and "cpu" not in names:
-            continue
-        mount = cgroup_root / controllers if controllers else cgroup_root
-        for group in (Path(path), *Path(path).parents):
-            quota = _group_quota(mount / str(group).lstrip("/"))
-            if quota is not None:
-                quotas.append(quota)
-    return min(quotas, default=None)
-
-
-def _group_quota(group: Path) -> float | None:
-    try:
-        if (group / "cpu.max").exists():
-            quota, period = (group / "cpu.max").read_text().split()
-        else:
-            quota = (group / "cpu.cfs_quota_us").read_text().strip()
-            period = (group / "cpu.cfs_period_us").read_text()
-    except OSError:
-        return None
-    return None if quota in ("max", "-1") else int(quota) / int(period)
-
-
-def default_threads() -> int:
-    """The CPUs that this process may use: its affinity, limited by its quota, at least 1."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = cpu_quota()
-    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
-
-
-def threads_of_a_call(threads: int, overlapping: int) -> int:
-    """CPU threads for each of several concurrent calls, at least 1; ``threads`` 0 means ``default_threads()``.
-
-    Two concurrent calls with one thread each take less CPU time than two calls in turn with two threads: 46 against
-    62 ms for CenterFace.
-    """
-    return max(1, (threads or default_threads()) // overlapping)
 
 
 def create_session(

@@ -80,19 +80,7 @@ class ModelPack:
     @property
     def thresholds(self) -> dict[str, float | None]:
         """The thresholds that belong to these weights, by configuration key; None if none is declared."""
-        return {
-            "confidence_th": self.detector.entry.confidence_th,
-            "track_thresh": self.detector.entry.track_thresh,
-            "cluster_thresh": self.embedder.entry.cluster_thresh,
-            "tight_thresh": self.embedder.entry.tight_thresh,
-            "min_identity_sim": self.embedder.entry.min_identity_sim,
-            "min_cohesion": self.embedder.entry.min_cohesion,
-            "gate_hard_sim": self.embedder.entry.gate_hard_sim,
-            "gate_soft_sim": self.embedder.entry.gate_soft_sim,
-            "name_similarity": self.embedder.entry.name_similarity,
-            "name_margin": self.embedder.entry.name_margin,
-            "min_photo_sim": self.embedder.entry.min_photo_sim,
-        }
+        return self.detector.entry.thresholds() | self.embedder.entry.thresholds()
 
     def verify(self) -> None:
         """Verify both files before anything is computed.

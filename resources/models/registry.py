@@ -58,10 +58,12 @@ class DetectorEntry(_Entry):
     track_thresh: float | None
     why: str = ""
 
+    def thresholds(self) -> dict[str, float | None]:
+        """The thresholds by configuration key; None if not declared."""
+        return {"confidence_th": self.confidence_th, "track_thresh": self.track_thresh}
 
-class _EmbedderValues(_Entry):
-    input_mean: float | None = None
-    input_std: float | None = None
+
+class _EmbedderThresholds(_Entry):
     cluster_thresh: float | None = None
     tight_thresh: float | None = None
     min_identity_sim: float | None = None
@@ -73,6 +75,11 @@ class _EmbedderValues(_Entry):
     min_photo_sim: float | None = None
 
 
+class _EmbedderValues(_EmbedderThresholds):
+    input_mean: float | None = None
+    input_std: float | None = None
+
+
 class EmbedderEntry(_EmbedderValues):
     """The weights of an embedder; thresholds are cosine similarities."""
 
@@ -81,6 +88,10 @@ class EmbedderEntry(_EmbedderValues):
     commercial_use: bool = False
     dimension: int = 512
     calibration: str = ""
+
+    def thresholds(self) -> dict[str, float | None]:
+        """The thresholds by configuration key; None if not declared."""
+        return self.model_dump(include=set(_EmbedderThresholds.model_fields))
 
 
 class Registry(_Entry):

@@ -90,5 +90,5 @@ def decode_jpeg(jpeg: bytes) -> NDArray[np.uint8]:
 def _decode(jpeg: bytes, flags: int) -> NDArray[np.uint8]:
     crop = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
     if crop is None:
-        raise ArtifactError(f"a stored crop of {len(jpeg)} bytes is no JPEG: run detections again with --force")
+        raise ArtifactError(f"a stored crop of {len(jpeg)} bytes is not a JPEG: run detections again with --force")
     return crop.astype(np.uint8)

@@ -42,6 +42,7 @@ class LocalArtifactStore(ArtifactStore):
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._workspace = root / ".staging"
 
     def location(self, relative: str) -> str:
         """The path of a place below the data root."""
@@ -82,10 +83,6 @@ class LocalArtifactStore(ArtifactStore):
         return all(
             (path := self.root / file.path).exists() and checksum_of(path) == file.sha256 for file in manifest.files
         )
-
-    @property
-    def _workspace(self) -> Path:
-        return self.root / ".staging"
 
     def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
         place = self.root / manifest_path(staged.asset, staged.ep_id)

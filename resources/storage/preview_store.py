@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from resources.artifact_store import ArtifactStoreResource
 from resources.storage.artifacts import Artifact, Manifest
 from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import ArtifactStore
@@ -40,17 +39,3 @@ class PreviewStore(LocalArtifactStore):
 
     def _is_here(self, asset: str, ep_id: str) -> bool:
         return super().manifest(asset, ep_id) is not None
-
-
-class PreviewStoreResource(ArtifactStoreResource):
-    """The artifacts of all episodes, overlaid with those of a preview.
-
-    Attributes:
-        folder: Where the preview publishes.
-    """
-
-    folder: str
-
-    def store(self) -> ArtifactStore:
-        """The store behind this resource."""
-        return PreviewStore(super().store(), Path(self.folder))

@@ -58,13 +58,13 @@ class S3ArtifactStore(ArtifactStore):
     Args:
         bucket: Where the objects are.
         cache: Local copies of objects.
-        workspace: A folder for what is being written, on the disk of the cache.
+        workspace: A folder for artifacts that are being written, on the disk of the cache.
     """
 
     def __init__(self, bucket: Bucket, cache: FileCache, workspace: Path) -> None:
         self._bucket = bucket
         self._cache = cache
-        self._writing = workspace
+        self._workspace = workspace
 
     def location(self, relative: str) -> str:
         """The URL of the object for a place below the data root."""
@@ -86,8 +86,7 @@ class S3ArtifactStore(ArtifactStore):
         manifest = self.manifest(asset, ep_id)
         if manifest is None:
             return None
-        folders = sorted({file.path.rpartition("/")[0] for file in manifest.files})
-        found = {place: stored for folder in folders for place, stored in self._list(folder, deep=False).items()}
+        found = self._listed(manifest)
         for file in manifest.files:
             size = found[file.path].bytes if file.path in found else None
             if size != file.bytes and not (size is None and self._is_bundle(file)):
@@ -139,7 +138,7 @@ class S3ArtifactStore(ArtifactStore):
     def remove_files_of(self, ep_id: str) -> None:
         """Delete every object of an episode, and what this machine was writing for it."""
         self._bucket.delete(self._keys_of(ep_id))
-        shutil.rmtree(self._writing / ep_id, ignore_errors=True)
+        shutil.rmtree(self._workspace / ep_id, ignore_errors=True)
 
     def _keys_of(self, ep_id: str) -> list[str]:
         kinds = ["videos", *self._bucket.folders(ARTIFACTS)]
@@ -174,10 +173,6 @@ class S3ArtifactStore(ArtifactStore):
     def objects_below(self, folder: str) -> dict[str, StoredObject]:
         """The objects in a folder and its subfolders, by their places below the data root."""
         return self._list(folder, deep=True)
-
-    @property
-    def _workspace(self) -> Path:
-        return self._writing
 
     def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
         sources = {file.path: staged.path_below_root(file.path) for file in manifest.files}
@@ -228,13 +223,17 @@ class S3ArtifactStore(ArtifactStore):
 
     def _stored(self, manifest: Manifest) -> dict[str, StoredObject]:
         """The existing objects that the manifest lists, by their places below the data root."""
-        folders = sorted({file.path.rpartition("/")[0] for file in manifest.files})
-        listed = {place: stored for folder in folders for place, stored in self._list(folder, deep=False).items()}
+        listed = self._listed(manifest)
         found = {file.path: listed[file.path] for file in manifest.files if file.path in listed}
         for file in manifest.files:
             if file.path not in found:
                 found |= self.objects_below(file.path)
         return found
+
+    def _listed(self, manifest: Manifest) -> dict[str, StoredObject]:
+        """The objects in the folders of the files and bundles of a manifest, those in subfolders left out."""
+        folders = sorted({file.path.rpartition("/")[0] for file in manifest.files})
+        return {place: stored for folder in folders for place, stored in self._list(folder, deep=False).items()}
 
     def _list(self, folder: str, *, deep: bool) -> dict[str, StoredObject]:
         prefix = f"{object_key(folder)}/"

@@ -48,7 +48,10 @@ class S3Videos(VideoPlace):
                 download=lambda target: self._bucket.download(head.key, target),
             )
         except ArtifactError as error:
-            raise VideoError(f"{self._bucket.url(head.key)} is damaged: {error}; take it in again") from error
+            raise VideoError(
+                f"{self._bucket.url(head.key)} is damaged: {error}; store it again with "
+                f"`screenalytics run VIDEO --ep-id {ep_id} --replace`"
+            ) from error
         return self._in_use.path
 
     def checksum(self, ep_id: str, name: str) -> str:

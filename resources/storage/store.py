@@ -21,6 +21,9 @@ from screenalytics_assets.core.common.errors import ArtifactError
 class ArtifactStore(ABC):
     """Where artifacts are published and read; a folder or a bucket."""
 
+    _workspace: Path
+    """A local folder for artifacts that are being written, on the same disk as the files that they become."""
+
     @abstractmethod
     def location(self, relative: str) -> str:
         """What users see for a place below the data root: a path, or the URL of an object."""
@@ -68,11 +71,6 @@ class ArtifactStore(ABC):
     @abstractmethod
     def remove_files_of(self, ep_id: str) -> None:
         """Delete every folder of an episode."""
-
-    @property
-    @abstractmethod
-    def _workspace(self) -> Path:
-        """A local folder for what is being written, on the disk that it will be moved to."""
 
     @abstractmethod
     def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:

@@ -41,7 +41,7 @@ def locked(
             continue
         except Timeout:
             raise error(
-                f"another process has been {activity} for {timeout_s:.0f} s, by its lock {path}: see whether one hangs"
+                f"another process has been {activity} for {timeout_s:.0f} s, by its lock {path}: check whether it hangs"
             ) from None
     try:
         yield

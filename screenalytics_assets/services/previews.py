@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from resources.artifact_store import PreviewStoreResource
 from resources.progress import ProgressResource
-from resources.storage.preview_store import PreviewStoreResource
 from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.assets.cleanup.cleanup_report import state_of
 from screenalytics_assets.core.quality.cleanup_comparison import State

@@ -30,12 +30,12 @@ from numpy.typing import NDArray
 from resources.configuration.run_settings import RunSettings
 from resources.models.detector import load_detector
 from resources.models.embedder import BATCH_SIZE, load_embedder
-from resources.models.onnx_session import default_threads
 from resources.settings import SettingsResource
 from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import decode_jpeg, read_crops
 from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import require_artifact
+from resources.system.cpu import default_threads
 from resources.system.paths import data_root
 from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common.arrow import column_of

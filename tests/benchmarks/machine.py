@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from resources.models.onnx_session import default_threads, installed_runtimes
+from resources.models.onnx_session import installed_runtimes
+from resources.system.cpu import default_threads
 
 MOST_LOAD = 0.5
 """Of the cores: with a higher load average at the start, figures are not to be trusted."""

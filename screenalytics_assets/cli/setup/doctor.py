@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from resources.system.cpu import cpu_quota, default_threads
 from resources.system.paths import config_dir, dagster_home, data_location, embedded_database_dir, is_bucket
 from screenalytics_assets.cli.setup import library_checks
 from screenalytics_assets.cli.setup.library_checks import Check
@@ -89,10 +90,6 @@ def check_models() -> Check:
 
 def check_cpu() -> Check:
     """CPUs, the quota of the container, and the threads that follow."""
-    try:
-        from resources.models.onnx_session import cpu_quota, default_threads
-    except (ImportError, OSError) as error:
-        return Check("CPU", "warn", f"{os.cpu_count()} CPUs", f"quota not known: {error}")
     quota = cpu_quota()
     limit = "no quota" if quota is None else f"quota of {quota:g}"
     return Check("CPU", "ok", f"{os.cpu_count()} CPUs, {limit}: {default_threads()} threads for the models")

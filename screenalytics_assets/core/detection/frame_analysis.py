@@ -17,12 +17,12 @@ from screenalytics_assets.core.video.shot_stream import ShotFrame
 
 
 class Detector(Protocol):
-    """Detects the faces in a frame."""
+    """Detects the faces in a frame (H, W, 3)."""
 
     def detect(
         self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
     ) -> FrameFaces:
-        """Faces with at least this score; a high-resolution pass finds smaller ones too, and takes longer."""
+        """Faces with at least this score, best first; a high-resolution pass finds smaller ones too."""
 
 
 class Face(NamedTuple):

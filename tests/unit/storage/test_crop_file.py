@@ -77,7 +77,7 @@ def test_a_stored_picture_can_be_read_gray_and_reduced() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut short"])
 def test_bytes_that_are_not_a_picture_are_refused_with_what_to_do(content: bytes) -> None:
-    with pytest.raises(ArtifactError, match=f"{len(content)} bytes is no JPEG.*--force"):
+    with pytest.raises(ArtifactError, match=f"{len(content)} bytes is not a JPEG.*--force"):
         decode_jpeg(content)
-    with pytest.raises(ArtifactError, match=f"{len(content)} bytes is no JPEG.*--force"):
+    with pytest.raises(ArtifactError, match=f"{len(content)} bytes is not a JPEG.*--force"):
         decode_reduced_gray(content)

@@ -27,7 +27,7 @@ def test_a_wait_has_a_limit_and_says_what_it_waited_for_until_the_holder_is_kill
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
-    message = rf"another process has been publishing faces for 0 s, by its lock {path}: see whether one hangs"
+    message = rf"another process has been publishing faces for 0 s, by its lock {path}: check whether it hangs"
     with pytest.raises(StorageError, match=message), locked(path, "publishing faces", timeout_s=0.1):
         pass
     with pytest.raises(DatabaseError, match="by its lock"), locked(path, "x", timeout_s=0.1, error=DatabaseError):

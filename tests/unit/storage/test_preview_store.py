@@ -1,7 +1,8 @@
 from pathlib import Path
 
+from resources.artifact_store import PreviewStoreResource
 from resources.storage.local_store import LocalArtifactStore
-from resources.storage.preview_store import PreviewStore, PreviewStoreResource
+from resources.storage.preview_store import PreviewStore
 from resources.storage.store import ArtifactStore
 from tests.unit.builders import EP_ID, Seen, tracks_table
 
