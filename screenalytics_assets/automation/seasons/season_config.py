@@ -116,7 +116,7 @@ def season_named(name: str) -> Season:
     """A season of the configuration, or one with the defaults if it is not listed.
 
     Raises:
-        ConfigurationError: The name does not have the form ``show-s05``.
+        ConfigurationError: The name does not have the form ``show-s05``, or the configuration is not valid.
     """
     known = read_seasons()
     if name in known:
@@ -127,6 +127,7 @@ def season_named(name: str) -> Season:
         listed = f"; in {FILE}: {', '.join(known)}" if known else ""
         expected = "expected SHOW-sSS, for example rhobh-s05"
         raise ConfigurationError(f"{name!r} is not a season: {expected}{listed}") from error
+    resolve_settings()  # raises ConfigurationError; within Season it would be a ValidationError
     return Season(show=parts.show, season=int(parts.season))
 
 

@@ -81,3 +81,9 @@ def test_an_episode_runs_as_its_season_does(configured: Configured) -> None:
     configured(seasons={"seasons": [RHOBH]})
     assert run_config_of("rhobh-s05e02")["resources"]["settings"]["config"]["profile"] == "fast_cpu"
     assert run_config_of("rhobh-s06e02") == {}
+
+
+def test_an_invalid_environment_is_reported_for_a_season_that_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENALYTICS_FRAME_STRIDES", "2")
+    with pytest.raises(ConfigurationError, match=r"^environment variable SCREENALYTICS_FRAME_STRIDES: unknown"):
+        season_named("some-show-s12")
