@@ -1,7 +1,7 @@
 """One run for each episode of a season that needs one: requested by the season's schedule, or by hand."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -65,7 +65,8 @@ def plan_launch(
     *,
     moment: str,
     what: Sequence[What] | None = None,
-    resources: Mapping[str, Any] | None = None,
+    videos: VideoLibraryResource | None = None,
+    artifacts: ArtifactStoreResource | None = None,
 ) -> Launch:
     """Decide which episodes of a season to run; nothing is launched here.
 
@@ -76,11 +77,12 @@ def plan_launch(
         moment: Distinguishes this launch from others of the season. The scheduler launches the run of an episode once
             per moment.
         what: Which episodes, instead of those that the season's configuration names.
-        resources: ``videos`` and ``artifacts``, where they are not those of the environment.
+        videos: The videos, if they are not those of the environment.
+        artifacts: The artifacts, if they are not those of the environment.
     """
     launch_id = f"{season.name}_{moment}".replace("-", "_")
     chosen = what or season.run
-    states = read_season(instance, asset_graph, season, **(resources or {}))
+    states = read_season(instance, asset_graph, season, videos=videos, artifacts=artifacts)
     wanted = [state.ep_id for state in states if any(map(state.matches, chosen))]
     if not wanted:
         return Launch(launch_id, (), f"{season.name}: none of {len(states)} episodes is {' or '.join(chosen)}")
@@ -124,7 +126,8 @@ def build_season_schedule(season: Season, cron: str, job_name: str) -> dg.Schedu
             context.repository_def.asset_graph,
             season,
             moment=f"{context.scheduled_execution_time:%Y%m%dT%H%M}",
-            resources={"videos": videos, "artifacts": artifacts},
+            videos=videos,
+            artifacts=artifacts,
         )
         context.log.info(launch.message)
         return launch.requests or dg.SkipReason(launch.message)
