@@ -56,11 +56,7 @@ class LocalArtifactStore(ArtifactStore):
             return None
 
     def open(self, asset: str, ep_id: str) -> Artifact | None:
-        """A published asset for reading; None if it was not published.
-
-        Raises:
-            ArtifactError: Files of the asset are missing or have another size than the manifest says.
-        """
+        """A published asset for reading; None if it was not published."""
         manifest = self.manifest(asset, ep_id)
         if manifest is None:
             return None

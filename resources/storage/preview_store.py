@@ -1,4 +1,4 @@
-"""A store for previews: it reads what is published, and publishes into a folder of its own."""
+"""A store for previews: reads the published artifacts, and publishes into its own folder."""
 
 from pathlib import Path
 

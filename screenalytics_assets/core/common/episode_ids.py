@@ -28,7 +28,7 @@ def parse_ep_id(ep_id: str) -> EpisodeId:
         ConfigurationError: The id does not have the form ``show-s05e02``.
     """
     match = _EP_ID.fullmatch(ep_id)
-    if match is None or not is_ep_id(ep_id):
+    if match is None or len(ep_id) > _MAX_LENGTH:
         raise ConfigurationError(
             f"{ep_id!r} is not an episode id: expected SHOW-sSSeEE in lower-case letters, digits and dashes, "
             f"at most {_MAX_LENGTH} characters, for example rhobh-s05e02"

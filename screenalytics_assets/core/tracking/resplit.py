@@ -84,8 +84,7 @@ def resplit_tracks(
 
 def unsplit(tracks: pa.Table) -> Resplit:
     """The same tracks and no cuts."""
-    columns: dict[str, list[str]] = {name: [] for name in CUTS.names}
-    return Resplit(tracks, table_of(CUTS, columns))
+    return Resplit(tracks, CUTS.empty_table())
 
 
 def cut_counts(cuts: pa.Table) -> dict[str, int]:

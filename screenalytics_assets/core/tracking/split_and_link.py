@@ -105,8 +105,7 @@ def split_and_link(
 
 def no_split_embeddings() -> tuple[pa.Table, NDArray[np.float32]]:
     """Empty table and vectors, which are published where the appearance split is switched off."""
-    columns: dict[str, list[str]] = {name: [] for name in schemas.SPLIT_EMBEDDINGS.names}
-    return table_of(schemas.SPLIT_EMBEDDINGS, columns), np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32)
+    return schemas.SPLIT_EMBEDDINGS.empty_table(), np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32)
 
 
 class _Faces:

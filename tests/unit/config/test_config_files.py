@@ -10,7 +10,7 @@ from resources.models.registry import load_registry
 from resources.system.paths import project_dir
 from screenalytics_assets.core.config.keys import STAGE_FILES, flatten, section_of_key
 from screenalytics_assets.core.config.layers import Layer, resolve
-from screenalytics_assets.core.config.stage_files import stage_file_text
+from screenalytics_assets.docs_generator.stage_files import stage_file_text
 
 PIPELINE = project_dir() / "config" / "pipeline"
 PROFILES: dict[str, Any] = yaml.safe_load((PIPELINE / "performance_profiles.yaml").read_text(encoding="utf-8"))
