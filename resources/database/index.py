@@ -1,11 +1,11 @@
 """The database as an index of the published artifacts, from which it can always be rebuilt."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from resources.database.vector_database import VectorDatabase
 from resources.storage.artifacts import Artifact
 from resources.storage.facebanks import read_vectors
 from resources.storage.store import ArtifactStore, require_artifact
@@ -15,11 +15,14 @@ from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 
+if TYPE_CHECKING:
+    from resources.database.vector_database import VectorDatabase
+
 EPISODE_ARTIFACTS = ("split_tracks", "reembed", "recluster", "group_clusters")
 """What an episode's rows are made from."""
 
 
-def index_facebank(database: VectorDatabase, facebank: Artifact) -> bool:
+def index_facebank(database: "VectorDatabase", facebank: Artifact) -> bool:
     """Store a published facebank, unless the database has this version of it.
 
     Returns:
@@ -45,7 +48,7 @@ def index_facebank(database: VectorDatabase, facebank: Artifact) -> bool:
     return True
 
 
-def index_episode(database: VectorDatabase, artifacts: Mapping[str, Artifact], model_digest: str) -> bool:
+def index_episode(database: "VectorDatabase", artifacts: Mapping[str, Artifact], model_digest: str) -> bool:
     """Store the tracks and people of a finished episode, unless the database has this content.
 
     Args:
@@ -106,7 +109,7 @@ def searchable_tracks(track_ids: TrackIds, tracks: pa.Table, faces: pa.Table, id
 
 
 def rebuild_index(
-    database: VectorDatabase, store: ArtifactStore, model_digest: str, report: Callable[[str], None]
+    database: "VectorDatabase", store: ArtifactStore, model_digest: str, report: Callable[[str], None]
 ) -> list[str]:
     """Make the database hold what is published, and nothing else.
 
