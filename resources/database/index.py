@@ -42,7 +42,7 @@ def index_facebank(database: "VectorDatabase", facebank: Artifact) -> bool:
         model_digest=document.model_digest,
         photo_ids=[photo.photo_id for photo in accepted],
         person_ids=[photo.person_id for photo in accepted],
-        vectors=read_vectors(facebank),
+        vectors=read_vectors(facebank, document),
         names=document.names,
     )
     return True
@@ -65,9 +65,10 @@ def index_episode(database: "VectorDatabase", artifacts: Mapping[str, Artifact],
     ep_id = artifacts["group_clusters"].manifest.ep_id
     faces = artifacts["reembed"].table("faces.parquet", ["track_id", "detection_id", "quality_rank"])
     made_by = embedder_digest(artifacts["reembed"], model_digest)
-    vectors = artifacts["recluster"].array("tracks.npy")
+    track_ids = artifacts["recluster"].document("track_ids.json", TrackIds)
+    vectors = artifacts["recluster"].vectors("tracks.npy", len(track_ids.track_ids))
     tracks = searchable_tracks(
-        artifacts["recluster"].document("track_ids.json", TrackIds),
+        track_ids,
         artifacts["split_tracks"].table("tracks.parquet"),
         faces,
         artifacts["group_clusters"].document("identities.json", Identities),
@@ -121,8 +122,16 @@ def rebuild_index(
 
     Returns:
         Why artifacts could not be read; the others are stored all the same.
+
+    Raises:
+        ArtifactError: Nothing at all is published, so that the data root is probably not the right one.
     """
     shows, episodes = store.keys("facebank"), store.keys("group_clusters")
+    if not shows and not episodes:
+        raise ArtifactError(
+            f"{store.location('')} has neither a facebank nor a finished episode: nothing was changed in the database. "
+            "Name the data root with --data-root or SCREENALYTICS_DATA_ROOT"
+        )
     problems = []
     for show in shows:
         try:
@@ -137,10 +146,11 @@ def rebuild_index(
             report(f"{number}/{len(episodes)} {ep_id}: {'stored' if stored else 'was there'}")
         except ArtifactError as error:
             problems.append(str(error))
-    for show in set(database.stored_facebanks()) - set(shows):
+    # What is stored is listed before what is published, now once more: a run may have published something in between.
+    for show in sorted(set(database.stored_facebanks()) - set(store.keys("facebank"))):
         database.remove_facebank(show)
         report(f"facebank of {show}: removed, it is not published")
-    for ep_id in set(database.stored_episodes()) - set(episodes):
+    for ep_id in sorted(set(database.stored_episodes()) - set(store.keys("group_clusters"))):
         database.remove_episode(ep_id)
         report(f"{ep_id}: removed, it is not published")
     return problems

@@ -16,6 +16,7 @@ from resources.system.files import sha256_of_file
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import file_path
+from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.documents.document import Document
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -103,8 +104,18 @@ class Artifact(ABC):
         return file_path(self.manifest.ep_id, name, self.manifest.asset)
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A Parquet file."""
-        return pq.read_table(self.path(name), columns=columns, memory_map=False)
+        """A Parquet file.
+
+        Raises:
+            ArtifactError: It cannot be read as one.
+        """
+        try:
+            return pq.read_table(self.path(name), columns=columns, memory_map=False)
+        except (pa.ArrowException, OSError) as error:
+            # A missing file or a drive that does not answer is not damage.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise self._damaged(name, f"cannot be read: {error}") from error
 
     def json(self, name: str) -> Any:  # noqa: ANN401 - a JSON document
         """A JSON file."""
@@ -121,11 +132,35 @@ class Artifact(ABC):
         except ValidationError as error:
             problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()[:3])
             state = f"is not the {kind.__name__} document that was expected: {'; '.join(problems)}"
-            raise damaged(self.manifest, self.location(name), state) from error
+            raise self._damaged(name, state) from error
 
     def array(self, name: str) -> NDArray[np.float32]:
-        """A NumPy file."""
-        return np.load(self.path(name), allow_pickle=False)
+        """A NumPy file.
+
+        Raises:
+            ArtifactError: It cannot be read as one.
+        """
+        try:
+            return np.load(self.path(name), allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise self._damaged(name, f"cannot be read: {error}") from error
+
+    def vectors(self, name: str, count: int) -> NDArray[np.float32]:
+        """A NumPy file of (count, 512) float32 embeddings.
+
+        Raises:
+            ArtifactError: It holds anything else, or values that are not finite.
+        """
+        array = self.array(name)
+        if array.shape != (count, EMBEDDING_DIMENSION) or array.dtype != np.float32:
+            state = f"holds {array.shape} {array.dtype}, expected ({count}, {EMBEDDING_DIMENSION}) float32"
+            raise self._damaged(name, state)
+        if not np.isfinite(array).all():
+            raise self._damaged(name, "holds values that are not finite")
+        return array
+
+    def _damaged(self, name: str, state: str) -> ArtifactError:
+        return damaged(self.manifest, self.location(name), state)
 
 
 class StagedArtifact:
@@ -208,10 +243,19 @@ class StagedArtifact:
 
 def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
     """The error about a file that does not match its manifest."""
-    return ArtifactError(
-        f"{manifest.asset} of {manifest.ep_id} is damaged: {location} {state}; "
-        f"run: screenalytics run --ep-id {manifest.ep_id} --select {manifest.asset} --force"
-    )
+    command = command_for(manifest.asset, manifest.ep_id)
+    return ArtifactError(f"{manifest.asset} of {manifest.ep_id} is damaged: {location} {state}; run: {command} --force")
+
+
+def command_for(asset: str, key: str) -> str:
+    """The command that makes an artifact of an episode, a show or a season."""
+    match asset:
+        case "facebank":
+            return f"screenalytics facebank {key}"
+        case "season_screen_time":
+            return f"screenalytics season report {key}"
+        case _:
+            return f"screenalytics run --ep-id {key} --select {asset}"
 
 
 def checksum_of(path: Path) -> str:

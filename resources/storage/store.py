@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from resources.storage.artifacts import Artifact, Manifest, StagedArtifact
+from resources.storage.artifacts import Artifact, Manifest, StagedArtifact, command_for
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
 
@@ -132,8 +132,7 @@ def require_artifact(store: ArtifactStore, asset: str, ep_id: str) -> Artifact:
     artifact = store.open(asset, ep_id)
     if artifact is None:
         raise ArtifactError(
-            f"{ep_id} has no {asset}: materialize {asset} first, in the UI or with "
-            f"`screenalytics run --ep-id {ep_id} --select {asset}`"
+            f"{ep_id} has no {asset}: materialize {asset} first, in the UI or with `{command_for(asset, ep_id)}`"
         )
     return artifact
 

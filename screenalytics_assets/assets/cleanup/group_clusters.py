@@ -54,11 +54,12 @@ def config(run: Run) -> dict[str, Any]:
 def compute(run: Run, outputs: Outputs) -> None:
     """Resolve the people."""
     clusters, facebank = run.inputs["recluster"], run.once(read_facebank)
+    track_ids = clusters.document("track_ids.json", TrackIds).track_ids
     tracks = EpisodeTracks(
         run.inputs["split_tracks"].table("tracks.parquet"),
         run.inputs["reembed"].table("faces.parquet"),
-        clusters.document("track_ids.json", TrackIds).track_ids,
-        clusters.array("tracks.npy"),
+        track_ids,
+        clusters.vectors("tracks.npy", len(track_ids)),
     )
     people = resolve_people(
         clusters.document("clusters.json", Identities),
@@ -93,7 +94,7 @@ def enrolled_photos(facebank: Artifact, embedder: str) -> Facebank:
             "with the model of this run, or this run with the model of the facebank"
         )
     people = [photo.person_id for photo in document.accepted]
-    return Facebank(people, read_vectors(facebank), document.names, document.version)
+    return Facebank(people, read_vectors(facebank, document), document.names, document.version)
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:

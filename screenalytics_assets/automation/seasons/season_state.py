@@ -25,6 +25,7 @@ from screenalytics_assets.automation.seasons.season_config import What
 from screenalytics_assets.automation.unfinished_runs import UNFINISHED
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError, CorrectionError, VideoError
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.dagster_private import AssetGraph, CheckStatus, latest_check_evaluation
 from screenalytics_assets.partitions import PARTITION_TAG
 from screenalytics_assets.run_context import Resources, Run
@@ -156,10 +157,10 @@ class SeasonReader:
         """Whether the video has the name and size that were recorded."""
         try:
             name, size_bytes = self._videos.size_of(manifest.ep_id)
-        except VideoError:
+            recorded = self._store.artifact(manifest).document("video.json", VideoProbe)
+        except (VideoError, ArtifactError):
             return False
-        recorded = self._store.artifact(manifest).json("video.json")
-        return name == manifest.config.get("file") and size_bytes == recorded["size_bytes"]
+        return name == manifest.config.get("file") and size_bytes == recorded.size_bytes
 
     def _check_keys(self) -> list[dg.AssetCheckKey]:
         return sorted(key for key in self._graph.asset_check_keys if key.asset_key.to_user_string() in self._assets)

@@ -1,6 +1,7 @@
 """The vector database on a real server, embedded and named by its address."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,9 +16,12 @@ from numpy.typing import NDArray
 from psycopg.sql import SQL, Identifier
 
 from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.database.index import rebuild_index
 from resources.database.schema import known_migrations, migrate
 from resources.database.vector_database import FacebankRecord, VectorDatabase
-from screenalytics_assets.core.common.errors import DatabaseError
+from resources.storage.local_store import LocalArtifactStore
+from screenalytics_assets.core.common.errors import ArtifactError, DatabaseError
+from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
 
 MODEL, OTHER_MODEL = "a" * 64, "b" * 64
 
@@ -291,3 +295,53 @@ def test_people_are_called_by_their_names_or_their_ids(database: VectorDatabase,
     with psycopg.connect(url) as connection:
         rows = connection.execute("select person_id, name from screenalytics.facebank_person order by 1").fetchall()
     assert rows == [("a", "Amy"), ("b", "b")]
+
+
+def publish_facebank(artifacts: LocalArtifactStore, vectors: NDArray[np.float32]) -> None:
+    """A facebank with two photos."""
+    findings = [PhotoFinding(f"ann/{i}.jpg", "ann", "0" * 64) for i in range(2)]
+    with artifacts.staging("facebank", "show") as staged:
+        staged.write_document("facebank.json", facebank_of("show", "1", MODEL, {"ann": "Ann"}, findings))
+        staged.write_array("facebank.npy", vectors)
+        artifacts.publish(staged, fingerprint="", code_version="", config={}, inputs={}, metrics={})
+
+
+@pytest.mark.parametrize(
+    ("vectors", "problem"),
+    [
+        (unit(3), r"holds \(3, 512\) float32, expected \(2, 512\) float32"),
+        (unit(2).astype(np.float64), r"holds \(2, 512\) float64, expected \(2, 512\) float32"),
+        (np.full((2, 512), np.nan, np.float32), "holds values that are not finite"),
+    ],
+)
+def test_a_facebank_whose_vectors_do_not_fit_its_photos_is_not_stored(
+    vectors: NDArray[np.float32], problem: str, database: VectorDatabase, tmp_path: Path
+) -> None:
+    enrol(database, unit(4), version="0")
+    artifacts = LocalArtifactStore(tmp_path)
+    publish_facebank(artifacts, vectors)
+    (reason,) = rebuild_index(database, artifacts, MODEL, lambda _: None)
+    assert re.search(rf"facebank\.npy {problem}; run: screenalytics facebank show --force", reason)
+    assert database.facebank("show") == FacebankRecord("0", MODEL)
+
+
+def test_rebuilding_from_an_empty_data_root_is_refused_and_removes_nothing(
+    database: VectorDatabase, tmp_path: Path
+) -> None:
+    enrol(database, unit(4))
+    with pytest.raises(ArtifactError, match=f"{tmp_path}.* has neither a facebank nor .*--data-root"):
+        rebuild_index(database, LocalArtifactStore(tmp_path), MODEL, lambda _: None)
+    assert database.stored_facebanks() == ["show"]
+
+
+def test_an_episode_that_is_published_during_a_rebuild_stays_stored(database: VectorDatabase, tmp_path: Path) -> None:
+    artifacts = LocalArtifactStore(tmp_path)
+    publish_facebank(artifacts, unit(2))
+
+    def finish_an_episode(_line: str) -> None:
+        with artifacts.staging("group_clusters", "show-s01e01") as staged:
+            artifacts.publish(staged, fingerprint="", code_version="", config={}, inputs={}, metrics={})
+        store(database, "show-s01e01", unit(1))
+
+    assert rebuild_index(database, artifacts, MODEL, finish_an_episode) == []
+    assert list(database.stored_episodes()) == ["show-s01e01"]

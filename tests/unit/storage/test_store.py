@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from resources.storage.artifacts import checksum_of
+from resources.storage.artifacts import Artifact, checksum_of
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 from screenalytics_assets.core.common.layout import crop_path, crops_dir, file_path, manifest_path, video_dir
@@ -462,6 +462,43 @@ def test_a_truncated_file_is_named_with_both_sizes(site: StoreSite) -> None:
     message = rf"faces\.npy has {len(content) - 1} bytes instead of {len(content)}"
     with pytest.raises(ArtifactError, match=message):
         site.store.open(ASSET, EP_ID)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("faces.npy", lambda artifact: artifact.array("faces.npy")),
+        ("faces.parquet", lambda artifact: artifact.table("faces.parquet")),
+        ("note.json", lambda artifact: artifact.document("note.json", TrackIds)),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00v", b"PAR1 and no table PAR1", b"\xff\xfe{"])
+def test_a_file_that_cannot_be_read_as_its_kind_is_named_with_what_to_do(
+    content: bytes, name: str, read: Callable[[Artifact], object], store: ArtifactStore
+) -> None:
+    with store.staging(ASSET, EP_ID) as staged:
+        staged.path(name).write_bytes(content)
+        artifact = publish_nothing_but(store, staged)
+    with pytest.raises(ArtifactError, match=rf"faces of {EP_ID} is damaged: .*{name} .*--select faces --force"):
+        read(artifact)
+
+
+@pytest.mark.parametrize(
+    ("asset", "key", "command"),
+    [
+        ("faces", EP_ID, f"screenalytics run --ep-id {EP_ID} --select faces --force"),
+        ("facebank", "show", "screenalytics facebank show --force"),
+        ("season_screen_time", "show-s01", "screenalytics season report show-s01 --force"),
+    ],
+)
+def test_the_advice_names_the_command_that_makes_the_artifact(
+    asset: str, key: str, command: str, store: ArtifactStore
+) -> None:
+    with store.staging(asset, key) as staged:
+        staged.path("faces.npy").write_bytes(b"")
+        artifact = publish_nothing_but(store, staged)
+    with pytest.raises(ArtifactError, match=f"run: {command}$"):
+        artifact.array("faces.npy")
 
 
 @pytest.mark.parametrize("place", [file_path(EP_ID, "faces.npy"), file_path(EP_ID, "faces.jsonl"), crop(1)])
