@@ -138,6 +138,8 @@ class CorrectionDesk:
         return entry
 
     def _write(self, entries: Sequence[Correction]) -> None:
+        if read_corrections(self._store, self.ep_id) != self.corrections:
+            raise CorrectionError(f"{self.location} was changed by another program; nothing was written, try again")
         self.corrections = Corrections(ep_id=self.ep_id, corrections=tuple(entries))
         write_corrections(self._store, self.corrections)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from resources.storage.correction_files import read_corrections, write_corrections
+from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
@@ -22,6 +23,7 @@ from screenalytics_assets.core.people.corrections import (
     NotThisPerson,
     Split,
 )
+from screenalytics_assets.services.correcting import CorrectionDesk
 from tests.unit.storage.store_sites import Folder, InBucket, StoreSite
 
 EP = "show-s01e02"
@@ -133,3 +135,14 @@ def test_any_name_and_any_time_survive_the_file(
     kept = Corrections(ep_id=EP, corrections=(Name(number=1, identity=identity, name=name, person_id="x"),))
     write_corrections(store, kept)
     assert read_corrections(store, EP) == kept
+
+
+def test_two_programs_that_correct_an_episode_at_once_do_not_lose_a_correction(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path)
+    write_corrections(store, ALL_KINDS)
+    first, second = CorrectionDesk(store, EP), CorrectionDesk(store, EP)
+    first.undo(1)
+    with pytest.raises(CorrectionError, match="was changed by another program; nothing was written"):
+        second.undo(2)
+    first.undo(7)
+    assert [entry.number for entry in read_corrections(store, EP).corrections] == [2, 3, 4]
