@@ -258,3 +258,8 @@ def test_every_function_that_is_named_with_its_file_is_defined_there(page: str) 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_path_or_address_of_one_machine_is_in_a_page(page: str) -> None:
     assert not re.search(r"/(?:home|root|work|Users|tmp)/|localhost:", text_of(page))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_holds_the_markers_of_an_unresolved_merge(page: str) -> None:
+    assert re.findall(r"^(?:<{7}|>{7}) .*$", text_of(page), re.MULTILINE) == []
