@@ -1,6 +1,6 @@
 """The command line: everything that the UI does for one episode, and what comes before and after.
 
-The commands import what they work with when they run, so that `doctor` can speak where a library is broken.
+Commands import heavy libraries only when they run, so that `doctor` works where one of them is broken.
 """
 
 import gc
@@ -8,7 +8,6 @@ import logging
 import sys
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from screenalytics_assets.cli.episode.check import check
@@ -23,6 +22,7 @@ from screenalytics_assets.cli.episode.run import run
 from screenalytics_assets.cli.library.facebank import facebank
 from screenalytics_assets.cli.library.find import find
 from screenalytics_assets.cli.library.season import season_app
+from screenalytics_assets.cli.options import new_console
 from screenalytics_assets.cli.setup.config import config_app
 from screenalytics_assets.cli.setup.database import database_app
 from screenalytics_assets.cli.setup.demo import demo
@@ -37,19 +37,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command()(run)
-app.command()(check)
-app.command()(cleanup)
-app.command()(progress)
-app.command()(evaluate)
-app.command()(crops)
-app.command()(export)
-app.command()(facebank)
-app.command()(find)
-app.command()(ui)
-app.command()(demo)
-app.command()(doctor)
-app.command()(retire)
+for command in (run, check, cleanup, progress, evaluate, crops, export, facebank, find, ui, demo, doctor, retire):
+    app.command()(command)
 app.add_typer(correct_app, name="correct")
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
@@ -58,13 +47,13 @@ app.add_typer(season_app, name="season")
 
 
 def main() -> None:
-    """Entry point: errors that a user can act on are told in one line, with exit status 2."""
+    """Entry point: errors that a user can act on take one line, with exit status 2."""
     logging.captureWarnings(True)
     try:
         app()
     except ScreenalyticsError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        new_console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}")
         sys.exit(2)
     finally:
-        # All of it ends with the process: the interpreter would look through it for garbage once more.
+        # The process ends: without this the interpreter would collect garbage once more.
         gc.freeze()

@@ -1,4 +1,4 @@
-"""Imports without looking for garbage."""
+"""Faster imports: the garbage collector is paused."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Meanwhile, no garbage is looked for, and what was made is not looked through afterwards either.
+    """Pause garbage collection, and exempt from it what was created.
 
-    Modules are hundreds of thousands of objects that stay: looking through them again and again while they come takes
-    a fifth of the time that the imports of a run take.
+    Modules are hundreds of thousands of objects that stay: collecting while they are loaded takes a fifth of the time
+    of a run's imports.
     """
     gc.disable()
     try:

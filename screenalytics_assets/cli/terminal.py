@@ -69,7 +69,7 @@ def people_table(store: ArtifactStore, ep_id: str) -> Table:
         caption=f"someone on screen {totals.union_s:.1f} s of {screen_time.duration_s:.1f} s, "
         f"two or more {totals.overlap_s:.1f} s",
     )
-    for name in ("person", "identity", "on screen", "share", "first seen", "tracks", "faces", "sure"):
+    for name in ("person", "identity", "on screen", "share", "first seen", "tracks", "faces", "confidence"):
         table.add_column(name, justify="left" if name in ("person", "identity") else "right")
     for person in screen_time.people:
         table.add_row(

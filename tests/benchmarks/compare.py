@@ -28,7 +28,7 @@ from screenalytics_assets.services.demo import render_demo_episode
 from screenalytics_assets.services.scoring import read_truth, score_published
 from tests.benchmarks import plain_pipeline
 from tests.benchmarks.footage import truth_path
-from tests.benchmarks.machine import cores, description, load_warning, others_meanwhile
+from tests.benchmarks.machine import cores, description, load_warning, watch_other_processes
 from tests.benchmarks.measure import here, locations, measure, run_in
 from tests.benchmarks.speed_report import FLOOR_PARTS, Ours, Round, Taken, line_of, markdown
 from tests.benchmarks.stages import stages_of
@@ -96,7 +96,7 @@ def compare(
     done: list[Round] = []
     warnings = [warning] if (warning := load_warning()) else []
     for number in range(1, rounds + 1):
-        with others_meanwhile() as others:
+        with watch_other_processes() as others:
             plain = plain_turn(subject) if with_plain else None
             ours = {profile: our_turn(subject, profile) for profile in profiles}
         done.append(Round(plain, ours, others.cores))

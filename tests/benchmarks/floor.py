@@ -74,7 +74,7 @@ class Clock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count meanwhile."""
+        """Count in the background."""
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         yield
         self.wall_s += time.perf_counter() - wall_s
@@ -141,7 +141,7 @@ def arrangements(cores: int) -> list[Arrangement]:
 
 
 def timed(portions: Iterable[Sequence[T]], workers: Mapping[Arrangement, Callable[[T], object]]) -> dict[str, Any]:
-    """Work on all items, the clock running only meanwhile.
+    """Work on all items, the clock running only then.
 
     The first portion is worked on twice with each arrangement, in turns; the one that was fastest does the rest.
     """

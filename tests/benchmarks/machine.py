@@ -1,4 +1,4 @@
-"""The machine that something is measured on, and whether others used it meanwhile."""
+"""The machine that something is measured on, and whether other processes used it at the same time."""
 
 import os
 import platform
@@ -69,8 +69,8 @@ class Others:
 
 
 @contextmanager
-def others_meanwhile() -> Iterator[Others]:
-    """Watch what the whole machine does beside this process and the children that end meanwhile."""
+def watch_other_processes() -> Iterator[Others]:
+    """Watch what the whole machine does beside this process and the children that end in that time."""
     others = Others()
     started_s, busy_s, own_s = time.monotonic(), _busy_s(), _own_s()
     yield others

@@ -110,7 +110,7 @@ class _Watch(threading.Thread):
         memory = [seen[pid]["memory_info"] for pid in (family | servers) - {self._pid}]
         all_mb = own_mb + sum(info.rss - info.shared for info in memory if info) / _MB
         self.peak_all_mb = max(self.peak_all_mb, all_mb)
-        # A server that was detached is nobody's child, so that its time does not come with the end of the process.
+        # A server that was detached has no parent here, so that its time is not part of the finished process.
         times = [seen[pid]["cpu_times"] for pid in servers]
         self.servers_cpu_s = max(self.servers_cpu_s, sum(sum(taken[:4]) for taken in times if taken))
 
@@ -129,7 +129,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     Args:
         command: The program and its arguments.
         environment: Variables beside those of this process.
-        folder: Servers that it starts and that are nobody's children work in here.
+        folder: Detached servers that it starts work in here.
 
     Raises:
         subprocess.CalledProcessError: It failed; its output is in the exception.

@@ -118,7 +118,7 @@ def summary(halves: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Print the figures of all halves as one, and those halves that give somebody a name who is not enrolled."""
+    """Print the figures of all halves as one, and the halves in which a person who is not enrolled gets a name."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.partial_enrolment", description=__doc__)
     parser.add_argument("truth_dir", type=Path)
     truths = read_truths(parser.parse_args().truth_dir)

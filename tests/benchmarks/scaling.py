@@ -24,7 +24,7 @@ from screenalytics_assets.services.demo import render_demo_episode
 from screenalytics_assets.services.scoring import table_text
 from tests.benchmarks.crowd import render
 from tests.benchmarks.figures import deviation, growth, spread_of
-from tests.benchmarks.machine import description, load_warning, others_meanwhile
+from tests.benchmarks.machine import description, load_warning, watch_other_processes
 from tests.benchmarks.measure import run_in
 from tests.benchmarks.stages import stages_of
 
@@ -125,7 +125,7 @@ def measured(videos: Mapping[str, Path], rounds: int, profile: str, model_dir: P
     costs: dict[str, list[Cost]] = {name: [] for name in videos}
     warnings = []
     for number in range(1, rounds + 1):
-        with others_meanwhile() as others:
+        with watch_other_processes() as others:
             for name, video in videos.items():
                 costs[name].append(cost := cost_of(video, profile, environment))
                 console.print(

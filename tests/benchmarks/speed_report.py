@@ -56,7 +56,7 @@ class Round:
     Attributes:
         plain: The plain pipeline, unless it was left out.
         ours: The graph by profile.
-        others_cores: Cores that other programs had meanwhile.
+        others_cores: Cores that other programs had during the measurement.
     """
 
     plain: Taken | None
@@ -115,16 +115,16 @@ def _cells(
 
 
 def _row(name: str, taken: Sequence[Taken]) -> dict[str, str]:
-    def told(figure: Callable[[Taken], float], digits: int) -> str:
+    def text(figure: Callable[[Taken], float], digits: int) -> str:
         return spread_of([figure(one) for one in taken]).text(digits)
 
     scores = [one.bcubed_f1 for one in taken if one.bcubed_f1 is not None]
     return _cells(
         name,
-        told(lambda one: one.wall_s, 1),
-        told(lambda one: one.cpu_s, 1),
-        told(lambda one: one.peak_mb, 0),
-        told(lambda one: one.peak_all_mb, 0),
+        text(lambda one: one.wall_s, 1),
+        text(lambda one: one.cpu_s, 1),
+        text(lambda one: one.peak_mb, 0),
+        text(lambda one: one.peak_all_mb, 0),
         spread_of(scores).text(4) if scores else "",
     )
 

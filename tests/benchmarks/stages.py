@@ -32,7 +32,7 @@ class StageUse:
         name: The step, or what several of them have in common.
         wall_s: Seconds.
         cpu_s: Of the process; steps that overlap in time each count all of it.
-        peak_mb: Most resident memory of the process meanwhile.
+        peak_mb: Peak resident memory of the process during the stage.
         amount: Frames, faces and so on that went through it.
     """
 
@@ -143,6 +143,6 @@ def amounts(known: dict[str, Any]) -> dict[str, str]:
 def stages_of(folder: Path, ep_id: str, measured: Measured) -> tuple[list[StageUse], dict[str, Any]]:
     """The parts of a run in a folder that `measure.run_in` filled, and the counts of its episode."""
     known = counts(LocalArtifactStore(folder / "data"), ep_id)
-    told = amounts(known)
+    named = amounts(known)
     uses = stage_uses(read_steps(folder / "home"), measured, asset_names())
-    return [replace(use, amount=told.get(use.name, "")) for use in uses], known
+    return [replace(use, amount=named.get(use.name, "")) for use in uses], known

@@ -78,9 +78,7 @@ def opened(browser: Browser, file: Path, *, width: int = 1280, **options: Any) -
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("which", ["episode", "season"])
-def test_a_page_asks_nobody_for_anything_and_fits_the_screen(
-    browser: Browser, pages: Pages, which: str, width: int
-) -> None:
+def test_a_page_requests_nothing_and_fits_the_screen(browser: Browser, pages: Pages, which: str, width: int) -> None:
     file = getattr(pages, which)
     seen = opened(browser, file, width=width)
     assert [url for url in seen.requests if not url.startswith("data:")] == [file.as_uri()]

@@ -23,7 +23,7 @@ FINISHED = re.compile("^(Success|Failure|Canceled)$")
 
 
 def _select_episode(page: Page) -> None:
-    """Choose the partition in the dialog; on a slow machine the list is drawn anew under the mouse, and closes."""
+    """Choose the partition in the dialog; on a slow machine the list is redrawn under the mouse, and closes."""
     for _ in range(4):
         page.get_by_text("Select a partition").click()
         with suppress(TimeoutError):
@@ -107,12 +107,12 @@ def test_a_run_of_the_command_line_reuses_what_the_ui_computed_and_is_in_its_run
     done = subprocess.run([screenalytics(), "run", "--ep-id", EP_ID], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything is unchanged" in done.stdout
-    told = re.search("^run ([0-9a-f-]{36}) is in the UI", done.stdout, re.MULTILINE)
-    assert told
+    found = re.search("^run ([0-9a-f-]{36}) is in the UI", done.stdout, re.MULTILINE)
+    assert found
     ui.page.goto("/runs")
     expect(ui.page.get_by_role("link", name=f"run {run_id[:8]}")).to_be_visible()
     ui.screenshot("runs")
-    ui.page.get_by_role("link", name=f"run {told[1][:8]}").click()
+    ui.page.get_by_role("link", name=f"run {found[1][:8]}").click()
     expect(ui.page.get_by_text(FINISHED).first).to_have_text("Success")
     expect(ui.page.get_by_text(f"partition: {EP_ID}")).to_be_visible()
 

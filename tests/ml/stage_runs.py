@@ -54,7 +54,7 @@ def published(store: LocalArtifactStore, asset: str, ep_id: str) -> Artifact:
 def republish_table(
     store: LocalArtifactStore, asset: str, ep_id: str, stem: str, change: Callable[[pa.Table], pa.Table]
 ) -> None:
-    """Publish an asset anew with one of its tables changed and the other files as they are."""
+    """Republish an asset with one of its tables changed and the other files as they are."""
     artifact = published(store, asset, ep_id)
     changed = change(artifact.table(f"{stem}.parquet"))
     contents = {file.path: (store.root / file.path).read_bytes() for file in artifact.manifest.files}

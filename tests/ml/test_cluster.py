@@ -31,7 +31,9 @@ def test_cluster_metrics_are_those_of_the_track_metrics(store: LocalArtifactStor
     assert published(store, "track_metrics", EP_ID).json("track_metrics.json")["cluster_metrics"] == stats
 
 
-def test_a_threshold_that_nobody_reaches_leaves_every_track_alone(talk: LocalArtifactStore, tmp_path: Path) -> None:
+def test_a_threshold_that_no_pair_reaches_leaves_every_track_in_its_own_cluster(
+    talk: LocalArtifactStore, tmp_path: Path
+) -> None:
     store = copy_of(talk, tmp_path / "data")
     run_asset("identities", store, EP_ID, cluster_thresh=0.9999)
     stats = published(store, "identities", EP_ID).json("identities.json")["stats"]

@@ -65,7 +65,7 @@ def test_a_key_decides_about_a_photo(
     assert [finding.reason for finding in found] == reasons
 
 
-def test_min_photo_sim_decides_whether_a_photo_resembles_somebody_else(
+def test_min_photo_sim_decides_whether_a_photo_resembles_another_person(
     open_pack: ModelPack, group_photo: Picture
 ) -> None:
     """One face under two names, the second one darker."""

@@ -1,6 +1,6 @@
 """Every configuration key, from the override to the published files: two values, and how the output differs.
 
-Each row runs the asset that reads the key, on what the assets before it published, and looks at what it publishes.
+Each row runs the asset that reads the key, on what the assets before it published, and examines what it publishes.
 That a key can be set in every layer, and that wrong values are refused, is in ``tests/unit/config/test_keys.py``.
 """
 
@@ -142,7 +142,7 @@ def faces_reach_out_of_the_frame(store: LocalArtifactStore) -> None:
     republish_table(store, "detections", EP_ID, "detections", change)
 
 
-def faces_chosen_anew(store: LocalArtifactStore) -> None:
+def reselect_faces(store: LocalArtifactStore) -> None:
     for asset in ("split_tracks", "reembed"):
         run_asset(asset, store, EP_ID)
 
@@ -158,7 +158,7 @@ def one_face_a_cleaned_track(store: LocalArtifactStore) -> None:
 
 def everybody_apart(store: LocalArtifactStore) -> None:
     run_asset("identities", store, EP_ID, cluster_thresh=0.9999)
-    faces_chosen_anew(store)
+    reselect_faces(store)
 
 
 FEW_FRAMES = {"frame_stride": 12}
@@ -274,7 +274,7 @@ ROWS: dict[str, Row] = {
     "reembed_min_faces": Row(
         "reembed", 2, 6, rows_of("reembed", "faces"), more, {"reembed_min_quality_score": 1.0}, cleaned_tracks
     ),
-    "recluster_thresh": Row("recluster", 0.38, 0.9999, clusters, more, prepare=faces_chosen_anew),
+    "recluster_thresh": Row("recluster", 0.38, 0.9999, clusters, more, prepare=reselect_faces),
     "recluster_tight_thresh": Row("recluster", 0.38, 0.99, clusters, more, prepare=one_face_a_cleaned_track),
     "write_jsonl": Row("identities", True, False, jsonl_twins, less),
 }
@@ -313,7 +313,7 @@ def clip(
 
 @pytest.fixture(scope="module", autouse=True)
 def _sessions(open_pack: ModelPack) -> Iterator[None]:
-    """Model sessions are shared while somebody holds them; without this each row would load them anew."""
+    """Model sessions are shared while something holds them; without this each row would load them again."""
     held = (
         load_detector(open_pack, device="auto", threads=0, input_px=640, closeup_input_px=0, nms_iou=0.4),
         load_embedder(open_pack, device="auto", threads=0),

@@ -107,7 +107,7 @@ def test_a_missed_target_passes_with_a_note(instance: dg.DagsterInstance) -> Non
     assert "misses the target at most 30" in outcomes["tracks_per_minute"].message
 
 
-def test_an_episode_without_faces_passes_and_is_told_that_nothing_applies(instance: dg.DagsterInstance) -> None:
+def test_an_episode_without_faces_passes_with_the_remark_that_nothing_applies(instance: dg.DagsterInstance) -> None:
     publish_figures("show-s01e05", **NO_FACES)
     outcomes = checked(instance, "show-s01e05")
     assert all(outcome.passed for outcome in outcomes.values())
@@ -152,16 +152,16 @@ def test_a_run_may_have_limits_of_its_own(instance: dg.DagsterInstance) -> None:
         latest_run(instance).run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
     ).records
     events = [record.event_log_entry.dagster_event for record in evaluations]
-    (told,) = [
+    (source,) = [
         event.asset_check_evaluation_data.metadata["limits_from"].value
         for event in events
         if event and event.asset_check_evaluation_data.check_name == "tracks_per_minute"
     ]
-    assert told == "run configuration (target, warn), acceptance.yaml: metrics"
+    assert source == "run configuration (target, warn), acceptance.yaml: metrics"
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         ({"tracks_per_minut": {"warn": 3}}, "unknown metric tracks_per_minut"),
         ({"tracks_per_minute": {"wran": 3}}, "wran"),
@@ -170,11 +170,11 @@ def test_a_run_may_have_limits_of_its_own(instance: dg.DagsterInstance) -> None:
     ],
 )
 def test_limits_that_make_no_sense_are_refused_before_anything_runs(
-    instance: dg.DagsterInstance, overrides: dict[str, dict[str, object]], told: str
+    instance: dg.DagsterInstance, overrides: dict[str, dict[str, object]], message: str
 ) -> None:
     publish_figures(EP)
     before = instance.get_runs_count()
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         run_acceptance_checks(instance, EP, overrides)
     assert instance.get_runs_count() == before
 

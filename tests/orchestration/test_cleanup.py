@@ -175,14 +175,14 @@ def test_a_cleanup_that_is_worse_by_the_limits_of_the_season_is_warned_of_and_bl
     worse = {"recluster_thresh": 0.98, "actions": PHASES[:3]}
     outcome = run_episode(instance, EP, overrides=worse, select=PHASES)
     assert outcome.success
-    (warning,) = [told for told in outcome.warned_checks if told.startswith("cleanup_")]
+    (warning,) = [name for name in outcome.warned_checks if name.startswith("cleanup_")]
     assert warning.startswith("cleanup_singleton_fraction: singleton_fraction rose from")
     loose = yaml.safe_load((config_dir() / "acceptance.yaml").read_text(encoding="utf-8"))
     loose["metrics"]["singleton_fraction"] = {"target": 1.0}
     configured(acceptance=loose)
     outcome = run_episode(instance, EP, overrides=worse, select=PHASES)
     assert outcome.computed == ["cleanup_report"]
-    assert not [told for told in outcome.warned_checks if told.startswith("cleanup_")]
+    assert not [name for name in outcome.warned_checks if name.startswith("cleanup_")]
 
 
 def test_vectors_of_another_model_are_refused_by_name(instance: dg.DagsterInstance, store: LocalArtifactStore) -> None:
@@ -223,7 +223,7 @@ def test_a_face_of_no_track_blocks_what_follows(instance: dg.DagsterInstance, st
     assert "recluster" not in [*outcome.computed, *outcome.reused]
 
 
-def test_the_latest_run_tells_how_far_it_is(instance: dg.DagsterInstance, fresh: Path) -> None:
+def test_the_latest_run_reports_its_progress(instance: dg.DagsterInstance, fresh: Path) -> None:
     assert fresh.is_dir()
     outcome = run_episode(instance, EP, select=PHASES)
     found = latest_progress(instance, EP)

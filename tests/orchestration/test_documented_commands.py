@@ -86,7 +86,7 @@ class Reader:
         return identities
 
     def _photo(self) -> Path:
-        """A portrait with surroundings of somebody in the episode."""
+        """A portrait, with surroundings, of a person in the episode."""
         photo = self._folder / "photos" / "Ann Onymous" / "portrait.png"
         if not photo.exists():
             photo.parent.mkdir(parents=True)

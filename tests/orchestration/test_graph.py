@@ -185,7 +185,7 @@ def test_what_makes_a_crop_meaningful_concerns_the_tracks_and_how_many_are_sampl
 
 @pytest.mark.usefixtures("_untouched")
 @pytest.mark.parametrize("again", [False, True], ids=["computed", "reused"])
-def test_a_limit_that_drops_faces_is_told_in_the_terminal_the_log_and_the_metadata(
+def test_a_limit_that_drops_faces_is_reported_in_the_terminal_the_log_and_the_metadata(
     instance: dg.DagsterInstance, again: bool
 ) -> None:
     limit = {"max_crops_per_episode": 5}

@@ -72,7 +72,7 @@ def test_with_the_runs_in_postgres_the_artifacts_are_the_same(
 
 
 @pytest.mark.parametrize("command", [["run", "--ep-id", EP], ["evaluate", "--season", "demo-s01", "--truth-dir", "."]])
-def test_a_bucket_that_does_not_exist_is_told_in_one_line(
+def test_a_bucket_that_does_not_exist_is_reported_in_one_line(
     command: list[str], cli: Cli, bucket: BucketPlace, tmp_path: Path
 ) -> None:
     (tmp_path / f"{EP}.truth.json").write_text("{}")

@@ -66,7 +66,7 @@ def store(own_instance: dg.DagsterInstance, demo_episode: tuple[Path, TruthDocum
 
 @pytest.fixture(scope="module")
 def photos(store: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two crops of each of two people of the episode, a photo of nobody, and a file that is no picture."""
+    """Two crops of each of two people of the episode, a photo without a face, and a file that is not a picture."""
     folder = tmp_path_factory.mktemp("photos")
     identities = store.open("identities", EP)
     faces = store.open("faces", EP)
@@ -177,7 +177,7 @@ def named(own_instance: dg.DagsterInstance, enrolled: RunOutcome, stored: RunOut
     return run_episode(own_instance, EP, select=["group_clusters", "episode_vectors"])
 
 
-def test_find_tells_when_a_face_appears_and_who_it_is_with_pictures(
+def test_find_reports_when_a_face_appears_and_who_it_is_with_pictures(
     cli_place: Cli, named: RunOutcome, photos: Path, store: ArtifactStore
 ) -> None:
     assert named.computed == ["group_clusters", "episode_vectors"]

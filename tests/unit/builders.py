@@ -18,7 +18,7 @@ LANDMARKS = ((0.43, 0.45), (0.47, 0.45), (0.45, 0.5), (0.43, 0.55), (0.47, 0.55)
 
 @dataclass(frozen=True)
 class Seen:
-    """A face in a frame, good in every respect unless told otherwise."""
+    """A face in a frame, good in every respect unless stated otherwise."""
 
     frame_idx: int = 0
     bbox: Box = (0.4, 0.4, 0.5, 0.6)

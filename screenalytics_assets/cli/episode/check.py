@@ -1,13 +1,12 @@
 """``screenalytics check``: judge the published figures of episodes without computing anything."""
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from screenalytics_assets.cli.options import DataRoot, new_console, use_data_root
 
 if TYPE_CHECKING:
     from screenalytics_assets.services.acceptance_runs import CheckOutcome
@@ -20,7 +19,7 @@ def check(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="METRIC.LIMIT=VALUE", help="A limit for this run.")
     ] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    data_root: DataRoot = None,
 ) -> None:
     """Judge the published figures of episodes by config/acceptance.yaml, and show what changed.
 
@@ -29,10 +28,9 @@ def check(
     from screenalytics_assets.services.acceptance_runs import run_acceptance_checks
     from screenalytics_assets.services.instance import open_instance
 
-    if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+    use_data_root(data_root)
     overrides = _overrides(assignments or [])
-    console = Console()
+    console = new_console()
     failed = False
     with open_instance() as instance:
         for ep_id in ep_ids:
@@ -40,10 +38,10 @@ def check(
             console.print(_table(ep_id, outcomes))
             for outcome in outcomes:
                 if changes := outcome.changes():
-                    console.print(f"changed: {outcome.metric}: {', '.join(changes)}", highlight=False, soft_wrap=True)
+                    console.print(f"changed: {outcome.metric}: {', '.join(changes)}")
             not_passed = [outcome for outcome in outcomes if not outcome.passed]
             for outcome in not_passed:
-                console.print(f"{outcome.severity}: {escape(outcome.message)}", highlight=False, soft_wrap=True)
+                console.print(f"{outcome.severity}: {escape(outcome.message)}")
             failed = failed or any(outcome.severity == "ERROR" for outcome in not_passed)
     raise typer.Exit(1 if failed else 0)
 

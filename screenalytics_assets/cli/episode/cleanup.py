@@ -1,44 +1,46 @@
 """``screenalytics cleanup``: preview the changes of the cleanup, then publish them."""
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from screenalytics_assets.cli.options import (
+    Assignments,
+    DataRoot,
+    Profile,
+    PublishedEpisode,
+    load_settings,
+    new_console,
+    use_data_root,
+)
 
 if TYPE_CHECKING:
     from resources.storage.store import ArtifactStore
-    from screenalytics_assets.services.runs import RunOutcome
 
 
 def cleanup(
-    ep_id: Annotated[str, typer.Argument(help="A published episode.")],
+    ep_id: PublishedEpisode,
     actions: Annotated[
         str | None,
         typer.Option(help="Phases to run, for example split_tracks,reembed,recluster,group_clusters."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change without publishing it.")] = False,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
-    ] = None,
-    profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
-    data_root: Annotated[
-        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
-    ] = None,
+    assignments: Assignments = None,
+    profile: Profile = None,
+    data_root: DataRoot = None,
 ) -> None:
     """Show what the cleanup changes in an episode, then publish the result beside the originals.
 
     Exits with 1 when a step or a blocking check fails, with 2 when the input is refused.
     """
     from resources.artifact_store import ArtifactStoreResource
-    from resources.configuration.run_settings import parse_assignment
-    from resources.settings import SettingsResource
     from resources.storage.store import require_artifact
     from screenalytics_assets.assets.cleanup.cleanup_report import SPEC
+    from screenalytics_assets.cli.episode.run import print_problems
     from screenalytics_assets.cli.terminal import TerminalProgress
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.definitions import CLEANUP_ASSETS
@@ -46,15 +48,11 @@ def cleanup(
     from screenalytics_assets.services.previews import preview_cleanup
     from screenalytics_assets.services.runs import run_episode
 
-    console = Console()
+    console = new_console()
     parse_ep_id(ep_id)
-    if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
-    overrides = dict(parse_assignment(text) for text in assignments or [])
-    if actions is not None:
-        overrides["actions"] = actions
-    settings = SettingsResource(profile=profile, overrides=overrides)
-    settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
+    use_data_root(data_root)
+    overrides, settings = load_settings(profile, assignments, console, actions=actions)
+    settings.pack.verify()
     phases = [asset.key.to_user_string() for asset in CLEANUP_ASSETS]
     for name in SPEC.reads:
         if name not in phases:
@@ -69,8 +67,8 @@ def cleanup(
             open_instance(), ep_id, profile=profile, overrides=overrides, select=phases, progress=progress
         )
         if outcome.success:
-            console.print(f"published below cleaned/{ep_id}; run {outcome.run_id}", highlight=False)
-    _print_problems(console, outcome)
+            console.print(f"published below cleaned/{ep_id}; run {outcome.run_id}")
+    print_problems(console, outcome)
     raise typer.Exit(0 if outcome.success else 1)
 
 
@@ -88,23 +86,14 @@ def _show(console: Console, store: "ArtifactStore", ep_id: str) -> None:
     console.print(table)
     for cut in require_artifact(store, "split_tracks", ep_id).table("cuts.parquet").to_pylist():
         console.print(
-            f"{cut['track_id']} divided at {cut['ts_s']:.2f} s ({cut['reason']}), continues as {cut['new_track_id']}",
-            highlight=False,
+            f"{cut['track_id']} split at {cut['ts_s']:.2f} s ({cut['reason']}), continues as {cut['new_track_id']}"
         )
     divided, merged = identity_changes(*states(store, ep_id))
     for name, parts in divided.items():
-        console.print(f"{name} divided into {', '.join(parts)}", highlight=False, soft_wrap=True)
+        console.print(f"{name} split into {', '.join(parts)}")
     for name, parts in merged.items():
-        console.print(f"{name} merged from {', '.join(parts)}", highlight=False, soft_wrap=True)
+        console.print(f"{name} merged from {', '.join(parts)}")
     reembedded = require_artifact(store, "reembed", ep_id).manifest.metrics
     console.print(
-        f"faces: {reembedded['newly_embedded']} newly embedded, {reembedded['vectors_reused']} vectors reused",
-        highlight=False,
+        f"faces: {reembedded['newly_embedded']} newly embedded, {reembedded['vectors_reused']} vectors reused"
     )
-
-
-def _print_problems(console: Console, outcome: "RunOutcome") -> None:
-    for message in outcome.failures:
-        console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
-    for message in outcome.failed_checks:
-        console.print(f"[red]check failed:[/red] {escape(message)}", soft_wrap=True, highlight=False)

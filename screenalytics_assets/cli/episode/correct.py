@@ -1,12 +1,12 @@
 """``screenalytics correct``: corrections of identities that apply to every later run."""
 
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
+
+from screenalytics_assets.cli.options import DataRoot, new_console, use_data_root
 
 if TYPE_CHECKING:
     from screenalytics_assets.core.people.corrections import Correction
@@ -21,13 +21,10 @@ _Apply = Annotated[bool, typer.Option("--apply", help="Run group_clusters and ev
 def correct(
     context: typer.Context,
     ep_id: Annotated[str, typer.Argument(help="The episode.")],
-    data_root: Annotated[
-        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
-    ] = None,
+    data_root: DataRoot = None,
 ) -> None:
     """Write `corrections/EP.yaml`, which every later run of the cleanup applies."""
-    if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
+    use_data_root(data_root)
     context.obj = ep_id
 
 
@@ -97,14 +94,14 @@ def list_corrections(context: typer.Context) -> None:
     desk = _desk(context)
     outcomes = desk.outcomes()
     if not desk.corrections.corrections:
-        Console().print(f"{desk.ep_id} has no corrections", highlight=False)
+        new_console().print(f"{desk.ep_id} has no corrections")
         return
     table = Table("number", "correction", "last run", "remarks", title=desk.ep_id)
     for entry in desk.corrections.corrections:
         outcome = outcomes.get(entry.number)
         status, remarks = (outcome.status, "; ".join(outcome.remarks)) if outcome else ("not applied yet", "")
         table.add_row(str(entry.number), escape(describe(entry)), status, escape(remarks))
-    Console().print(table)
+    new_console().print(table)
 
 
 @correct_app.command()
@@ -138,7 +135,7 @@ def _desk(context: typer.Context) -> "CorrectionDesk":
 def _finish(desk: "CorrectionDesk", done: str, *, apply: bool) -> None:
     from screenalytics_assets.services.runs import downstream_of
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = new_console()
     console.print(escape(done))
     console.print(f"written to {desk.location}")
     follows: Sequence[str] = downstream_of("corrections")

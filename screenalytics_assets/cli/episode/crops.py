@@ -2,13 +2,13 @@
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from screenalytics_assets.cli.options import AsJson, DataRoot, PublishedEpisode, new_console, use_data_root
 
 if TYPE_CHECKING:
     from screenalytics_assets.core.quality.crop_review import Spread
@@ -19,20 +19,19 @@ _DECIMALS = {"quality_score": 2, "face_px": 0}
 
 
 def crops(
-    ep_id: Annotated[str, typer.Argument(help="A published episode.")],
+    ep_id: PublishedEpisode,
     out: Annotated[
         Path | None, typer.Option(help="File for the contact sheet, .jpg or .png; default: reports/EP/crops.jpg.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    data_root: Annotated[Path | None, typer.Option(help="Folder of all data, instead of data/.")] = None,
+    as_json: AsJson = False,
+    data_root: DataRoot = None,
 ) -> None:
     """Show rejected crops by reason and the distribution of the measures; draw the worst and the borderline crops."""
     from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.reports.pictures.crop_sheet import check_sheet_path
     from screenalytics_assets.services.crop_reviews import review_published, write_sheet
 
-    if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = str(data_root.resolve())
+    use_data_root(data_root)
     if out is not None:
         check_sheet_path(out)
     store = ArtifactStoreResource().store()
@@ -41,13 +40,13 @@ def crops(
     if as_json:
         typer.echo(json.dumps({**reviewed.to_dict(), "sheet": place}, indent=2))
         return
-    console = Console()
+    console = new_console()
     rejected = sum(reviewed.review.reasons.values())
-    console.print(f"{ep_id}: {reviewed.review.accepted} embedded, {rejected} rejected", highlight=False)
+    console.print(f"{ep_id}: {reviewed.review.accepted} embedded, {rejected} rejected")
     if rejected:
         console.print(_reasons(reviewed, rejected))
     console.print(_measures(reviewed))
-    console.print(f"contact sheet: {place}", soft_wrap=True, highlight=False)
+    console.print(f"contact sheet: {place}")
 
 
 def _reasons(reviewed: "EpisodeCrops", rejected: int) -> Table:

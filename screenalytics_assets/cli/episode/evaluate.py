@@ -1,13 +1,13 @@
 """``screenalytics evaluate``: score an episode against a truth file, or a season against a folder of them."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from screenalytics_assets.cli.options import AsJson, DataRoot, new_console, use_data_root
 
 if TYPE_CHECKING:
     from resources.storage.store import ArtifactStore
@@ -23,7 +23,7 @@ def evaluate(
         str | None, typer.Option(help="All published episodes of a season, SHOW-sSS; requires --truth-dir.")
     ] = None,
     truth_dir: Annotated[Path | None, typer.Option(help="Folder of the season's EP.truth.json files.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     output: Annotated[
         Path | None,
         typer.Option(help="File for the season's table, .csv or .md; default: reports/SEASON/evaluation.csv."),
@@ -34,16 +34,13 @@ def evaluate(
     before_cleanup: Annotated[
         bool, typer.Option("--before-cleanup", help="Score tracks and identities from before the cleanup.")
     ] = False,
-    data_root: Annotated[
-        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
-    ] = None,
+    data_root: DataRoot = None,
 ) -> None:
     """Score recall, precision, purity, B-cubed, WCP, NMI, HOTA, IDF1, switches, screen time and names."""
     from resources.artifact_store import ArtifactStoreResource
     from screenalytics_assets.core.common.errors import ConfigurationError
 
-    if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
+    use_data_root(data_root)
     if ep_id is not None and truth is not None and not (season or truth_dir or output):
         store = ArtifactStoreResource().store()
         if picture is not None:
@@ -76,7 +73,7 @@ def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> Non
     rows = compared(known, score_published(store, ep_id, known), screen_time)
     picture.parent.mkdir(parents=True, exist_ok=True)
     picture.write_bytes(over_truth(rows, title=ep_id, duration_s=screen_time.duration_s))
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"picture: {picture}")
+    new_console(stderr=True).print(f"picture: {picture}")
 
 
 def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_json: bool, before_cleanup: bool) -> None:
@@ -92,7 +89,7 @@ def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_jso
     if as_json:
         typer.echo(json.dumps({**scores.to_dict(), "names": names.to_dict() if names else None}, indent=2))
         return
-    console = Console()
+    console = new_console()
     final = not before_cleanup and is_final(store, ep_id)
     console.print(_figures(ep_id if final else f"{ep_id} before the cleanup", scores))
     console.print(_people(scores))
@@ -116,10 +113,10 @@ def _evaluate_season(
     if as_json:
         typer.echo(json.dumps(scores.to_dict(), indent=2))
     else:
-        Console().print(_season(scores))
+        new_console().print(_season(scores))
         if scores.names:
-            Console().print(_names(scores.names))
-    messages = Console(stderr=True, soft_wrap=True, highlight=False)
+            new_console().print(_names(scores.names))
+    messages = new_console(stderr=True)
     if scores.not_published:
         messages.print(f"not published, not scored: {', '.join(scores.not_published)}")
     messages.print(f"table: {place}")
@@ -154,7 +151,7 @@ def _people(scores: "EpisodeScores") -> Table:
 
 def _names(scores: "NameScores") -> Table:
     table = Table(
-        "person", "seconds", "found", "named right", "of found", "named wrong", "as", "screen time", title="names"
+        "person", "seconds", "found", "named correctly", "of found", "named wrongly", "as", "screen time", title="names"
     )
     for person in scores.people:
         table.add_row(

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from screenalytics_assets.cli.options import PublishedEpisode, new_console
 
 
 def export(
-    ep_id: Annotated[str, typer.Argument(help="A published episode.")],
+    ep_id: PublishedEpisode,
     format_: Annotated[
         str, typer.Option("--format", help="csv (spreadsheet), jsonl, or mot (tracks for MOTChallenge tools).")
     ] = "csv",
@@ -37,7 +38,7 @@ def export(
         height=video.height,
     )
     screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
-    console = Console(soft_wrap=True, highlight=False)
+    console = new_console()
     for name, text in export_texts(boxes, screen_time, format_).items():
         if out is None:
             console.print(store.write(f"exports/{ep_id}/{name}", text.encode()))

@@ -4,14 +4,15 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from screenalytics_assets.cli.options import AsJson, new_console
 
 
 def progress(
     ep_id: Annotated[str, typer.Argument(help="An episode.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show phase, fraction and elapsed time of the latest run of an episode, wherever it runs or ran."""
+    """Show the phase, progress and elapsed time of the latest run of an episode, on whatever machine."""
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
     from screenalytics_assets.services.instance import open_instance
@@ -24,8 +25,7 @@ def progress(
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2))
         return
-    Console().print(
-        f"{found.ep_id}: {found.status.lower()}, {found.phase or 'not begun'} "
+    new_console().print(
+        f"{found.ep_id}: {found.status.lower()}, {found.phase or 'not started'} "
         f"({found.phase_index} of {found.phase_total}), {found.fraction:.0%} in {found.total_elapsed_seconds:.0f} s",
-        highlight=False,
     )

@@ -3,7 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from screenalytics_assets.cli.options import new_console
 
 
 def retire(
@@ -21,7 +22,7 @@ def retire(
     from screenalytics_assets.core.common.layout import tombstone_path
     from screenalytics_assets.services.instance import open_instance
 
-    console = Console()
+    console = new_console()
     parse_ep_id(ep_id)
     artifacts = ArtifactStoreResource().store()
     with open_instance() as instance:
@@ -31,5 +32,5 @@ def retire(
             typer.confirm(f"delete {ep_id} for good ({held})?", abort=True)
         retirement = retire_episode(instance, ep_id, stores, artifacts=artifacts)
     removed = ", ".join(f"{count} {name}" for name, count in retirement.removed.items())
-    console.print(f"{ep_id} is retired; deleted: {removed}", highlight=False, soft_wrap=True)
-    console.print(f"record: {artifacts.location(tombstone_path(ep_id))}", highlight=False, soft_wrap=True)
+    console.print(f"{ep_id} is retired; deleted: {removed}")
+    console.print(f"record: {artifacts.location(tombstone_path(ep_id))}")

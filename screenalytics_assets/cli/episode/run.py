@@ -1,6 +1,5 @@
 """``screenalytics run``: process an episode."""
 
-import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from screenalytics_assets.cli.importing import gc_paused
+from screenalytics_assets.cli.options import (
+    Assignments,
+    DataRoot,
+    Force,
+    Profile,
+    load_settings,
+    new_console,
+    use_data_root,
+)
 
 if TYPE_CHECKING:
     from screenalytics_assets.services.runs import RunOutcome
@@ -23,16 +31,12 @@ def run(
     video: Annotated[
         Path | None, typer.Argument(help="The video; can be omitted if the episode already has one.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="fast_cpu, balanced or high_accuracy.")] = None,
-    data_root: Annotated[
-        str | None, typer.Option(help="Folder of all data, or s3://bucket/prefix, instead of data/.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key.")
-    ] = None,
+    profile: Profile = None,
+    data_root: DataRoot = None,
+    assignments: Assignments = None,
     select: Annotated[list[str] | None, typer.Option(help="Materialize only this asset; can be repeated.")] = None,
-    force: Annotated[bool, typer.Option(help="Compute everything again, even if nothing changed.")] = False,
-    replace: Annotated[bool, typer.Option(help="Replace the video that the episode already has by VIDEO.")] = False,
+    force: Force = False,
+    replace: Annotated[bool, typer.Option(help="Replace the current video of the episode with VIDEO.")] = False,
 ) -> None:
     """Register an episode and materialize its assets.
 
@@ -40,20 +44,16 @@ def run(
     """
     with gc_paused():
         from resources.configuration.acceptance_limits import load_acceptance
-        from resources.configuration.run_settings import parse_assignment
-        from resources.settings import SettingsResource
         from resources.video.decoder import check_video
         from resources.videos import VideoLibraryResource
         from screenalytics_assets.core.common.episode_ids import parse_ep_id
         from screenalytics_assets.services.runs import require_known_assets
 
-    console = Console()
+    console = new_console()
     parse_ep_id(ep_id)
-    if data_root is not None:
-        os.environ["SCREENALYTICS_DATA_ROOT"] = data_root
-    overrides = dict(parse_assignment(text) for text in assignments or [])
-    settings = SettingsResource(profile=profile, overrides=overrides)
-    settings.load(lambda notice: console.print(escape(notice), style="yellow")).pack.verify()
+    use_data_root(data_root)
+    overrides, settings = load_settings(profile, assignments, console)
+    settings.pack.verify()
     require_known_assets(select or [])
     load_acceptance()
     library = VideoLibraryResource()
@@ -97,24 +97,29 @@ def execute(
     if outcome.success and not select:
         store = ArtifactStoreResource().store()
         console.print(people_table(store, ep_id))
-        console.print(f"faces: {sheet_location(store, ep_id)}", soft_wrap=True, highlight=False)
-        console.print(f"report: {report_location(store, ep_id)}", soft_wrap=True, highlight=False)
-        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui", highlight=False)
+        console.print(f"faces: {sheet_location(store, ep_id)}")
+        console.print(f"report: {report_location(store, ep_id)}")
+        console.print(f"run {outcome.run_id} is in the UI: screenalytics ui")
     return outcome.success
+
+
+def print_problems(console: Console, outcome: "RunOutcome") -> None:
+    """Print the failed steps and blocking checks of a run."""
+    for message in outcome.failures:
+        console.print(f"[red]error:[/red] {escape(message)}")
+    for message in outcome.failed_checks:
+        console.print(f"[red]check failed:[/red] {escape(message)}")
 
 
 def print_outcome(console: Console, outcome: "RunOutcome") -> None:
     """Print failures, warnings, and what was computed and reused."""
-    for message in outcome.failures:
-        console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True, highlight=False)
-    for message in outcome.failed_checks:
-        console.print(f"[red]check failed:[/red] {escape(message)}", soft_wrap=True, highlight=False)
+    print_problems(console, outcome)
     for message in outcome.warned_checks:
-        console.print(f"[yellow]check warns:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)
+        console.print(f"[yellow]check warns:[/yellow] {escape(message)}")
     if outcome.computed:
-        console.print(f"computed: {', '.join(outcome.computed)}", highlight=False, soft_wrap=True)
+        console.print(f"computed: {', '.join(outcome.computed)}")
     if outcome.reused:
         unchanged = "everything is unchanged" if not outcome.computed and outcome.success else "unchanged"
-        console.print(f"{unchanged}, not computed again: {', '.join(outcome.reused)}", highlight=False, soft_wrap=True)
+        console.print(f"{unchanged}, not computed again: {', '.join(outcome.reused)}")
     for message in outcome.warnings:
-        console.print(f"[yellow]warning:[/yellow] {escape(message)}", soft_wrap=True, highlight=False)
+        console.print(f"[yellow]warning:[/yellow] {escape(message)}")

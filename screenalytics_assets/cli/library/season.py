@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from screenalytics_assets.cli.options import AsJson, Force, new_console
 
 if TYPE_CHECKING:
     from screenalytics_assets.automation.seasons.season_config import What
@@ -15,7 +16,6 @@ season_app = typer.Typer(help="Run the episodes of a season and show their state
 
 _Name = Annotated[str, typer.Argument(metavar="SEASON", help="For example rhobh-s05.")]
 _What = Annotated[list[str] | None, typer.Option("--what", help="missing, stale, failed or all; can be repeated.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _STYLES = {
     "ok": "green",
     "passed": "green",
@@ -28,38 +28,31 @@ _STYLES = {
 }
 
 
-@season_app.callback()
-def _season() -> None:
-    """Run the episodes of a season and show their state."""
-
-
 @season_app.command("run")
-def run(name: _Name, what: _What = None, as_json: _Json = False) -> None:
+def run(name: _Name, what: _What = None, as_json: AsJson = False) -> None:
     """Queue one run for each of the season's episodes; the daemon of `screenalytics ui` executes them."""
     import json
 
     from screenalytics_assets.automation.seasons.season_config import season_named
     from screenalytics_assets.services.season_launch import launch_season, runs_url
 
-    console = Console()
+    console = new_console()
     launch = launch_season(season_named(name), parse_what(what))
     if as_json:
         document = {"launch_id": launch.launch_id if launch.requests else None, "ep_ids": launch.ep_ids}
         typer.echo(json.dumps({**document, "message": launch.message}, indent=2))
         return
-    console.print(escape(launch.message), soft_wrap=True, highlight=False)
+    console.print(escape(launch.message))
     if launch.requests:
-        console.print(f"episodes: {', '.join(launch.ep_ids)}", soft_wrap=True, highlight=False)
+        console.print(f"episodes: {', '.join(launch.ep_ids)}")
         console.print(
-            "they run while `screenalytics ui` does; see "
+            "they run as long as `screenalytics ui` is running; see "
             f"{runs_url(launch.launch_id)} or `screenalytics season status {name}`",
-            soft_wrap=True,
-            highlight=False,
         )
 
 
 @season_app.command("status")
-def status(name: _Name, what: _What = None, as_json: _Json = False) -> None:
+def status(name: _Name, what: _What = None, as_json: AsJson = False) -> None:
     """Show what is published of each episode, and the results of its checks."""
     import json
 
@@ -85,7 +78,7 @@ def status(name: _Name, what: _What = None, as_json: _Json = False) -> None:
         ]
         typer.echo(json.dumps({"season": season.name, "episodes": rows}, indent=2))
         return
-    console = Console()
+    console = new_console()
     table = Table(title=f"{season.name}: {len(shown)} of {len(states)} episodes")
     for column in ("episode", "state"):
         table.add_column(column, no_wrap=True)
@@ -100,15 +93,13 @@ def status(name: _Name, what: _What = None, as_json: _Json = False) -> None:
         console.print(
             f"no episode of {season.name} is registered: drop SHOW-sSSeEE.mp4 into the inbox, or "
             f"screenalytics run VIDEO --ep-id {season.name}e01",
-            highlight=False,
-            soft_wrap=True,
         )
 
 
 @season_app.command("report")
 def report(
     name: _Name,
-    force: Annotated[bool, typer.Option(help="Compute everything again, even if nothing changed.")] = False,
+    force: Force = False,
 ) -> None:
     """Add up the screen time of the season's episodes, and make a page that links their reports.
 
@@ -121,12 +112,12 @@ def report(
     from screenalytics_assets.services.instance import open_instance
     from screenalytics_assets.services.runs import run_season
 
-    console = Console()
+    console = new_console()
     outcome = run_season(open_instance(), parse_season(name), force=force)
     print_outcome(console, outcome)
     if outcome.success:
         place = report_location(ArtifactStoreResource().store(), name)
-        console.print(f"report: {place}", soft_wrap=True, highlight=False)
+        console.print(f"report: {place}")
     raise typer.Exit(0 if outcome.success else 1)
 
 

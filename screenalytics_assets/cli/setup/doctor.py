@@ -1,4 +1,4 @@
-"""``screenalytics doctor``: what runs on this machine, and what to do about what does not."""
+"""``screenalytics doctor``: what works on this machine, and how to fix what does not."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 def doctor() -> None:
-    """Check this machine: runtime, libraries, weights, room; exit status 1 if the pipeline cannot run."""
+    """Check this machine: libraries, model weights, memory, disk, database. Exits with 1 if the pipeline cannot run."""
     table = Table("check", "", Column("found", overflow="fold"), Column("what to do", overflow="fold"))
     checks = run_checks()
     for check in checks:
@@ -60,7 +60,7 @@ def run_checks() -> list[Check]:
 
 
 def check_models() -> Check:
-    """The configuration that a run would resolve, and that its weights are whole and start."""
+    """The configuration that a run would resolve, and that its weights are intact and load."""
     try:
         from resources.configuration.run_settings import resolve_settings
         from resources.models.detector import load_detector
@@ -96,7 +96,7 @@ def check_cpu() -> Check:
 
 
 def check_memory() -> Check:
-    """Memory that is still free."""
+    """Free memory."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -121,11 +121,11 @@ def check_data_root() -> Check:
         bucket.check()
     except ScreenalyticsError as error:
         return Check("data root", "fail", str(error), "see docs/ops/storage.md")
-    return Check("data root", "ok", f"the bucket {root} at {bucket.endpoint}, may be read")
+    return Check("data root", "ok", f"the bucket {root} at {bucket.endpoint}, readable")
 
 
 def check_disk() -> Check:
-    """Room and permission where the data goes, or the copies of what is in a bucket."""
+    """Free space and write permission of the data root, or of the local copies of a bucket."""
     try:
         root, variable = _local_root()
     except ScreenalyticsError as error:
@@ -136,9 +136,9 @@ def check_disk() -> Check:
     if not os.access(existing, os.W_OK):
         return Check("disk", "fail", f"{existing} cannot be written", f"set {variable} to another")
     if free < NO_DISK_BYTES:
-        return Check("disk", "fail", found, f"make room, or set {variable} to another disk")
+        return Check("disk", "fail", found, f"free some space, or set {variable} to another disk")
     if free < LOW_DISK_BYTES:
-        return Check("disk", "warn", found, "a season takes several GB; make room")
+        return Check("disk", "warn", found, "a season takes several GB; free some space")
     return Check("disk", "ok", found)
 
 

@@ -1,4 +1,4 @@
-"""``screenalytics models``: which weights there are, fetching them, and checking them."""
+"""``screenalytics models``: list, download and verify the weights."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def _files(name: str, registry: Registry) -> list[ModelFile]:
 
 @models_app.command("list")
 def list_packs() -> None:
-    """Show the known packs, whether they are here, and what their licences allow."""
+    """Show the known packs, whether they are installed, and what their licences allow."""
     registry = load_registry(registry_path())
     table = Table("pack", "state", "licence", "commercial use", "size")
     for name, pack in registry.packs.items():
@@ -66,22 +66,22 @@ def pull(
         bool, typer.Option("--accept-licence", help="I accept terms that exclude commercial use.")
     ] = False,
 ) -> None:
-    """Fetch a pack with package clients, check it, and store it."""
+    """Download a pack through package managers, verify it, and store it."""
     pull_pack(name, accept_licence=accept_licence, registry=registry_path(), report=_console.print)
 
 
 @models_app.command()
 def verify(
-    name: Annotated[str | None, typer.Argument(help="The pack; without it, every pack that is here.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The pack; without it, every installed pack.")] = None,
 ) -> None:
-    """Compare the files of a pack with their SHA-256; exit status 1 when one is altered or missing."""
+    """Compare the files of a pack with their SHA-256; exits with 1 if one is altered or missing."""
     registry = load_registry(registry_path())
     failed = False
     for pack in [name] if name else list(registry.packs):
         for file in _files(pack, registry):
             state = file.state()
             if state == "missing" and name is None:
-                _console.print(f"{pack}: {file.path.name} is not here")
+                _console.print(f"{pack}: {file.path.name} is not installed")
                 continue
             _console.print(f"{pack}: {file.path} {state}" + ("" if state == "verified" else f": {file.remedy}"))
             failed |= state != "verified"

@@ -38,7 +38,7 @@ def test_one_length_makes_no_line() -> None:
         growth([10, 10], [5, 6])
 
 
-def test_a_spread_is_told_only_where_rounds_differ() -> None:
+def test_a_spread_is_shown_only_where_rounds_differ() -> None:
     assert spread_of([3.0, 1.0, 2.5]) == Spread(2.5, 1.0, 3.0)
     assert spread_of([3.0, 1.0, 2.5]).text(1) == "2.5 (1.0 to 3.0)"
     assert spread_of([2.04, 2.0]).text(1) == "2.0"
@@ -181,7 +181,7 @@ def test_a_small_process_of_a_large_one_is_measured_small() -> None:
     assert taken.peak_all_mb >= taken.peak_mb
 
 
-def test_what_a_child_takes_counts_and_a_failure_tells_what_was_said() -> None:
+def test_the_cost_of_child_processes_counts_and_a_failure_shows_their_output() -> None:
     grow = "import time; x = bytearray(200 * 1024 * 1024); time.sleep(1.5)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grow!r}])"
     taken = measure([sys.executable, "-c", parent], {})
@@ -204,7 +204,7 @@ def cost(minutes: float, wall_s: float, peak_mb: float, detections: int = 400) -
     return Cost(minutes, wall_s, 2 * wall_s, peak_mb, peak_mb + 30, 200, detections, steps_s)
 
 
-def test_lengths_are_told_with_the_line_through_their_medians_and_how_flat_memory_is() -> None:
+def test_lengths_are_shown_with_the_line_through_their_medians_and_how_flat_memory_is() -> None:
     text = length_table(
         {
             "one": [cost(1, 15, 500), cost(1, 99, 500), cost(1, 14, 500)],
@@ -218,11 +218,11 @@ def test_lengths_are_told_with_the_line_through_their_medians_and_how_flat_memor
     assert "peak memory: ± 4.8%, with PostgreSQL ± 4.5%" in text
 
 
-def test_two_lengths_are_told_without_a_line() -> None:
+def test_two_lengths_are_shown_without_a_line() -> None:
     assert "x minutes" not in length_table({"one": [cost(1, 15, 500)], "three": [cost(3, 35, 500)]})
 
 
-def test_faces_in_a_frame_are_told_beside_what_was_found_and_the_steps_that_work_on_them() -> None:
+def test_faces_in_a_frame_are_shown_beside_what_was_found_and_the_steps_that_process_them() -> None:
     text = faces_table({"2": [cost(0.5, 12, 500, detections=398)]})
     assert text.splitlines()[-1] == "| 2 | 1.99 | 12.0 | 24.0 | 500 | 530 | 200 | 398 | 6.0 | 3.0 | 1.0 |"
 

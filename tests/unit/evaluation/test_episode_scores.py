@@ -318,7 +318,7 @@ def test_a_missed_face_lowers_detection_recall_only() -> None:
     assert [person.found for person in scores.per_person] == pytest.approx([1.0, 4 / 5])
 
 
-def test_a_detection_of_nobody_is_false() -> None:
+def test_a_detection_that_matches_no_person_is_a_false_positive() -> None:
     episode = together(1, frames=3)
     scores = score(replace(episode, detections={**episode.detections, "x": (1, slot(3))}))
     assert scores.false_detections == 1

@@ -57,7 +57,7 @@ def test_a_box_of_another_size_lowers_hota_and_nothing_else() -> None:
     assert scores.track_hota_0 == scores.track_idf1 == scores.identity_idf1 == 1.0
 
 
-def test_somebody_in_two_shots_is_two_for_tracks_and_one_for_identities() -> None:
+def test_a_person_in_two_shots_counts_twice_for_tracks_and_once_for_identities() -> None:
     cut = replace(together(1, frames=6), true_cuts=(3,))
     halves = {"t1": ["d0-0", "d1-0", "d2-0"], "t2": ["d3-0", "d4-0", "d5-0"]}
     across = score(cut)
@@ -84,14 +84,14 @@ def test_what_has_no_track_or_no_identity_counts_as_missed() -> None:
     assert scores.character_recall == scores.screen_time_error_max == pytest.approx(3 / 6)
 
 
-def test_a_track_of_nobody_is_false_and_lengthens_its_identity() -> None:
+def test_a_track_that_matches_no_person_is_false_and_lengthens_its_identity() -> None:
     episode = perfect([[True]] * 4 + [[False]] * 4)
-    nobody = {f"x{i}": (i, slot(3)) for i in range(4, 8)}
+    unmatched = {f"x{i}": (i, slot(3)) for i in range(4, 8)}
     scores = score(
         replace(
             episode,
-            detections=episode.detections | nobody,
-            tracks=episode.tracks | {"t9": list(nobody)},
+            detections=episode.detections | unmatched,
+            tracks=episode.tracks | {"t9": list(unmatched)},
             identities={"i0": ["t0", "t9"]},
         )
     )
@@ -111,7 +111,7 @@ def test_following_a_face_that_is_hardly_in_view_costs_nothing() -> None:
 
 
 def test_an_analysed_frame_stands_for_the_time_until_the_next_one() -> None:
-    # Nine frames of which three are analysed; on the last of them nobody is found.
+    # Nine frames of which three are analysed; on the last of them no face is found.
     episode = replace(together(1, frames=9), analysed=(0, 3, 6))
     found = {key: episode.detections[key] for key in ("d0-0", "d3-0")}
     person = score(replace(episode, detections=found, tracks={"t0": list(found)})).per_person[0]
@@ -179,7 +179,7 @@ def test_other_numbers_for_the_same_ids_change_nothing(rows: list[list[tuple[int
     assert scored(90 - 7 * truth, found * 5 + 2) == pytest.approx(scored(truth, found), nan_ok=True)
 
 
-def test_where_nobody_is_and_nobody_is_found_there_is_nothing_to_measure() -> None:
+def test_without_people_and_detections_there_is_nothing_to_measure() -> None:
     scores = score(Episode(frames=2, faces=[])).to_dict()
     for name in ("track_hota", "track_idf1", "identity_idf1", "character_recall", "screen_time_error_max"):
         assert scores[name] is None

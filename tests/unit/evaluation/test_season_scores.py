@@ -22,7 +22,7 @@ BOX_PX = [10.0, 10.0, 60.0, 70.0]
 
 
 def publish(store: LocalArtifactStore, ep_id: str, found: int) -> None:
-    """An episode in which somebody is found on the first frames."""
+    """An episode in which a person is found on the first frames."""
     frames = list(range(FRAMES))
     bbox = [BOX_PX[0] / 200, BOX_PX[1] / 100, BOX_PX[2] / 200, BOX_PX[3] / 100]
     tables: dict[str, dict[str, pa.Table]] = {

@@ -89,7 +89,7 @@ def test_a_worse_value_never_has_a_better_verdict(value: float, limits: list[flo
 
 
 @pytest.mark.parametrize(
-    ("metrics", "told"),
+    ("metrics", "message"),
     [
         ({"tracks_per_minuet": {}}, "unknown metric 'tracks_per_minuet'; did you mean 'tracks_per_minute'"),
         ({"tracks_per_minute": {"wran": 3}}, "metrics.tracks_per_minute.wran: Extra inputs"),
@@ -106,10 +106,10 @@ def test_a_worse_value_never_has_a_better_verdict(value: float, limits: list[flo
         ({"clusters": {"target": [2, 50], "warn": [3, 50]}}, "expected target within warn within fail"),
     ],
 )
-def test_limits_that_make_no_sense_are_refused_with_their_key(metrics: dict[str, Any], told: str) -> None:
+def test_limits_that_make_no_sense_are_refused_with_their_key(metrics: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         table(metrics)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_metric_without_an_entry_is_refused_so_that_none_is_forgotten() -> None:

@@ -159,7 +159,7 @@ def test_without_a_target_more_is_not_worse() -> None:
     assert change_of(0.9, 0.1, None) == "better"
 
 
-def test_what_was_divided_and_merged_is_told_by_the_identities_ids() -> None:
+def test_splits_and_merges_are_reported_by_the_ids_of_the_identities() -> None:
     before, after = state([6] * 4, [[0, 1], [2], [3]]), state([6] * 4, [[0], [1, 2], [3]])
     assert identity_changes(before, after) == (
         {"ident_001": ["ident_001", "ident_002"]},

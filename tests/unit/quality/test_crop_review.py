@@ -94,7 +94,7 @@ def test_a_crop_that_fails_two_limits_is_as_far_from_the_border_as_the_worse_of_
     assert found.rejected_borderline[1].reason == "blurry"
 
 
-def test_a_limit_that_is_off_brings_nobody_near_it() -> None:
+def test_no_crop_is_near_a_limit_that_is_off() -> None:
     assert (
         margins(np.array([0.0, 3.0]), Criterion("blurry", "sharpness", "min_sharpness", 0.0)).tolist() == [np.inf] * 2
     )

@@ -120,13 +120,13 @@ def test_a_gap_longer_than_the_tolerance_stays() -> None:
     assert len(seen.intervals(["t"], gap_s=0.4)) == 1
 
 
-def test_somebody_behind_another_face_is_not_there_meanwhile() -> None:
+def test_a_person_hidden_by_another_face_is_not_on_screen() -> None:
     passing = on_frames(12, 13, box=LEFT)
     seen = sightings({"t": on_frames(10, 11, 14, 15), "passing": passing})
     assert np.allclose(seen.intervals(["t"], gap_s=1.0), [[0.95, 1.15], [1.35, 1.55]])
 
 
-def test_a_face_elsewhere_in_the_picture_hides_nobody() -> None:
+def test_a_face_elsewhere_in_the_frame_hides_no_one() -> None:
     seen = sightings({"t": on_frames(10, 11, 14, 15), "other": on_frames(12, 13, box=RIGHT)})
     assert np.allclose(seen.intervals(["t"], gap_s=1.0), [[0.95, 1.55]])
 

@@ -36,7 +36,7 @@ def dead_pid() -> int:
     return int(finished.stdout)
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="whether a process lives is told from /proc")
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads from /proc whether a process lives")
 def test_staging_of_dead_processes_is_removed_and_that_of_living_ones_kept(store: LocalArtifactStore) -> None:
     episode = store.root / ".staging" / EP_ID
     abandoned, alive = episode / f"tracks.{dead_pid()}", episode / f"tracks.{os.getppid()}"

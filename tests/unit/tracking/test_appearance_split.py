@@ -19,11 +19,11 @@ LIMITS = SplitLimits(hard_sim=0.2, soft_sim=0.38, streak=3, min_iou=0.1)
 DIMENSION = 512
 BOX = (100.0, 100.0, 200.0, 220.0)
 BAD = -1
-"""A crop that resembles nobody."""
+"""A crop that resembles no person."""
 
 
 def faces(people: Sequence[int], *, spread: float = 0.6, seed: int = 0) -> NDArray[np.float32]:
-    """Unit rows, one per detection, of the person with this number or of nobody.
+    """Unit rows, one per detection, of the person with this number, or of no person.
 
     Args:
         people: Number of the person in each detection.

@@ -21,7 +21,7 @@ BAD = -1
 
 
 class Footage:
-    """Tracks given by the person in each detection, every third frame; -1 is a crop that resembles nobody."""
+    """Tracks given by the person in each detection, every third frame; -1 is a crop that resembles no other."""
 
     def __init__(self, tracks: Sequence[tuple[int, Sequence[int]]], *, shots: Sequence[int] = ()) -> None:
         boxes = [(LEFT, RIGHT)[i % 2] for i in range(len(tracks))]
