@@ -23,6 +23,7 @@ from screenalytics_assets.artifact import fingerprint
 from screenalytics_assets.assets.specs import EPISODE_SPECS
 from screenalytics_assets.automation.seasons.episodes import episode_assets
 from screenalytics_assets.core.common.layout import video_dir
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import EPISODES_NAME
 from screenalytics_assets.run_context import Resources, Run
@@ -37,6 +38,26 @@ def write_video(path: Path, content: bytes = b"moving pictures") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def probe_with(*, size_bytes: int, codec: str) -> VideoProbe:
+    """Facts about a video of a second."""
+    return VideoProbe(
+        width=320,
+        height=180,
+        fps=25.0,
+        duration_s=1.0,
+        frame_count=25,
+        is_variable_rate=False,
+        rotation_deg=0,
+        codec=codec,
+        pixel_format="yuv420p",
+        container="mp4",
+        container_duration_s=None,
+        has_audio=False,
+        size_bytes=size_bytes,
+        sha256="0" * 64,
+    )
 
 
 def publish(
@@ -62,7 +83,7 @@ def publish(
     with store.staging(asset, ep_id) as staged:
         if asset == "episode_video":
             video = VideoLibraryResource().find(ep_id)
-            staged.write_json("video.json", {"size_bytes": video.stat().st_size, "content": content})
+            staged.write_document("video.json", probe_with(size_bytes=video.stat().st_size, codec=content or "h264"))
         else:
             staged.write_json(f"{asset}.json", {"content": content})
         artifact = store.publish(

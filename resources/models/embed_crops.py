@@ -10,9 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from resources.storage.artifacts import StagedArtifact
-from resources.storage.crop_file import decode_jpeg, decode_reduced_gray, read_crops
+from resources.storage.crop_file import read_crops
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
-from screenalytics_assets.core.detection.alignment import embedding_crop
+from screenalytics_assets.core.detection.alignment import decode_jpeg, decode_reduced_gray, embedding_crop
 from screenalytics_assets.core.tracking.near_duplicates import PATCH_PX, face_patch
 
 if TYPE_CHECKING:

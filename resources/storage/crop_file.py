@@ -5,13 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import cv2
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.schemas import FACE_CROPS
 
 _ROWS_PER_GROUP = 512
@@ -67,28 +63,3 @@ def read_crops(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes
             if detection_id in remaining:
                 remaining.discard(detection_id)
                 yield detection_id, jpegs[row].as_py()
-
-
-def decode_reduced_gray(jpeg: bytes) -> NDArray[np.uint8]:
-    """A stored crop as (H, W) gray, a quarter of its size; much faster than `decode_jpeg`.
-
-    Raises:
-        ArtifactError: The bytes are not a picture.
-    """
-    return _decode(jpeg, cv2.IMREAD_REDUCED_GRAYSCALE_4)
-
-
-def decode_jpeg(jpeg: bytes) -> NDArray[np.uint8]:
-    """A stored crop as (H, W, 3) BGR.
-
-    Raises:
-        ArtifactError: The bytes are not a picture.
-    """
-    return _decode(jpeg, cv2.IMREAD_COLOR)
-
-
-def _decode(jpeg: bytes, flags: int) -> NDArray[np.uint8]:
-    crop = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
-    if crop is None:
-        raise ArtifactError(f"a stored crop of {len(jpeg)} bytes is not a JPEG: run detections again with --force")
-    return crop.astype(np.uint8)

@@ -12,11 +12,11 @@ from screenalytics_assets.core.documents.track_metrics import TrackMetrics
 from screenalytics_assets.core.quality.acceptance import (
     MetricLimits,
     MetricVerdict,
-    judge_metric,
+    judge_published,
     limit_figures,
     overridden,
 )
-from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric, absence_of, figures_of
+from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric, figures_of
 from screenalytics_assets.metadata import to_metadata
 
 JUDGED = "track_metrics"
@@ -102,12 +102,8 @@ def judge_episode(metric: Metric, published: Published, overrides: Overrides) ->
         source = f"{RUN_CONFIGURATION} ({', '.join(overrides)}), {source}"
         limits = overridden(metric, limits, overrides, f"{RUN_CONFIGURATION}: {op_name(metric.name)}")
     figures = published_figures(published)
-    shown = limit_figures(metric, limits, figures)
-    absence = absence_of(metric, figures)
-    value = figures.get(metric.path)
-    if absence is not None or value is None:
-        return Judgement(metric, None, shown, source, MetricVerdict("not_applicable", absence or "not applicable"))
-    return Judgement(metric, value, shown, source, judge_metric(metric, value, limits, figures))
+    value, verdict = judge_published(metric, limits, figures)
+    return Judgement(metric, value, limit_figures(metric, limits, figures), source, verdict)
 
 
 def op_name(check: str) -> str:

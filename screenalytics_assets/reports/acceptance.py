@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from screenalytics_assets.core.documents.track_metrics import TrackMetrics
-from screenalytics_assets.core.quality.acceptance import AcceptanceTable, judge_metric, limit_figures
+from screenalytics_assets.core.quality.acceptance import AcceptanceTable, judge_published, limit_figures
 from screenalytics_assets.core.quality.acceptance_metrics import (
     METRICS,
     RUNTIME_CPU,
     RUNTIME_GPU,
-    absence_of,
     figures_of,
 )
 
@@ -58,12 +57,8 @@ def metric_rows(metrics: TrackMetrics, table: AcceptanceTable, season: str) -> l
         if name in _NOT_SHOWN:
             continue
         limits = table.limits(name, season)
-        value, absence = figures.get(metric.path), absence_of(metric, figures)
         shown = limit_figures(metric, limits, figures)
-        if absence is not None or value is None:
-            level, message, value = "not_applicable", absence or "not applicable", None
-        else:
-            level, message = judge_metric(metric, value, limits, figures)
+        value, (level, message) = judge_published(metric, limits, figures)
         advice = metric.advice if level in ("noted", "warning", "failure") else ""
         found.append(MetricRow(name, metric.stage, value, shown, level, _WORDS[level], message, metric.meaning, advice))
     return found

@@ -5,23 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
-from resources.models.packs import ModelPack
-from resources.storage.artifacts import Artifact, Manifest
-from resources.storage.crop_file import read_crops
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.episode_ids import season_of
-from screenalytics_assets.core.documents.cleanup_report import CleanupReport
-from screenalytics_assets.core.documents.identities import Identities
-from screenalytics_assets.core.documents.screen_time import ScreenTime
-from screenalytics_assets.core.documents.track_metrics import TrackMetrics
-from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.people.review_candidates import identity_similarity
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.core.quality.cleanup_comparison import comparison_rows
 from screenalytics_assets.reports import provenance
 from screenalytics_assets.reports.acceptance import metric_rows
+from screenalytics_assets.reports.episode_data import EpisodeData
 from screenalytics_assets.reports.page import render_page
 from screenalytics_assets.reports.people import Face, ReportPerson, people_of
 from screenalytics_assets.reports.pictures.heatmap import MAX_IDENTITIES, Heatmap, heatmap_of
@@ -55,39 +46,32 @@ class Bands(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodePage:
-    """The report of an episode, made from its published artifacts.
+    """The report of an episode.
 
     Attributes:
-        ep_id: The episode.
-        inputs: Its artifacts by asset.
+        data: What the episode has published.
         review: What should be checked first.
-        manifests: The manifests of the assets whose configuration is shown.
-        pack: The configured models.
         acceptance: The limits of the metrics.
     """
 
-    ep_id: str
-    inputs: Mapping[str, Artifact]
+    data: EpisodeData
     review: Review
-    manifests: Mapping[str, Manifest]
-    pack: ModelPack
     acceptance: AcceptanceTable
 
     def render(self) -> str:
         """The page as HTML."""
-        cleanup = self.inputs["cleanup_report"].document("cleanup_report.json", CleanupReport)
-        metrics = self.inputs["track_metrics"].document("track_metrics.json", TrackMetrics)
-        pairs = self._screen_time.together
-        season = season_of(self.ep_id)
+        data = self.data
+        pairs = data.screen_time.together
+        season = season_of(data.ep_id)
         bands = Bands.of(self.acceptance, season)
         labels = {person.key: person.label for person in self._people}
         merges, splits = self.review.merges(), self.review.splits()
         return render_page(
             "episode.html.j2",
-            ep_id=self.ep_id,
-            video=self._video,
+            ep_id=data.ep_id,
+            video=data.video,
             shots=len(self._cuts_s) + 1,
-            totals=self._screen_time.totals,
+            totals=data.screen_time.totals,
             likely=sum(question.is_likely for question in (*merges, *splits)),
             timeline=self._timeline,
             thumbnails={i: self._still(i) for i in sorted(self._timeline.thumbnails & self._crops.keys())},
@@ -113,48 +97,35 @@ class EpisodePage:
             fair=bands.fair,
             unassigned=self._unassigned(),
             heatmap=self._heatmap(),
-            identities=len(self._identities.identities),
-            metrics=metric_rows(metrics, self.acceptance, season),
+            identities=len(data.identities.identities),
+            metrics=metric_rows(data.metrics, self.acceptance, season),
             tones=_TONES,
-            actions=cleanup.actions_completed,
-            comparison=comparison_rows(cleanup),
+            actions=data.cleanup.actions_completed,
+            comparison=comparison_rows(data.cleanup),
             rejected=self._rejected(),
-            keys=provenance.used_keys(self.manifests, self.pack),
-            digest=provenance.used_digest(self.manifests),
-            models=provenance.used_models(self.manifests, self.pack),
+            keys=provenance.used_keys(data.configs, data.declared),
+            digest=provenance.used_digest(data.configs),
+            models=provenance.used_models(data.configs, data.models),
             versions=provenance.versions(),
         )
 
     @cached_property
-    def _video(self) -> VideoProbe:
-        return self.inputs["episode_video"].document("video.json", VideoProbe)
-
-    @cached_property
-    def _screen_time(self) -> ScreenTime:
-        return self.inputs["screen_time"].document("screen_time.json", ScreenTime)
-
-    @cached_property
-    def _identities(self) -> Identities:
-        return self.inputs["group_clusters"].document("identities.json", Identities)
-
-    @cached_property
     def _people(self) -> list[ReportPerson]:
-        faces = self.inputs["reembed"].table("faces.parquet")
-        return people_of(self._screen_time, self._identities, faces)
+        return people_of(self.data.screen_time, self.data.identities, self.data.faces)
 
     @cached_property
     def _cuts_s(self) -> list[float]:
-        starts_s: list[float] = column_of(self.inputs["detections"].table("shots.parquet"), "start_s").tolist()
+        starts_s: list[float] = column_of(self.data.shots, "start_s").tolist()
         return starts_s[1:]
 
     @cached_property
     def _timeline(self) -> Timeline:
-        return timeline_of(self._people, cuts_s=self._cuts_s, duration_s=self._video.duration_s)
+        return timeline_of(self._people, cuts_s=self._cuts_s, duration_s=self.data.video.duration_s)
 
     @cached_property
     def _examples(self) -> list[tuple[str, int, list[dict[str, Any]]]]:
         """Each reason with its count, most frequent first, and some examples spread over the episode."""
-        rows = self.inputs["reembed"].table("crops_debug.parquet").sort_by([("ts_s", "ascending")])
+        rows = self.data.rejected.sort_by([("ts_s", "ascending")])
         by_reason: dict[str, list[dict[str, Any]]] = {}
         for row in rows.select(["detection_id", "reason", "ts_s", "quality_score"]).to_pylist():
             by_reason.setdefault(row["reason"], []).append(row)
@@ -169,7 +140,7 @@ class EpisodePage:
         wanted = {face.detection_id for person in self._people for face in (*person.best, *person.frames)}
         wanted |= self._timeline.thumbnails | self.review.faces_shown()
         wanted |= {row["detection_id"] for _, _, rows in self._examples for row in rows}
-        return dict(read_crops(self.inputs["face_crops"].path("face_crops.parquet"), wanted))
+        return self.data.read_crops(wanted)
 
     @cached_property
     def _stills(self) -> dict[str, str]:
@@ -216,11 +187,9 @@ class EpisodePage:
         return heatmap_of(identity_similarity(shown, self.review.tracks).ordered(), labels)
 
     def _unassigned(self) -> list[dict[str, Any]]:
-        tracks: pa.Table = self.inputs["split_tracks"].table("tracks.parquet", ["track_id", "start_s", "end_s"])
-        spans = {row["track_id"]: row for row in tracks.to_pylist()}
-        return [
-            {**spans[track.track_id], "reason": track.reason} for track in self._identities.unassigned[:_REASONS_SHOWN]
-        ]
+        spans = {row["track_id"]: row for row in self.data.tracks.select(["track_id", "start_s", "end_s"]).to_pylist()}
+        unassigned = self.data.identities.unassigned[:_REASONS_SHOWN]
+        return [{**spans[track.track_id], "reason": track.reason} for track in unassigned]
 
     def _rejected(self) -> list[dict[str, Any]]:
         return [

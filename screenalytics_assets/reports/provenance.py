@@ -1,15 +1,14 @@
 """How a report was made: configuration, models, versions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from resources.configuration.run_settings import declared_thresholds
-from resources.models.packs import ModelPack
-from resources.storage.artifacts import Manifest
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.config.keys import Settings, flatten, section_of_key
 
+Configs = Mapping[str, Mapping[str, Any]]
+"""What determined each published artifact besides its inputs, by stage."""
 _PACKAGES = ("screenalytics", "dagster", "onnxruntime", "insightface", "opencv-python", "av", "numpy", "scikit-learn")
 
 
@@ -37,47 +36,40 @@ class UsedModel(NamedTuple):
     sha256: str
 
 
-def used_keys(manifests: Mapping[str, Manifest], pack: ModelPack) -> list[UsedKey]:
+def used_keys(configs: Configs, declared: Mapping[str, float | None]) -> list[UsedKey]:
     """The keys that the stages read, with the defaults; if the default is null, the value that the models declare.
 
     Args:
-        manifests: The manifests of the published assets by name.
-        pack: The models of the current configuration.
+        configs: The configuration of each stage.
+        declared: The values that the configured models declare.
     """
     sections = section_of_key()
     defaults = {
         key: value for section in Settings().model_dump(mode="json").values() for key, value in flatten(section).items()
     }
-    declared = declared_thresholds(pack)
-    found = []
-    for stage, manifest in manifests.items():
-        for key, value in flatten(manifest.config).items():
-            if key in sections:
-                default = defaults[key]
-                found.append(UsedKey(stage, key, value, declared.get(key) if default is None else default))
-    return found
+    return [
+        UsedKey(stage, key, value, declared.get(key) if defaults[key] is None else defaults[key])
+        for stage, config in configs.items()
+        for key, value in flatten(config).items()
+        if key in sections
+    ]
 
 
-def used_digest(manifests: Mapping[str, Manifest]) -> str:
+def used_digest(configs: Configs) -> str:
     """A digest that changes if a stage used another value or model."""
-    return digest_of({stage: manifest.config for stage, manifest in manifests.items()})
+    return digest_of(dict(configs))
 
 
-def used_models(manifests: Mapping[str, Manifest], pack: ModelPack) -> list[UsedModel]:
-    """The detectors and embedders by the digests in the manifests."""
-    known = {part.file.sha256: part.entry for part in (pack.detector, pack.embedder)}
+def used_models(configs: Configs, configured: Sequence[UsedModel]) -> list[UsedModel]:
+    """The detectors and embedders by their digests; only the configured ones have a name and a licence."""
+    known = {model.sha256: model for model in configured}
     found = {}
-    for manifest in manifests.values():
+    for config in configs.values():
         for role in ("detector", "embedder"):
-            digest = manifest.config.get(role)
-            if not isinstance(digest, str):
-                continue
-            entry = known.get(digest)
-            found[role, digest] = (
-                UsedModel(role, entry.name, entry.licence, "yes" if entry.commercial_use else "not known", digest)
-                if entry
-                else UsedModel(role, "not the currently configured one", "not known", "not known", digest)
-            )
+            digest = config.get(role)
+            if isinstance(digest, str):
+                other = UsedModel(role, "not the currently configured one", "not known", "not known", digest)
+                found[role, digest] = known.get(digest, other)
     return list(found.values())
 
 

@@ -1,24 +1,22 @@
 """What should be checked first in an episode: questions with faces and the command that corrects a mistake."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from resources.storage.artifacts import Artifact
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
-from screenalytics_assets.core.documents.grouping import Grouping
-from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import cannot_link_constraints
-from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
+from screenalytics_assets.core.people.corrections import TrackPlaces
 from screenalytics_assets.core.people.review_candidates import (
     MergeLimits,
     earlier_decisions,
     merge_candidates,
     split_candidates,
 )
+from screenalytics_assets.reports.episode_data import EpisodeData
 
 SHOWN = 5
 """Number of questions of each kind."""
@@ -51,31 +49,19 @@ class Review:
     """The pairs to check in an episode.
 
     Args:
-        ep_id: The episode.
-        inputs: Its artifacts, including the cleaned ones and the corrections.
+        data: The episode.
         clustering: The cannot-link rules.
         limits: The similarity limits of the embedder.
     """
 
-    def __init__(
-        self, ep_id: str, inputs: Mapping[str, Artifact], clustering: ClusteringSettings, limits: MergeLimits
-    ) -> None:
-        grouped = inputs["group_clusters"]
-        self._ep_id = ep_id
+    def __init__(self, data: EpisodeData, clustering: ClusteringSettings, limits: MergeLimits) -> None:
+        self._ep_id = data.ep_id
         self._limits = limits
-        self._identities = grouped.document("identities.json", Identities).identities
-        table = inputs["split_tracks"].table("tracks.parquet")
-        self._cannot_link = cannot_link_constraints(
-            table, clustering, grouped.document("grouping.json", Grouping).exempt
-        )
-        corrections = inputs["corrections"].document("corrections.json", Corrections)
-        self._decisions = earlier_decisions(corrections, TrackPlaces(table))
-        faces = inputs["reembed"].table(
-            "faces.parquet", ["face_id", "track_id", "detection_id", "quality_rank", "quality_score"]
-        )
-        self._best = _best_faces(faces)
-        track_ids = inputs["recluster"].document("track_ids.json", TrackIds).track_ids
-        self.tracks = EpisodeTracks(table, faces, track_ids, inputs["recluster"].array("tracks.npy"))
+        self._identities = data.identities.identities
+        self._cannot_link = cannot_link_constraints(data.tracks, clustering, data.grouping.exempt)
+        self._decisions = earlier_decisions(data.corrections, TrackPlaces(data.tracks))
+        self._best = _best_faces(data.faces)
+        self.tracks = EpisodeTracks(data.tracks, data.faces, data.track_ids, data.track_vectors)
 
     @cached_property
     def _questions(self) -> tuple[list[Question], list[Question]]:
@@ -140,7 +126,7 @@ class Review:
 
 def _best_faces(faces: pa.Table) -> dict[str, list[tuple[int, float, str]]]:
     found: dict[str, list[tuple[int, float, str]]] = {}
-    for face in faces.to_pylist():
+    for face in faces.select(["track_id", "detection_id", "quality_rank", "quality_score"]).to_pylist():
         found.setdefault(face["track_id"], []).append(
             (face["quality_rank"], -face["quality_score"], face["detection_id"])
         )

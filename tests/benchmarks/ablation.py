@@ -25,13 +25,12 @@ from resources.configuration.run_settings import RunSettings, declared_threshold
 from resources.models.detector import FaceDetector, load_detector
 from resources.models.embedder import FaceEmbedder, load_embedder
 from resources.models.packs import ModelPack, load_pack
-from resources.storage.crop_file import decode_jpeg, decode_reduced_gray
 from resources.system.paths import config_dir
 from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.config.thresholds import fill_from_models, thresholds_of
-from screenalytics_assets.core.detection.alignment import embedding_crop
+from screenalytics_assets.core.detection.alignment import decode_jpeg, decode_reduced_gray, embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.detection.scan import ScanResult, scan
 from screenalytics_assets.core.embedding.face_selection import select_faces

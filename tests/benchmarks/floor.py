@@ -32,7 +32,7 @@ from resources.models.detector import load_detector
 from resources.models.embedder import BATCH_SIZE, load_embedder
 from resources.settings import SettingsResource
 from resources.storage.artifacts import Artifact
-from resources.storage.crop_file import decode_jpeg, read_crops
+from resources.storage.crop_file import read_crops
 from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import require_artifact
 from resources.system.cpu import default_threads
@@ -40,7 +40,7 @@ from resources.system.paths import data_root
 from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
-from screenalytics_assets.core.detection.alignment import embedding_crop
+from screenalytics_assets.core.detection.alignment import decode_jpeg, embedding_crop
 from tests.benchmarks.measure import high_water_mb
 
 FRAMES_AT_A_TIME = 64

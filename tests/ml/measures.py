@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from resources.storage.crop_file import decode_jpeg, read_crops
+from resources.storage.crop_file import read_crops
 from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.detection.alignment import decode_jpeg
 from tests.ml.conftest import EP_ID
 from tests.ml.stage_runs import published
 

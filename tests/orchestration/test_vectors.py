@@ -15,9 +15,10 @@ import pytest
 from resources.artifact_store import ArtifactStoreResource
 from resources.database.access import open_database
 from resources.models.packs import ModelPack
-from resources.storage.crop_file import decode_jpeg, read_crops
+from resources.storage.crop_file import read_crops
 from resources.storage.store import ArtifactStore, require_artifact
 from resources.videos import VideoLibraryResource
+from screenalytics_assets.core.detection.alignment import decode_jpeg
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.evaluation.truth import TruthDocument

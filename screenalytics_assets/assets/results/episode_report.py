@@ -11,12 +11,13 @@ import dagster as dg
 from resources.configuration.acceptance_limits import load_acceptance
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
-from screenalytics_assets.assets.cast import draw_cast, read_cast
+from screenalytics_assets.assets.cast import draw_cast
+from screenalytics_assets.assets.results.report_data import read_configs, read_episode_data
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.layout import SHEET
-from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.metadata import picture
+from screenalytics_assets.reports.pictures.cast import cast_of
 from screenalytics_assets.reports.provenance import used_digest
 from screenalytics_assets.run_context import Run
 
@@ -55,7 +56,7 @@ def config(run: Run) -> dict[str, Any]:
         **{key: value for key, value in clustering.items() if key.startswith("cannot_link_")},
         "doubt_limits": list(_limits(run)),
         "acceptance": digest_of(run.once(read_acceptance).model_dump(mode="json")),
-        "used": used_digest(run.manifests),
+        "used": used_digest(read_configs(run)),
     }
 
 
@@ -66,13 +67,12 @@ def compute(run: Run, outputs: Outputs) -> None:
     from screenalytics_assets.reports.episode import EpisodePage
     from screenalytics_assets.reports.review import Review
 
-    output, inputs = outputs["episode_report"], run.inputs
-    review = Review(run.key, inputs, run.keys.clustering, MergeLimits(*_limits(run)))
-    page = EpisodePage(run.key, inputs, review, run.manifests, run.pack, run.once(read_acceptance))
+    output, data = outputs["episode_report"], read_episode_data(run)
+    review = Review(data, run.keys.clustering, MergeLimits(*_limits(run)))
+    page = EpisodePage(data, review, run.once(read_acceptance))
     output.path("index.html").write_text(page.render(), encoding="utf-8")
-    people = inputs["group_clusters"].document("identities.json", Identities)
-    cast = read_cast(people, inputs["split_tracks"], inputs["reembed"])
-    output.path(SHEET).write_bytes(draw_cast(cast, inputs["face_crops"]))
+    cast = cast_of(data.identities, data.tracks, data.faces)
+    output.path(SHEET).write_bytes(draw_cast(cast, run.inputs["face_crops"]))
     for name, found in (("likely_merges", review.merges()), ("likely_splits", review.splits())):
         output.metrics[name] = sum(question.is_likely for question in found)
 

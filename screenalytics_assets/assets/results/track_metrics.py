@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resources.storage.artifacts import Artifact
-from resources.storage.crop_file import decode_jpeg, read_crops
+from resources.storage.crop_file import read_crops
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.core.config.keys import flatten
-from screenalytics_assets.core.detection.alignment import embedding_crop
+from screenalytics_assets.core.detection.alignment import decode_jpeg, embedding_crop
 from screenalytics_assets.core.detection.quality import is_blank
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.documents.track_metrics import TrackMetrics

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.common.errors import ArtifactError
+
 ARCFACE_PX = 112
 """Side of the input picture of an ArcFace embedder."""
 
@@ -104,6 +106,31 @@ def crop_jpeg(crop: NDArray[np.uint8], quality: int) -> bytes:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
     return cv2.imencode(".jpg", crop, options)[1].tobytes()
+
+
+def decode_reduced_gray(jpeg: bytes) -> NDArray[np.uint8]:
+    """A stored crop as (H, W) gray, a quarter of its size; much faster than `decode_jpeg`.
+
+    Raises:
+        ArtifactError: The bytes are not a picture.
+    """
+    return _decode(jpeg, cv2.IMREAD_REDUCED_GRAYSCALE_4)
+
+
+def decode_jpeg(jpeg: bytes) -> NDArray[np.uint8]:
+    """A stored crop as (H, W, 3) BGR.
+
+    Raises:
+        ArtifactError: The bytes are not a picture.
+    """
+    return _decode(jpeg, cv2.IMREAD_COLOR)
+
+
+def _decode(jpeg: bytes, flags: int) -> NDArray[np.uint8]:
+    crop = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags) if jpeg else None
+    if crop is None:
+        raise ArtifactError(f"a stored crop of {len(jpeg)} bytes is not a JPEG: run detections again with --force")
+    return crop.astype(np.uint8)
 
 
 def fraction_inside(landmarks_px: NDArray[np.floating], frame_size_px: tuple[int, int]) -> float:

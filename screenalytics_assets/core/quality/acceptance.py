@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, StrictFloat, StrictInt, ValidationError
 
 from screenalytics_assets.core.common.errors import ConfigurationError
-from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric
+from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric, absence_of
 
 Number = StrictInt | StrictFloat
 FIGURE_LIMITS: Mapping[str, str] = {"max_crops_per_track": "crop_stats.max_crops_per_track"}
@@ -210,6 +210,16 @@ def judge_metric(
     if limits.note_below is not None and value < limits.note_below:
         return MetricVerdict("noted", f"{finding}, below {_number(limits.note_below)}: for information ({target})")
     return MetricVerdict("met", f"{finding} ({target})")
+
+
+def judge_published(
+    metric: Metric, limits: MetricLimits, figures: Mapping[str, float | None]
+) -> tuple[float | None, MetricVerdict]:
+    """The value of a metric in an episode, None if it does not apply there, and the verdict on it."""
+    value, absence = figures.get(metric.path), absence_of(metric, figures)
+    if value is None or absence is not None:
+        return None, MetricVerdict("not_applicable", absence or "not applicable")
+    return value, judge_metric(metric, value, limits, figures)
 
 
 def _within_target(metric: Metric, value: float, band: Band) -> bool:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.storage.crop_file import decode_jpeg
+from screenalytics_assets.core.detection.alignment import decode_jpeg
 from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
 from screenalytics_assets.reports.timeline import COLOURS, ticks_of
 

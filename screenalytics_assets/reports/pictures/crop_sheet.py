@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.storage.crop_file import decode_jpeg
 from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.detection.alignment import decode_jpeg
 
 _CELL_PX = 112
 _CAPTION_PX = 32

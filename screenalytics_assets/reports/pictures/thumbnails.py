@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 from PIL import Image
 
-from resources.storage.crop_file import decode_jpeg
+from screenalytics_assets.core.detection.alignment import decode_jpeg
 
 CROP_PX = 96
 QUALITY = 65

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from resources.configuration.acceptance_limits import load_acceptance
+from resources.configuration.run_settings import declared_thresholds
 from resources.models.packs import ModelPack
-from resources.storage.artifacts import Manifest
+from screenalytics_assets.assets.results.report_data import configured_models
 from screenalytics_assets.core.common.intervals import intervals_of
 from screenalytics_assets.core.evaluation.truth import parse_truth
 from screenalytics_assets.core.people.review_candidates import IdentitySimilarity
@@ -93,30 +94,25 @@ def test_what_is_missed_comes_with_advice_and_what_does_not_apply_without_value(
     assert (found["quality_mean"].word, found["quality_mean"].value) == ("no value", None)
 
 
-def manifest_with(**config: Any) -> Manifest:
-    empty: dict[str, Any] = {"inputs": {}, "metrics": {}, "files": []}
-    digests = {"fingerprint": "", "content_digest": "", "code_version": "1"}
-    return Manifest(asset="identities", ep_id="demo-s01e01", config=config, **digests, **empty)
-
-
 def test_a_key_differs_when_it_is_neither_the_default_nor_the_models(open_pack: ModelPack) -> None:
-    own = open_pack.thresholds["cluster_thresh"]
-    same = used_keys({"identities": manifest_with(cluster_thresh=own, min_cluster_size=1)}, open_pack)
+    declared = declared_thresholds(open_pack)
+    own = declared["cluster_thresh"]
+    same = used_keys({"identities": {"cluster_thresh": own, "min_cluster_size": 1}}, declared)
     assert [key.differs for key in same] == [False, False]
-    (other,) = used_keys({"identities": manifest_with(cluster_thresh=0.8, embedder="abc")}, open_pack)
+    (other,) = used_keys({"identities": {"cluster_thresh": 0.8, "embedder": "abc"}}, declared)
     assert (other.stage, other.key, other.value, other.default) == ("identities", "cluster_thresh", 0.8, own)
     assert other.differs
 
 
 def test_the_digest_follows_the_used_values() -> None:
-    first, second = ({"identities": manifest_with(cluster_thresh=value)} for value in (0.3, 0.4))
+    first, second = ({"identities": {"cluster_thresh": value}} for value in (0.3, 0.4))
     assert used_digest(first) != used_digest(second)
     assert used_digest(first) == used_digest(dict(first))
 
 
 def test_models_are_identified_by_the_digests_of_the_artifacts(open_pack: ModelPack) -> None:
     detector = open_pack.detector.file.sha256
-    known, unknown = used_models({"a": manifest_with(detector=detector, embedder="f" * 64)}, open_pack)
+    known, unknown = used_models({"a": {"detector": detector, "embedder": "f" * 64}}, configured_models(open_pack))
     assert (known.role, known.licence, known.sha256) == ("detector", "MIT", detector)
     assert (unknown.role, unknown.licence, unknown.sha256) == ("embedder", "not known", "f" * 64)
 

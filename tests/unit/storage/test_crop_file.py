@@ -5,9 +5,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from resources.storage.crop_file import CropWriter, decode_jpeg, decode_reduced_gray, read_crops
+from resources.storage.crop_file import CropWriter, read_crops
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.errors import ArtifactError
+from screenalytics_assets.core.detection.alignment import decode_jpeg, decode_reduced_gray
 
 
 def write(path: Path, count: int) -> dict[str, bytes]:
