@@ -1,4 +1,4 @@
-"""Wiring: what there is. Nothing is decided here."""
+"""Wires assets, checks, jobs, schedules and sensors together; no logic."""
 
 from typing import Any
 
@@ -48,12 +48,12 @@ EPISODE_JOB = dg.define_asset_job(
 FACEBANK_JOB = dg.define_asset_job(
     "facebank_job",
     selection=dg.AssetSelection.assets(FACEBANK),
-    description="The photos of a show's known people.",
+    description="Enrol the known people of a show from photos.",
 )
 SEASON_JOB = dg.define_asset_job(
     "season_job",
     selection=dg.AssetSelection.assets(SEASON_SCREEN_TIME),
-    description="The screen time of a season, out of what its episodes have published.",
+    description="The screen time of a season, from what its episodes have published.",
 )
 ACCEPTANCE_JOB = dg.define_asset_job(
     "acceptance_job",
@@ -63,7 +63,7 @@ ACCEPTANCE_JOB = dg.define_asset_job(
 
 
 def build_definitions(progress: ProgressResource) -> dg.Definitions:
-    """Everything there is; ``progress`` shows how far long steps are."""
+    """All definitions; ``progress`` shows the progress of long steps."""
     return dg.Definitions(
         assets=[*with_conditions(EPISODE_ASSETS), FACEBANK, SEASON_SCREEN_TIME],
         asset_checks=[

@@ -51,8 +51,8 @@ def _worse(metric: str) -> Callable[[Published], tuple[str | None, Mapping[str, 
         if change.verdict != "worse":
             return None, figures
         return (
-            f"{metric} rose from {figures['before']:.3f} to {figures['after']:.3f}, target {change.target:g}: look "
-            f"at `screenalytics cleanup {published.ep_id} --dry-run` and switch off by --actions what makes it worse",
+            f"{metric} rose from {figures['before']:.3f} to {figures['after']:.3f}, target {change.target:g}: run "
+            f"`screenalytics cleanup {published.ep_id} --dry-run`, and use --actions without the phase that does it",
             figures,
         )
 

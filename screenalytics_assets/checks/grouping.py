@@ -1,4 +1,4 @@
-"""Checks of the people of an episode, and of the corrections that a person has to review again."""
+"""Checks of the people of an episode, and of the corrections that need another review."""
 
 from collections.abc import Mapping, Sequence
 
@@ -40,7 +40,7 @@ GROUPING_CHECKS = [
     warning_check(
         "group_clusters",
         "corrections_hold",
-        "Every correction was applied as it was meant; those that were not are listed.",
+        "Every correction was applied as intended; the others are listed.",
         _corrections,
     ),
 ]

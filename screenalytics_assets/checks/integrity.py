@@ -51,7 +51,7 @@ def _face_crops(published: Published) -> Sequence[str]:
 
 
 def _tracks(published: Published) -> Sequence[str]:
-    """Each detection is in one track or untracked with a reason, no track reaches across a cut, one vector a row."""
+    """Each detection is in one track or untracked with a reason, no track crosses a cut, one vector per row."""
     return track_breaches(published, "tracks")
 
 
@@ -89,7 +89,7 @@ def _faces(published: Published) -> Sequence[str]:
 
 
 def face_breaches(published: Published, asset: str, *, tracks_of: str) -> list[str]:
-    """What is wrong with the faces that an asset publishes, which are about the tracks of another one."""
+    """What is wrong with the faces that an asset publishes, which belong to the tracks of another one."""
     artifact = published[asset]
     faces, rejected = artifact.table("faces.parquet"), artifact.table("crops_debug.parquet")
     breaches = [

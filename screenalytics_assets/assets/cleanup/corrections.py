@@ -1,8 +1,8 @@
 """What people corrected in the episode: identities merged, split, named, not named, or ignored.
 
 Read from ``corrections/{ep_id}.yaml`` below the data root, which ``screenalytics correct`` writes; an episode without
-such a file has no corrections. A file that cannot be understood is refused, and what follows from the corrections
-stays as it was.
+such a file has no corrections. An invalid file is refused, and everything downstream stays
+as it was.
 """
 
 from collections.abc import Mapping

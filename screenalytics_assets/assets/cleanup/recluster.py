@@ -1,8 +1,8 @@
-"""The cleaned tracks grouped into people from scratch, with thresholds of the cleanup's own.
+"""The cleaned tracks grouped into people from scratch, with separate thresholds.
 
-Those are the embedder's unless set otherwise, so that a bad ``cluster_thresh`` of ``identities`` does not come back.
-People of ``identities`` have the same id here. Switched by ``actions``; if switched off, each track stays with the
-identity that its detections were in.
+By default they are the embedder's, so that a bad ``cluster_thresh`` of ``identities`` is not repeated.
+People of ``identities`` have the same id here. Switched by ``actions``; if switched off, each track stays in the
+identity of its detections.
 """
 
 from collections.abc import Mapping

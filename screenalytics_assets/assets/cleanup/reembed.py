@@ -1,7 +1,7 @@
 """The faces of the cleaned tracks, selected more strictly; only crops without a vector are embedded.
 
-A track without better faces keeps its best ones, so that no track loses all its faces. Switched by ``actions``; if
-switched off, the faces pass through, each with the track that it is in now.
+A track without better faces keeps its best ones, so no track loses all its faces. Switched by ``actions``; if
+switched off, the faces pass through, each with its present track.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""The tracks split and linked by appearance once more, with the vectors that exist by now; nothing is embedded.
+"""The tracks split and linked by appearance again, with the vectors that already exist; nothing is embedded.
 
-Cuts tracks that hold two people, for the reason ``hard``, ``streak`` or ``iou``, and links tracklets of one face.
-Tracks that are in order keep their ids. If the appearance split was on in ``tracks``, this normally changes nothing.
+Splits tracks of two people, for the reason ``hard``, ``streak`` or ``iou``, and links tracklets of one face.
+Consistent tracks keep their ids. If the appearance split was on in ``tracks``, this normally changes nothing.
 Switched by ``actions``; if switched off, the tracks pass through.
 """
 

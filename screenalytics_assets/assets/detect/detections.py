@@ -122,7 +122,7 @@ SPEC = ArtifactSpec(
     beside={
         "face_crops": Output(
             kinds={"opencv", "parquet"},
-            description="The aligned crop of each detected face; blank ones are counted and never written.",
+            description="The aligned crop of each detected face; blank crops are counted but not stored.",
             describe=describe_crops,
         )
     },

@@ -1,6 +1,6 @@
 """Duration, frame rate, size, rotation, codec and checksum of the episode's video.
 
-Everything is read from the timestamps of the container, so that a file that ends early or has no picture is refused
+Everything is read from the timestamps of the container, so that a truncated file or one without pictures is refused
 here, before anything is computed.
 """
 

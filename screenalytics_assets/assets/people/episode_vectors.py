@@ -1,8 +1,8 @@
-"""One vector a track in the database, with the person, the seconds and the best face, for `screenalytics find`.
+"""One vector per track in the database, with the person, the seconds and the best face, for `screenalytics find`.
 
-The tracks and people are those of the finished episode: cut, grouped, named and corrected. They replace, in one
-transaction, what the database had of the episode. Nothing else of the episode depends on it: if the database is away,
-this asset fails alone.
+The tracks and people are those of the finished episode: split, grouped, named and corrected. In one transaction they
+replace what the database had of the episode. Nothing else of the episode depends on it: if the database is
+unavailable, only this asset fails.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""Tracks grouped into people: one vector a track, average linkage on cosine similarity, first tight, then bridged.
+"""Tracks grouped into people: one vector per track, average linkage on cosine similarity, first tight, then bridged.
 
 Tracks that are seen together are never one person. Each track is in one identity, or listed as unassigned with the
-reason. Identities that were published before keep their ids: ids, and nothing else, depend on what is already in the
-store, and computing again what did not change gives the same bytes.
+reason. Identities keep the ids of an earlier publication: only ids depend on what is already in the store, and
+computing an unchanged input again gives the same bytes.
 """
 
 from collections.abc import Mapping

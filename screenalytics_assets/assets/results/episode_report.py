@@ -1,6 +1,6 @@
-"""One HTML file that opens anywhere: people and their times, what to review first, the figures, the provenance.
+"""One self-contained HTML file: people and their times, what to review first, metrics, provenance.
 
-It shows the people as the cleanup and the facebank leave them. Made from published artifacts; no video is opened.
+It shows the people after the cleanup and naming. Made from published artifacts; no video is opened.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ REPORTED_ASSETS = (
 
 
 def _limits(run: Run) -> tuple[float, float]:
-    """The embedder's own limits, so that a bad one of the configuration shows."""
+    """The embedder's own limits, which reveal a bad one in the configuration."""
     declared = run.pack.thresholds
     return (
         declared["tight_thresh"] or run.thresholds.recluster_tight_thresh,

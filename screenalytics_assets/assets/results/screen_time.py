@@ -1,7 +1,7 @@
 """Seconds on screen of each person, named or not, with the intervals, and the people seen together.
 
-Times come from the faces that were found; no interval reaches across a cut because a gap was bridged, or past the end
-of the video. ``confidence`` is the share of a person's time that remains without the tracks whose similarity to the
+Times come from the detected faces; bridging a gap never extends an interval across a cut or past the end of the
+video. ``confidence`` is the share of a person's time that remains without the tracks whose similarity to the
 rest of the person is weak.
 """
 

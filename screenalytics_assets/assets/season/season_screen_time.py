@@ -1,7 +1,7 @@
 """People by episodes: seconds on screen, share, trend; as JSON, as a spreadsheet, and as a page.
 
-Contains the episodes that have published ``screen_time`` at that moment. Only people with a name are the same person in
-two episodes. The page links the episodes' reports.
+Covers the episodes that have published ``screen_time`` so far. Only named people are matched between
+episodes. The page links the episodes' reports.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The known people of a show, from one folder of photos a person: a vector for each photo that is good enough.
+"""The known people of a show, from one folder of photos per person: a vector for each photo that is good enough.
 
 A photo is refused with a reason: no face, several, too small, blurred, turned away, cut off, the same file twice, or a
 face that resembles another person more than the other photos under its name.
@@ -23,8 +23,7 @@ from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
 from screenalytics_assets.core.people.person_names import people_of_folders
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.partitions import SHOWS
-from screenalytics_assets.reports.photos import photo_rows
-from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, contact_sheet
+from screenalytics_assets.reports.photos import photo_rows, photo_sheet
 from screenalytics_assets.run_context import Run
 
 _DETECTION_KEYS = frozenset({"detector_input_px", "closeup_input_px", "nms_iou", "thumb_size", "jpeg_quality"})
@@ -93,16 +92,11 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
     document = artifact.document("facebank.json", PublishedFacebank)
     photo_ids = [photo.photo_id for photo in document.photos]
     crops = dict(read_crops(artifact.path("facebank_crops.parquet"), photo_ids))
-    rows = []
-    for person in document.people:
-        own = [photo for photo in document.photos if photo.person_id == person.person_id]
-        shown = [crops[photo.photo_id] for photo in own if photo.decision == "accepted"]
-        rows.append(SheetRow(person.person_id, f"{len(shown)} of {len(own)} photos", shown))
     return {
         "people": len(document.people),
         **document.stats.to_dict(),
         "photos": table(photo_rows(document)),
-        "contact_sheet": picture(contact_sheet(rows), "the enrolled faces of each person"),
+        "contact_sheet": picture(photo_sheet(document, crops), "the enrolled faces of each person"),
     }
 
 

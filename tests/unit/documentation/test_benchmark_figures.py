@@ -191,7 +191,7 @@ def test_the_cost_of_child_processes_counts_and_a_failure_shows_their_output() -
     assert b"no such footage" in refused.value.output
 
 
-def test_a_server_that_is_nobodys_child_counts_by_the_folder_it_works_in(tmp_path: Path) -> None:
+def test_a_detached_server_counts_by_the_folder_it_works_in(tmp_path: Path) -> None:
     serve = "import time; x = bytearray(150 * 1024 * 1024); time.sleep(2)"
     leave = f"subprocess.Popen([sys.executable, '-c', {serve!r}], cwd={str(tmp_path)!r})"
     parent = f"import os, subprocess, sys, time\nif os.fork() == 0:\n {leave}\n os._exit(0)\nos.wait()\ntime.sleep(1.5)"
