@@ -3,9 +3,11 @@
 Commands import heavy libraries only when they run, so that `doctor` works where one of them is broken.
 """
 
+import errno
 import gc
 import logging
 import sys
+from typing import NoReturn
 
 import typer
 from rich.markup import escape
@@ -46,14 +48,25 @@ app.add_typer(database_app, name="database")
 app.add_typer(season_app, name="season")
 
 
+_CANNOT_WRITE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+
+
 def main() -> None:
     """Entry point: errors that a user can act on take one line, with exit status 2."""
     logging.captureWarnings(True)
     try:
         app()
     except ScreenalyticsError as error:
-        new_console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}")
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        _refuse(f"{error.filename or 'writing'}: {error.strerror}: check the permissions and the free space")
     finally:
         # The process ends: without this the interpreter would collect garbage once more.
         gc.freeze()
+
+
+def _refuse(message: str) -> NoReturn:
+    new_console(stderr=True).print(f"[red]error:[/red] {escape(message)}")
+    sys.exit(2)
