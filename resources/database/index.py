@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.storage.artifacts import Artifact
-from resources.storage.facebanks import read_vectors
 from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.digests import digest_of, sha256_of
 from screenalytics_assets.core.common.episode_ids import show_of
@@ -42,7 +41,7 @@ def index_facebank(database: "VectorDatabase", facebank: Artifact) -> bool:
         model_digest=document.model_digest,
         photo_ids=[photo.photo_id for photo in accepted],
         person_ids=[photo.person_id for photo in accepted],
-        vectors=read_vectors(facebank, document),
+        vectors=facebank.vectors("facebank.npy", len(document.accepted)),
         names=document.names,
     )
     return True

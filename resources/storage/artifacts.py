@@ -149,8 +149,15 @@ class Artifact(ABC):
         """A NumPy file of (count, 512) float32 embeddings.
 
         Raises:
-            ArtifactError: It holds anything else, or values that are not finite.
+            ArtifactError: It holds anything else, or values that are not finite, or an older version did not write it.
         """
+        manifest = self.manifest
+        if not manifest.has(name):
+            command = command_for(manifest.asset, manifest.ep_id)
+            raise ArtifactError(
+                f"the {manifest.asset} of {manifest.ep_id} was published without {name}, by an older version: run "
+                f"`{command}` again"
+            )
         array = self.array(name)
         if array.shape != (count, EMBEDDING_DIMENSION) or array.dtype != np.float32:
             state = f"holds {array.shape} {array.dtype}, expected ({count}, {EMBEDDING_DIMENSION}) float32"

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.storage.artifacts import Artifact
-from resources.storage.facebanks import read_vectors
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.assets.cast import draw_cast, read_cast
 from screenalytics_assets.assets.identity_spec import earlier_identities, with_previous
@@ -94,7 +93,7 @@ def enrolled_photos(facebank: Artifact, embedder: str) -> Facebank:
             "with the model of this run, or this run with the model of the facebank"
         )
     people = [photo.person_id for photo in document.accepted]
-    return Facebank(people, read_vectors(facebank, document), document.names, document.version)
+    return Facebank(people, facebank.vectors("facebank.npy", len(document.accepted)), document.names, document.version)
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
