@@ -128,10 +128,12 @@ def _execute(
     select: Sequence[str] = (),
 ) -> RunOutcome:
     run_id = str(uuid4())
+    # One computation publishes detections and face_crops: Dagster selects both or none.
+    selection = dg.AssetSelection.assets(*select).required_multi_asset_neighbors() if select else None
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=partition_key,
-        asset_selection=[dg.AssetKey(name) for name in select] or None,
+        asset_selection=sorted(selection.resolve(definitions.resolve_asset_graph())) if selection else None,
         run_config=run_config,
         run_id=run_id,
         tags={OWNER_TAG: owner(run_id)},

@@ -286,6 +286,16 @@ def test_a_missing_input_is_named_with_the_command_that_makes_it(
         assert f"screenalytics run --ep-id demo-s01e09 --select {missing}" in message
 
 
+@pytest.mark.parametrize("asset", ["detections", "face_crops"])
+def test_one_of_two_assets_of_a_computation_can_be_selected(
+    asset: str, instance: dg.DagsterInstance, first_run: RunOutcome
+) -> None:
+    assert first_run.success
+    outcome = run_episode(instance, EP, select=[asset])
+    assert outcome.success
+    assert set(outcome.computed + outcome.reused) == {"detections", "face_crops"}
+
+
 @pytest.mark.usefixtures("_untouched")
 def test_a_track_across_a_cut_blocks_everything_after_it(
     instance: dg.DagsterInstance, store: LocalArtifactStore

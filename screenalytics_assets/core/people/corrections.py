@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.geometry import paired_iou
 from screenalytics_assets.core.identity.stable_ids import SAME_FACE_IOU
 from screenalytics_assets.core.tracking.track_table import boxes_by_track
@@ -175,7 +176,15 @@ class TrackPlaces:
         Args:
             name: Its id.
             track_ids: Its tracks.
+
+        Raises:
+            CorrectionError: The episode has no such track: its tracks were computed again after its identities.
         """
+        if unknown := sorted(set(track_ids) - set(self._tracks)):
+            raise CorrectionError(
+                f"{name} has {', '.join(unknown)}, which the tracks of the episode do not: they were computed again "
+                "since. Run the episode to its end with `screenalytics run`, then correct it"
+            )
         longest = sorted(track_ids, key=lambda track_id: (-self._seconds(track_id), track_id))[:MAX_ANCHORS]
         each = min(ANCHORS_PER_TRACK, max(1, MAX_ANCHORS // len(longest)))
         anchors = [anchor for track_id in sorted(longest) for anchor in self._anchors(track_id, each)]

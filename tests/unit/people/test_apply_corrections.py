@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.people.apply_corrections import CorrectedClusters, outcome_of
@@ -294,3 +295,8 @@ def test_no_track_is_lost_or_doubled_by_any_sequence_of_corrections() -> None:
 )
 def test_the_id_of_a_person_is_made_from_the_name(name: str, person: str) -> None:
     assert person_id_of(name) == person
+
+
+def test_an_identity_with_a_track_that_was_not_computed_again_cannot_be_referred_to() -> None:
+    with pytest.raises(CorrectionError, match=r"ident_001 has track-99999, which .* Run the episode to its end"):
+        PLACES.reference("ident_001", ["track-99999"])
