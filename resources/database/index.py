@@ -108,6 +108,18 @@ def searchable_tracks(track_ids: TrackIds, tracks: pa.Table, faces: pa.Table, id
     )
 
 
+def _require_one_run(artifacts: Mapping[str, Artifact]) -> None:
+    """Raise `ArtifactError` if an artifact was not made from the others: a run may have stopped between them."""
+    for name, artifact in artifacts.items():
+        for source, digest in artifact.manifest.inputs.items():
+            if source in artifacts and artifacts[source].manifest.content_digest != digest:
+                ep_id = artifact.manifest.ep_id
+                raise ArtifactError(
+                    f"{ep_id}: {name} was made from another {source} than the one that is published; "
+                    f"run: screenalytics run --ep-id {ep_id}"
+                )
+
+
 def rebuild_index(
     database: "VectorDatabase", store: ArtifactStore, model_digest: str, report: Callable[[str], None]
 ) -> list[str]:
@@ -141,6 +153,7 @@ def rebuild_index(
     for number, ep_id in enumerate(episodes, start=1):
         try:
             artifacts = {name: require_artifact(store, name, ep_id) for name in EPISODE_ARTIFACTS}
+            _require_one_run(artifacts)
             stored = index_episode(database, artifacts, model_digest)
             report(f"{number}/{len(episodes)} {ep_id}: {'stored' if stored else 'was there'}")
         except ArtifactError as error:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from psycopg.sql import SQL, Identifier
 
 from resources.database.embedded_postgres import EmbeddedPostgres
-from resources.database.index import rebuild_index
+from resources.database.index import EPISODE_ARTIFACTS, rebuild_index
 from resources.database.schema import known_migrations, migrate
 from resources.database.vector_database import FacebankRecord, VectorDatabase
 from resources.storage.local_store import LocalArtifactStore
@@ -345,3 +345,17 @@ def test_an_episode_that_is_published_during_a_rebuild_stays_stored(database: Ve
 
     assert rebuild_index(database, artifacts, MODEL, finish_an_episode) == []
     assert list(database.stored_episodes()) == ["show-s01e01"]
+
+
+def test_an_episode_whose_run_stopped_halfway_does_not_stop_a_rebuild(database: VectorDatabase, tmp_path: Path) -> None:
+    store(database, "show-s01e01", unit(2))
+    artifacts = LocalArtifactStore(tmp_path)
+    publish_facebank(artifacts, unit(2))
+    for name in EPISODE_ARTIFACTS:
+        inputs = {"split_tracks": "of an earlier run"} if name == "reembed" else {}
+        with artifacts.staging(name, "show-s01e01") as staged:
+            artifacts.publish(staged, fingerprint="", code_version="", config={}, inputs=inputs, metrics={})
+    (reason,) = rebuild_index(database, artifacts, MODEL, lambda _: None)
+    assert reason.startswith("show-s01e01: reembed was made from another split_tracks than the one that is published")
+    assert reason.endswith("run: screenalytics run --ep-id show-s01e01")
+    assert (database.stored_facebanks(), list(database.stored_episodes())) == (["show"], ["show-s01e01"])
