@@ -19,6 +19,7 @@ from resources.vectors import VectorDatabaseResource
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import materialize
 from screenalytics_assets.assets.specs import EPISODE_SPECS
+from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.run_context import Resources, Run
 
 
@@ -41,7 +42,9 @@ def run_asset(name: str, store: LocalArtifactStore, ep_id: str, **keys: Any) -> 
     )
     spec = next(spec for spec in EPISODE_SPECS if name in spec.outputs)
     run = Run(spec, ep_id, store, cast("Resources", resources), getLogger(__name__))
-    list(materialize(run, run.settings.resolved))
+    with translate_errors():
+        resolved = run.settings.resolved
+    list(materialize(run, resolved))
 
 
 def published(store: LocalArtifactStore, asset: str, ep_id: str) -> Artifact:

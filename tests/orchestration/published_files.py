@@ -34,5 +34,5 @@ def breaches(document: Any, declared: Mapping[str, str]) -> set[str]:
     exact = {name for name in declared if not name.endswith(("*", "?"))}
     empty = tuple(f"{name}[]" for name in found)
     unknown = {name for name in found if name not in exact | optional and not name.startswith(open_ended or ("\0",))}
-    unknown = {name for name in unknown if not any(other.startswith(f"{name}[]") for other in exact)}
+    unknown = {name for name in unknown if not any(other.startswith(f"{name}[]") for other in (*exact, *open_ended))}
     return unknown | {name for name in exact - found if not name.startswith(empty)}

@@ -120,9 +120,10 @@ def test_every_exception_is_a_command_that_a_page_shows() -> None:
 
 
 def test_a_field_that_is_missing_or_not_listed_is_reported() -> None:
-    declared = {"a": "", "d": "", "e?": "", "f.*": "", "g[].h": ""}
+    declared = {"a": "", "d": "", "e?": "", "f.*": "", "g[].h": "", "k[].*": ""}
     assert breaches({"a": 1, "b": {"c": 2}, "f": {"x": 1}, "g": [{"h": 1, "i": 2}]}, declared) == {"b.c", "d", "g[].i"}
-    assert breaches({"a": 1, "d": [], "e": None, "f": {}, "g": []}, declared) == set()
+    assert breaches({"a": 1, "d": [], "e": None, "f": {}, "g": [], "k": []}, declared) == set()
+    assert breaches({"a": 1, "d": [], "g": [], "k": [{"any": 1}], "kk": []}, declared) == {"kk"}
 
 
 def test_what_an_episode_publishes_is_what_the_reference_lists(episode: Path) -> None:
