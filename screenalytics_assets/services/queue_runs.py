@@ -19,6 +19,8 @@ from screenalytics_assets.core.common.errors import ScreenalyticsError
 from screenalytics_assets.partitions import PARTITION_TAG
 from screenalytics_assets.services.instance import prepare_home
 
+_TIMEOUT_S = 300.0
+"""Loading the definitions takes seconds, on a busy machine a minute."""
 _SELECTOR = {"repositoryLocationName": "screenalytics", "repositoryName": "__repository__"}
 _MUTATION = """mutation QueueRuns {
   launchMultipleRuns(executionParamsList: %s) {
@@ -78,7 +80,15 @@ def _execute(query: str) -> Any:  # noqa: ANN401 - JSON
         request.write_text(query, encoding="utf-8")
         script = "from dagster_graphql.cli import main; main()"  # the package cannot be started with -m
         command = [sys.executable, "-c", script, "-w", "workspace.yaml", "--file", str(request), "-o", str(response)]
-        done = subprocess.run(command, cwd=project_dir(), capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                command, cwd=project_dir(), capture_output=True, text=True, check=False, timeout=_TIMEOUT_S
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ScreenalyticsError(
+                f"Dagster did not queue the runs within {_TIMEOUT_S:g} s: see in the UI which ones are queued, and run "
+                "the command again when the machine is less busy"
+            ) from error
         if not response.is_file():
             last_lines = "\n".join(f"{done.stdout}{done.stderr}".splitlines()[-5:])
             raise ScreenalyticsError(f"Dagster did not queue the runs (exit code {done.returncode}): {last_lines}")
