@@ -131,7 +131,7 @@ class Artifact(ABC):
             return kind.model_validate_json(self.path(name).read_bytes(), strict=True)
         except ValidationError as error:
             problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()[:3])
-            state = f"is not the {kind.__name__} document that was expected: {'; '.join(problems)}"
+            state = f"is not a {kind.__name__} document of this version: {'; '.join(problems)}"
             raise self._damaged(name, state) from error
 
     def array(self, name: str) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Every artifact of the pipeline, upstream first."""
+"""Every artifact of the pipeline, by phase."""
 
 from screenalytics_assets.assets.cleanup import (
     cleanup_report,

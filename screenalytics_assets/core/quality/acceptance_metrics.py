@@ -27,7 +27,7 @@ class Metric(NamedTuple):
         good: Which values are good.
         meaning: What the figure is, with its unit.
         advice: What to do when it is out of range.
-        anchor: Heading of its section in ``TROUBLESHOOTING``.
+        anchor: Anchor of its section in ``TROUBLESHOOTING``.
         of: Path of the count that the figure is based on; if it is 0, there is nothing to judge.
         strict: A value equal to the target misses it.
     """
