@@ -153,7 +153,8 @@ def test_a_malformed_document_is_named_with_the_key_and_what_to_do(
         publish_nothing_but(store, staged)
     artifact = store.open(ASSET, EP_ID)
     assert artifact is not None
-    with pytest.raises(ArtifactError, match=rf"track_ids\.json is not the TrackIds .*{problem}.*--select {ASSET}"):
+    expected = rf"track_ids\.json is not a TrackIds document of this version.*{problem}.*--select {ASSET}"
+    with pytest.raises(ArtifactError, match=expected):
         artifact.document("track_ids.json", TrackIds)
 
 
