@@ -221,7 +221,8 @@ def test_the_ui_shows_the_runs_of_a_launch_the_schedule_and_the_message_of_the_s
     expect(ui.page.get_by_text("Success").first).to_be_visible()
     ui.screenshot("season_runs")
     ui.page.goto("/locations/screenalytics/schedules/season_demo_s01")
-    expect(ui.page.get_by_text("0 runs requested").first).to_be_visible()
+    # The tick after the one that launched the season, up to a minute later.
+    expect(ui.page.get_by_text("0 runs requested").first).to_be_visible(timeout=90_000)
     ui.screenshot("season_schedule")
     ui.page.goto("/locations/screenalytics/sensors/new_episodes")
     expect(ui.page.get_by_text("0 runs requested").first).to_be_visible()
