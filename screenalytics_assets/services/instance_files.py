@@ -68,6 +68,8 @@ def _file_of(overlay: _Overlay) -> Path:
 def _merged(base: Path, overlays: list[Path]) -> str:
     files = [base, *overlays]
     content = {key: value for file in files for key, value in yaml.safe_load(file.read_text(encoding="utf-8")).items()}
+    if "storage" in content:  # all of it in one database: Dagster refuses a second answer for the events
+        content.pop("event_log_storage", None)
     sources = ", ".join(map(str, files))
     return f"{_MADE} from {sources}; replace this file to use your own\n" + yaml.safe_dump(content, sort_keys=False)
 
