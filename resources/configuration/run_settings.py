@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resources.models.packs import ModelPack
 from resources.system.paths import config_dir
-from resources.system.yaml_text import load_yaml
+from resources.system.text_documents import parse_yaml, read_yaml_file
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.config.keys import STAGE_FILES, flatten, section_of_key
 from screenalytics_assets.core.config.layers import Layer, Resolved, resolve, unknown_key
@@ -45,12 +44,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: The file is missing, is not YAML, or does not hold a mapping.
     """
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: no such configuration file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    content = read_yaml_file(path)
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -68,14 +62,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     key = key.strip()
     if not sign or not key:
         raise ConfigurationError(f"--set {text!r}: expected key=value")
-    return key, _parse_value(value, f"--set {key}")
-
-
-def _parse_value(text: str, source: str) -> Any:  # noqa: ANN401 - any YAML scalar; the settings model types it
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{source}: {text!r} is not a valid value") from error
+    return key, parse_yaml(value, f"--set {key}")
 
 
 def _file_layers() -> list[Layer]:
@@ -144,7 +131,7 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
             continue
         if suffix not in keys:
             raise unknown_key(suffix.lower().replace("__", "."), keys.values(), f"environment variable {name}")
-        values[keys[suffix]] = _parse_value(text, name)
+        values[keys[suffix]] = parse_yaml(text, name)
     return Layer("environment", values)
 
 

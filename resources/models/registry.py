@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from resources.system.yaml_text import load_yaml
+from resources.system.text_documents import read_yaml_file
 from screenalytics_assets.core.common.errors import ModelPackError
 
 DetectorKind = Literal["centerface", "scrfd"]
@@ -151,10 +150,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _read_yaml(path: Path) -> Mapping[str, object]:
-    try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModelPackError(f"{path}: not a readable YAML file: {error}") from error
+    content = read_yaml_file(path, ModelPackError)
     if not isinstance(content, Mapping):
         raise ModelPackError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
     return content

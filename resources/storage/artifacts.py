@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resources.system.files import sha256_of_file
+from resources.system.text_documents import read_json_file
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import file_path
@@ -118,8 +119,12 @@ class Artifact(ABC):
             raise self._damaged(name, f"cannot be read: {error}") from error
 
     def json(self, name: str) -> Any:  # noqa: ANN401 - a JSON document
-        """A JSON file."""
-        return json.loads(self.path(name).read_text(encoding="utf-8"))
+        """A JSON file.
+
+        Raises:
+            ArtifactError: It cannot be read as one.
+        """
+        return read_json_file(self.path(name), ArtifactError)
 
     def document(self, name: str, kind: type[_Model]) -> _Model:
         """A JSON file as its type.

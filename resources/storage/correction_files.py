@@ -7,6 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from resources.storage.store import ArtifactStore
+from resources.system.text_documents import parse_yaml
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import Corrections
@@ -26,15 +27,11 @@ def read_corrections(store: ArtifactStore, ep_id: str) -> Corrections:
     stored, path = store.read(place), store.location(place)
     if stored is None:
         return Corrections(ep_id=ep_id)
-    try:
-        text = stored.decode()
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CorrectionError(f"{path}: not a readable YAML file: {error}") from error
+    content = parse_yaml(stored, path, CorrectionError)
     try:
         corrections = Corrections.model_validate({"ep_id": ep_id} if content is None else content)
     except ValidationError as error:
-        problems = [_explain(problem["loc"], problem["msg"], text) for problem in error.errors()]
+        problems = [_explain(problem["loc"], problem["msg"], stored.decode("utf-8-sig")) for problem in error.errors()]
         raise CorrectionError(f"{path}: {'; '.join(problems)}") from error
     if corrections.ep_id != ep_id:
         raise CorrectionError(f"{path}: ep_id: these are corrections of {corrections.ep_id}; expected {ep_id}")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import yaml
 
 from resources.system.paths import project_dir
+from resources.system.text_documents import read_yaml_file
 from screenalytics_assets.core.common.errors import ConfigurationError, MissingPackageError
 
 POSTGRES_URL = "DAGSTER_POSTGRES_URL"
@@ -67,7 +68,7 @@ def _file_of(overlay: _Overlay) -> Path:
 
 def _merged(base: Path, overlays: list[Path]) -> str:
     files = [base, *overlays]
-    content = {key: value for file in files for key, value in yaml.safe_load(file.read_text(encoding="utf-8")).items()}
+    content = {key: value for file in files for key, value in read_yaml_file(file).items()}
     if "storage" in content:  # all of it in one database: Dagster refuses a second answer for the events
         content.pop("event_log_storage", None)
     sources = ", ".join(map(str, files))

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from resources.storage.store import ArtifactStore, require_artifact
 from resources.system.files import write_whole
+from resources.system.text_documents import read_json_file
 from screenalytics_assets.core.common.episode_ids import parse_ep_id, parse_season
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.documents.identities import Identities
@@ -27,13 +27,7 @@ def read_truth(path: Path) -> Truth:
     Raises:
         TruthError: The file is missing, not JSON, or malformed.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TruthError(f"{path}: no such truth file") from error
-    except ValueError as error:
-        raise TruthError(f"{path}: not a JSON file: {error}") from error
-    return parse_truth(document)
+    return parse_truth(read_json_file(path, TruthError))
 
 
 def is_final(store: ArtifactStore, ep_id: str) -> bool:

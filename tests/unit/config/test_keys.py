@@ -473,7 +473,7 @@ def test_a_stage_file_that_is_not_a_mapping_is_refused_by_name(content: str, com
 
 def test_a_missing_stage_file_is_reported_by_name(tmp_path: Path) -> None:
     (tmp_path / "config" / "pipeline" / "tracking.yaml").unlink()
-    with pytest.raises(ConfigurationError, match=r"tracking\.yaml: no such configuration file"):
+    with pytest.raises(ConfigurationError, match=r"tracking\.yaml: no such file"):
         resolve_settings()
 
 

@@ -100,7 +100,7 @@ def test_a_file_written_by_hand_is_read(site: StoreSite) -> None:
         ("person_id: jane-doe", "person_id: Jane Doe!", r"line 12: .*person_id: "),
         ("ep_id: show-s01e02", "ep_id: show-s01e03", r"ep_id: these are corrections of show-s01e03"),
         ("number: 1", "number: 0", r"line 3: corrections\[0\]\.number"),
-        ("corrections:", "corrections: {", r"not a readable YAML file"),
+        ("corrections:", "corrections: {", r"not valid YAML"),
     ],
 )
 def test_a_mistake_is_reported_with_file_line_and_key(site: StoreSite, line: str, instead: str, message: str) -> None:

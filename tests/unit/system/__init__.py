@@ -1,0 +1,1 @@
+"""What the system beneath gives: files, documents, errors."""
