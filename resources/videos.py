@@ -80,6 +80,8 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         place, present = self._place(), self._names(ep_id)
         for name in present:
             if place.holds(ep_id, name, source):
+                if not place.is_own(ep_id, name):
+                    place.put(ep_id, name, source)
                 return place.location(ep_id, name)
         if present and not replace:
             raise VideoError(

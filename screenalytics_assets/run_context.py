@@ -13,7 +13,8 @@ from resources.models.packs import ModelPack
 from resources.photos import PhotoLibraryResource
 from resources.progress import ProgressResource, ProgressTask
 from resources.settings import SettingsResource
-from resources.storage.artifacts import Artifact, Manifest
+from resources.storage.artifacts import Artifact
+from resources.storage.manifest import Manifest
 from resources.storage.store import ArtifactStore, require_artifact
 from resources.vectors import VectorDatabaseResource
 from resources.videos import VideoLibraryResource

@@ -1,4 +1,4 @@
-"""An artifact: its manifest, the published artifact for reading, and the staged one for writing."""
+"""An artifact: the published one for reading, and the staged one for writing."""
 
 import json
 from abc import ABC, abstractmethod
@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from resources.storage.manifest import Manifest, PublishedFile, command_for, damaged
 from resources.system.files import sha256_of_file
 from resources.system.text_documents import read_json_file
 from screenalytics_assets.core.common.digests import digest_of
@@ -23,60 +24,6 @@ from screenalytics_assets.core.documents.document import Document
 _Model = TypeVar("_Model", bound=BaseModel)
 _JSONL_ROWS = 64
 """Rows converted to Python objects at a time; one track may hold hundreds of boxes."""
-
-
-class PublishedFile(BaseModel):
-    """One file of an artifact, or a bundle: a folder of many small files. ``path`` is relative to the data root.
-
-    The rows of a bundle are its files, and its checksum is that of their names and checksums.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str
-    bytes: int
-    sha256: str
-    rows: int | None = None
-
-
-class Manifest(BaseModel):
-    """What was published, from which inputs, and how.
-
-    Attributes:
-        asset: Name of the asset.
-        ep_id: The episode.
-        fingerprint: Digest of everything that determines the content: inputs, configuration, code version.
-        content_digest: Digest of the files without the JSONL twins; what downstream assets depend on.
-        code_version: Version of the stage's code.
-        config: The configuration keys that the stage read.
-        inputs: Content digest of each input asset.
-        metrics: Figures of the run, for example ``runtime_s``.
-        files: The files and bundles.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    asset: str
-    ep_id: str
-    fingerprint: str
-    content_digest: str
-    code_version: str
-    config: dict[str, Any]
-    inputs: dict[str, str]
-    metrics: dict[str, Any]
-    files: list[PublishedFile]
-
-    def rows(self, name: str) -> int:
-        """Row count of the file with this name."""
-        return next(file.rows or 0 for file in self.files if Path(file.path).name == name)
-
-    def to_bytes(self) -> bytes:
-        """The manifest as it is stored."""
-        return (self.model_dump_json(indent=2) + "\n").encode()
-
-    def has(self, name: str) -> bool:
-        """Whether a file with this name was published."""
-        return any(Path(file.path).name == name for file in self.files)
 
 
 class Artifact(ABC):
@@ -251,23 +198,6 @@ class StagedArtifact:
             sha256=checksum_of(path),
             rows=len(members) if path.is_dir() else self._rows.get(relative),
         )
-
-
-def damaged(manifest: Manifest, location: str, state: str) -> ArtifactError:
-    """The error about a file that does not match its manifest."""
-    command = command_for(manifest.asset, manifest.ep_id)
-    return ArtifactError(f"{manifest.asset} of {manifest.ep_id} is damaged: {location} {state}; run: {command} --force")
-
-
-def command_for(asset: str, key: str) -> str:
-    """The command that makes an artifact of an episode, a show or a season."""
-    match asset:
-        case "facebank":
-            return f"screenalytics facebank {key}"
-        case "season_screen_time":
-            return f"screenalytics season report {key}"
-        case _:
-            return f"screenalytics run --ep-id {key} --select {asset}"
 
 
 def checksum_of(path: Path) -> str:

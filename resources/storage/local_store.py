@@ -8,10 +8,10 @@ import os
 import shutil
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from resources.storage.artifacts import Artifact, Manifest, StagedArtifact, checksum_of, damaged, files_below
+from resources.storage.artifacts import Artifact, StagedArtifact, checksum_of, files_below
+from resources.storage.manifest import Manifest, PublishedFile, damaged, parse_manifest
 from resources.storage.store import ArtifactStore, remove_if_empty, stale_paths
+from resources.system.digest_memory import remembered_sha256
 from resources.system.files import write_whole
 from resources.system.locks import locked
 from screenalytics_assets.core.common.layout import manifest_path
@@ -23,10 +23,21 @@ class LocalArtifact(Artifact):
     def __init__(self, root: Path, manifest: Manifest) -> None:
         super().__init__(manifest)
         self.root = root
+        self._described = {file.path: file for file in manifest.files}
 
     def path_below_root(self, relative: str) -> Path:
-        """The path of a file, from its place below the data root."""
-        return self.root / relative
+        """The path of a file, from its place below the data root.
+
+        Raises:
+            ArtifactError: The file is missing, or its content is not what was published.
+        """
+        path = self.root / relative
+        described = self._described.get(relative)
+        if described is not None:
+            state = _state_of(path, described)
+            if state is not None:
+                raise damaged(self.manifest, str(path), state)
+        return path
 
     def files_below(self, folder: str) -> set[str]:
         """The files in a folder, as places below the data root."""
@@ -34,7 +45,7 @@ class LocalArtifact(Artifact):
 
     def location(self, name: str) -> str:
         """The path of a file of this artifact."""
-        return str(self.path(name))
+        return str(self.root / self._place(name))
 
 
 class LocalArtifactStore(ArtifactStore):
@@ -49,11 +60,13 @@ class LocalArtifactStore(ArtifactStore):
         return str(self.root / relative)
 
     def manifest(self, asset: str, ep_id: str) -> Manifest | None:
-        """The manifest of an asset; None if it was not published, or by a version with another manifest."""
+        """The manifest of an asset; None if it was not published, or by an older version with another manifest."""
+        path = self.root / manifest_path(asset, ep_id)
         try:
-            return Manifest.model_validate_json((self.root / manifest_path(asset, ep_id)).read_bytes())
-        except (FileNotFoundError, ValidationError):
+            content = path.read_bytes()
+        except FileNotFoundError:
             return None
+        return parse_manifest(content, str(path), asset, ep_id)
 
     def open(self, asset: str, ep_id: str) -> Artifact | None:
         """A published asset for reading; None if it was not published."""
@@ -76,9 +89,7 @@ class LocalArtifactStore(ArtifactStore):
 
     def is_intact(self, manifest: Manifest) -> bool:
         """Whether every file of the artifact exists and has the checksum in the manifest."""
-        return all(
-            (path := self.root / file.path).exists() and checksum_of(path) == file.sha256 for file in manifest.files
-        )
+        return all(_state_of(self.root / file.path, file) is None for file in manifest.files)
 
     def _replace(self, staged: StagedArtifact, manifest: Manifest) -> None:
         place = self.root / manifest_path(staged.asset, staged.ep_id)
@@ -130,6 +141,19 @@ class LocalArtifactStore(ArtifactStore):
         return sorted(path for path in self.root.glob(f"*/{ep_id}") if path.is_dir())
 
 
+def _state_of(path: Path, described: PublishedFile) -> str | None:
+    """What is wrong with a published file or bundle, or None if its content is what was published."""
+    try:
+        if path.is_dir():
+            return None if checksum_of(path) == described.sha256 else "holds other files than were published"
+        found = path.stat().st_size
+        if found != described.bytes:
+            return f"has {found} bytes instead of {described.bytes}"
+        return None if remembered_sha256(path) == described.sha256 else "has another content than was published"
+    except FileNotFoundError:
+        return "is missing"
+
+
 def _move_whole(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
@@ -142,7 +166,7 @@ def _move_whole(source: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -4,6 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
+from resources.system.files import leaves_folder
+from screenalytics_assets.core.common.errors import FacebankError
+
 # botocore keeps ten connections open.
 _THREADS = 8
 
@@ -17,7 +20,17 @@ class Photo(NamedTuple):
 
 
 def photos_in_folder(folder: Path) -> list[Photo]:
-    """The files in the people's folders, sorted; hidden ones are skipped."""
+    """The files in the people's folders, sorted; hidden ones are skipped.
+
+    Raises:
+        FacebankError: A link leads out of the folder, or nowhere.
+    """
+    people = (path for path in sorted(folder.glob("*")) if not path.name.startswith("."))
+    for path in (path for person in people for path in (person, *sorted(person.glob("[!.]*")))):
+        if path.is_symlink() and leaves_folder(path, folder):
+            raise FacebankError(
+                f"{path} is a link that leads out of {folder}, or nowhere: put the photos there themselves"
+            )
     paths = [path for path in sorted(folder.glob("*/*")) if path.is_file() and not _is_hidden(path)]
     return [Photo(f"{path.parent.name}/{path.name}", path.parent.name, path.read_bytes()) for path in paths]
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from resources.storage.artifacts import Artifact, Manifest
+from resources.storage.artifacts import Artifact
 from resources.storage.local_store import LocalArtifactStore
+from resources.storage.manifest import Manifest
 from resources.storage.store import ArtifactStore
 
 

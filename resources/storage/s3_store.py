@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from pydantic import ValidationError
-
-from resources.storage.artifacts import Artifact, Manifest, PublishedFile, StagedArtifact, damaged, files_below
+from resources.storage.artifacts import Artifact, StagedArtifact, files_below
 from resources.storage.bucket import Bucket, NoObjectError, StoredObject, bucket_of
 from resources.storage.file_cache import CachedFile, FileCache, local_cache, local_folder
+from resources.storage.manifest import Manifest, PublishedFile, damaged, owner_of, parse_manifest
 from resources.storage.store import ArtifactStore, stale_paths
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
@@ -71,15 +70,10 @@ class S3ArtifactStore(ArtifactStore):
         return self._bucket.url(object_key(relative))
 
     def manifest(self, asset: str, ep_id: str) -> Manifest | None:
-        """The manifest of an asset; None if it was not published, or by a version with another manifest."""
-        return self._read_manifest(object_key(manifest_path(asset, ep_id)))
-
-    def _read_manifest(self, key: str) -> Manifest | None:
+        """The manifest of an asset; None if it was not published, or by an older version with another manifest."""
+        key = object_key(manifest_path(asset, ep_id))
         found = self._bucket.read(key)
-        try:
-            return Manifest.model_validate_json(found[0]) if found else None
-        except ValidationError:
-            return None
+        return parse_manifest(found[0], self._bucket.url(key), asset, ep_id) if found else None
 
     def open(self, asset: str, ep_id: str) -> Artifact | None:
         """A published asset for reading; None if it was not published."""
@@ -128,8 +122,12 @@ class S3ArtifactStore(ArtifactStore):
         """The partitions for which an asset is published, sorted."""
         folder, _, name = manifest_path(asset, "").partition("//")
         listed = (stored.key for stored in self._bucket.list(f"{object_key(folder)}/"))
-        manifests = (self._read_manifest(key) for key in listed if key.endswith(f"/{name}"))
-        return sorted(manifest.ep_id for manifest in manifests if manifest)
+        stored = {key: self._bucket.read(key) for key in listed if key.endswith(f"/{name}")}
+        owners = {key: owner_of(found[0]) for key, found in stored.items() if found}
+        # A place can be of several owners, so the owner is read from the manifest, and has to be of that place.
+        return sorted(
+            owner for key, owner in owners.items() if owner and object_key(manifest_path(asset, owner)) == key
+        )
 
     def files_of(self, ep_id: str) -> list[str]:
         """The URLs of every object in the folders of an episode, sorted."""

@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from resources.storage.artifacts import Artifact, Manifest, StagedArtifact, command_for
+from resources.storage.artifacts import Artifact, StagedArtifact
+from resources.storage.manifest import Manifest, command_for
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
 
@@ -30,7 +31,7 @@ class ArtifactStore(ABC):
 
     @abstractmethod
     def manifest(self, asset: str, ep_id: str) -> Manifest | None:
-        """The manifest of an asset; None if it was not published, or by a version with another manifest."""
+        """The manifest of an asset; None if it was not published, or by an older version with another manifest."""
 
     @abstractmethod
     def open(self, asset: str, ep_id: str) -> Artifact | None:

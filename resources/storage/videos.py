@@ -1,15 +1,18 @@
 """The videos of the episodes, one per episode, in a folder or a bucket."""
 
-import shutil
+import errno
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
-from resources.system.files import replaced_file, sha256_of_file
+from resources.system.digest_memory import remembered_sha256
+from resources.system.files import copy_content, leaves_folder, replaced_file, sha256_of_file, write_whole
 from resources.system.paths import is_bucket
+from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.common.layout import video_dir
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".m4v", ".avi", ".webm", ".ts", ".mpg", ".mxf")
+_READ_ONLY = 0o444
 
 
 class VideoFile(NamedTuple):
@@ -49,6 +52,10 @@ class VideoPlace(ABC):
     def holds(self, ep_id: str, name: str, source: Path) -> bool:
         """Whether a video has the same content as a file."""
 
+    def is_own(self, ep_id: str, name: str) -> bool:  # noqa: ARG002 - a bucket's objects are
+        """Whether a video is as it was stored, and no other program has the same file."""
+        return True
+
     @abstractmethod
     def put(self, ep_id: str, name: str, source: Path) -> None:
         """Store a video, whole or not at all."""
@@ -66,7 +73,7 @@ class LocalVideos(VideoPlace):
 
     def location(self, ep_id: str, name: str) -> str:
         """The path of a video."""
-        return str(self.path(ep_id, name))
+        return str(self._path(ep_id, name))
 
     def sizes(self, ep_id: str) -> dict[str, int]:
         """The names of the files in an episode's folder, sorted, with their sizes in bytes."""
@@ -74,31 +81,86 @@ class LocalVideos(VideoPlace):
         return {path.name: path.stat().st_size for path in paths if path.exists()}
 
     def path(self, ep_id: str, name: str) -> Path:
-        """The path of a video."""
-        return self._root / video_dir(ep_id) / name
+        """The path of a video.
+
+        Raises:
+            VideoError: It is a link that leaves the library, or its content is not what was stored.
+        """
+        self.checksum(ep_id, name)
+        return self._path(ep_id, name)
 
     def checksum(self, ep_id: str, name: str) -> str:
-        """SHA-256 of a video."""
-        return sha256_of_file(self.path(ep_id, name))
+        """SHA-256 of a video; compared with that of the file that was stored, if the library stored it.
+
+        Raises:
+            VideoError: It is a link that leaves the library, or its content is not what was stored.
+        """
+        path, stored = self._path(ep_id, name), self._stored_sha256(ep_id, name)
+        library = path.parents[1]
+        if leaves_folder(path, library):
+            raise VideoError(
+                f"{path} is a link that leads out of {library}: remove it and store the video with "
+                f"`screenalytics run VIDEO --ep-id {ep_id}`"
+            )
+        found = remembered_sha256(path)
+        if stored is not None and found != stored:
+            raise VideoError(
+                f"{path} was changed after it was stored: its SHA-256 is {found[:12]}…, expected {stored[:12]}…. Store "
+                f"it again with `screenalytics run VIDEO --ep-id {ep_id} --replace`"
+            )
+        return found
 
     def holds(self, ep_id: str, name: str, source: Path) -> bool:
-        """Whether a video has the same content as a file."""
-        path = self.path(ep_id, name)
-        if path.samefile(source):
-            return True
-        return path.stat().st_size == source.stat().st_size and sha256_of_file(path) == sha256_of_file(source)
+        """Whether the video that was stored has the same content as a file."""
+        path, stored = self._path(ep_id, name), self._stored_sha256(ep_id, name)
+        if stored is None:
+            stored = remembered_sha256(path)
+        return stored == remembered_sha256(source)
+
+    def is_own(self, ep_id: str, name: str) -> bool:
+        """Whether a video is as it was stored, and no hard link to the file is elsewhere, as earlier versions made."""
+        path = self._path(ep_id, name)
+        return path.stat().st_nlink == 1 and remembered_sha256(path) == self._stored_sha256(ep_id, name)
 
     def put(self, ep_id: str, name: str, source: Path) -> None:
-        """Store a video, by a hard link if the file system allows it."""
-        with replaced_file(self.path(ep_id, name)) as temporary:
-            try:
-                temporary.hardlink_to(source.resolve())
-            except OSError:
-                shutil.copyfile(source, temporary)
+        """Store a copy of a video that is the library's own, read-only, and its SHA-256 beside it.
+
+        Raises:
+            VideoError: There is too little room, or the source was changed meanwhile.
+        """
+        path, seal = self._path(ep_id, name), self._seal(ep_id, name)
+        before = source.stat()
+        try:
+            with replaced_file(path) as copy:
+                copy_content(source, copy)
+                copy.chmod(_READ_ONLY)
+                sha256, after = sha256_of_file(copy), source.stat()
+                if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                    raise VideoError(f"{source} was changed while it was being copied: try again when it is complete")
+                # A crash in between leaves the seal of the new video beside the old one, which is reported.
+                write_whole(seal, f"{sha256}\n".encode())
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise VideoError(f"{source} cannot be copied to {path}: {error.strerror}: make room") from error
 
     def remove(self, ep_id: str, name: str) -> None:
         """Remove a video."""
-        self.path(ep_id, name).unlink()
+        self._path(ep_id, name).unlink()
+        self._seal(ep_id, name).unlink(missing_ok=True)
+
+    def _path(self, ep_id: str, name: str) -> Path:
+        return self._root / video_dir(ep_id) / name
+
+    def _seal(self, ep_id: str, name: str) -> Path:
+        return self._root / video_dir(ep_id) / f".{name}.sha256"
+
+    def _stored_sha256(self, ep_id: str, name: str) -> str | None:
+        """SHA-256 of the file that was stored; None if another program or an earlier version put it there."""
+        try:
+            return self._seal(ep_id, name).read_text(encoding="ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return None
 
 
 def video_place(root: str) -> VideoPlace:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from resources.storage.artifacts import Manifest, PublishedFile
+from resources.storage.manifest import Manifest, PublishedFile
 from screenalytics_assets.core.common.layout import crops_dir, file_path, manifest_path, object_key, video_dir
 from screenalytics_assets.docs_generator.artifact_fields import (
     ARRAYS,

@@ -8,7 +8,8 @@ from pathlib import Path
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import RunSettings
 from resources.settings import SettingsResource
-from resources.storage.artifacts import Artifact, Manifest
+from resources.storage.artifacts import Artifact
+from resources.storage.manifest import Manifest
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.layout import video_dir
 from screenalytics_assets.services.instance import open_instance

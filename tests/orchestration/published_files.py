@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from resources.storage.artifacts import Manifest
+from resources.storage.manifest import Manifest
 
 
 def manifests(data: Path, ep_id: str) -> dict[str, Manifest]:

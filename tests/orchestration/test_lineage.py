@@ -13,8 +13,8 @@ import pytest
 
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
-from resources.storage.artifacts import Manifest
 from resources.storage.local_store import LocalArtifactStore
+from resources.storage.manifest import Manifest
 from resources.vectors import VectorDatabaseResource
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import ArtifactSpec, Outputs, build_asset, fingerprint, materialize

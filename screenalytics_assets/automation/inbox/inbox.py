@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from resources.system.files import leaves_folder
 from resources.system.paths import config_dir, data_location, is_bucket
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
 from screenalytics_assets.core.common.digests import sha256_of
@@ -95,7 +96,15 @@ class FolderInbox:
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """The file itself."""
+        """The file itself.
+
+        Raises:
+            VideoError: It is a link that leads out of the inbox.
+        """
+        if leaves_folder(self.root / name, self.root):
+            raise VideoError(
+                f"{name} is a link that leads out of the inbox {self.root}, or nowhere: copy the video there itself"
+            )
         yield self.root / name
 
     def remove(self, name: str) -> None:

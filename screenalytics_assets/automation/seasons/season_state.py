@@ -16,7 +16,7 @@ import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
-from resources.storage.artifacts import Manifest
+from resources.storage.manifest import Manifest
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.artifact import fingerprint
 from screenalytics_assets.assets.specs import EPISODE_SPECS

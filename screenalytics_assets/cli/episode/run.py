@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _STORES = "episode_vectors"
 """The asset that writes to the database in every run."""
+_ANNOUNCED_BYTES = 10**9
+"""From this size on, copying a video can take longer than people wait without being told: ten seconds on a disk."""
 
 
 def run(
@@ -59,6 +61,8 @@ def run(
     library = VideoLibraryResource()
     if video is not None:
         check_video(video)
+        if video.stat().st_size >= _ANNOUNCED_BYTES:
+            console.print(f"storing a copy of {escape(str(video))} ({video.stat().st_size / 1e9:.1f} GB)")
         library.add(ep_id, video, replace=replace)
     library.locate(ep_id)
     ok = execute(console, ep_id, profile, overrides, force=force, select=select or [])

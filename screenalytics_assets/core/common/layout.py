@@ -3,13 +3,14 @@
 import re
 
 VIDEO_STEM = "episode"
+_MANIFEST = ".manifest.json"
 SHEET = "people.jpg"
 """The contact sheet of an episode's people, beside its report."""
 
 
 def manifest_path(asset: str, ep_id: str) -> str:
     """The manifest of one published asset, written last."""
-    return f"manifests/{ep_id}/{asset}.manifest.json"
+    return f"manifests/{ep_id}/{asset}{_MANIFEST}"
 
 
 def video_dir(ep_id: str) -> str:
@@ -76,6 +77,22 @@ def file_path(ep_id: str, name: str, asset: str | None = None) -> str:
     The cleanup publishes its files in ``cleaned``, under the names of the originals.
     """
     return f"{_folder(ep_id, _FOLDERS.get(name, 'manifests'), asset)}/{name}"
+
+
+_PUBLISHED_KINDS = frozenset({"manifests", "frames", "embeds", "reports", "cleaned"})
+
+
+def is_published_place(path: str, ep_id: str) -> bool:
+    """Whether a path below the data root can be that of a published file, or of a folder of files, of an episode.
+
+    Files of other episodes, manifests, videos, corrections and the photos of people are not.
+    """
+    kind, *rest = path.split("/")
+    if len(rest) != 2 or rest[0] != ep_id or "\\" in path or "\0" in path:
+        return False
+    name = rest[1]
+    is_file_name = {name, ep_id}.isdisjoint({"", ".", ".."}) and not name.endswith(_MANIFEST)
+    return is_file_name and (kind in _PUBLISHED_KINDS or _FOLDERS.get(name) == kind)
 
 
 _OWNER = re.compile(r"(?P<show>.+)-s(?P<season>[0-9]{2})(?:e(?P<episode>[0-9]{2,3}))?", re.ASCII)

@@ -9,7 +9,7 @@ import typer
 
 from resources.configuration.run_settings import _NOT_SETTINGS, profile_layer
 from resources.models.registry import load_registry
-from resources.storage.artifacts import Manifest
+from resources.storage.manifest import Manifest
 from resources.system.paths import config_dir, project_dir
 from screenalytics_assets.automation.inbox.inbox import InboxSettings
 from screenalytics_assets.automation.seasons.season_config import KINDS, Season

@@ -149,3 +149,17 @@ def test_an_inbox_below_a_bucket_lists_lends_and_removes_its_objects(bucket: Buc
     assert inbox.files()[0].stamp != files[0].stamp
     inbox.remove("b.mp4")
     assert [file.name for file in inbox.files()] == ["season 5/a.mov"]
+
+
+@pytest.mark.parametrize("target", ["outside.mp4", "nowhere.mp4"])
+def test_a_link_that_leads_out_of_the_inbox_is_not_read(target: str, tmp_path: Path) -> None:
+    drop(tmp_path / "outside.mp4")
+    inbox = FolderInbox(tmp_path / "inbox", create=True)
+    drop(tmp_path / "inbox" / "b.mp4")
+    (tmp_path / "inbox" / "a.mp4").symlink_to(tmp_path / target)
+    (tmp_path / "inbox" / "c.mp4").symlink_to("b.mp4")
+    with pytest.raises(VideoError, match=r"a\.mp4 is a link that leads out of the inbox"), inbox.local("a.mp4"):
+        pass
+    for name in ("b.mp4", "c.mp4"):
+        with inbox.local(name) as path:
+            assert path.read_bytes() == b"x"

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from resources.storage.artifacts import Artifact, checksum_of
+from resources.storage.manifest import parse_manifest
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 from screenalytics_assets.core.common.layout import crop_path, crops_dir, file_path, manifest_path, video_dir
@@ -172,7 +173,7 @@ def test_the_partitions_of_a_published_asset_are_listed(store: ArtifactStore) ->
     assert store.keys(ASSET) == []
     for key in (EP_ID, "another-s01e02", "another"):
         with store.staging(ASSET, key) as staged:
-            write(staged)
+            write(staged, crops=0)
             publish_nothing_but(store, staged)
     assert store.keys(ASSET) == ["another", "another-s01e02", EP_ID]
     assert store.keys("tracks") == []
@@ -226,14 +227,87 @@ def test_rows_that_are_counted_by_the_stage_are_in_the_manifest(store: ArtifactS
     assert artifact.manifest.rows("face_crops.parquet") == 17
 
 
-def test_a_truncated_manifest_or_one_of_another_version_counts_as_none(site: StoreSite) -> None:
+MANIFEST = manifest_path(ASSET, EP_ID)
+
+
+def test_a_truncated_manifest_or_one_of_an_older_version_counts_as_none(site: StoreSite) -> None:
     publish(site.store)
-    path = manifest_path(ASSET, EP_ID)
-    content = site.read(path)
-    site.put(path, content[:-20])
+    content = site.read(MANIFEST)
+    site.put(MANIFEST, content[:-20])
     assert site.store.open(ASSET, EP_ID) is None
-    site.put(path, json.dumps(json.loads(content) | {"more": 1}).encode())
+    older = json.loads(content)
+    del older["metrics"]
+    site.put(MANIFEST, json.dumps(older).encode())
     assert site.store.open(ASSET, EP_ID) is None
+    publish(site.store)
+    assert site.store.open(ASSET, EP_ID) is not None
+
+
+@pytest.mark.parametrize("more", [{"version": 2}, {"codec": "zstd"}])
+def test_what_a_newer_version_published_is_refused_and_not_overwritten(more: dict[str, Any], site: StoreSite) -> None:
+    publish(site.store)
+    site.put(MANIFEST, json.dumps(json.loads(site.read(MANIFEST)) | more).encode())
+    before = site.files()
+    for read in (site.store.open, site.store.manifest):
+        with pytest.raises(ArtifactError, match=rf"faces\.manifest\.json: {next(iter(more))} .* newer version"):
+            read(ASSET, EP_ID)
+    with pytest.raises(ArtifactError, match="newer version"):
+        publish(site.store, note="two")
+    assert site.files() == before
+
+
+FOREIGN_PLACES = [
+    "../victim",
+    "/etc/passwd",
+    "",
+    ".",
+    "manifests",
+    f"manifests/{EP_ID}",
+    f"manifests/{EP_ID}/",
+    f"manifests/{EP_ID}/..",
+    f"manifests/{EP_ID}/../../victim",
+    f"manifests//{EP_ID}/faces.npy",
+    f"./manifests/{EP_ID}/faces.npy",
+    f"manifests/{EP_ID}/a\\..\\b",
+    f"manifests/{EP_ID}/a\0",
+    f"manifests/{EP_ID}/tracks.manifest.json",
+    "manifests/other-s01e01/faces.parquet",
+    f"videos/{EP_ID}/episode.mp4",
+    f"corrections/{EP_ID}.yaml",
+    f"facebank/{EP_ID}/Sheldon Cooper",
+    f"retired/{EP_ID}.json",
+]
+
+
+@pytest.mark.parametrize("place", FOREIGN_PLACES)
+def test_a_manifest_that_lists_files_elsewhere_is_refused(place: str) -> None:
+    with pytest.raises(ArtifactError, match=r"faces\.manifest\.json: .* is not a place .*delete this file"):
+        parse_manifest(listing(place), "faces.manifest.json", ASSET, EP_ID)
+
+
+def listing(*places: str) -> bytes:
+    files = [{"path": place, "bytes": 8, "sha256": "0" * 64, "rows": None} for place in places]
+    facts = {"asset": ASSET, "ep_id": EP_ID, "fingerprint": "", "content_digest": "", "code_version": "1"}
+    return json.dumps({**facts, "config": {}, "inputs": {}, "metrics": {}, "files": files}).encode()
+
+
+def test_nothing_outside_of_the_episode_is_deleted(site: StoreSite, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"not ours")
+    site.put(f"videos/{EP_ID}/episode.mp4", b"not an artifact")
+    site.put(MANIFEST, listing("../victim", str(victim), f"videos/{EP_ID}/episode.mp4"))
+    before = site.files()
+    with pytest.raises(ArtifactError, match="is not a place of a published file"):
+        publish(site.store)
+    assert site.files() == before
+    assert victim.read_bytes() == b"not ours"
+
+
+def test_a_manifest_of_another_artifact_is_refused(site: StoreSite) -> None:
+    publish(site.store)
+    site.put(manifest_path("tracks", EP_ID), site.read(MANIFEST))
+    with pytest.raises(ArtifactError, match=rf"it is of faces of {EP_ID}, expected tracks of {EP_ID}"):
+        site.store.manifest("tracks", EP_ID)
 
 
 # Digests
@@ -463,6 +537,24 @@ def test_a_truncated_file_is_named_with_both_sizes(site: StoreSite) -> None:
     message = rf"faces\.npy has {len(content) - 1} bytes instead of {len(content)}"
     with pytest.raises(ArtifactError, match=message):
         site.store.open(ASSET, EP_ID)
+
+
+READS: dict[str, Callable[[Artifact], object]] = {
+    "faces.npy": lambda artifact: artifact.array("faces.npy"),
+    "faces.parquet": lambda artifact: artifact.table("faces.parquet"),
+    "note.json": lambda artifact: artifact.json("note.json"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_file_with_another_content_of_the_same_size_is_never_read(name: str, site: StoreSite) -> None:
+    publish(site.store)
+    content = site.read(file_path(EP_ID, name))
+    site.put(file_path(EP_ID, name), content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+    artifact = site.another().open(ASSET, EP_ID)
+    assert artifact is not None
+    with pytest.raises(ArtifactError, match=rf"faces of {EP_ID} is damaged: .*{name} .*--select faces --force"):
+        READS[name](artifact)
 
 
 @pytest.mark.parametrize(

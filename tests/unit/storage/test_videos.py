@@ -1,5 +1,7 @@
+import errno
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +34,11 @@ def at(name: str) -> str:
     return f"videos/{EP_ID}/{name}"
 
 
+def stored(site: StoreSite, name: str) -> set[str]:
+    """The video as the library stores it; a folder has the checksum beside it, a bucket in the metadata."""
+    return site.named(at(name), *([at(f".{name}.sha256")] if isinstance(site, Folder) else []))
+
+
 def video(path: Path, content: bytes = b"moving pictures") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -56,7 +63,7 @@ def test_taking_a_video_in_leaves_the_source_and_nothing_else(
     source = video(tmp_path / "a.mp4")
     library.add(EP_ID, source, replace=False)
     assert source.exists()
-    assert set(site.files()) == site.named(at("episode.mp4"))
+    assert set(site.files()) == stored(site, "episode.mp4")
 
 
 def test_adding_the_same_video_again_returns_its_place_in_the_library(
@@ -67,7 +74,7 @@ def test_adding_the_same_video_again_returns_its_place_in_the_library(
     assert library.add(EP_ID, source, replace=False) == place
     assert library.add(EP_ID, video(tmp_path / "copy.mp4"), replace=False) == place
     assert library.add(EP_ID, library.find(EP_ID), replace=False) == place
-    assert set(site.files()) == site.named(at("episode.mp4"))
+    assert set(site.files()) == stored(site, "episode.mp4")
 
 
 def test_another_video_is_refused_unless_it_is_to_replace_the_first(
@@ -79,7 +86,7 @@ def test_another_video_is_refused_unless_it_is_to_replace_the_first(
         library.add(EP_ID, second, replace=False)
     assert site.read(at("episode.mp4")) == b"first"
     library.add(EP_ID, second, replace=True)
-    assert set(site.files()) == site.named(at("episode.mkv"))
+    assert set(site.files()) == stored(site, "episode.mkv")
     assert library.find(EP_ID).read_bytes() == b"other"
     assert first.read_bytes() == b"first"
 
@@ -118,6 +125,75 @@ def test_a_video_that_another_program_has_put_there_is_identified_by_its_content
     site.put(at("episode.mp4"), b"other")
     assert library.identify(EP_ID).sha256 == hashlib.sha256(b"other").hexdigest()
     assert library_of(site).find(EP_ID).read_bytes() == b"other"
+
+
+def test_the_library_keeps_its_own_read_only_copy(tmp_path: Path) -> None:
+    library, source = VideoLibraryResource(root=str(tmp_path / "data")), video(tmp_path / "a.mp4")
+    library.add(EP_ID, source, replace=False)
+    source.write_bytes(b"other")  # in place
+    kept = library.find(EP_ID)
+    assert kept.read_bytes() == b"moving pictures"
+    assert (kept.stat().st_nlink, kept.stat().st_mode & 0o777) == (1, 0o444)
+
+
+def hard_linked(tmp_path: Path) -> tuple[VideoLibraryResource, Path]:
+    """A video as earlier versions stored it: the file of the user."""
+    library, source = VideoLibraryResource(root=str(tmp_path / "data")), video(tmp_path / "a.mp4")
+    kept = tmp_path / "data" / at("episode.mp4")
+    kept.parent.mkdir(parents=True)
+    kept.hardlink_to(source)
+    return library, source
+
+
+def test_a_hard_link_of_an_earlier_version_becomes_a_copy_when_the_video_is_given_again(tmp_path: Path) -> None:
+    library, source = hard_linked(tmp_path)
+    library.add(EP_ID, source, replace=False)
+    source.write_bytes(b"other")
+    assert library.find(EP_ID).read_bytes() == b"moving pictures"
+
+
+def test_a_stored_video_that_was_changed_is_refused_until_it_is_stored_again(tmp_path: Path) -> None:
+    library, source = VideoLibraryResource(root=str(tmp_path / "data")), video(tmp_path / "a.mp4")
+    kept = Path(library.add(EP_ID, source, replace=False))
+    kept.chmod(0o644)
+    kept.write_bytes(b"moving_pictures")
+    for read in (library.find, library.identify):
+        with pytest.raises(
+            VideoError, match=rf"episode\.mp4 was changed after it was stored.*--ep-id {EP_ID} --replace"
+        ):
+            read(EP_ID)
+    library.add(EP_ID, source, replace=True)
+    assert library.find(EP_ID).read_bytes() == b"moving pictures"
+    kept.unlink()
+    kept.write_bytes(b"a later one")
+    later = video(tmp_path / "b.mp4", b"a later one")
+    with pytest.raises(VideoError, match="differs from"):
+        library.add(EP_ID, later, replace=False)
+    library.add(EP_ID, later, replace=True)
+    assert library.find(EP_ID).read_bytes() == b"a later one"
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_link_that_leaves_the_library_is_refused(is_folder: bool, tmp_path: Path) -> None:
+    library, outside = VideoLibraryResource(root=str(tmp_path / "data")), video(tmp_path / "other" / "episode.mp4")
+    link = tmp_path / "data" / (f"videos/{EP_ID}" if is_folder else at("episode.mp4"))
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside.parent if is_folder else outside)
+    with pytest.raises(VideoError, match=r"episode\.mp4 is a link that leads out of .*videos.*screenalytics run"):
+        library.find(EP_ID)
+
+
+def test_too_little_room_is_noticed_before_anything_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, source = VideoLibraryResource(root=str(tmp_path / "data")), video(tmp_path / "a.mp4")
+    monkeypatch.setattr("resources.system.files.fcntl.ioctl", unsupported)
+    monkeypatch.setattr("resources.system.files.shutil.disk_usage", lambda _: SimpleNamespace(free=3))
+    with pytest.raises(VideoError, match=r"a\.mp4 cannot be copied to .*episode\.mp4: .* are free: make room"):
+        library.add(EP_ID, source, replace=False)
+    assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
+
+
+def unsupported(*_: object) -> None:
+    raise OSError(errno.EOPNOTSUPP, "not supported")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.mp4.part"])
