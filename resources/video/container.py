@@ -1,19 +1,21 @@
 """Video files as containers, packets and decoded frames, with errors that name the file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar, cast
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from screenalytics_assets.core.common.errors import VideoError
 
 _FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,ivf,nut,dv,rm"
 """Containers that are a single file. Playlists (hls, dash, concat) and picture sequences open other files."""
+StreamT = TypeVar("StreamT", bound=Stream)
 _OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 
 
@@ -45,14 +47,15 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its video stream. The cover art of a sound file does not count as one.
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """The container.
 
     Raises:
-        VideoError: It is not a video file of a known format, or has no video stream.
+        VideoError: It is not a video file of a known format.
     """
     try:
-        container = av.open(str(path.absolute()), options=_OPEN_OPTIONS)
+        # Tags are not used, and old files have them in other encodings than UTF-8.
+        container = av.open(str(path.absolute()), options=_OPEN_OPTIONS, metadata_errors="replace")
     except (av.InvalidDataError, av.EOFError) as error:
         raise VideoError(_why_unreadable(path)) from error
     except av.ArgumentError as error:
@@ -60,13 +63,17 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             f"this is a playlist or another format that is not read; expected one of {_FORMATS}"
         ) from error
     with container:
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
-            raise VideoError(f"there is no picture in this file, only {' and '.join(kinds) or 'nothing'}")
+        yield container
+
+
+@contextmanager
+def open_video(path: Path, track: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its stream with this index, to be decoded."""
+    with open_container(path) as container:
+        stream = cast("VideoStream", container.streams[track])
         # Slice threading, the default, reports few or none of the damaged frames.
-        streams[0].thread_type = "AUTO"
-        yield container, streams[0]
+        stream.thread_type = "AUTO"
+        yield container, stream
 
 
 def _why_unreadable(path: Path) -> str:
@@ -77,28 +84,30 @@ def _why_unreadable(path: Path) -> str:
     return f"this is not a video file: its format is not known. Expected one of {_FORMATS}"
 
 
-def packets_of(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
+def packets_of(container: InputContainer, *streams: StreamT) -> "Iterator[Packet[StreamT]]":
     """All packets up to the end, or to where the file is too damaged to continue."""
-    packets = container.demux(stream)
+    packets = cast("Iterator[Packet[StreamT]]", container.demux(*streams))
     while True:
         try:
             yield next(packets)
         except (StopIteration, av.InvalidDataError):
             return
+        except IndexError:
+            # After the last packet, PyAV looks for a stream that FFmpeg found later than the others.
+            return
 
 
-def is_displayed(packet: "Packet[VideoStream]") -> bool:
+def is_displayed(packet: "Packet[Stream]") -> bool:
     """Whether a packet has a frame that is displayed."""
     return bool(packet.size) and not packet.is_discard
 
 
 def decoded_frames(
-    container: InputContainer,
-    stream: VideoStream,
+    packets: "Iterable[Packet[VideoStream]]",
     on_refused: "Callable[[Packet[VideoStream]], object]",
 ) -> Iterator[av.VideoFrame]:
     """All frames that can be decoded; a packet that the decoder refuses costs only its own frames."""
-    for packet in packets_of(container, stream):
+    for packet in packets:
         try:
             frames = packet.decode()
         except av.InvalidDataError:

@@ -1,32 +1,33 @@
 """Reading video files: facts about a file without decoding it, and its frames in one sequential pass."""
 
-import threading
-from collections.abc import Generator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from resources.system.files import sha256_of_file
-from resources.video.container import (
-    check_file,
-    decoded_frames,
-    file_named_in_errors,
-    is_displayed,
-    open_video,
-    packets_of,
+from resources.video.container import check_file, decoded_frames, file_named_in_errors, open_video, packets_of
+from resources.video.displayed import (
+    PictureConverter,
+    deinterlaced,
+    orientation_of_frame,
+    pixel_aspect_of,
+    transfer_of,
 )
+from resources.video.survey import Clock, survey
 from screenalytics_assets.core.common.errors import VideoError
+from screenalytics_assets.core.common.intervals import total_s
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.documents.video import VideoProbe
+from screenalytics_assets.core.video.clock import with_gap_before_start
+from screenalytics_assets.core.video.displayed import displayed_size
 from screenalytics_assets.core.video.probe import check_complete, check_picture_size, summarise_timestamps
 
 MAX_DAMAGED_FRACTION = 0.05
@@ -46,7 +47,7 @@ class VideoFrame:
 
     Attributes:
         index: 0-based, in the order of display.
-        ts_s: seconds since the first frame.
+        ts_s: seconds since the start of the file.
         is_corrupt: the decoder had to conceal damage.
     """
 
@@ -54,7 +55,7 @@ class VideoFrame:
     ts_s: float
     is_corrupt: bool
     _decoded: av.VideoFrame = field(repr=False)
-    _converter: "_PictureConverter" = field(repr=False)
+    _converter: PictureConverter = field(repr=False)
 
     def bgr(self) -> NDArray[np.uint8]:
         """The upright picture: (H, W, 3) uint8 BGR, contiguous, H and W as in the probe."""
@@ -63,39 +64,6 @@ class VideoFrame:
     def small_bgr(self, width: int, height: int) -> NDArray[np.uint8]:
         """The whole upright picture averaged down to (height, width, 3) uint8 BGR, at little cost."""
         return self._converter.small(self._decoded, width, height)
-
-
-class _PictureConverter(threading.local):
-    """Conversion to upright BGR, with one swscale context for each size and thread: they cannot be shared."""
-
-    def __init__(self, probe: VideoProbe) -> None:
-        self._size = (probe.width, probe.height)
-        self._quarter_turns = probe.rotation_deg // 90
-        self._full = VideoReformatter()
-        self._small = VideoReformatter()
-
-    def full(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        return self._convert(self._full, frame, *self._size, "BILINEAR")
-
-    def small(self, frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-        return self._convert(self._small, frame, width, height, "AREA")
-
-    def _convert(
-        self,
-        reformatter: VideoReformatter,
-        frame: av.VideoFrame,
-        width: int,
-        height: int,
-        interpolation: Literal["AREA", "BILINEAR"],
-    ) -> NDArray[np.uint8]:
-        if self._quarter_turns % 2:
-            width, height = height, width
-        # More threads would compete with those that analyse other frames.
-        converted = reformatter.reformat(
-            frame, width=width, height=height, format="bgr24", interpolation=interpolation, threads=1
-        )
-        stored = np.asarray(converted.to_ndarray(), dtype=np.uint8)
-        return np.ascontiguousarray(np.rot90(stored, -self._quarter_turns))
 
 
 def check_video(path: Path) -> None:
@@ -119,24 +87,41 @@ def probe_video(path: Path, *, sha256: str | None = None) -> VideoProbe:
     """
     with file_named_in_errors(path):
         check_file(path)
-        with open_video(path) as (container, stream):
+        found = survey(path)
+        clock = found.clock
+        with open_video(path, found.track) as (container, stream):
             check_picture_size(stream.codec_context.width, stream.codec_context.height)
-            first, pts_s = _first_frame_and_times(container, stream)
-            rotation_deg = round(-first.rotation / 90) * 90 % 360
-            is_turned = rotation_deg % 180 == 90
-            width, height = (first.height, first.width) if is_turned else (first.width, first.height)
-            fps, duration_s, is_variable_rate = summarise_timestamps(pts_s)
-            declared_end_s = _declared_end_s(container, stream)
+            first = _first_frame(_moved_packets(container, stream, clock), stream)
+            orientation, aspect = orientation_of_frame(first), pixel_aspect_of(stream)
+            width, height = displayed_size(first.width, first.height, aspect, orientation.quarter_turns)
+            check_picture_size(width, height)
+            times_s = clock.times_s()
+            first_s = float(times_s[0]) if len(times_s) else 0.0
+            start_s = _first_shown_s(clock, first)
+            times_s = times_s[~(times_s < start_s)]
+            times = summarise_timestamps(times_s, clock.last_duration_s)
+            missing = with_gap_before_start(times.gaps, first_s, start_s)
+            declared_end_s = None if found.is_joined else _declared_end_s(container, stream, clock)
             if declared_end_s is not None:
-                check_complete(float(pts_s.max()) + 1 / fps, declared_end_s)
+                check_complete(max(times.end_s, found.end_s), declared_end_s)
             return VideoProbe(
                 width=width,
                 height=height,
-                fps=fps,
-                duration_s=duration_s,
-                frame_count=len(pts_s),
-                is_variable_rate=is_variable_rate,
-                rotation_deg=rotation_deg,
+                fps=times.fps,
+                start_s=times.start_s,
+                duration_s=times.end_s,
+                missing_s=total_s(missing),
+                missing=tuple((start, end) for start, end in missing.tolist()),
+                frame_count=len(times_s),
+                is_variable_rate=times.is_variable_rate,
+                is_joined=found.is_joined,
+                track=found.track,
+                track_reason=found.track_reason,
+                pixel_aspect=f"{aspect.numerator}:{aspect.denominator}",
+                rotation_deg=90 * orientation.quarter_turns,
+                is_mirrored=orientation.mirrored,
+                is_interlaced=first.interlaced_frame,
+                transfer=transfer_of(first),
                 codec=stream.codec_context.name,
                 pixel_format=first.format.name,
                 container=container.format.name,
@@ -147,26 +132,42 @@ def probe_video(path: Path, *, sha256: str | None = None) -> VideoProbe:
             )
 
 
-def _first_frame_and_times(container: InputContainer, stream: VideoStream) -> tuple[av.VideoFrame, NDArray[np.float64]]:
-    """The first frame that can be decoded, and the display time of each frame: (N,) seconds, NaN if unknown."""
-    first: av.VideoFrame | None = None
-    times_s = []
+def _moved_packets(container: InputContainer, stream: VideoStream, clock: Clock) -> "Iterator[Packet[VideoStream]]":
+    """The packets of the stream, their times on the clock of the file."""
+    number = 0
     for packet in packets_of(container, stream):
-        if is_displayed(packet):
-            times_s.append(np.nan if packet.pts is None else float(packet.pts * packet.time_base))
-        if first is None:
-            with suppress(av.InvalidDataError):
-                first = next(iter(packet.decode()), None)
+        if packet.size:
+            clock.move(packet, number)
+            number += 1
+        yield packet
+
+
+def _first_frame(packets: "Iterator[Packet[VideoStream]]", stream: VideoStream) -> av.VideoFrame:
+    first = next(decoded_frames(packets, lambda _packet: None), None)
     if first is None:
         raise VideoError(f"none of the pictures can be decoded (codec {stream.codec_context.name})")
-    return first, np.array(times_s, np.float64)
+    return first
 
 
-def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | None:
+def _first_shown_s(clock: Clock, first: av.VideoFrame) -> float:
+    """When the first picture is shown: a recording that begins between key frames can be decoded from the first one."""
+    known = [pts for pts in (first.pts, clock.first_key_pts) if pts is not None]
+    return clock.seconds(max(known)) if known else 0.0
+
+
+_NO_DURATION = {"mpegts", "mpeg"}
+"""Containers that declare no duration; FFmpeg takes the one that it reports from the timestamps."""
+
+
+def _declared_end_s(container: InputContainer, stream: VideoStream, clock: Clock) -> float | None:
     """The end of the video stream declared by the container, or else that of the container itself."""
+    if container.format.name in _NO_DURATION:
+        return None
     if stream.duration is not None and stream.time_base is not None:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    return _seconds(None if container.duration is None else (container.start_time or 0) + container.duration)
+        return clock.seconds((stream.start_time or 0) + stream.duration)
+    if container.duration is None:
+        return None
+    return float(Fraction((container.start_time or 0) + container.duration, av.time_base) - clock.origin_s)
 
 
 def _seconds(microseconds: int | None) -> float | None:
@@ -188,32 +189,39 @@ def read_frames(path: Path, probe: VideoProbe, *, every_frame: bool = True) -> G
             packet or the decoder refuses its packet.
 
     Yields:
-        The frames in the order of display, `ts_s` increasing from 0.
+        The frames in the order of display, `ts_s` increasing.
 
     Raises:
         VideoError: after the last frame, naming the file, if the pictures end early or more than 5 % of them
             were damaged or missing.
     """
-    converter = _PictureConverter(probe)
+    converter = PictureConverter(probe)
+    # The fields of a picture are put together with the help of its neighbours.
+    every_frame = every_frame or probe.is_interlaced
     count, corrupt, ts_s = 0, 0, -1.0
-    first_pts: int | None = None
     refused: list[Packet[VideoStream]] = []
-    with file_named_in_errors(path), open_video(path) as (container, stream):
-        skipper = None if every_frame else _FrameSkipper(path, stream)
-        for decoded in decoded_frames(container, stream, refused.append):
-            if decoded.pts is None or decoded.time_base is None:
-                continue
-            first_pts = decoded.pts if first_pts is None else first_pts
-            now_s = float((decoded.pts - first_pts) * decoded.time_base)
-            if now_s <= ts_s:
-                continue
-            index = count if skipper is None else skipper.index_of(decoded.pts, now_s)
-            ts_s = now_s
-            corrupt += decoded.is_corrupt
-            yield VideoFrame(index, ts_s, decoded.is_corrupt, decoded, converter)
-            count += 1
+    with file_named_in_errors(path):
+        clock = survey(path, probe.track).clock
+        with open_video(path, probe.track) as (container, stream):
+            skipper = None if every_frame else _FrameSkipper(clock, probe, stream)
+            packets = _moved_packets(container, stream, clock)
+            for decoded in deinterlaced(decoded_frames(packets, refused.append), stream):
+                if decoded.pts is None or decoded.time_base is None:
+                    continue
+                now_s = float(decoded.pts * decoded.time_base - clock.origin_s)
+                if now_s <= ts_s or now_s < probe.start_s - CLOCK_TOLERANCE_S:
+                    continue
+                index = count if skipper is None else skipper.index_of(now_s)
+                ts_s = now_s
+                corrupt += decoded.is_corrupt
+                yield VideoFrame(index, ts_s, decoded.is_corrupt, decoded, converter)
+                count += 1
         check_complete(ts_s + 1 / probe.fps, probe.duration_s)
-        present = count if skipper is None else skipper.frame_count - len(refused)
+        present = (
+            count
+            if skipper is None
+            else skipper.frame_count - sum(_is_shown(packet, clock, probe) for packet in refused)
+        )
         missing = max(0, probe.frame_count - present)
         expected = probe.frame_count if skipper is None else count + missing
         if corrupt + missing > MAX_DAMAGED_FRACTION * expected:
@@ -223,21 +231,24 @@ def read_frames(path: Path, probe: VideoProbe, *, every_frame: bool = True) -> G
             )
 
 
+def _is_shown(packet: "Packet[VideoStream]", clock: Clock, probe: VideoProbe) -> bool:
+    return packet.pts is None or clock.seconds(packet.pts) >= probe.start_s
+
+
 class _FrameSkipper:
     """Makes the decoder skip frames that no other frame refers to, unless the others are too far apart."""
 
-    def __init__(self, path: Path, stream: VideoStream) -> None:
-        with open_video(path) as (container, same_stream):
-            packets = (packet for packet in packets_of(container, same_stream) if is_displayed(packet))
-            self._pts = np.unique(np.array([p.pts for p in packets if p.pts is not None], np.int64))
-        self.frame_count = len(self._pts)
+    def __init__(self, clock: Clock, probe: VideoProbe, stream: VideoStream) -> None:
+        times_s = np.unique(clock.times_s())
+        self._times_s = times_s[times_s >= probe.start_s]
+        self.frame_count = len(self._times_s)
         self._codec = stream.codec_context
         self._codec.skip_frame = "NONREF"
         self._last: tuple[int, float] | None = None
 
-    def index_of(self, pts: int, ts_s: float) -> int:
+    def index_of(self, ts_s: float) -> int:
         """The index of the next decoded frame among all frames, skipped ones included."""
-        index = int(np.searchsorted(self._pts, pts))
+        index = int(np.searchsorted(self._times_s, ts_s))
         if self._last is not None:
             last_index, last_s = self._last
             if index > last_index + 1 and ts_s - last_s > MAX_SPACING_S + CLOCK_TOLERANCE_S:

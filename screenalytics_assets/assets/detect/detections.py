@@ -54,6 +54,8 @@ def compute(run: Run, outputs: Outputs) -> None:
             detection,
             confidence_th=confidence_th,
             fps=probe.fps,
+            end_s=probe.duration_s,
+            missing=probe.missing,
             keep_crop=crops.add,
             on_frame=task.advance,
             ordered_map=ordered_map,
@@ -109,7 +111,7 @@ def describe_crops(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mappi
 
 SPEC = ArtifactSpec(
     "detections",
-    code_version="5",
+    code_version="6",
     group="detect",
     kinds={"onnx", "parquet"},
     description="Shot cuts, and each face with box, landmarks, confidence, sharpness, pose and quality.",

@@ -1,6 +1,6 @@
-"""Duration, frame rate, size, rotation, codec and checksum of the episode's video.
+"""Duration, frame rate, size, rotation, codec and checksum of the episode's video: what a player would show, and when.
 
-Everything is read from the timestamps of the container, so that a truncated file or one without pictures is refused
+Everything is read from the packets and the first picture, so that a truncated file or one without pictures is refused
 here, before anything is computed.
 """
 
@@ -53,7 +53,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = ArtifactSpec(
     "episode_video",
-    code_version="1",
+    code_version="2",
     group="detect",
     kinds={"mp4"},
     description=__doc__,

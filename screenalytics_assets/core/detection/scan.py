@@ -1,19 +1,23 @@
 """The one pass over the frames of an episode: shot cuts, faces, their measures and their crops."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import table_of
+from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.detection.adaptive_sampling import MIN_BISECTED_S, OrderedMap, sample_adaptively
 from screenalytics_assets.core.detection.detection_table import DetectionRows
 from screenalytics_assets.core.detection.frame_analysis import Candidate, Detector, FrameAnalysis, analyse_frame
 from screenalytics_assets.core.detection.hysteresis import confirmed_boxes
 from screenalytics_assets.core.video.shot_stream import Frame, ShotFrame, frames_with_shots
+
+FULL_STRIDE_FPS = 12.0
+"""Animation has this many different pictures a second, and film and television have more."""
 
 
 class ScanResult(NamedTuple):
@@ -30,8 +34,12 @@ class ScanResult(NamedTuple):
 
 
 def effective_stride(settings: DetectionSettings, fps: float) -> int:
-    """Frames from one analysed frame to the next: the larger of the stride and what the rate limit requires."""
-    return max(settings.frame_stride, round(fps / settings.detection_fps_limit))
+    """Frames from one analysed frame to the next: the larger of the stride and what the rate limit requires.
+
+    Below `FULL_STRIDE_FPS` the stride falls with the frame rate, so that it is no longer in seconds.
+    """
+    stride = max(1, round(settings.frame_stride * min(1.0, fps / FULL_STRIDE_FPS)))
+    return max(stride, round(fps / settings.detection_fps_limit))
 
 
 def max_step(settings: DetectionSettings, fps: float) -> int:
@@ -53,6 +61,8 @@ def scan(
     *,
     confidence_th: float,
     fps: float,
+    end_s: float = math.inf,
+    missing: Sequence[tuple[float, float]] = (),
     keep_crop: Callable[[str, bytes], None],
     on_frame: Callable[[int], None],
     ordered_map: OrderedMap = map,
@@ -69,6 +79,8 @@ def scan(
         settings: How densely frames are analysed, and which boxes are refused.
         confidence_th: Minimum score of a strong box.
         fps: Mean frame rate of the source.
+        end_s: End of its last picture.
+        missing: Start and end of each interval without pictures. They are between two shots.
         keep_crop: Takes the id of a detection and its aligned crop as JPEG.
         on_frame: Called for each frame with the number of source frames since the last one.
         ordered_map: Applies a function to a stream. One that calls it in parallel analyses several frames at a time,
@@ -78,13 +90,13 @@ def scan(
     def analyse(frame: ShotFrame, high_resolution: bool) -> FrameAnalysis:
         return analyse_frame(frame, detector, settings, confidence_th=confidence_th, high_resolution=high_resolution)
 
-    log = FrameLog(1 / fps, on_frame)
+    log = FrameLog(1 / fps, on_frame, end_s=end_s, missing=missing)
     rows = DetectionRows(ep_id)
     collector = DetectionCollector(rows, keep_crop)
     analysed: list[tuple[int, float, int]] = []
     high_resolution_passes = 0
     for analysis in sample_adaptively(
-        log.record(frames_with_shots(frames, settings)),
+        log.record(frames_with_shots(frames, settings, missing)),
         analyse,
         stride=effective_stride(settings, fps),
         max_step=max_step(settings, fps),
@@ -118,8 +130,17 @@ class _Shot(NamedTuple):
 class FrameLog:
     """Shots and counts of all frames, analysed or not."""
 
-    def __init__(self, frame_s: float, on_frame: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        frame_s: float,
+        on_frame: Callable[[int], None],
+        *,
+        end_s: float = math.inf,
+        missing: Sequence[tuple[float, float]] = (),
+    ) -> None:
         self._frame_s = frame_s
+        self._end_s = end_s
+        self._missing = missing
         self._on_frame = on_frame
         self._shots: list[_Shot] = []
         self._last_index = -1
@@ -131,18 +152,27 @@ class FrameLog:
         for shot_frame in frames:
             frame = shot_frame.frame
             end_s = frame.ts_s + self._frame_s
+            if end_s > self._end_s + CLOCK_TOLERANCE_S:
+                end_s = self._end_s
             if shot_frame.position > 0:
                 self._shots[-1] = self._shots[-1]._replace(end_frame=frame.index, end_s=end_s)
             else:
                 if self._shots:
                     # The decoder may have skipped the last frames of the previous shot.
-                    self._shots[-1] = self._shots[-1]._replace(end_frame=frame.index - 1, end_s=frame.ts_s)
+                    self._shots[-1] = self._shots[-1]._replace(
+                        end_frame=frame.index - 1, end_s=self._shown_until(frame.ts_s)
+                    )
                 self._shots.append(_Shot(frame.index, frame.index, frame.ts_s, end_s))
             self.frames += 1
             self.corrupt_frames += frame.is_corrupt
             self._on_frame(frame.index - self._last_index)
             self._last_index = frame.index
             yield shot_frame
+
+    def _shown_until(self, ts_s: float) -> float:
+        """The end of the picture before this time: this time, or the start of the gap that ends there."""
+        starts_s = (start for start, end in self._missing if abs(end - ts_s) <= CLOCK_TOLERANCE_S)
+        return next(starts_s, ts_s)
 
     def shots_table(self, ep_id: str) -> pa.Table:
         """The shots so far, in the schema of ``shots``."""

@@ -1,9 +1,14 @@
 """Facts about a video file before it is decoded, and the checks that refuse unusable ones."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.errors import VideoError
+from screenalytics_assets.core.common.intervals import Intervals
+from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
+from screenalytics_assets.core.video.clock import gaps_between
 
 MIN_SIDE_PX = 64
 """Minimum shorter side of the picture. A face rarely fills more than half the height: here 32 px, one cell of the
@@ -15,15 +20,33 @@ SHORTFALL_S, SHORTFALL_FRACTION = 1.0, 0.01
 """How much earlier than declared a video may end: sound and picture rarely end together."""
 
 
-def summarise_timestamps(pts_s: NDArray[np.float64]) -> tuple[float, float, bool]:
-    """Frame rate, duration and regularity of a video from its timestamps.
+class Timestamps(NamedTuple):
+    """What the times of the pictures of a video say.
+
+    Attributes:
+        fps: average, without gaps.
+        start_s: the first picture.
+        end_s: end of the last picture.
+        is_variable_rate: some frame is more than half a frame from index / fps (containers that round to milliseconds
+            stay below that).
+        gaps: (G, 2) start and end in seconds of the time without pictures.
+    """
+
+    fps: float
+    start_s: float
+    end_s: float
+    is_variable_rate: bool
+    gaps: Intervals
+
+
+def summarise_timestamps(pts_s: NDArray[np.float64], last_duration_s: float = 0.0) -> Timestamps:
+    """Frame rate, start, end, regularity and gaps of a video from its timestamps.
+
+    A picture before a gap, and the last one, are shown for an average frame; the last one shorter if the file says so.
 
     Args:
         pts_s: (N,) seconds, in any order.
-
-    Returns:
-        fps (average), duration_s (last minus first plus one average frame), is_variable_rate (some frame is
-        more than half a frame from index / fps; containers that round to milliseconds stay below that).
+        last_duration_s: how long the last one is shown according to the file; 0 if unknown.
 
     Raises:
         VideoError: for fewer than two frames, a timestamp that is not a number, or two that are equal.
@@ -37,10 +60,18 @@ def summarise_timestamps(pts_s: NDArray[np.float64]) -> tuple[float, float, bool
     if repeated:
         raise VideoError(f"{repeated} of {len(times_s)} frames have the timestamp of another frame")
     span_s = float(times_s[-1] - times_s[0])
-    frame_s = span_s / (len(times_s) - 1)
+    before = gaps_between(times_s)
+    shown_s = span_s - float((times_s[before + 1] - times_s[before]).sum())
+    frame_s = shown_s / (len(times_s) - 1 - len(before))
     even_s = times_s[0] + frame_s * np.arange(len(times_s))
-    is_variable = bool(np.abs(times_s - even_s).max() > frame_s / 2)
-    return 1.0 / frame_s, span_s + frame_s, is_variable
+    last_s = last_duration_s if 0 < last_duration_s < frame_s - CLOCK_TOLERANCE_S else frame_s
+    return Timestamps(
+        fps=1.0 / frame_s,
+        start_s=float(times_s[0]),
+        end_s=float(times_s[-1]) + last_s,
+        is_variable_rate=bool(np.abs(times_s - even_s).max() > frame_s / 2),
+        gaps=np.column_stack([times_s[before] + frame_s, times_s[before + 1]]),
+    )
 
 
 def check_picture_size(width: int, height: int) -> None:

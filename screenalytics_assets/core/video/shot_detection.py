@@ -36,6 +36,8 @@ _FLAT_ENERGY = 0.2**2
 _MAX_SHIFT_X, _MAX_SHIFT_Y = 4, 3
 """Pixels of the downscaled picture: camera shake of 6 % of the width, 8 % of the height, between two frames."""
 _MIN_NEIGHBOURS = 3
+_REACH_S = 1.0
+"""Changes further away say nothing about a cut: in a slideshow, every picture is a cut."""
 _GUARD = 1
 """Frames on each side of a cut that are not compared with it: one may be a blend of both shots."""
 
@@ -188,7 +190,8 @@ class ShotDetector:
         while 0 <= neighbour < len(self._frames):
             frame = self._frames[neighbour]
             gap_s = abs(frame.ts_s - self._frames[index].ts_s)
-            if frame.change is None or (len(changes) >= _MIN_NEIGHBOURS and gap_s > SHOT_CONTEXT_S):
+            reach_s = SHOT_CONTEXT_S if len(changes) >= _MIN_NEIGHBOURS else _REACH_S
+            if frame.change is None or gap_s > reach_s:
                 break
             changes.append(frame.change)
             neighbour += direction

@@ -1,12 +1,13 @@
 """The frames of a video, each with its shot."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.config.detection_keys import DetectionSettings
 from screenalytics_assets.core.video.shot_detection import SMALL_HEIGHT, SMALL_WIDTH, ShotDetector
 
@@ -20,7 +21,7 @@ class Frame(Protocol):
 
     @property
     def ts_s(self) -> float:
-        """Presentation time in seconds from the first frame."""
+        """Presentation time in seconds from the start of the file."""
 
     @property
     def is_corrupt(self) -> bool:
@@ -51,13 +52,27 @@ class ShotFrame(NamedTuple):
     is_last: bool
 
 
-def frames_with_shots(frames: Iterable[Frame], settings: DetectionSettings) -> Iterator[ShotFrame]:
-    """Each frame with its shot, as soon as it is decided whether the next frame starts a new one."""
+def frames_with_shots(
+    frames: Iterable[Frame], settings: DetectionSettings, missing: Sequence[tuple[float, float]] = ()
+) -> Iterator[ShotFrame]:
+    """Each frame with its shot, as soon as it is decided whether the next frame starts a new one.
+
+    Args:
+        frames: The frames.
+        settings: When a picture starts a shot.
+        missing: Start and end of the intervals without pictures; the first frame after each starts a shot.
+    """
     detector = ShotDetector(settings)
+    gaps = deque(missing)
     waiting: deque[tuple[Frame, NDArray[np.uint8]]] = deque()
     decided: deque[bool] = deque()
     shot_idx, position = -1, 0
     for frame in frames:
+        if gaps and frame.ts_s >= gaps[0][1] - CLOCK_TOLERANCE_S:
+            # A new shot, whatever the pictures look like.
+            decided.extend(detector.flush())
+        while gaps and frame.ts_s >= gaps[0][1] - CLOCK_TOLERANCE_S:
+            gaps.popleft()
         small_bgr = frame.small_bgr(SMALL_WIDTH, SMALL_HEIGHT)
         waiting.append((frame, small_bgr))
         decided.extend(detector.push(small_bgr, frame.ts_s))
