@@ -21,9 +21,12 @@ from screenalytics_assets.services.instance import open_instance
 from screenalytics_assets.services.runs import run_episode
 from tests.object_store import BucketPlace, serve_s3
 
-# How long an example takes says something about the machine, not about the code.
-hypothesis.settings.register_profile("any machine", deadline=None)
-hypothesis.settings.load_profile("any machine")
+# `make test` tries the same examples each time, so that it fails because of a change and never by chance;
+# `HYPOTHESIS_PROFILE=random` looks for new ones, and what it finds is kept as an `@example`. No deadline: how long an
+# example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("random", deadline=None, derandomize=False)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 def shared_dir() -> Path:

@@ -7,7 +7,7 @@ from screenalytics_assets.reports.pictures.cast import CastMember, cast_of, cast
 
 
 def read_cast(identities: Identities, tracks: Artifact, faces: Artifact) -> list[CastMember]:
-    """The people of the identities, by falling length of their tracks."""
+    """The people of the identities, by falling number of faces."""
     return cast_of(identities, tracks.table("tracks.parquet"), faces.table("faces.parquet"))
 
 

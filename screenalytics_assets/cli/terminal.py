@@ -60,6 +60,13 @@ class TerminalProgress(ProgressResource):
             yield _BarTask(name, total, unit, lambda task: self.report(task, log_and_print), bar)
 
 
+def uncut(table: Table) -> Table:
+    """The table with all of every cell: what does not fit goes on in the next line, where rich would cut it."""
+    for column in table.columns:
+        column.overflow, column.no_wrap = "fold", False
+    return table
+
+
 def people_table(store: ArtifactStore, ep_id: str) -> Table:
     """The people of a published episode after the cleanup, by falling screen time."""
     screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
@@ -83,7 +90,7 @@ def people_table(store: ArtifactStore, ep_id: str) -> Table:
             f"{person.confidence:.0%}",
             style=None if person.name else "dim",
         )
-    return table
+    return uncut(table)
 
 
 def report_location(store: ArtifactStore, ep_id: str) -> str:

@@ -11,6 +11,7 @@ from resources.models.photo_analysis import PhotoAnalyser
 from resources.storage.crop_file import read_crops
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import FacebankError
+from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.people.appearances import Appearance, appearances
 from screenalytics_assets.core.people.enrolment import PhotoFinding
 from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, contact_sheet
@@ -80,7 +81,10 @@ def find_photo(path: Path, run: RunSettings, store: ArtifactStore, *, show: str 
             min_identity_sim=run.thresholds.min_identity_sim,
             show=show,
         )
-    seen = appearances(matches)
+    found_in = matches["ep_id"].unique().to_pylist()
+    published = {ep_id: artifact for ep_id in found_in if (artifact := store.open("screen_time", ep_id)) is not None}
+    times = {ep_id: artifact.document("screen_time.json", ScreenTime) for ep_id, artifact in published.items()}
+    seen = appearances(matches, times)
     return Found(
         photo,
         run.thresholds.min_photo_sim,

@@ -165,8 +165,8 @@ def outcome_of(result: dg.ExecuteInProcessResult) -> RunOutcome:
     messages: dict[dg.AssetCheckSeverity, list[str]] = {severity: [] for severity in dg.AssetCheckSeverity}
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed:
-            message = f"{evaluation.check_name}: {evaluation.description or 'did not pass'}"
-            messages[evaluation.severity].append(message)
+            name, message = evaluation.check_name, evaluation.description or "did not pass"
+            messages[evaluation.severity].append(message if message.startswith(f"{name} ") else f"{name}: {message}")
     return RunOutcome(
         run_id=result.run_id,
         success=result.success,

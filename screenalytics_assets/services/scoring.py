@@ -1,7 +1,5 @@
 """Scores of published episodes against truth files."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 from resources.storage.store import ArtifactStore, require_artifact
 from resources.system.files import write_whole
 from resources.system.text_documents import read_json_file
+from screenalytics_assets.core.common.csv_text import csv_text
 from screenalytics_assets.core.common.episode_ids import parse_ep_id, parse_season
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
 from screenalytics_assets.core.documents.identities import Identities
@@ -158,14 +157,15 @@ def check_table_path(path: Path) -> None:
 
 def table_text(rows: Sequence[Mapping[str, Any]], suffix: str) -> str:
     """Rows as ``.csv``, or as a Markdown table for ``.md``; None is an empty cell."""
-    lines = [list(rows[0]), *([text_of(value) for value in row.values()] for row in rows)]
-    out = io.StringIO()
     if suffix == ".csv":
-        csv.writer(out, lineterminator="\n").writerows(lines)
-    else:
-        lines.insert(1, ["---", *["---:"] * (len(lines[0]) - 1)])
-        out.writelines(f"| {' | '.join(line)} |\n" for line in lines)
-    return out.getvalue()
+        return csv_text([rows[0], *([_rounded(value) for value in row.values()] for row in rows)])
+    lines = [list(rows[0]), *([text_of(value) for value in row.values()] for row in rows)]
+    lines.insert(1, ["---", *["---:"] * (len(lines[0]) - 1)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _rounded(value: object) -> object:
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

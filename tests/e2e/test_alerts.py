@@ -105,7 +105,7 @@ def test_what_the_webhook_missed_arrives_once_after_it_is_back_and_the_daemon_wa
     live.webhook.wait_for(1, WAIT_S)
     assert live.webhook.titles == [f"{BREACHED}: 1 warned"]
     message = live.webhook.arrived[0]["message"]
-    assert "tracks_per_minute is 70: warns unless at most 50" in message
+    assert "tracks_per_minute is 70, the limit for a warning is at most 50" in message
     assert f"{live.url}/assets/track_metrics?view=checks&checkDetail=tracks_per_minute" in message
 
 
@@ -127,7 +127,7 @@ def test_the_page_of_the_check_shows_the_breach_for_its_episode_alone_and_plots_
         expect(page.get_by_text(re.compile(r"Passed \(2\)"))).to_be_visible()
         expect(page.get_by_text(re.compile(r"Failed \(1\)")).first).to_be_visible()
         page.get_by_title(BREACHED, exact=True).last.click()
-        expect(page.get_by_text("warns unless at most 50").first).to_be_visible()
+        expect(page.get_by_text("the limit for a warning is at most 50").first).to_be_visible()
         ui.screenshot("acceptance_check_partition")
         browser.close()
 

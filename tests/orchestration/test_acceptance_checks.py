@@ -201,7 +201,7 @@ def test_the_command_ends_with_0_where_checks_only_warn_1_where_one_fails_and_2_
     publish_figures("show-s01e02", blank_crops_written=2)
     warned = cli.run("check", EP)
     assert warned.returncode == 0, warned.said
-    assert "WARN: tracks_per_minute is 70: warns unless at most 50" in warned.said
+    assert "WARN: tracks_per_minute is 70, the limit for a warning is at most 50" in warned.said
     failed = cli.run("check", EP, "show-s01e02", "--set", "tracks_per_minute.warn=80")
     assert failed.returncode == 1, failed.said
     assert "changed: tracks_per_minute: verdict warning -> noted, warn 50 -> 80" in failed.said

@@ -75,7 +75,7 @@ def test_a_breach_arrives_once_at_every_sink_and_so_does_its_end(instance: dg.Da
         daemon.tick()
     assert webhook.titles == [f"{EP}: 2 warned", f"{EP}: 1 back in range"] == alerts(tmp_path)
     body = webhook.arrived[0]["message"]
-    assert "tracks_per_minute is 70: warns unless at most 50 (target at most 30)" in body
+    assert "tracks_per_minute is 70, the limit for a warning is at most 50 (target at most 30)" in body
     assert "docs/ops/troubleshooting_faces_pipeline.md#many-tracks" in body
     assert "https://ui.example/assets/track_metrics?view=checks&checkDetail=tracks_per_minute" in body
     assert f"https://ui.example/runs/{instance.get_runs()[-1].run_id}" in body

@@ -1,10 +1,11 @@
 """Facebank, episode vectors and find: the real graph on rendered footage, with a real embedded server."""
 
+import csv
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -21,9 +22,13 @@ from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.detection.alignment import decode_jpeg
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.documents.identities import Identities
+from screenalytics_assets.core.documents.screen_time import ScreenTime, SeasonScreenTime
 from screenalytics_assets.core.evaluation.truth import TruthDocument
+from screenalytics_assets.reports.pictures import cast
+from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, contact_sheet
+from screenalytics_assets.reports.timeline import clock
 from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import RunOutcome, run_episode, run_facebank
+from screenalytics_assets.services.runs import RunOutcome, run_episode, run_facebank, run_season
 from tests.orchestration.command_line import Cli
 
 EP, SHOW = "demo-s01e01", "demo"
@@ -199,6 +204,52 @@ def test_find_reports_when_a_face_appears_and_who_it_is_with_pictures(
         assert track["track_id"] in who["track_ids"]
         assert (track["person_id"], track["name"]) == (who["person_id"], who["name"])
     assert Path(answer["pictures"]).read_bytes().startswith(b"\xff\xd8")
+
+
+def test_a_person_has_one_figure_and_one_name_wherever_they_are_shown(
+    cli_place: Cli,
+    own_instance: dg.DagsterInstance,
+    named: RunOutcome,
+    photos: Path,
+    store: ArtifactStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert named.success
+    sheets: list[Sequence[SheetRow]] = []
+
+    def kept(rows: Sequence[SheetRow]) -> bytes:
+        sheets.append(rows)
+        return contact_sheet(rows)
+
+    monkeypatch.setattr(cast, "contact_sheet", kept)
+    assert run_episode(own_instance, EP, select=["screen_time", "cleanup_report", "episode_report"]).success
+    assert run_season(own_instance, "demo-s01").success
+    times = require_artifact(store, "screen_time", EP).document("screen_time.json", ScreenTime)
+    ann = next(person for person in times.people if person.name == "Ann Onymous")
+
+    assert [(row.label, row.remark.split(",")[0]) for row in sheets[-1]] == [
+        (person.label, f"{person.visual_s:.1f} s") for person in times.people
+    ]
+    page = require_artifact(store, "episode_report", EP).path("index.html").read_text(encoding="utf-8")
+    assert all(clock(person.visual_s) in page for person in times.people)
+    season = require_artifact(store, "season_screen_time", "demo-s01")
+    totals = {row.name: row.seconds[EP] for row in season.document("season_screen_time.json", SeasonScreenTime).people}
+    assert totals == {person.name: person.visual_s for person in times.people if person.name}
+
+    assert cli_place.run("export", EP, "--out", str(cli_place.data / "out")).returncode == 0
+    texts = ((cli_place.data / "out" / name).read_text() for name in ("screen_time.csv", "tracks.csv"))
+    exported, boxes = (list(csv.DictReader(text.splitlines())) for text in texts)
+    assert {row["person"]: float(row["visual_s"]) for row in exported} == {
+        person.person_id: person.visual_s for person in times.people
+    }
+    season_rows = csv.DictReader(season.path("season_screen_time.csv").read_text().splitlines())
+    assert {row["name"]: float(row[EP]) for row in season_rows} == totals
+    assert {row["person"] for row in boxes} - {""} == {person.label for person in times.people}
+
+    photo = str(next((photos / "Ann Onymous").iterdir()))
+    (episode,) = json.loads(cli_place.run("find", photo, "--show", SHOW, "--json").said)["episodes"]
+    assert episode["people"] == ["Ann Onymous"]
+    assert (episode["seconds"], [tuple(span) for span in episode["intervals"]]) == (ann.visual_s, list(ann.intervals))
 
 
 def test_find_refuses_what_it_cannot_look_up(cli_place: Cli, stored: RunOutcome, photos: Path) -> None:

@@ -11,13 +11,13 @@ import dagster as dg
 from resources.configuration.acceptance_limits import load_acceptance
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
-from screenalytics_assets.assets.cast import draw_cast
 from screenalytics_assets.assets.results.report_data import read_configs, read_episode_data
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.layout import SHEET
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.metadata import picture
-from screenalytics_assets.reports.pictures.cast import cast_of
+from screenalytics_assets.reports.people import people_of
+from screenalytics_assets.reports.pictures.cast import people_sheet
 from screenalytics_assets.reports.provenance import used_digest
 from screenalytics_assets.run_context import Run
 
@@ -71,8 +71,9 @@ def compute(run: Run, outputs: Outputs) -> None:
     review = Review(data, run.keys.clustering, MergeLimits(*_limits(run)))
     page = EpisodePage(data, review, run.once(read_acceptance))
     output.path("index.html").write_text(page.render(), encoding="utf-8")
-    cast = cast_of(data.identities, data.tracks, data.faces)
-    output.path(SHEET).write_bytes(draw_cast(cast, run.inputs["face_crops"]))
+    output.path(SHEET).write_bytes(
+        people_sheet(people_of(data.screen_time, data.identities, data.faces), data.read_crops)
+    )
     for name, found in (("likely_merges", review.merges()), ("likely_splits", review.splits())):
         output.metrics[name] = sum(question.is_likely for question in found)
 
@@ -88,7 +89,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = ArtifactSpec(
     "episode_report",
-    code_version="3",
+    code_version="4",
     group="results",
     kinds={"html"},
     description=__doc__,

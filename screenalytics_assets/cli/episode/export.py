@@ -15,7 +15,7 @@ def export(
     ] = "csv",
     out: Annotated[Path | None, typer.Option(help="Folder for the files, instead of exports/EP of the data.")] = None,
 ) -> None:
-    """Write the tracks, and for csv and jsonl the screen time, of an episode."""
+    """Write the tracks, and for csv and jsonl the screen time, of an episode: the people as the report names them."""
     from resources.artifact_store import ArtifactStoreResource
     from resources.storage.store import require_artifact
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
@@ -31,9 +31,9 @@ def export(
     store = ArtifactStoreResource().store()
     video = require_artifact(store, "episode_video", ep_id).document("video.json", VideoProbe)
     boxes = exported_boxes(
-        require_artifact(store, "tracks", ep_id).table("tracks.parquet"),
+        require_artifact(store, "split_tracks", ep_id).table("tracks.parquet"),
         require_artifact(store, "detections", ep_id).table("detections.parquet", ["detection_id", "confidence"]),
-        require_artifact(store, "identities", ep_id).document("identities.json", Identities),
+        require_artifact(store, "group_clusters", ep_id).document("identities.json", Identities),
         width=video.width,
         height=video.height,
     )

@@ -119,7 +119,7 @@ def print_outcome(console: Console, outcome: "RunOutcome") -> None:
     """Print failures, warnings, and what was computed and reused."""
     print_problems(console, outcome)
     for message in outcome.warned_checks:
-        console.print(f"[yellow]check warns:[/yellow] {escape(message)}")
+        console.print(f"[yellow]warning:[/yellow] {escape(message)}")
     if outcome.computed:
         console.print(f"computed: {', '.join(outcome.computed)}")
     if outcome.reused:

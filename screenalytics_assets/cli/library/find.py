@@ -20,6 +20,7 @@ def find(
 ) -> None:
     """Find the episodes and times in which the face of a photo appears."""
     from resources.artifact_store import ArtifactStoreResource
+    from screenalytics_assets.cli.terminal import uncut
     from screenalytics_assets.core.common.episode_ids import parse_show
     from screenalytics_assets.services.finding import Found, find_photo
 
@@ -41,7 +42,7 @@ def find(
         seen = ", ".join(f"{start_s:.1f}–{end_s:.1f}" for start_s, end_s in appearance.intervals_s)
         who = escape(", ".join(appearance.people)) or "unnamed"
         table.add_row(appearance.ep_id, who, f"{appearance.seconds:.1f}", f"{appearance.similarity:.2f}", seen)
-    console.print(table)
+    console.print(uncut(table))
     if found.not_searched:
         console.print(f"[yellow]not searched (vectors of another model): {', '.join(found.not_searched)}[/yellow]")
     if found.pictures:

@@ -58,6 +58,7 @@ def status(name: _Name, what: _What = None, as_json: AsJson = False) -> None:
 
     from screenalytics_assets.automation.seasons.season_config import season_named
     from screenalytics_assets.automation.seasons.season_runs import read_season
+    from screenalytics_assets.cli.terminal import uncut
     from screenalytics_assets.definitions import defs
     from screenalytics_assets.services.instance import open_instance
 
@@ -81,14 +82,14 @@ def status(name: _Name, what: _What = None, as_json: AsJson = False) -> None:
     console = new_console()
     table = Table(title=f"{season.name}: {len(shown)} of {len(states)} episodes")
     for column in ("episode", "state"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column)
     for asset in shown[0].assets if shown else ():
         table.add_column(asset.replace("_", " "))
     table.add_column("checks", min_width=12)
     for state in shown:
         cells = [_styled(value) for value in (state.state, *state.assets.values())]
         table.add_row(state.ep_id, *cells, _checks_cell(state.checks.items()))
-    console.print(table)
+    console.print(uncut(table))
     if not states:
         console.print(
             f"no episode of {season.name} is registered: drop SHOW-sSSeEE.mp4 into the inbox, or "

@@ -59,7 +59,6 @@ class CleanupReport(Document):
     Attributes:
         ep_id: The episode.
         actions_completed: Phases that were on.
-        runtime_sec: Computing time of the phases in seconds.
         tracks_before: Number of tracks.
         tracks_after: Number of tracks.
         faces_before: Number of accepted faces.
@@ -76,7 +75,6 @@ class CleanupReport(Document):
 
     ep_id: str
     actions_completed: tuple[str, ...]
-    runtime_sec: float
     tracks_before: int
     tracks_after: int
     faces_before: int

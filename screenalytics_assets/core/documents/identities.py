@@ -74,6 +74,11 @@ class Identity(Document):
     named_by: Literal["facebank", "correction"] | None = None
 
     @property
+    def person_key(self) -> str:
+        """The person; an identity that is nobody's yet is a person of its own."""
+        return self.person_id or self.identity_id
+
+    @property
     def label(self) -> str:
         """The person's name, or the id of an identity without one."""
         return self.name or self.identity_id

@@ -11,15 +11,19 @@ from pydantic import BaseModel, Field, FiniteFloat, PositiveInt, ValidationError
 
 from screenalytics_assets.core.common.errors import TruthError
 
+OPEN = -1
+"""Index of the person of a face about which the truth does not say whose it is."""
+
 
 class TruthFace(TypedDict):
     """One face of one frame in a truth file.
 
     `bbox` is x1, y1, x2, y2 in pixels of the frame; `visible` is the share of the face, 0 to 1, that is inside the
-    frame and not covered.
+    frame and not covered. `person` is null where it was left open who it is: such a face is neither required nor
+    false, like one of which too little is visible.
     """
 
-    person: str
+    person: str | None
     bbox: list[float]
     visible: float
 
@@ -47,9 +51,9 @@ class Truth:
         frames: Number of frames.
         shots: (S, 2) int64, first frame and the frame past the last; together they cover every frame.
         people: Names in alphabetical order.
-        person_idx: (N,) int64, index into `people` of each face.
+        person_idx: (N,) int64, index into `people` of each face, or `OPEN`.
         boxes_px: (N, 4) float64, x1 y1 x2 y2 in pixels; may reach outside the frame.
-        visible: (N,) float64, 0 to 1.
+        visible: (N,) float64, 0 to 1; 0 for an open face, so that it is not required.
         frame_offsets: (frames + 1,) int64; the faces of frame f are rows
             `frame_offsets[f]:frame_offsets[f + 1]`.
     """
@@ -72,7 +76,7 @@ class Truth:
 
 
 class _Face(BaseModel):
-    person: Annotated[str, Field(min_length=1)]
+    person: Annotated[str, Field(min_length=1)] | None
     bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
     visible: Annotated[float, Field(ge=0, le=1)]
 
@@ -114,8 +118,9 @@ def parse_truth(data: Mapping[str, object]) -> Truth:
                     f"truth[{frame_idx}][{i}].bbox: {list(face.bbox)} is empty; expected x1 < x2 and y1 < y2"
                 )
     faces = [face for frame in document.truth for face in frame]
-    people = tuple(sorted({face.person for face in faces}))
-    index = {person: i for i, person in enumerate(people)}
+    people = tuple(sorted({face.person for face in faces if face.person is not None}))
+    index: dict[str | None, int] = {None: OPEN}
+    index |= {person: i for i, person in enumerate(people)}
     return Truth(
         fps=document.fps,
         width=document.width,
@@ -125,7 +130,7 @@ def parse_truth(data: Mapping[str, object]) -> Truth:
         people=people,
         person_idx=np.array([index[face.person] for face in faces], np.int64),
         boxes_px=np.array([face.bbox for face in faces], np.float64).reshape(-1, 4),
-        visible=np.array([face.visible for face in faces], np.float64),
+        visible=np.array([0.0 if face.person is None else face.visible for face in faces], np.float64),
         frame_offsets=np.cumsum([0, *(len(frame) for frame in document.truth)], dtype=np.int64),
     )
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from screenalytics_assets.core.common.intervals import intervals_of, merged, total_s
+from screenalytics_assets.core.documents.screen_time import ScreenTime
 
 
 class Appearance(NamedTuple):
@@ -13,7 +14,8 @@ class Appearance(NamedTuple):
 
     Attributes:
         ep_id: The episode.
-        intervals_s: Start and end of each stretch, merged and ascending.
+        intervals_s: Start and end of each stretch, merged and ascending: of the people whom the photo shows, those of
+            their screen time; of other tracks, those of the track.
         tracks: The tracks that are similar to the face: track_id, identity_id, person_id, name, start_s, end_s,
             detection_id, similarity; by time.
     """
@@ -58,24 +60,31 @@ class Appearance(NamedTuple):
         }
 
 
-def appearances(matches: pa.Table) -> list[Appearance]:
+def appearances(matches: pa.Table, screen_times: Mapping[str, ScreenTime]) -> list[Appearance]:
     """The tracks by episode, in the order of the episodes' ids.
+
+    The photo shows a person if at least half of the person's tracks are similar to it; the others are the same person
+    from the side or in the dark. Then the times are the person's screen time, the one figure that every page shows.
 
     Args:
         matches: ``ep_id``, ``track_id``, ``identity_id``, ``person_id``, ``name``, ``start_s``, ``end_s``,
             ``detection_id`` and ``similarity``, by episode and time.
+        screen_times: The screen time of these episodes; one that is missing is replaced by the times of the tracks.
     """
     by_episode: dict[str, list[dict[str, Any]]] = {}
     for row in matches.to_pylist():
         by_episode.setdefault(row.pop("ep_id"), []).append(row)
     return [
-        Appearance(
-            ep_id,
-            [
-                (float(start_s), float(end_s))
-                for start_s, end_s in merged(intervals_of([(track["start_s"], track["end_s"]) for track in tracks]))
-            ],
-            tracks,
-        )
+        Appearance(ep_id, _intervals_s(tracks, screen_times.get(ep_id)), tracks)
         for ep_id, tracks in sorted(by_episode.items())
     ]
+
+
+def _intervals_s(tracks: Sequence[Mapping[str, Any]], screen_time: ScreenTime | None) -> list[tuple[float, float]]:
+    people = screen_time.people if screen_time else ()
+    person_of = {identity_id: person.person_id for person in people for identity_id in person.identity_ids}
+    who = [person_of.get(track["identity_id"]) for track in tracks]
+    shown = {person.person_id: person for person in people if 0 < person.tracks <= 2 * who.count(person.person_id)}
+    found = [interval for person in shown.values() for interval in person.intervals]
+    found += [(track["start_s"], track["end_s"]) for track, key in zip(tracks, who, strict=True) if key not in shown]
+    return [(float(start_s), float(end_s)) for start_s, end_s in merged(intervals_of(found))]

@@ -203,8 +203,8 @@ def judge_metric(
     for name, level in (("fail", "failure"), ("warn", "warning")):
         band = bands[name]
         if band and not band[0] <= value <= band[1]:
-            verb = "fails" if level == "failure" else "warns"
-            return MetricVerdict(level, f"{finding}: {verb} unless {_words(metric, band)} ({target})")  # type: ignore[arg-type]
+            limit = f"the limit for a {level} is {_words(metric, band)}"
+            return MetricVerdict(level, f"{finding}, {limit} ({target})")  # type: ignore[arg-type]
     if bands["target"] and not _within_target(metric, value, bands["target"]):
         return MetricVerdict("noted", f"{finding}: misses the {target}, but is acceptable")
     if limits.note_below is not None and value < limits.note_below:

@@ -76,7 +76,6 @@ def cleanup_report(
     cuts: pa.Table,
     *,
     actions: Sequence[str],
-    runtime_s: float,
     grouping: GroupingCounts,
     limits: MetricTargets,
 ) -> CleanupReport:
@@ -89,7 +88,6 @@ def cleanup_report(
         footage: The video that both describe.
         cuts: Where tracks were divided.
         actions: The phases that were on.
-        runtime_s: How long they took.
         grouping: What resolving the people did.
         limits: Limits of the compared metrics.
     """
@@ -100,7 +98,6 @@ def cleanup_report(
     return CleanupReport(
         ep_id=ep_id,
         actions_completed=tuple(actions),
-        runtime_sec=round(runtime_s, 3),
         tracks_before=before.tracks.num_rows,
         tracks_after=after.tracks.num_rows,
         faces_before=before.faces,

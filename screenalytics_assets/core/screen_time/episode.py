@@ -1,7 +1,5 @@
 """How long each person is on screen, and when."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.arrow import boxes_of, column_of
+from screenalytics_assets.core.common.csv_text import csv_text
 from screenalytics_assets.core.common.intervals import Intervals, merged, overlapping_pairs, time_with_at_least, total_s
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.config.keys import ScreenTimeSettings
@@ -205,19 +204,17 @@ def link_similarities(
 
 def screen_time_csv(screen_time: ScreenTime) -> str:
     """The people of an episode as a spreadsheet."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for person in screen_time.people:
-        appearances = len(person.intervals)
-        writer.writerow({**person.to_dict(), "person": person.person_id, "appearances": appearances})
-    return text.getvalue()
+    rows = [
+        {**person.to_dict(), "person": person.person_id, "appearances": len(person.intervals)}
+        for person in screen_time.people
+    ]
+    return csv_text([CSV_COLUMNS, *([row[column] for column in CSV_COLUMNS] for row in rows)])
 
 
 def _people(identities: Identities) -> list[_Person]:
     grouped: dict[str, list[Identity]] = {}
     for identity in identities.identities:
-        grouped.setdefault(identity.person_id or identity.identity_id, []).append(identity)
+        grouped.setdefault(identity.person_key, []).append(identity)
     return [
         _Person(key, members[0].name, members, [t for member in members for t in member.track_ids])
         for key, members in grouped.items()

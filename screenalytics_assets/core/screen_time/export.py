@@ -1,13 +1,12 @@
 """Tracks and screen time in the formats of other programs."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
+from screenalytics_assets.core.common.csv_text import csv_text
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.screen_time.episode import screen_time_csv
@@ -17,12 +16,17 @@ FORMATS: tuple[Format, ...] = ("csv", "jsonl", "mot")
 
 
 class ExportedBox(NamedTuple):
-    """A face in a frame; left, top, width and height in pixels of the source."""
+    """A face in a frame; left, top, width and height in pixels of the source.
+
+    ``person_id`` is that of ``screen_time.csv``: the person, or the identity of one without a name. ``person`` is the
+    name, or the same id.
+    """
 
     frame_idx: int
     ts_s: float
     track_id: str
     identity_id: str | None
+    person_id: str | None
     person: str | None
     left_px: float
     top_px: float
@@ -39,7 +43,7 @@ def exported_boxes(
     Args:
         tracks: Rows of the tracks table.
         detections: detection_id and confidence.
-        identities: The identities of these tracks.
+        identities: The people of these tracks.
         width: Frame width in pixels.
         height: Frame height in pixels.
     """
@@ -56,7 +60,8 @@ def exported_boxes(
                     ts_s=round(box["ts_s"], 4),
                     track_id=track["track_id"],
                     identity_id=identity.identity_id if identity else None,
-                    person=(identity.name or identity.person_id) if identity else None,
+                    person_id=identity.person_key if identity else None,
+                    person=(identity.name or identity.person_key) if identity else None,
                     left_px=round(x1, 2),
                     top_px=round(y1, 2),
                     width_px=round(x2 - x1, 2),
@@ -88,11 +93,7 @@ def export_texts(boxes: Sequence[ExportedBox], screen_time: ScreenTime, format_:
                 json.dumps(person.to_dict(), ensure_ascii=False) + "\n" for person in screen_time.people
             ),
         }
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(ExportedBox._fields)
-    writer.writerows(boxes)
-    return {"tracks.csv": text.getvalue(), "screen_time.csv": screen_time_csv(screen_time)}
+    return {"tracks.csv": csv_text([ExportedBox._fields, *boxes]), "screen_time.csv": screen_time_csv(screen_time)}
 
 
 def _mot_lines(boxes: Sequence[ExportedBox]) -> Iterable[str]:

@@ -1,11 +1,10 @@
 """How long each person is on screen over the episodes of a season."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from screenalytics_assets.core.common.csv_text import csv_text
 from screenalytics_assets.core.documents.screen_time import (
     ScreenTime,
     SeasonEpisode,
@@ -54,14 +53,12 @@ def season_screen_time(season: str, episodes: Mapping[str, ScreenTime]) -> Seaso
 def season_screen_time_csv(season: SeasonScreenTime) -> str:
     """A season as a spreadsheet: one row per person, one column per episode."""
     ep_ids = [episode.ep_id for episode in season.episodes]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["person", "name", *ep_ids, "total_s", "share", "episodes", "trend_per_episode"])
+    rows: list[list[object]] = [["person", "name", *ep_ids, "total_s", "share", "episodes", "trend_per_episode"]]
     for person in season.people:
         spans = [person.seconds[ep_id] for ep_id in ep_ids]
         figures = (person.total_s, person.share, person.num_episodes, person.trend_per_episode)
-        writer.writerow([person.person_id, person.name, *spans, *figures])
-    return text.getvalue()
+        rows.append([person.person_id, person.name, *spans, *figures])
+    return csv_text(rows)
 
 
 def _person(person_id: str, name: str, spans: Mapping[str, float], durations: Mapping[str, float]) -> SeasonPerson:

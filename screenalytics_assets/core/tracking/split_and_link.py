@@ -66,7 +66,7 @@ def split_and_link(
     """Divide tracks that show several people, and link the tracklets of a shot that show one.
 
     Args:
-        tracks: Tracks from motion alone.
+        tracks: Tracks from motion alone, in any order.
         detections: The detections of the episode, in any order.
         usable: (N,) whether each detection has a crop that is good enough to be embedded.
         embed: Computes vectors; called at most once for a detection.
@@ -83,7 +83,7 @@ def split_and_link(
     """
     order = pc.sort_indices(detections, [("frame_idx", "ascending"), ("detection_id", "ascending")]).to_numpy()
     faces = _Faces(detections.take(order), usable[order], embed)
-    members = _rows_of_tracks(tracks, faces.table)
+    members, shots = _tracks_in_time(tracks, faces.table)
     representative = np.arange(len(faces.ids))
     if patches is not None:
         representative = _representatives(faces, members, patches[order], limits.min_iou, max_duplicate_s)
@@ -91,7 +91,6 @@ def split_and_link(
     tracklets: list[ShotTracklet] = []
     groups: list[int] = []
     cuts: list[Cut] = []
-    shots = column_of(tracks, "shot_idx")
     for shot in np.unique(shots):
         in_shot = _split_shot(faces, [members[i] for i in np.flatnonzero(shots == shot)], limits)
         sums = np.stack([faces.weighted_sum(tracklet.rows) for tracklet in in_shot])
@@ -162,11 +161,16 @@ class _Faces:
         return np.asarray(np.flatnonzero(self._vector_of_row >= 0))
 
 
-def _rows_of_tracks(tracks: pa.Table, detections: pa.Table) -> list[NDArray[np.int64]]:
-    """For each track the rows of its detections, ascending."""
+def _tracks_in_time(tracks: pa.Table, detections: pa.Table) -> tuple[list[NDArray[np.int64]], NDArray[np.int32]]:
+    """For each track the rows of its detections, ascending, and its shot; tracks in the order of their first row.
+
+    Where two tracklets could return to one place, the first has it: so the order must not be that of the table.
+    """
     ids, lengths = detection_ids_of(tracks)
     rows = pc.index_in(ids, value_set=detections["detection_id"].combine_chunks()).to_numpy()
-    return [np.sort(part) for part in np.split(rows.astype(np.int64), np.cumsum(lengths))[:-1]]
+    members = [np.sort(part) for part in np.split(rows.astype(np.int64), np.cumsum(lengths))[:-1]]
+    order = sorted(range(len(members)), key=lambda track: int(members[track][0]))
+    return [members[track] for track in order], column_of(tracks, "shot_idx")[order]
 
 
 def _representatives(

@@ -1,11 +1,15 @@
-"""The identities of an episode as tables, contact sheets and timelines show them."""
+"""The identities of an episode as tables, contact sheets and timelines show them.
 
-from collections.abc import Mapping, Sequence
+How long somebody is on screen is in ``screen_time.json`` and nowhere else: what is made before it shows no seconds.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from screenalytics_assets.core.documents.identities import Identities, Identity
+from screenalytics_assets.reports.people import ReportPerson
 from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, TimelineRow, contact_sheet, timeline
 
 _CROPS_SHOWN = 8
@@ -18,7 +22,6 @@ class CastMember(NamedTuple):
         identity_id: For example ``ident_001``.
         tracks: Number of its tracks.
         faces: Number of its embedded faces.
-        seconds: Sum of the lengths of its tracks.
         first_s: When it first appears.
         cohesion_score: Mean cosine similarity between its tracks.
         remark: ``outlier``, ``low cohesion``, both or empty.
@@ -30,7 +33,6 @@ class CastMember(NamedTuple):
     identity_id: str
     tracks: int
     faces: int
-    seconds: float
     first_s: float
     cohesion_score: float
     remark: str
@@ -47,7 +49,6 @@ class CastMember(NamedTuple):
         """The identity as a row of a table."""
         return {
             "identity": self.identity_id,
-            "seconds": round(self.seconds, 2),
             "tracks": self.tracks,
             "faces": self.faces,
             "first_seen_s": round(self.first_s, 2),
@@ -57,7 +58,7 @@ class CastMember(NamedTuple):
 
 
 def cast_of(identities: Identities, tracks: pa.Table, faces: pa.Table) -> list[CastMember]:
-    """The identities of an episode, by falling length of their tracks."""
+    """The identities of an episode, by falling number of faces."""
     spans = {
         track["track_id"]: (track["start_s"], track["end_s"])
         for track in tracks.select(["track_id", "start_s", "end_s"]).to_pylist()
@@ -68,7 +69,7 @@ def cast_of(identities: Identities, tracks: pa.Table, faces: pa.Table) -> list[C
             (face["quality_rank"], -face["quality_score"], face["detection_id"])
         )
     members = [_member(identity, spans, ranked) for identity in identities.identities]
-    return sorted(members, key=lambda member: (-member.seconds, member.identity_id))
+    return sorted(members, key=lambda member: (-member.faces, member.identity_id))
 
 
 def _member(
@@ -83,7 +84,6 @@ def _member(
         identity_id=identity.identity_id,
         tracks=len(identity.track_ids),
         faces=identity.num_faces,
-        seconds=sum(end_s - start_s for start_s, end_s in intervals),
         first_s=intervals[0][0],
         cohesion_score=identity.cohesion_score,
         remark=", ".join(flags),
@@ -99,10 +99,25 @@ def cast_sheet(cast: Sequence[CastMember], crops: Mapping[str, bytes]) -> bytes:
         [
             SheetRow(
                 member.label,
-                f"{member.seconds:.1f} s, tracks: {member.tracks}",
+                f"tracks: {member.tracks}",
                 [crops[face] for face in member.best_faces],
             )
             for member in cast
+        ]
+    )
+
+
+def people_sheet(people: Sequence[ReportPerson], read_crops: Callable[[Collection[str]], Mapping[str, bytes]]) -> bytes:
+    """The best crops and the screen time of each person, one row per person, as a JPEG."""
+    crops = read_crops({face.detection_id for person in people for face in person.best})
+    return contact_sheet(
+        [
+            SheetRow(
+                person.label,
+                f"{person.time.visual_s:.1f} s, tracks: {person.time.tracks}",
+                [crops[face.detection_id] for face in person.best],
+            )
+            for person in people
         ]
     )
 

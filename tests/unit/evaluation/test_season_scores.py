@@ -86,8 +86,8 @@ def test_a_season_is_a_table_of_its_published_episodes(store: LocalArtifactStore
         rows = list(csv.DictReader(lines))
     assert [row["ep_id"] for row in rows] == [f"{SEASON}e01", f"{SEASON}e02", "all"]
     assert [row["truth_faces"] for row in rows] == ["4", "4", "8"]
-    assert [row["identity_idf1"] for row in rows] == ["1.0000", "0.6667", "0.8333"]
-    assert [row["screen_time_error_max"] for row in rows] == ["0.0000", "0.5000", "0.5000"]
+    assert [row["identity_idf1"] for row in rows] == ["1.0", "0.6667", "0.8333"]
+    assert [row["screen_time_error_max"] for row in rows] == ["0.0", "0.5", "0.5"]
 
 
 def test_a_markdown_table_has_a_line_an_episode(store: LocalArtifactStore, truths: Path, tmp_path: Path) -> None:

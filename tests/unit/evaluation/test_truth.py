@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from screenalytics_assets.core.common.errors import TruthError
-from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth
+from screenalytics_assets.core.evaluation.truth import OPEN, TruthDocument, parse_truth
 from tests.conftest import shared_dir
 
 SHARED = shared_dir()
@@ -46,6 +46,13 @@ def test_faces_are_listed_by_frame_with_people_in_alphabetical_order() -> None:
     assert truth.frame_offsets.tolist() == [0, 2, 2, 3, 3]
     assert truth.boxes_px[1].tolist() == [-5.0, 20.0, 40.0, 70.0]
     assert truth.visible.tolist() == [1.0, 0.4, 0.9]
+
+
+def test_a_face_whose_person_was_left_open_is_not_required_and_nobody_s() -> None:
+    truth = parse_truth(changed(["truth", 0, 0, "person"], None))
+    assert truth.people == ("adam", "zoe")
+    assert truth.person_idx.tolist() == [OPEN, 0, 1]
+    assert truth.visible.tolist() == [0.0, 0.4, 0.9]
 
 
 def test_a_cut_is_the_first_frame_of_each_shot_but_the_first() -> None:

@@ -1,6 +1,7 @@
 import pyarrow as pa
 
 from screenalytics_assets.core.people.appearances import appearances
+from tests.unit.document_builders import person_time, screen_time_with
 
 
 def match(
@@ -33,7 +34,8 @@ def test_tracks_become_merged_stretches_of_each_episode() -> None:
                 match("a-s01e01", 1, 1.0, 3.0, 0.4),
                 match("a-s01e01", 2, 2.0, 4.0, 0.6),
             ]
-        )
+        ),
+        {},
     )
     assert [appearance.ep_id for appearance in found] == ["a-s01e01", "b-s01e02"]
     first = found[0]
@@ -50,10 +52,27 @@ def test_the_people_of_a_face_are_listed_by_name_or_identity_the_most_similar_fi
         match("a-s01e01", 3, 4, 5, 0.9),
         match("a-s01e01", 4, 6, 7, 0.6, "ident_001", "Ann"),
     ]
-    (found,) = appearances(pa.Table.from_pylist(rows))
+    (found,) = appearances(pa.Table.from_pylist(rows), {})
     assert found.people == ["Ann", "ident_002"]
     assert found.to_dict()["people"] == ["Ann", "ident_002"]
 
 
+def test_who_is_found_in_half_of_the_tracks_is_there_for_the_whole_screen_time_and_others_for_their_tracks() -> None:
+    times = screen_time_with(
+        person_time("ann", [(0.0, 3.3), (9.0, 12.5)], name="Ann", identity_ids=("ident_001", "ident_004"), tracks=4),
+        person_time("ident_002", [(20.0, 30.0)], identity_ids=("ident_002",), tracks=3),
+    )
+    rows = [
+        match("a-s01e01", 1, 0.1, 3.2, 0.7, "ident_001", "Ann"),
+        match("a-s01e01", 2, 9.1, 10.0, 0.7, "ident_004", "Ann"),
+        match("a-s01e01", 3, 21.0, 22.0, 0.4, "ident_002"),
+        match("a-s01e01", 4, 40.0, 41.0, 0.4),
+    ]
+    (found,) = appearances(pa.Table.from_pylist(rows), {"a-s01e01": times})
+    assert found.intervals_s == [(0.0, 3.3), (9.0, 12.5), (21.0, 22.0), (40.0, 41.0)]
+    (ann,) = appearances(pa.Table.from_pylist(rows[:2]), {"a-s01e01": times})
+    assert ann.seconds == times.people[0].visual_s
+
+
 def test_no_similar_track_means_no_appearance() -> None:
-    assert appearances(pa.Table.from_pylist([match("a-s01e01", 1, 0, 1, 0.5)]).slice(1)) == []
+    assert appearances(pa.Table.from_pylist([match("a-s01e01", 1, 0, 1, 0.5)]).slice(1), {}) == []

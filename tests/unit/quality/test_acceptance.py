@@ -73,7 +73,7 @@ def test_a_limit_may_be_the_configured_number_of_crops() -> None:
 
 def test_the_message_says_value_limit_and_target() -> None:
     verdict = judge_metric(METRICS["tracks_per_minute"], 55.04, MetricLimits(target=30, warn=50), {})
-    assert verdict.message == "tracks_per_minute is 55.04: warns unless at most 50 (target at most 30)"
+    assert verdict.message == "tracks_per_minute is 55.04, the limit for a warning is at most 50 (target at most 30)"
 
 
 def test_without_limits_every_value_is_met() -> None:

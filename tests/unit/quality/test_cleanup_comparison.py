@@ -63,7 +63,6 @@ def report(before: State, after: State, cuts: Sequence[tuple[int, int, int]] = (
         Footage(detections_table(SEEN), untracked_table(0), shots_table([(0, 300)]), 12.0, 0.2),
         table_of(CUTS, rows),
         actions=["split_tracks", "recluster"],
-        runtime_s=1.23456,
         grouping=NO_GROUPING,
         limits=LIMITS,
     )
@@ -74,14 +73,12 @@ def test_the_report_has_the_fields_of_the_contract() -> None:
     assert set(document.to_dict()) == {
         "ep_id",
         "actions_completed",
-        "runtime_sec",
         *(f"{name}_{when}" for name in ("tracks", "faces", "clusters", "metrics") for when in ("before", "after")),
         "improvement",
         "splits",
         "grouping",
     }
     assert document.actions_completed == ("split_tracks", "recluster")
-    assert document.runtime_sec == 1.235
     assert (document.clusters_before, document.clusters_after) == (2, 1)
     assert document.splits == CutCounts(hard=0, streak=0, iou=0, total=0)
     assert document.grouping == NO_GROUPING
@@ -177,7 +174,6 @@ def test_an_episode_without_tracks_has_a_report() -> None:
         Footage(detections_table([]), untracked_table(0), shots_table([(0, 300)]), 12.0, 0.2),
         unsplit(empty.tracks).cuts,
         actions=[],
-        runtime_s=0.0,
         grouping=NO_GROUPING,
         limits=LIMITS,
     )

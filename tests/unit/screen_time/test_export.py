@@ -43,7 +43,15 @@ def test_boxes_are_in_pixels_by_frame_and_know_their_person(boxes: list[Exported
         (6, "track-00002", None),
         (6, "track-00005", "Ann, Lee"),
     ]
-    assert boxes[1][5:] == (320.0, 360.0, 320.0, 180.0, 0.8)
+    assert [box.person_id for box in boxes] == ["ident_004", None, "ident_004"]
+    assert boxes[1][-5:] == (320.0, 360.0, 320.0, 180.0, 0.8)
+
+
+def test_a_person_without_a_name_is_called_as_in_the_screen_time() -> None:
+    merged = identity_with("ident_009", ["track-00002"], person_id="ann")
+    identities = identities_with(identity_with("ident_004", ["track-00005"]), merged)
+    boxes = exported_boxes(TRACKS, DETECTIONS, identities, width=1280, height=720)
+    assert [(box.person_id, box.person) for box in boxes[:2]] == [("ident_004", "ident_004"), ("ann", "ann")]
 
 
 def test_mot_counts_frames_and_ids_from_one(boxes: list[ExportedBox]) -> None:
@@ -60,6 +68,15 @@ def test_a_spreadsheet_keeps_names_with_commas_in_one_cell(boxes: list[ExportedB
     rows = list(csv.DictReader(io.StringIO(files["tracks.csv"])))
     assert [row["person"] for row in rows] == ["Ann, Lee", "", "Ann, Lee"]
     assert next(csv.DictReader(io.StringIO(files["screen_time.csv"])))["name"] == "Ann, Lee"
+
+
+def test_a_name_that_is_a_formula_is_a_text_in_every_spreadsheet() -> None:
+    formula = '=HYPERLINK("http://example.org")'
+    identities = identities_with(identity_with("ident_004", ["track-00005", "track-00002"], name=formula))
+    boxes = exported_boxes(TRACKS, DETECTIONS, identities, width=1280, height=720)
+    files = export_texts(boxes, screen_time_with(person_time("ann", [(0.0, 1.5)], name=formula)), "csv")
+    for text, column in ((files["tracks.csv"], "person"), (files["screen_time.csv"], "name")):
+        assert {row[column] for row in csv.DictReader(io.StringIO(text))} == {f"'{formula}"}
 
 
 def test_json_lines_hold_the_same_rows(boxes: list[ExportedBox]) -> None:

@@ -54,6 +54,12 @@ def test_the_order_of_the_episodes_changes_nothing() -> None:
     assert season_screen_time("a-s01", dict(episodes)) == season_screen_time("a-s01", dict(episodes[::-1]))
 
 
+def test_in_the_spreadsheet_a_name_is_no_formula_and_a_falling_trend_is_a_number() -> None:
+    episodes = [episode("a-s01e01", **{"@sum": 50}), episode("a-s01e02", **{"@sum": 10})]
+    (row,) = csv.DictReader(io.StringIO(season_screen_time_csv(season_screen_time("a-s01", dict(episodes)))))
+    assert (row["name"], row["trend_per_episode"]) == ("'@Sum", "-0.4")
+
+
 def test_the_spreadsheet_has_a_column_per_episode() -> None:
     document = season_screen_time("a-s01", dict([episode("a-s01e01", ann=10), episode("a-s01e02", ann=50)]))
     (row,) = csv.DictReader(io.StringIO(season_screen_time_csv(document)))
