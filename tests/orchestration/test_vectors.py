@@ -19,6 +19,7 @@ from resources.models.packs import ModelPack
 from resources.storage.crop_file import read_crops
 from resources.storage.store import ArtifactStore, require_artifact
 from resources.videos import VideoLibraryResource
+from screenalytics_assets.core.common.intervals import intervals_of, time_with_at_least
 from screenalytics_assets.core.detection.alignment import decode_jpeg
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.documents.identities import Identities
@@ -248,8 +249,9 @@ def test_a_person_has_one_figure_and_one_name_wherever_they_are_shown(
 
     photo = str(next((photos / "Ann Onymous").iterdir()))
     (episode,) = json.loads(cli_place.run("find", photo, "--show", SHOW, "--json").said)["episodes"]
-    assert episode["people"] == ["Ann Onymous"]
-    assert (episode["seconds"], [tuple(span) for span in episode["intervals"]]) == (ann.visual_s, list(ann.intervals))
+    found = intervals_of([tuple(span) for span in episode["intervals"]])
+    # Somebody else's track may resemble the photo too; her own time is all there, to the millisecond.
+    assert time_with_at_least(2, [found, intervals_of(ann.intervals)]) == pytest.approx(ann.visual_s, abs=1e-6)
 
 
 def test_find_refuses_what_it_cannot_look_up(cli_place: Cli, stored: RunOutcome, photos: Path) -> None:

@@ -63,6 +63,8 @@ def _overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _table(ep_id: str, outcomes: "list[CheckOutcome]") -> Table:
+    from screenalytics_assets.cli.terminal import uncut
+
     table = Table(title=ep_id)
     for name in ("metric", "value", "target", "warn", "fail", "verdict"):
         table.add_column(name, no_wrap=True)
@@ -74,7 +76,7 @@ def _table(ep_id: str, outcomes: "list[CheckOutcome]") -> Table:
             *(_cell(outcome.figures, name) for name in ("target", "warn", "fail")),
             f"[{colour}]{outcome.verdict.replace('_', ' ')}[/{colour}]",
         )
-    return table
+    return uncut(table)
 
 
 def _cell(figures: dict[str, float], name: str) -> str:

@@ -89,6 +89,7 @@ def list_corrections(context: typer.Context) -> None:
     """Show the corrections and their outcome in the last run."""
     from rich.table import Table
 
+    from screenalytics_assets.cli.terminal import uncut
     from screenalytics_assets.core.people.corrections import describe
 
     desk = _desk(context)
@@ -101,7 +102,7 @@ def list_corrections(context: typer.Context) -> None:
         outcome = outcomes.get(entry.number)
         status, remarks = (outcome.status, "; ".join(outcome.remarks)) if outcome else ("not applied yet", "")
         table.add_row(str(entry.number), escape(describe(entry)), status, escape(remarks))
-    new_console().print(table)
+    new_console().print(uncut(table))
 
 
 @correct_app.command()

@@ -59,9 +59,11 @@ def photo_table(facebank: "PublishedFacebank") -> Table:
 
     rows = photo_rows(facebank)
     accepted = sum(row["decision"] == "accepted" for row in rows)
+    from screenalytics_assets.cli.terminal import uncut
+
     table = Table(title=f"{facebank.show}: {accepted} of {len(rows)} photos accepted")
     for name in rows[0]:
         table.add_column(name, justify="right" if name in ("face_px", "sharpness", "quality", "own") else "left")
     for row in rows:
         table.add_row(*(escape(value) for value in row.values()), style="" if row["decision"] == "accepted" else "red")
-    return table
+    return uncut(table)

@@ -221,6 +221,8 @@ OTHER_NAMES = {
     *("no_face", "several_faces"),
     # The search of the facebank, and a table in its plan.
     *("facebank_similarities", "facebank_photo"),
+    # A figure of one manifest.
+    "phases_runtime_s",
     # Examples.
     *("season_rhobh_s05", "build_new_episode_sensor", "on_refused"),
     *("ident_001", "ident_002", "ident_003", "ident_004", "ident_007", "frame_000042", "sheldon_cooper"),
