@@ -10,11 +10,13 @@ from typing import Any
 
 
 class Webhook:
-    """The received messages in order; ``status`` is the HTTP status of the answers."""
+    """The received messages in order; ``status`` is the HTTP status of the answers, ``location`` where they lead."""
 
     def __init__(self) -> None:
         self.arrived: list[dict[str, Any]] = []
         self.status = 200
+        self.location = ""
+        self.requests = 0
 
     @property
     def titles(self) -> list[str]:
@@ -34,10 +36,18 @@ def listening(webhook: Webhook, port: int = 0) -> Iterator[int]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            webhook.requests += 1
             content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if webhook.status == 200:
+            if webhook.status in (200, 204):
                 webhook.arrived.append(content)
             self.send_response(webhook.status)
+            if webhook.location:
+                self.send_header("Location", webhook.location)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            webhook.requests += 1
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:

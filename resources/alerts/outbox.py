@@ -8,6 +8,7 @@ be written, for example because the disk is full, nothing is sent.
 import json
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,22 +20,37 @@ from resources.system.locks import file_lock
 from screenalytics_assets.core.quality.alert_state import AlertEvent, LastState, Message, StateChange, change_of
 
 _MAX_REFUSALS = 2
-"""After this many refusals in a row a sink counts as down until the next delivery.
+"""After this many refusals in a row the newest message is tried.
 
-A single refusal may be the fault of the message, which must not hold up those behind it.
+If that is refused too, the sink is down until the next delivery; otherwise the refusals were the fault of the messages,
+which must not hold up those behind them.
 """
+_LAST_REFUSAL = 3
+"""A message is dropped after this many refusals, if the sink accepted a newer message before each of them."""
+SILENCE_S = 600.0
+"""A sink that took a message and did not answer is left alone for this long: it may have the message."""
 _BATCH = 100
+_DROPPED = "dropped:"
+"""Begins the key of a report about a dropped message."""
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS outbox (
         id INTEGER PRIMARY KEY, key TEXT NOT NULL, sink TEXT NOT NULL, at REAL NOT NULL, title TEXT NOT NULL,
-        body TEXT NOT NULL, level TEXT NOT NULL, document TEXT NOT NULL, sent_at REAL, UNIQUE (key, sink)
+        body TEXT NOT NULL, level TEXT NOT NULL, document TEXT NOT NULL, sent_at REAL,
+        refusals INTEGER NOT NULL DEFAULT 0, refused_at REAL, dropped_at REAL, UNIQUE (key, sink)
     )""",
     """CREATE TABLE IF NOT EXISTS last_states (
         ep_id TEXT NOT NULL, subject TEXT NOT NULL, level TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
         PRIMARY KEY (ep_id, subject)
     )""",
-    "CREATE TABLE IF NOT EXISTS known_sinks (name TEXT PRIMARY KEY, tried_at REAL)",
+    "CREATE TABLE IF NOT EXISTS known_sinks (name TEXT PRIMARY KEY, tried_at REAL, silent_until REAL)",
 )
+_ADDED_COLUMNS = (
+    ("outbox", "refusals INTEGER NOT NULL DEFAULT 0"),
+    ("outbox", "refused_at REAL"),
+    ("outbox", "dropped_at REAL"),
+    ("known_sinks", "silent_until REAL"),
+)
+"""Since the file was first made."""
 _UPGRADE = (
     """INSERT OR IGNORE INTO outbox (key, sink, at, title, body, level, document, sent_at)
         SELECT key, sinks.name, messages.at, title, body, level, document, delivered.at
@@ -51,6 +67,10 @@ _UPGRADE = (
 
 class SinkError(Exception):
     """A sink did not accept a message; it is sent again later."""
+
+
+class SilentSinkError(SinkError):
+    """A sink took a message and did not answer in time."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +103,10 @@ class Outbox:
         with self._transaction() as connection:
             for statement in _SCHEMA:
                 connection.execute(statement)
+            for table, column in _ADDED_COLUMNS:
+                present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+                if column.split()[0] not in present:
+                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'messages'").fetchone():
                 for statement in _UPGRADE:
                     connection.execute(statement)
@@ -120,13 +144,14 @@ class Outbox:
     def waiting(self, sink: str) -> int:
         """Number of messages that a sink has not accepted yet."""
         with self._transaction() as connection:
-            query = "SELECT count(*) FROM outbox WHERE sink = ? AND sent_at IS NULL"
+            query = "SELECT count(*) FROM outbox WHERE sink = ? AND sent_at IS NULL AND dropped_at IS NULL"
             return int(connection.execute(query, (sink,)).fetchone()[0])
 
     def deliver(self, sink: str, send: Callable[[Envelope], None]) -> tuple[int, str | None]:
         """Send a sink the messages that it has not accepted yet, in order.
 
-        A file lock keeps a second process from sending the same; the system releases it when a process dies.
+        A file lock keeps a second process from sending the same; the system releases it when a process dies. A message
+        that the sink refuses although it accepts newer ones is dropped after a few times, and this is reported.
 
         Args:
             sink: Name of the sink.
@@ -142,32 +167,64 @@ class Outbox:
             return 0, "another process is sending"
 
     def _deliver(self, sink: str, send: Callable[[Envelope], None]) -> tuple[int, str | None]:
-        accepted, refusals, reason = 0, 0, None
-        for row, envelope in self._unsent(sink):
+        waiting = deque(self._unsent(sink))
+        accepted, refusals, reason, is_up = 0, 0, None, False
+        while waiting:
+            if refusals == _MAX_REFUSALS and not is_up:
+                waiting.rotate(1)  # the newest
+            row, envelope = waiting.popleft()
             try:
                 send(envelope)
+            except SilentSinkError as error:
+                self._refused(sink, row, silent_until=time.time() + SILENCE_S)
+                return accepted, str(error)
             except SinkError as error:
                 reason, refusals = str(error), refusals + 1
-                if refusals == _MAX_REFUSALS:
+                self._refused(sink, row)
+                if refusals > _MAX_REFUSALS and not is_up:
                     break
                 continue
-            accepted, refusals = accepted + 1, 0
+            accepted, refusals, is_up = accepted + 1, 0, is_up or refusals == _MAX_REFUSALS
             with self._transaction() as connection:
                 connection.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (time.time(), row))
         return accepted, reason
 
+    def _refused(self, sink: str, row: int, silent_until: float | None = None) -> None:
+        """Count a refusal that is the message's fault: the sink accepted a newer one since. At the limit, drop it."""
+        with self._transaction() as connection:
+            if silent_until is not None:
+                connection.execute("UPDATE known_sinks SET silent_until = ? WHERE name = ?", (silent_until, sink))
+            counted = connection.execute(
+                "UPDATE outbox SET refusals = refusals + 1, refused_at = ? WHERE id = ? AND EXISTS (SELECT 1 "
+                "FROM outbox AS newer WHERE newer.sink = ? AND newer.id > outbox.id "
+                "AND newer.sent_at > coalesce(outbox.refused_at, 0)) RETURNING refusals, key, title",
+                (time.time(), row, sink),
+            ).fetchone()
+            if counted is None or counted[0] < _LAST_REFUSAL:
+                return
+            connection.execute("UPDATE outbox SET dropped_at = ? WHERE id = ?", (time.time(), row))
+            _, key, title = counted
+            if not key.startswith(_DROPPED):  # a report about a report would never end
+                body = f"{title!r} was refused {_LAST_REFUSAL} times and is not sent to it again; newer ones arrive."
+                _insert(connection, f"{_DROPPED}{sink}:{key}", Message(f"{sink} refuses an alert", body, "warning", {}))
+
     def _unsent(self, sink: str) -> list[tuple[int, Envelope]]:
+        """The first messages, and the newest, by id; none while the sink is left alone."""
+        unsent = (
+            "SELECT id, key, at, title, body, level, document FROM outbox WHERE sink = ? AND sent_at IS NULL "
+            "AND dropped_at IS NULL ORDER BY id"
+        )
         with self._transaction() as connection:
             # Fails on a full disk, where a message that is sent could not be marked and would be sent at every tick.
             connection.execute("UPDATE known_sinks SET tried_at = ? WHERE name = ?", (time.time(), sink))
-            rows = connection.execute(
-                "SELECT id, key, at, title, body, level, document FROM outbox WHERE sink = ? AND sent_at IS NULL "
-                "ORDER BY id LIMIT ?",
-                (sink, _BATCH),
-            ).fetchall()
+            silent = connection.execute("SELECT silent_until FROM known_sinks WHERE name = ?", (sink,)).fetchone()
+            if silent and silent[0] and silent[0] > time.time():
+                return []
+            first = connection.execute(f"{unsent} LIMIT ?", (sink, _BATCH)).fetchall()
+            newest = connection.execute(f"{unsent} DESC LIMIT 1", (sink,)).fetchall()
         return [
             (row, Envelope(key, at, Message(title, body, level, json.loads(document))))
-            for row, key, at, title, body, level, document in rows
+            for row, key, at, title, body, level, document in sorted({*first, *newest})
         ]
 
     @contextmanager

@@ -1,16 +1,19 @@
 """The sinks of alerts: the file ``alerts.jsonl``, and the services of ``SCREENALYTICS_ALERT_URLS`` through Apprise."""
 
 import json
+import logging
 import os
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
+from urllib.parse import urlsplit
 
 import apprise
 
-from resources.alerts.outbox import Envelope, Outbox, SinkError
+from resources.alerts.outbox import SILENCE_S, Envelope, Outbox, SilentSinkError, SinkError
 from resources.system.paths import alerts_file, alerts_state_file
 from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import ConfigurationError
@@ -21,6 +24,17 @@ UI_URL_VARIABLE = "SCREENALYTICS_UI_URL"
 DEFAULT_UI_URL = "http://127.0.0.1:3000"
 DELIVERY_S = 30.0
 """Limit for one round of deliveries; a sink that takes longer finishes in its thread and delays no other."""
+
+ANSWER_S = 20.0
+"""How long a service may take to answer. Less than a round of deliveries may."""
+_LAST_LINE_BYTES = 1_000_000
+"""More than the longest line; read to find out whether a crash came between writing a line and noting that."""
+
+# At DEBUG, both write addresses with tokens and passwords into the log.
+for _name in ("apprise", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.INFO)
+
+_WITH_HOST = frozenset({"http", "https", "json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos"})
 
 _KINDS: Mapping[Level, apprise.NotifyType] = {
     "ok": apprise.NotifyType.SUCCESS,
@@ -72,7 +86,10 @@ class JsonLinesSink:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a+b") as file:
-                if _ends_within_a_line(self._path):
+                last = _last_line(file)
+                if last == text.encode():
+                    return
+                if last and not last.endswith(b"\n"):
                     file.write(b"\n")
                 file.write(text.encode())
                 file.flush()
@@ -81,13 +98,25 @@ class JsonLinesSink:
             raise SinkError(f"{self._path}: {error.strerror}") from error
 
 
-def _ends_within_a_line(path: Path) -> bool:
-    """Whether the file ends with the first part of a line, as a crash leaves it."""
-    with path.open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return False
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
+def _last_line(file: BinaryIO) -> bytes:
+    """The last line; without its end if a crash cut it off."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LAST_LINE_BYTES))
+    lines = file.read().splitlines(keepends=True)
+    return lines[-1] if lines else b""
+
+
+def without_secrets(url: str) -> str:
+    """The service and, for a web service, its host: user, password, path and query of a URL may be secrets.
+
+    In ``slack://TOKEN/…`` and most other services, the place of the host holds a token too.
+    """
+    parts = urlsplit(url)
+    try:
+        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    except ValueError:  # not a port
+        host = None
+    return f"{parts.scheme}://{host}" if parts.scheme in _WITH_HOST and host else f"{parts.scheme}://…"
 
 
 class AppriseSink:
@@ -108,18 +137,23 @@ class AppriseSink:
                 "json://host/path, mailto://user:password@host, slack://…; see https://appriseit.com"
             )
         self._client = client
-        plain = str(client[0].url(privacy=True))  # type: ignore[no-untyped-call]
-        self.label = f"{position}: {plain.partition('?')[0]}"
+        for service in client:
+            # An answer from elsewhere says nothing about the message, which must not be sent elsewhere either.
+            service.redirects = False
+            service.socket_read_timeout = ANSWER_S
+        self.label = f"{position}: {without_secrets(url)}"
 
     def send(self, envelope: Envelope) -> None:
         """Send title and body; the key in the last line identifies a message that arrives twice."""
-        message = envelope.message
+        message, started = envelope.message, time.monotonic()
         accepted = self._client.notify(
             title=message.title,
             body=f"{message.body}\nalert {envelope.key}",
             notify_type=_KINDS[message.level],
             body_format=apprise.NotifyFormat.TEXT,
         )
+        if not accepted and time.monotonic() - started >= ANSWER_S:
+            raise SilentSinkError(f"no answer within {ANSWER_S:.0f} s; tried again after {SILENCE_S / 60:.0f} min")
         if not accepted:
             raise SinkError("not accepted; the reason is in the log of the code server")
 
@@ -165,5 +199,5 @@ def deliver_all(outbox: Outbox, sinks: list[Sink]) -> list[str]:
         if accepted:
             sentences.append(f"{sink.label}: {accepted} sent")
         if waiting:
-            sentences.append(f"{sink.label}: {waiting} waiting ({reason})")
+            sentences.append(f"{sink.label}: {waiting} waiting ({reason or 'left alone, because it did not answer'})")
     return sentences

@@ -120,6 +120,21 @@ def _require_one_run(artifacts: Mapping[str, Artifact]) -> None:
                 )
 
 
+def published_keys(store: ArtifactStore) -> tuple[list[str], list[str]]:
+    """The shows with a facebank and the finished episodes.
+
+    Raises:
+        ArtifactError: There are none, so that the data root is probably not the right one.
+    """
+    shows, episodes = store.keys("facebank"), store.keys("group_clusters")
+    if not shows and not episodes:
+        raise ArtifactError(
+            f"{store.location('')} has neither a facebank nor a finished episode: nothing was changed in the database. "
+            "Name the data root with --data-root or SCREENALYTICS_DATA_ROOT"
+        )
+    return shows, episodes
+
+
 def rebuild_index(
     database: "VectorDatabase", store: ArtifactStore, model_digest: str, report: Callable[[str], None]
 ) -> list[str]:
@@ -135,14 +150,9 @@ def rebuild_index(
         Why artifacts could not be read; the others are stored all the same.
 
     Raises:
-        ArtifactError: Nothing at all is published, so that the data root is probably not the right one.
+        ArtifactError: Nothing is published.
     """
-    shows, episodes = store.keys("facebank"), store.keys("group_clusters")
-    if not shows and not episodes:
-        raise ArtifactError(
-            f"{store.location('')} has neither a facebank nor a finished episode: nothing was changed in the database. "
-            "Name the data root with --data-root or SCREENALYTICS_DATA_ROOT"
-        )
+    shows, episodes = published_keys(store)
     problems = []
     for show in shows:
         try:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.configuration.acceptance_limits import load_acceptance
 from screenalytics_assets.checks.acceptance import JUDGED, judge_episode, op_name, published_figures
 from screenalytics_assets.checks.episode_check import Published
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
@@ -72,6 +73,7 @@ def run_acceptance_checks(
     unknown = sorted(set(overrides) - set(METRICS))
     if unknown:
         raise ConfigurationError(f"unknown metric {', '.join(unknown)}; known: {', '.join(METRICS)}")
+    load_acceptance()  # before anything is launched: each check would fail and be reported by itself
     published = Published(ArtifactStoreResource().store(), ep_id)
     published_figures(published)
     for name, limits in overrides.items():

@@ -1,5 +1,6 @@
 """The acceptance checks on published figures, in a real instance; no video, no model."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,6 +177,19 @@ def test_limits_that_make_no_sense_are_refused_before_anything_runs(
     before = instance.get_runs_count()
     with pytest.raises(ConfigurationError, match=message):
         run_acceptance_checks(instance, EP, overrides)
+    assert instance.get_runs_count() == before
+
+
+@pytest.mark.parametrize("limit", ["none", ".nan", "many", "[1, 2]"])
+def test_a_file_with_a_limit_that_is_none_is_refused_before_anything_is_launched(
+    limit: str, instance: dg.DagsterInstance, acceptance_file: Path
+) -> None:
+    publish_figures(EP)
+    before = instance.get_runs_count()
+    text = acceptance_file.read_text()
+    acceptance_file.write_text(re.sub(r"(tracks_per_minute: .*warn: )[0-9]+", rf"\g<1>{limit}", text))
+    with pytest.raises(ConfigurationError, match=r"acceptance\.yaml.*tracks_per_minute"):
+        run_acceptance_checks(instance, EP, {})
     assert instance.get_runs_count() == before
 
 

@@ -22,16 +22,16 @@ def rebuild(data_root: DataRoot = None) -> None:
     """Fill the database from the published artifacts, and remove what is no longer published."""
     from resources.artifact_store import ArtifactStoreResource
     from resources.database.access import open_database
-    from resources.database.index import rebuild_index
+    from resources.database.index import published_keys, rebuild_index
     from resources.settings import SettingsResource
 
     console = new_console()
     use_data_root(data_root)
+    store = ArtifactStoreResource().store()
+    published_keys(store)  # before a database is made below a data root that is misspelt
     model_digest = SettingsResource().load().pack.embedder.file.sha256
     with open_database(may_upgrade=True) as opened:
-        problems = rebuild_index(
-            opened, ArtifactStoreResource().store(), model_digest, lambda line: console.print(escape(line))
-        )
+        problems = rebuild_index(opened, store, model_digest, lambda line: console.print(escape(line)))
     for problem in problems:
         console.print(f"[red]error:[/red] {escape(problem)}")
     if problems:

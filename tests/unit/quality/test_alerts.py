@@ -1,19 +1,22 @@
 import json
+import logging
 import resource
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from resources.alerts.outbox import Envelope, Outbox, SinkError
-from resources.alerts.sinks import AppriseSink, JsonLinesSink, configured_sinks, deliver_all, ui_url
+from resources.alerts.outbox import SILENCE_S, Envelope, Outbox, SilentSinkError, SinkError
+from resources.alerts.sinks import AppriseSink, JsonLinesSink, configured_sinks, deliver_all, ui_url, without_secrets
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.quality.alert_state import AlertEvent, Level, Message, StateChange, message_of_run
+from tests.webhook import Webhook, listening
 
 EP = "show-s01e01"
 
@@ -119,7 +122,7 @@ def test_a_sink_that_is_down_delays_its_own_messages_only_and_loses_none(outbox:
     write(outbox, "a", "b", "c")
     assert outbox.deliver("here", here.send) == (3, None)
     assert outbox.deliver("there", there.send) == (0, "down")
-    assert there.offered == 2
+    assert there.offered == 3
     assert (here.keys, outbox.waiting("here"), outbox.waiting("there")) == (["a", "b", "c"], 0, 3)
     there.down = False
     write(outbox, "d")
@@ -135,6 +138,55 @@ def test_messages_that_a_sink_always_refuses_do_not_hold_up_those_behind_them(ou
     outbox.deliver("here", picky.send)
     assert picky.keys == ["b", "d"]
     assert outbox.waiting("here") == 2
+
+
+def test_refused_messages_never_block_the_newest_and_are_dropped_with_a_report(outbox: Outbox) -> None:
+    picky = Recorder(never=["a", "b", "c"])
+    write(outbox, "a", "b", "c")
+    outbox.deliver("here", picky.send)
+    assert (picky.keys, picky.offered) == ([], 3)
+    for key in ("d", "e", "f"):
+        write(outbox, key)
+        outbox.deliver("here", picky.send)
+        assert picky.keys[-1] == key
+        outbox.deliver("here", picky.send)
+    for _ in range(3):  # the reports about the dropped messages
+        outbox.deliver("here", picky.send)
+    assert outbox.waiting("here") == 0
+    assert [key for key in picky.keys if len(key) == 1] == ["d", "e", "f"]
+    assert {key for key in picky.keys if len(key) > 1} == {"dropped:here:a", "dropped:here:b", "dropped:here:c"}
+    there = Recorder()
+    outbox.deliver("there", there.send)
+    assert set(there.keys) == {"a", "b", "c", *picky.keys}
+
+
+def test_a_sink_that_goes_down_after_one_refusal_loses_nothing(outbox: Outbox) -> None:
+    sink = Recorder(never=["a"])
+    write(outbox, "a", "b")
+    outbox.deliver("here", sink.send)
+    sink.down, sink.never = True, ()
+    for _ in range(10):
+        outbox.deliver("here", sink.send)
+    sink.down = False
+    outbox.deliver("here", sink.send)
+    assert sink.keys == ["b", "a"]
+
+
+def test_a_sink_that_does_not_answer_is_left_alone_for_a_while(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(outbox, "a", "b")
+    offered: list[str] = []
+
+    def silent(envelope: Envelope) -> None:
+        offered.append(envelope.key)
+        raise SilentSinkError("no answer")
+
+    for _ in range(3):
+        outbox.deliver("here", silent)
+    assert offered == ["a"]
+    later = time.time() + SILENCE_S + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    here = Recorder()
+    assert outbox.deliver("here", here.send) == (2, None)
 
 
 def test_unsent_messages_survive_a_restart(outbox: Outbox, tmp_path: Path) -> None:
@@ -295,6 +347,65 @@ def test_alerts_jsonl_has_one_object_a_line(tmp_path: Path) -> None:
     }
 
 
+def test_a_line_that_was_written_before_a_crash_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl"
+    for key in ("a", "b", "b"):
+        JsonLinesSink(path).send(envelope(key))
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 403, 500])
+def test_only_an_answer_of_the_service_itself_counts_as_delivery(status: int) -> None:
+    webhook, elsewhere = Webhook(), Webhook()
+    with listening(webhook) as port, listening(elsewhere) as other:
+        sink = AppriseSink(f"json://127.0.0.1:{port}/hook", 1)
+        webhook.status, webhook.location = status, f"http://127.0.0.1:{other}/"
+        with pytest.raises(SinkError, match="not accepted"):
+            sink.send(envelope("a"))
+        assert elsewhere.requests == 0
+        webhook.status = 204
+        sink.send(envelope("a"))
+    assert webhook.titles == ["title"]
+
+
+def test_a_url_cannot_allow_redirects() -> None:
+    webhook, elsewhere = Webhook(), Webhook()
+    with listening(webhook) as port, listening(elsewhere) as other:
+        webhook.status, webhook.location = 307, f"http://127.0.0.1:{other}/"
+        with pytest.raises(SinkError):
+            AppriseSink(f"json://127.0.0.1:{port}/hook?redirect=yes", 1).send(envelope("a"))
+        assert elsewhere.requests == 0
+
+
+def test_no_log_holds_the_token_of_a_webhook(caplog: pytest.LogCaptureFixture) -> None:
+    webhook = Webhook()
+    caplog.set_level(logging.DEBUG)
+    with listening(webhook) as port:
+        sink = AppriseSink(f"json://user:secretword@127.0.0.1:{port}/secretword?token=secretword", 1)
+        sink.send(envelope("a"))
+        webhook.status = 500
+        with pytest.raises(SinkError) as refused:
+            sink.send(envelope("b"))
+    assert webhook.titles == ["title"]
+    assert "secretword" not in caplog.text + sink.label + str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("jsons://user:pw@host.example:8443/token?key=token", "jsons://host.example:8443"),
+        ("https://hooks.slack.com/services/T1/B2/token", "https://hooks.slack.com"),
+        ("slack://token-a/token-b/token-c", "slack://…"),
+        ("tgram://bot:token/chat", "tgram://…"),
+        ("mailto://user:pw@gmail.com", "mailto://gmail.com"),
+        ("json://host:token/x", "json://…"),
+        ("nonsense", "://…"),
+    ],
+)
+def test_only_service_and_host_of_a_url_are_shown(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+
+
 def test_half_a_line_left_by_a_crash_does_not_damage_the_next(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     path.write_text('{"key": "to')
@@ -312,7 +423,7 @@ def test_a_url_that_apprise_does_not_support_disables_no_other_and_is_not_shown(
     sinks, problems = configured_sinks(
         {"SCREENALYTICS_ALERT_URLS": "json://one.example/x  nonsense://user:secret@host\njson://two.example"}
     )
-    assert [sink.label for sink in sinks] == ["alerts.jsonl", "1: json://one.example/x", "3: json://two.example/"]
+    assert [sink.label for sink in sinks] == ["alerts.jsonl", "1: json://one.example", "3: json://two.example"]
     assert len(problems) == 1
     assert "entry 2" in problems[0]
     assert "secret" not in problems[0]
