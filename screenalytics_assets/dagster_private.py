@@ -16,12 +16,15 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.error import SerializableErrorInfo
 from sqlalchemy import Connection, Engine, create_engine
 
 AssetGraph = BaseAssetGraph[Any]
 """What `dg.Definitions.resolve_asset_graph` returns; the type is not exported."""
 CheckStatus = AssetCheckExecutionRecordStatus
 """Status of a check in the event log; not exported."""
+StepError = SerializableErrorInfo
+"""What the event of a failed step says about its exception; not exported."""
 _MAX_OPEN_FILES = 16
 """Of the event log: its index and those of the latest runs, far below the usual limit of 1,024 files of a process."""
 _UNFINISHED = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]

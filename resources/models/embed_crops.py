@@ -49,7 +49,7 @@ def embed_crops(
     def unknown_crops() -> Iterator[tuple[int, NDArray[np.uint8]]]:
         for row, jpeg in _crops_by_row(ids, crop_file):
             if places[row] is not None:
-                output.path_below_root(places[row]).write_bytes(jpeg)
+                output.write_below_root(places[row], jpeg)
             on_face()
             if ids[row] in known:
                 vectors[row] = known[ids[row]]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from resources.storage.manifest import Manifest, PublishedFile, command_for, damaged
-from resources.system.files import sha256_of_file
+from resources.system.files import file_named, sha256_of_file
 from resources.system.text_documents import read_json_file
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
@@ -159,19 +159,30 @@ class StagedArtifact:
     def write_table(self, stem: str, table: pa.Table) -> None:
         """Write a table as Parquet and, unless switched off, the same rows as JSON lines."""
         name = f"{stem}.parquet"
-        pq.write_table(table, self.path(name), compression="zstd")
+        with file_named(self.path(name)):
+            pq.write_table(table, self.path(name), compression="zstd")
         self.count_rows(name, table.num_rows)
         if self._write_jsonl:
             twin = f"{stem}.jsonl"
-            with self.path(twin).open("w", encoding="utf-8") as lines:
+            with file_named(self.path(twin)), self.path(twin).open("w", encoding="utf-8") as lines:
                 for batch in table.to_batches(max_chunksize=_JSONL_ROWS):
                     lines.writelines(_json_line(row) for row in batch.to_pylist())
             self.count_rows(twin, table.num_rows)
 
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write any other file."""
+        self.write_below_root(file_path(self.ep_id, name, self.asset), content)
+
+    def write_below_root(self, relative: str, content: bytes) -> None:
+        """Write any other file, from its place below the data root."""
+        target = self.path_below_root(relative)
+        with file_named(target):
+            target.write_bytes(content)
+
     def write_json(self, name: str, document: Mapping[str, Any]) -> None:
         """Write a JSON document, indented."""
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        self.path(name).write_text(text + "\n", encoding="utf-8")
+        self.write_bytes(name, (text + "\n").encode())
 
     def write_document(self, name: str, document: Document) -> None:
         """Write a typed document as JSON."""
@@ -179,7 +190,8 @@ class StagedArtifact:
 
     def write_array(self, name: str, array: NDArray[np.float32]) -> None:
         """Write an array as a NumPy file."""
-        np.save(self.path(name), array, allow_pickle=False)
+        with file_named(self.path(name)):
+            np.save(self.path(name), array, allow_pickle=False)
         self.count_rows(name, len(array))
 
     def files(self) -> list[PublishedFile]:

@@ -8,6 +8,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resources.system.files import file_named
 from screenalytics_assets.core.common.schemas import FACE_CROPS
 
 _ROWS_PER_GROUP = 512
@@ -18,6 +19,7 @@ class CropWriter:
 
     def __init__(self, path: Path) -> None:
         # JPEG data cannot be compressed further.
+        self._path = path
         self._writer = pq.ParquetWriter(
             path, FACE_CROPS, compression="none", use_dictionary=False, write_statistics=False
         )
@@ -32,7 +34,8 @@ class CropWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._flush()
-        self._writer.close()
+        with file_named(self._path):
+            self._writer.close()
 
     def add(self, detection_id: str, jpeg: bytes) -> None:
         """Write one crop."""
@@ -44,7 +47,8 @@ class CropWriter:
 
     def _flush(self) -> None:
         if self._ids:
-            self._writer.write_table(pa.table([self._ids, self._jpegs], schema=FACE_CROPS))
+            with file_named(self._path):
+                self._writer.write_table(pa.table([self._ids, self._jpegs], schema=FACE_CROPS))
             self._ids, self._jpegs = [], []
 
 

@@ -12,7 +12,7 @@ from resources.storage.artifacts import Artifact, StagedArtifact, checksum_of, f
 from resources.storage.manifest import Manifest, PublishedFile, damaged, parse_manifest
 from resources.storage.store import ArtifactStore, remove_if_empty, stale_paths
 from resources.system.digest_memory import remembered_sha256
-from resources.system.files import write_whole
+from resources.system.files import file_named, write_whole
 from resources.system.locks import locked
 from screenalytics_assets.core.common.layout import manifest_path
 
@@ -103,7 +103,8 @@ class LocalArtifactStore(ArtifactStore):
             for file in manifest.files:
                 _move_whole(staged.path_below_root(file.path), self.root / file.path)
             written = staged.path_below_root(manifest_path(staged.asset, staged.ep_id))
-            written.write_bytes(manifest.to_bytes())
+            with file_named(place):
+                written.write_bytes(manifest.to_bytes())
             _move_whole(written, place)
 
     def write(self, relative: str, content: bytes) -> str:
@@ -160,7 +161,7 @@ def _move_whole(source: Path, target: Path) -> None:
         # Flushing thousands of files would take longer than the stage. The folder's checksum reveals a torn file.
         _remove(target)
     else:
-        with source.open("rb") as stream:
+        with file_named(target), source.open("rb") as stream:
             os.fsync(stream.fileno())
     source.replace(target)
 

@@ -52,6 +52,17 @@ def copy_content(source: Path, target: Path) -> None:
 
 
 @contextmanager
+def file_named(path: Path | str) -> Iterator[None]:
+    """Add the path to errors of the system that do not name a file, such as those of writing on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def replaced_file(target: Path) -> Iterator[Path]:
     """A temporary path beside a file; what is written there replaces the file, unless an error is raised."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +70,10 @@ def replaced_file(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(target)
+    except OSError as error:
+        if error.filename in (None, str(temporary), temporary):  # nobody knows that name
+            error.filename, error.filename2 = str(target), None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -3,15 +3,17 @@
 Commands import heavy libraries only when they run, so that `doctor` works where one of them is broken.
 """
 
-import errno
 import gc
+import io
 import logging
 import sys
+import traceback
 from typing import NoReturn
 
 import typer
 from rich.markup import escape
 
+from resources.system.error_translation import translated
 from screenalytics_assets.cli.episode.check import check
 from screenalytics_assets.cli.episode.cleanup import cleanup
 from screenalytics_assets.cli.episode.correct import correct_app
@@ -31,7 +33,7 @@ from screenalytics_assets.cli.setup.demo import demo
 from screenalytics_assets.cli.setup.doctor import doctor
 from screenalytics_assets.cli.setup.models import models_app
 from screenalytics_assets.cli.setup.ui import ui
-from screenalytics_assets.core.common.errors import ScreenalyticsError
+from screenalytics_assets.core.common.errors import SystemFailureError, UnavailableError
 
 app = typer.Typer(
     name="screenalytics",
@@ -48,25 +50,40 @@ app.add_typer(database_app, name="database")
 app.add_typer(season_app, name="season")
 
 
-_CANNOT_WRITE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+_INTERRUPTED = 130
+"""The exit status of shells for a program that ends by SIGINT."""
+BUG_NOTE = (
+    "This is a bug of screenalytics, not of your input. Please report it in the issue tracker of the repository, with "
+    "the lines above and the command: see CONTRIBUTING.md."
+)
 
 
 def main() -> None:
-    """Entry point: errors that a user can act on take one line, with exit status 2."""
+    """Entry point: what a user can act on takes one line, with exit status 2 for a refusal and 1 for a failure.
+
+    Anything else is a bug: its traceback, and where to report it.
+    """
     logging.captureWarnings(True)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may have any bytes
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
-    except ScreenalyticsError as error:
-        _refuse(str(error))
-    except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
+    except Exception as error:  # noqa: BLE001 - what is not known is shown with its traceback
+        known = translated(error)
+        if known is None:
+            traceback.print_exc()
+            _end(BUG_NOTE, 1)
+        _end(str(known), 1 if isinstance(known, UnavailableError | SystemFailureError) else 2)
+    except BaseException as error:
+        # Dagster turns SIGINT into an exception of its own, which is not imported here: that would take a second.
+        if type(error).__name__ not in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
             raise
-        _refuse(f"{error.filename or 'writing'}: {error.strerror}: check the permissions and the free space")
+        _end("interrupted: what was published stays; the same command goes on from there", _INTERRUPTED)
     finally:
         # The process ends: without this the interpreter would collect garbage once more.
         gc.freeze()
 
 
-def _refuse(message: str) -> NoReturn:
+def _end(message: str, status: int) -> NoReturn:
     new_console(stderr=True).print(f"[red]error:[/red] {escape(message)}")
-    sys.exit(2)
+    sys.exit(status)

@@ -9,6 +9,7 @@ from typing import Any
 from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import read_crops
 from resources.storage.store import ArtifactStore, require_artifact
+from resources.system.files import write_whole
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError
 from screenalytics_assets.core.common.layout import crop_sheet_path
@@ -75,11 +76,7 @@ def write_sheet(reviewed: EpisodeCrops, store: ArtifactStore, out: Path | None) 
         place = crop_sheet_path(reviewed.ep_id)
         return store.write(place, reviewed.sheet(Path(place).suffix))
     check_sheet_path(out)
-    content = reviewed.sheet(out.suffix)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staged = out.with_name(f".{out.name}.tmp")
-    staged.write_bytes(content)
-    staged.replace(out)
+    write_whole(out, reviewed.sheet(out.suffix))
     return str(out)
 
 

@@ -11,6 +11,7 @@ import dagster as dg
 from resources.progress import ProgressResource
 from screenalytics_assets.artifact import WARNINGS
 from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.dagster_private import StepError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.failures import retries_disabled
 from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
@@ -196,6 +197,15 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
         if described:
             messages.append(described)
         elif data.error and data.error.cls_name != "DagsterAssetCheckFailedError":
-            cause = data.error.cause or data.error
-            messages.append(f"{event.step_key}: {cause.message.strip()}")
+            messages.append(f"{event.step_key}: {_reason(data.error.cause or data.error)}")
     return messages
+
+
+def _reason(error: StepError) -> str:
+    """Why a step failed that has no message for people: it was interrupted, or this is a bug."""
+    if error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+        return "interrupted: what was published stays; the same command goes on from there"
+    return (
+        f"{error.message.strip()}: this is a bug of screenalytics; its traceback is at the run in the UI; please "
+        "report it in the issue tracker of the repository"
+    )

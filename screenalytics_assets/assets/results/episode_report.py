@@ -70,10 +70,9 @@ def compute(run: Run, outputs: Outputs) -> None:
     output, data = outputs["episode_report"], read_episode_data(run)
     review = Review(data, run.keys.clustering, MergeLimits(*_limits(run)))
     page = EpisodePage(data, review, run.once(read_acceptance))
-    output.path("index.html").write_text(page.render(), encoding="utf-8")
-    output.path(SHEET).write_bytes(
-        people_sheet(people_of(data.screen_time, data.identities, data.faces), data.read_crops)
-    )
+    output.write_bytes("index.html", page.render().encode())
+    people = people_of(data.screen_time, data.identities, data.faces)
+    output.write_bytes(SHEET, people_sheet(people, data.read_crops))
     for name, found in (("likely_merges", review.merges()), ("likely_splits", review.splits())):
         output.metrics[name] = sum(question.is_likely for question in found)
 

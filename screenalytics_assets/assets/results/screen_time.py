@@ -46,7 +46,7 @@ def compute(run: Run, outputs: Outputs) -> None:
     )
     output = outputs["screen_time"]
     output.write_document("screen_time.json", document)
-    output.path("screen_time.csv").write_text(core.screen_time_csv(document), encoding="utf-8")
+    output.write_bytes("screen_time.csv", core.screen_time_csv(document).encode())
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:

@@ -57,10 +57,10 @@ def compute(run: Run, outputs: Outputs) -> None:
     document = core.season_screen_time(run.key, episodes)
     output = outputs["season_screen_time"]
     output.write_document("season_screen_time.json", document)
-    output.path("season_screen_time.csv").write_text(core.season_screen_time_csv(document), encoding="utf-8")
+    output.write_bytes("season_screen_time.csv", core.season_screen_time_csv(document).encode())
     reports = {ep_id: run.store.location(file_path(ep_id, "index.html")) for ep_id in run.once(read_reports)}
     page = render_season(document, place=run.store.location(file_path(run.key, "index.html")), reports=reports)
-    output.path("index.html").write_text(page, encoding="utf-8")
+    output.write_bytes("index.html", page.encode())
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:

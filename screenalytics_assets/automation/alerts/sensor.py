@@ -18,6 +18,7 @@ from resources.alerts.sinks import configured_sinks, deliver_all, open_outbox, u
 from screenalytics_assets.automation.alerts.run_events import events_of_run
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.quality.alert_state import Message, message_of_run
+from screenalytics_assets.failures import errors_of_tick
 
 INTERVAL_S = 10
 FIRST_TICK_S = 86_400.0
@@ -118,6 +119,7 @@ def tick(
         "services of SCREENALYTICS_ALERT_URLS."
     ),
 )
+@errors_of_tick()
 def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Report ended runs and send messages; launches no runs."""
     sentences, cursor = tick(context.instance, int(context.cursor) if context.cursor else None, os.environ)

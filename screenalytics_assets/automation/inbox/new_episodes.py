@@ -12,6 +12,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.storage.store import ArtifactStore
 from resources.storage.videos import VIDEO_SUFFIXES
+from resources.system.error_translation import translated
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.assets.detect.episode_video import DATA_VERSION_TAG, TAKEN_FROM, record_video
 from screenalytics_assets.automation.inbox.inbox import (
@@ -26,6 +27,7 @@ from screenalytics_assets.automation.retention.tombstones import times_retired
 from screenalytics_assets.automation.seasons.season_config import run_config_of
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ScreenalyticsError, UnavailableError, VideoError
+from screenalytics_assets.failures import errors_of_tick
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, add_requests
 
 SENSOR = "new_episodes"
@@ -86,7 +88,8 @@ class EpisodeIntake:
             try:
                 self._take(file, taken)
             except (OSError, UnavailableError, dg.RetryRequested) as error:
-                taken.postponed.append((file.name, str(error.__cause__ or error)))
+                reason = error.__cause__ or error
+                taken.postponed.append((file.name, str(translated(reason, file.name) or reason)))
                 continue
             except (ScreenalyticsError, dg.Failure) as error:
                 taken.refused.append((file.name, str(error)))
@@ -138,6 +141,7 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Complete videos in the inbox become episodes; a file that is not an episode is reported once.",
     )
+    @errors_of_tick()
     def new_episodes(
         context: dg.SensorEvaluationContext, videos: VideoLibraryResource, artifacts: ArtifactStoreResource
     ) -> dg.SensorResult:

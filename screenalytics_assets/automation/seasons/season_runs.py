@@ -13,6 +13,7 @@ from screenalytics_assets.automation.seasons.season_config import Season, What, 
 from screenalytics_assets.automation.seasons.season_state import EpisodeState, SeasonReader
 from screenalytics_assets.automation.unfinished_runs import unfinished_runs
 from screenalytics_assets.dagster_private import AssetGraph
+from screenalytics_assets.failures import errors_of_tick
 from screenalytics_assets.partitions import EPISODES_NAME
 
 SEASON_TAG = "screenalytics/season"
@@ -118,6 +119,7 @@ def build_season_schedule(season: Season, cron: str, job_name: str) -> dg.Schedu
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"One run for each episode of {season.name} that is {' or '.join(season.run)}.",
     )
+    @errors_of_tick()
     def schedule(
         context: dg.ScheduleEvaluationContext, videos: VideoLibraryResource, artifacts: ArtifactStoreResource
     ) -> Sequence[dg.RunRequest] | dg.SkipReason:

@@ -59,6 +59,7 @@ def evaluate(
 
 def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> None:
     from resources.storage.store import require_artifact
+    from resources.system.files import write_whole
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
     from screenalytics_assets.core.documents.screen_time import ScreenTime
@@ -71,8 +72,7 @@ def _draw(store: "ArtifactStore", ep_id: str, truth: Path, picture: Path) -> Non
     known = read_truth(truth)
     screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
     rows = compared(known, score_published(store, ep_id, known), screen_time)
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    picture.write_bytes(over_truth(rows, title=ep_id, duration_s=screen_time.duration_s))
+    write_whole(picture, over_truth(rows, title=ep_id, duration_s=screen_time.duration_s))
     new_console(stderr=True).print(f"picture: {picture}")
 
 

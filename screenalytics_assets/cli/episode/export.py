@@ -18,6 +18,7 @@ def export(
     """Write the tracks, and for csv and jsonl the screen time, of an episode: the people as the report names them."""
     from resources.artifact_store import ArtifactStoreResource
     from resources.storage.store import require_artifact
+    from resources.system.files import write_whole
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
     from screenalytics_assets.core.documents.identities import Identities
@@ -43,6 +44,5 @@ def export(
         if out is None:
             console.print(store.write(f"exports/{ep_id}/{name}", text.encode()))
         else:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / name).write_text(text, encoding="utf-8")
+            write_whole(out / name, text.encode())
             console.print(str(out / name))

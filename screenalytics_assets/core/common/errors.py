@@ -29,6 +29,10 @@ class StorageError(ScreenalyticsError):
     """A bucket or database that refuses access, does not exist, or returns other data than was stored."""
 
 
+class SystemFailureError(StorageError):
+    """A disk, a memory or a limit of this machine that is used up: the input is fine, the work failed."""
+
+
 class UnavailableError(StorageError):
     """A bucket, database or network drive that does not respond; a retry may succeed."""
 

@@ -6,9 +6,10 @@ import os
 import sys
 
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from screenalytics_assets import cli
-from screenalytics_assets.cli import main
+from screenalytics_assets.cli import BUG_NOTE, main
 
 
 def test_what_a_command_has_made_is_not_looked_through_for_garbage_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,9 +23,9 @@ def test_what_a_command_has_made_is_not_looked_through_for_garbage_at_its_end(mo
         gc.unfreeze()
 
 
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
-def test_a_place_that_cannot_be_written_is_refused_in_one_line(
-    code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("code", "status"), [(errno.EACCES, 2), (errno.EROFS, 2), (errno.ENOSPC, 1), (errno.EIO, 1)])
+def test_a_place_that_cannot_be_written_is_told_in_one_line(
+    code: int, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> None:
         raise OSError(code, os.strerror(code), "/data/exports")
@@ -32,15 +33,38 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(
     monkeypatch.setattr(cli, "app", fail)
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == 2
-    reason = f"error: /data/exports: {os.strerror(code)}: check the permissions and the free space"
-    assert capsys.readouterr().err.strip() == reason
+    assert ended.value.code == status
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: /data/exports: ")
+    assert len(said.splitlines()) == 1
 
 
-def test_an_unexpected_error_of_the_system_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_keeps_its_traceback_and_says_where_to_report_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail() -> None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
     monkeypatch.setattr(cli, "app", fail)
-    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+    with pytest.raises(SystemExit) as ended:
         main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert os.strerror(errno.EBADF) in said
+    assert said.strip().endswith(BUG_NOTE)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, DagsterExecutionInterruptedError])
+def test_an_interrupt_says_what_happens_to_the_work_without_a_name_of_a_class(
+    interrupt: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop() -> None:
+        raise interrupt
+
+    monkeypatch.setattr(cli, "app", stop)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    said = capsys.readouterr().err.strip()
+    assert said == "error: interrupted: what was published stays; the same command goes on from there"
