@@ -14,6 +14,8 @@ from resources.system.paths import embedded_database_dir
 from screenalytics_assets.core.common.errors import DatabaseAwayError, DatabaseError
 
 CONNECT_TIMEOUT_S = 10
+ANSWER_TIMEOUT_S = 20
+"""The longest wait for a lock or for the answer to a statement: the largest ones of an episode take under a second."""
 _POOL_SIZE = 4
 
 
@@ -42,7 +44,8 @@ class DatabaseConnection:
             raise
 
     def _open(self, conninfo: str, *, may_upgrade: bool) -> None:
-        options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}
+        with self._errors():  # the address may not be one
+            options = _limits_of_waits(conninfo)
         if self._embedded:
             options["application_name"] = self._embedded.application
         with self._errors(), psycopg.connect(conninfo, autocommit=True, **options) as connection:
@@ -95,6 +98,24 @@ class DatabaseConnection:
             raise DatabaseError(f"{self.place} was closed: open it again")
         with self._errors(), self._pool.connection() as connection:
             yield connection
+
+
+def _limits_of_waits(conninfo: str) -> dict[str, Any]:
+    """Options of a connection that gives up, if the server does not accept it, is gone, or waits for a lock.
+
+    The server ends what waits too long; if its machine is gone, the kernel ends the connection. Options of the
+    address are kept.
+    """
+    milliseconds = ANSWER_TIMEOUT_S * 1000
+    given = psycopg.conninfo.conninfo_to_dict(conninfo).get("options") or ""
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "tcp_user_timeout": milliseconds,
+        "keepalives_idle": ANSWER_TIMEOUT_S // 2,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "options": f"-c lock_timeout={milliseconds} -c statement_timeout={milliseconds} {given}".strip(),
+    }
 
 
 def _configure(connection: psycopg.Connection) -> None:

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import boto3
 from botocore import exceptions as boto
+from botocore.config import Config
 from botocore.exceptions import ClientError
-from dagster_aws.s3 import S3Resource
 from s3transfer.exceptions import RetriesExceededError
 
 from screenalytics_assets.core.common.errors import ConfigurationError, StorageError, UnavailableError
 
 ATTEMPTS = 8
 """Attempts of a request, with growing pauses: about half a minute until an endpoint counts as unavailable."""
+READ_TIMEOUT_S = 8.0
+"""The longest wait for a connection, and for the next bytes of an answer."""
+SILENT_ATTEMPTS = 3
+"""Attempts of a request that is not answered at all; with the pauses, half a minute."""
 MULTIPART_BYTES = 16 * 1024**2
 """Larger files are uploaded in parts, several at a time."""
 _DELETE_AT_ONCE = 1000
@@ -25,6 +30,7 @@ _CHUNK_BYTES = 1024**2
 # Error codes of a server that is overloaded or restarting, besides any status from 500 on.
 _BUSY = frozenset({"RequestTimeout", "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException"})
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+_SILENT = (boto.ReadTimeoutError, boto.ConnectTimeoutError)
 _NO_ANSWER = (
     boto.ConnectionError,
     boto.HTTPClientError,
@@ -70,9 +76,9 @@ class Bucket:
         self.name = parts.netloc
         self._prefix = "".join(f"{part}/" for part in parts.path.split("/") if part)
         self._attempts = attempts
-        # boto does not count the first attempt.
         with self._errors(""):
-            self._client = client or S3Resource(max_attempts=attempts - 1).get_client()
+            self._client = client or boto3.session.Session().client("s3", config=_client_config(attempts))
+            self._client.meta.events.register_first("needs-retry.s3", _give_up_if_silent)
 
     @property
     def endpoint(self) -> str:
@@ -219,8 +225,9 @@ class Bucket:
                 f"{place}: {error}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
             ) from error
         except _NO_ANSWER as error:
+            tries = min(self._attempts, SILENT_ATTEMPTS) if isinstance(error, _SILENT) else self._attempts
             raise UnavailableError(
-                f"{place}: no answer after {self._attempts} tries: {error}; "
+                f"{place}: no answer after {tries} tries: {error}; "
                 "check the network and the endpoint (AWS_ENDPOINT_URL_S3, AWS_REGION)"
             ) from error
         except (boto.BotoCoreError, ValueError) as error:
@@ -241,6 +248,18 @@ class Bucket:
         if code in _ABSENT:
             return NoObjectError(f"{place}: there is no such object")
         return StorageError(f"{place}: refused by {self.endpoint}: {code} {message}")
+
+
+def _client_config(attempts: int) -> Config:
+    # boto does not count the first attempt.
+    retries: Any = {"mode": "standard", "max_attempts": attempts - 1}
+    return Config(connect_timeout=READ_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries=retries)
+
+
+def _give_up_if_silent(*, attempts: int, caught_exception: Exception | None, **_: object) -> None:
+    """Raise instead of another attempt: eight waits for a server that never answers take a minute."""
+    if isinstance(caught_exception, _SILENT) and attempts >= SILENT_ATTEMPTS:
+        raise caught_exception
 
 
 def _described(key: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:
