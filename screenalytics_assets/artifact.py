@@ -16,7 +16,7 @@ from screenalytics_assets.core.common.layout import manifest_path
 from screenalytics_assets.core.config.layers import Resolved
 from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.metadata import to_metadata
-from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, parse_key
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, require_registered
 from screenalytics_assets.run_context import Resources, Run
 from screenalytics_assets.run_owner import claim_run
 
@@ -128,7 +128,7 @@ def build_asset(spec: ArtifactSpec) -> dg.AssetsDefinition:
 
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         with translate_errors():
-            parse_key(spec.partitions, context.partition_key)
+            require_registered(context.instance, str(spec.partitions.name), context.partition_key)
             claim_run(context)
             resources = cast("Resources", context.resources)
             settings = resources.settings.load(context.log.warning if spec.runs_models else None)

@@ -1,13 +1,15 @@
 """All imports from private modules of Dagster, each with its reason; to be reviewed when Dagster is upgraded."""
 
 import os
+import tempfile
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.event_api import PartitionKeyFilter
@@ -18,6 +20,8 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import Connection, Engine, create_engine
+
+from screenalytics_assets.core.common.errors import ScreenalyticsError
 
 AssetGraph = BaseAssetGraph[Any]
 """What `dg.Definitions.resolve_asset_graph` returns; the type is not exported."""
@@ -110,3 +114,65 @@ class CachedEngineEventLogStorage(SqliteEventLogStorage):
         if len(self._engines) > _MAX_OPEN_FILES:
             self._engines.popitem(last=False)[1].dispose()
         return engine
+
+
+@contextmanager
+def code_servers(instance: dg.DagsterInstance, workspace_file: Path) -> Iterator[Path]:
+    """Code servers for a workspace; yields a workspace file that names them.
+
+    The web server and the daemon share them, as in ``dagster dev``, which cannot be told to use another web server.
+    """
+    from dagster._cli.proxy_server_manager import ProxyServerManager
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    with (
+        ProxyServerManager(instance, WorkspaceFileTarget([str(workspace_file)]), "info") as servers,
+        tempfile.TemporaryDirectory(prefix="screenalytics-ui.") as folder,
+    ):
+        served = Path(folder, "workspace.yaml")
+        served.write_text(yaml.safe_dump({"load_from": servers.get_code_server_specs()}), encoding="utf-8")
+        yield served
+
+
+@contextmanager
+def open_workspace(instance: dg.DagsterInstance, workspace_file: Path) -> Iterator[Any]:
+    """The loaded workspace; only the command of Dagster's web server, which has no guard, makes one."""
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    # The defaults of that command, in milliseconds and seconds.
+    instance.optimize_for_webserver(statement_timeout=15_000, pool_recycle=3600, max_overflow=20)
+    target = WorkspaceFileTarget([str(workspace_file)])
+    with WorkspaceProcessContext(instance, target, version=dg.__version__) as workspace:
+        yield workspace
+
+
+def dagster_app(workspace: Any, parse_key: Callable[[str, str], None]) -> Any:  # noqa: ANN401 - private, and Starlette
+    """Dagster's web application; partition keys are checked where people add them, which Dagster does not do.
+
+    Args:
+        workspace: From `open_workspace`.
+        parse_key: Raises an error for a key that does not belong to the partitions of this name.
+    """
+    from dagster_graphql.schema.errors import GraphenePythonError
+    from dagster_shared.error import SerializableErrorInfo
+    from dagster_webserver.webserver import DagsterWebserver
+
+    class CheckingWebserver(DagsterWebserver[Any, Any]):
+        def build_graphql_schema(self) -> Any:  # noqa: ANN401 - a graphene schema
+            schema = super().build_graphql_schema()
+            field = schema.graphql_schema.mutation_type.fields["addDynamicPartition"]
+            add = field.resolve
+
+            def add_checked(parent: object, info: object, **arguments: Any) -> object:  # noqa: ANN401
+                try:
+                    parse_key(arguments["partitionsDefName"], arguments["partitionKey"])
+                except ScreenalyticsError as error:
+                    info_of_error = SerializableErrorInfo(str(error), [], type(error).__name__)
+                    return GraphenePythonError(info_of_error)  # type: ignore[no-untyped-call]
+                return add(parent, info, **arguments)
+
+            field.resolve = add_checked
+            return schema
+
+    return CheckingWebserver(workspace).create_asgi_app()

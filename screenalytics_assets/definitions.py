@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.fixed import fixed
 from resources.photos import PhotoLibraryResource
 from resources.progress import ProgressResource
 from resources.settings import SettingsResource
@@ -28,14 +29,18 @@ FACEBANK = build_asset(FACEBANK_SPEC)
 SEASON_SCREEN_TIME = build_asset(SEASON_SPEC)
 
 
-def build_resources(progress: ProgressResource, artifacts: ArtifactStoreResource) -> dict[str, Any]:
-    """The Dagster resources, by the keys that declarations name."""
+def build_resources(
+    progress: ProgressResource,
+    artifacts: ArtifactStoreResource | None = None,
+    photos: PhotoLibraryResource | None = None,
+) -> dict[str, Any]:
+    """The Dagster resources, by the keys that declarations name; of a run, only the settings can be configured."""
     return {
         "settings": SettingsResource(),
-        "artifacts": artifacts,
-        "vectors": VectorDatabaseResource(),
-        "videos": VideoLibraryResource(),
-        "photos": PhotoLibraryResource(),
+        "artifacts": fixed(artifacts or ArtifactStoreResource()),
+        "vectors": fixed(VectorDatabaseResource()),
+        "videos": fixed(VideoLibraryResource()),
+        "photos": fixed(photos or PhotoLibraryResource()),
         "progress": progress,
     }
 
@@ -62,8 +67,8 @@ ACCEPTANCE_JOB = dg.define_asset_job(
 )
 
 
-def build_definitions(progress: ProgressResource) -> dg.Definitions:
-    """All definitions; ``progress`` shows the progress of long steps."""
+def build_definitions(progress: ProgressResource, photos: PhotoLibraryResource | None = None) -> dg.Definitions:
+    """All definitions; ``progress`` shows the progress of long steps, ``photos`` are others than those of the show."""
     return dg.Definitions(
         assets=[*with_conditions(EPISODE_ASSETS), FACEBANK, SEASON_SCREEN_TIME],
         asset_checks=[
@@ -80,7 +85,7 @@ def build_definitions(progress: ProgressResource) -> dg.Definitions:
             build_automation_sensor(EPISODE_ASSETS),
             alert_sensor,
         ],
-        resources=build_resources(progress, ArtifactStoreResource()),
+        resources=build_resources(progress, photos=photos),
         # An episode is one chain: a process for each step would load the models and libraries each time.
         executor=dg.in_process_executor,
     )

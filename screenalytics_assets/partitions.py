@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import dagster as dg
 
 from screenalytics_assets.core.common.episode_ids import parse_ep_id, parse_season, parse_show, season_of
+from screenalytics_assets.core.common.errors import ConfigurationError
 
 EPISODES_NAME = "episodes"
 PARTITION_TAG = "dagster/partition"
@@ -21,13 +22,30 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
 }
 
 
-def parse_key(partitions: dg.DynamicPartitionsDefinition, key: str) -> None:
-    """Refuse a partition key of another form: the UI lets people add any text, and a key names folders.
+def parse_key(partitions: str, key: str) -> None:
+    """Refuse a partition key of another form: Dagster lets people add any text, and a key names folders.
+
+    Args:
+        partitions: The name of the partitions.
+        key: The key.
 
     Raises:
         ConfigurationError: It is no key of these partitions.
     """
-    _PARSERS[str(partitions.name)](key)
+    if partitions in _PARSERS:
+        _PARSERS[partitions](key)
+
+
+def require_registered(instance: dg.DagsterInstance, partitions: str, key: str) -> None:
+    """Refuse a key that is not among the partitions; a run that names it in a tag alone gets past Dagster.
+
+    Raises:
+        ConfigurationError: The key has another form, or is not registered.
+    """
+    parse_key(partitions, key)
+    if not instance.has_dynamic_partition(partitions, key):
+        hint = f": `screenalytics run VIDEO --ep-id {key}` registers it" if partitions == EPISODES_NAME else ""
+        raise ConfigurationError(f"{key} is not among the registered {partitions}{hint}")
 
 
 def register_episode(instance: dg.DagsterInstance, ep_id: str) -> None:

@@ -12,7 +12,7 @@ from resources.storage.artifacts import Artifact
 from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.metadata import to_metadata
-from screenalytics_assets.partitions import EPISODES
+from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, require_registered
 
 Overrides = Mapping[str, Any]
 """Limits for one run, from its run configuration."""
@@ -58,6 +58,7 @@ def build_check(spec: CheckSpec) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource, overrides: Overrides
     ) -> dg.AssetCheckResult:
         with translate_errors():
+            require_registered(context.instance, EPISODES_NAME, context.partition_key)
             return spec.evaluate(Published(artifacts.store(), context.partition_key), overrides)
 
     def check(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStoreResource) -> dg.AssetCheckResult:

@@ -67,7 +67,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "S3_CACHE_DIR": "local copies of the bucket's files; default `~/.cache/screenalytics/s3`",
     "S3_CACHE_GB": "how much space they may take; default 20",
     "SHARED_DIR": "labelled footage, read by the tests only",
-    "UI_URL": "address of the UI, for links; default `http://127.0.0.1:3000`",
+    "UI_URL": "address of the UI, for links and as a name that the server answers to; default `http://127.0.0.1:3000`",
 }
 """Variables that are not configuration keys, without their prefix."""
 

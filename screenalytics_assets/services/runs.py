@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import dagster as dg
 
+from resources.photos import PhotoLibraryResource
 from resources.progress import ProgressResource
 from screenalytics_assets.artifact import WARNINGS
 from screenalytics_assets.core.common.errors import ConfigurationError
@@ -108,10 +109,11 @@ def run_facebank(
 ) -> RunOutcome:
     """Register the show and materialize its facebank, from its photos or those of another folder."""
     instance.add_dynamic_partitions(SHOWS_NAME, [show])
-    folder = {"show_folder": str(photos) if photos else None}
-    run_config = run_config_of(profile, overrides or {}, force=force, photos=folder)
+    folder = PhotoLibraryResource(show_folder=str(photos)) if photos else None
+    definitions = build_definitions(ProgressResource(), folder) if folder else defs
+    run_config = run_config_of(profile, overrides or {}, force=force)
     with retries_disabled():
-        return _execute(instance, defs, FACEBANK_JOB, show, run_config)
+        return _execute(instance, definitions, FACEBANK_JOB, show, run_config)
 
 
 def run_season(instance: dg.DagsterInstance, season: str, *, force: bool = False) -> RunOutcome:
@@ -143,14 +145,11 @@ def _execute(
     return outcome_of(result)
 
 
-def run_config_of(
-    profile: str | None, overrides: Mapping[str, Any], *, force: bool, **resources: Mapping[str, Any]
-) -> dict[str, Any]:
+def run_config_of(profile: str | None, overrides: Mapping[str, Any], *, force: bool) -> dict[str, Any]:
     """The run configuration of a run in this process; Dagster's console log is off, the command prints the outcome."""
-    resources["settings"] = {"profile": profile, "overrides": dict(overrides), "force": force}
-    given = {name: {k: v for k, v in values.items() if v is not None} for name, values in resources.items()}
+    given = {"profile": profile, "overrides": dict(overrides), "force": force}
     return {
-        "resources": {name: {"config": values} for name, values in given.items() if values},
+        "resources": {"settings": {"config": {key: value for key, value in given.items() if value is not None}}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
 

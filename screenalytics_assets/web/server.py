@@ -1,0 +1,91 @@
+"""Serves the UI: a code server, the daemon, and the web server in this process."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import dagster as dg
+import uvicorn
+
+from screenalytics_assets.core.common.errors import ScreenalyticsError
+from screenalytics_assets.dagster_private import code_servers, open_workspace
+from screenalytics_assets.web.app import create_app
+
+_CLOSE_TIMEOUT_S = 5
+"""The browser keeps WebSockets open; the server does not wait longer for them when it stops."""
+_DAEMON_STOP_TIMEOUT_S = 60.0
+"""A tick that is under way may finish; as in ``dagster dev``."""
+
+
+def serve(
+    instance: dg.DagsterInstance, workspace_file: Path, host: str, port: int, on_ready: Callable[[], None]
+) -> None:
+    """Serve until interrupted (SIGINT) or terminated (SIGTERM).
+
+    Args:
+        instance: What is shown.
+        workspace_file: Names the code location.
+        host: The address to listen on.
+        port: The port to listen on.
+        on_ready: Called when the pages can be opened.
+
+    Raises:
+        ScreenalyticsError: The port cannot be listened on, or the daemon has died.
+    """
+    # A shell without job control starts background processes with SIGINT ignored; uvicorn sends both to itself again
+    # when it has stopped, and the default action of SIGTERM would leave the daemon behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with (
+        suppress(KeyboardInterrupt),
+        _listening(host, port) as listener,
+        code_servers(instance, workspace_file) as served_file,
+        _daemon(served_file) as daemon,
+        open_workspace(instance, served_file) as workspace,
+    ):
+        config = uvicorn.Config(
+            create_app(workspace, host), log_level="warning", timeout_graceful_shutdown=_CLOSE_TIMEOUT_S
+        )
+        server = uvicorn.Server(config)
+        threading.Thread(target=_stop_with, args=(daemon, server), daemon=True).start()
+        on_ready()
+        server.run(sockets=[listener])
+        raise ScreenalyticsError(f"Dagster's daemon ended with exit code {daemon.poll()}: start the UI again")
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except OSError as error:
+        raise ScreenalyticsError(f"port {port} of {host}: {error.strerror or error}; choose another --port") from error
+    with listener:
+        yield listener
+
+
+@contextmanager
+def _daemon(workspace_file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Dagster's daemon: schedules, sensors, queued runs and backfills."""
+    daemon = subprocess.Popen([sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace_file)])
+    try:
+        yield daemon
+    finally:
+        daemon.terminate()
+        try:
+            daemon.wait(_DAEMON_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+
+def _stop_with(daemon: subprocess.Popen[bytes], server: uvicorn.Server) -> None:
+    """Stop the server when the daemon ends: without it, nothing that is asked for in the UI would happen."""
+    daemon.wait()
+    server.should_exit = True
