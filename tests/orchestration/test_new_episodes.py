@@ -1,6 +1,7 @@
 """The inbox sensor on a real instance, tick by tick."""
 
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +18,11 @@ from dagster._daemon.sensor import execute_sensor_iteration
 from resources.artifact_store import ArtifactStoreResource
 from resources.system.paths import project_dir
 from resources.videos import VideoLibraryResource
+from screenalytics_assets.assets.detect.episode_video import record_video
 from screenalytics_assets.automation.inbox import new_episodes
 from screenalytics_assets.automation.inbox.new_episodes import build_new_episode_sensor
 from screenalytics_assets.automation.retention.tombstones import Retirement, write_tombstone
+from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import EPISODES_NAME
@@ -272,3 +275,66 @@ def test_an_error_of_the_file_system_postpones_its_file_and_not_the_others(
     assert "trying demo-s01e01.mp4 again: [Errno 5] Input/output error" in message
     assert ticks.refused == []
     assert "new: demo-s01e01" in ticks.message()
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_taken(
+    ticks: Ticks, inbox: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(video, inbox / "demo-s01e09.mp4")
+    (inbox / "demo-s01e01.mp4").symlink_to("demo-s01e01.mp4")
+    os.mkfifo(inbox / "demo-s01e02.mp4")
+    Path(os.fsdecode(os.fsencode(inbox) + b"/caf\xe9.mp4")).write_bytes(b"no video")
+    folder = Path(os.fsdecode(os.fsencode(inbox) + b"/saison\xff"))
+    folder.mkdir()
+    (folder / "demo-s01e03.mp4").write_bytes(b"no video")
+    shutil.copy(video, inbox / "demo-s01e04.mp4")
+
+    def record(ep_id: str, *arguments: Any, **options: Any) -> Any:
+        if ep_id == "demo-s01e04":
+            raise IndexError("tuple index out of range")  # as libraries do on some damaged files
+        return record_video(ep_id, *arguments, **options)
+
+    monkeypatch.setattr(new_episodes, "record_video", record)
+    ticks.tick(0)
+    message = ticks.message()
+    assert "new: demo-s01e09" in message
+    reasons = dict(ticks.refused)
+    assert reasons["demo-s01e01.mp4"] == "demo-s01e01.mp4 is a symbolic link that leads back to itself"
+    assert reasons["demo-s01e02.mp4"] == "demo-s01e02.mp4 is not a regular file"
+    assert "not an episode id" in reasons["caf\\xe9.mp4"]
+    assert set(reasons) == {
+        "demo-s01e01.mp4",
+        "demo-s01e02.mp4",
+        "caf\\xe9.mp4",
+        "saison\\xff/demo-s01e03.mp4",
+        "demo-s01e04.mp4",
+    }
+    assert "IndexError: tuple index out of range" in reasons["demo-s01e04.mp4"]
+    assert ticks.episodes() == {"demo-s01e09"}
+    assert "nothing new" in ticks.message()
+    assert len(ticks.refused) == 5
+
+
+def test_a_mistake_in_seasons_yaml_is_reported_and_only_holds_up_what_it_may_concern(
+    ticks: Ticks, inbox: Path, video: Path
+) -> None:
+    listed = "seasons: [{show: demo, season: 1, profile: balanced}, {show: demo, season: 2, crom: x}]"
+    (ticks.config / "seasons.yaml").write_text(listed)
+    (ticks.config / "inbox.yaml").write_text(f"settle_s: {SETTLE_S}\nautorun: true\n")
+    shutil.copy(video, inbox / "demo-s01e01.mp4")
+    shutil.copy(video, inbox / "demo-s02e01.mp4")
+    ticks.tick(0)
+    assert [request.partition_key for request in ticks.tick().run_requests] == ["demo-s01e01"]
+    message = ticks.message()
+    assert "unknown key 'seasons.1.crom'" in message
+    assert "trying demo-s02e01.mp4 again" in message
+    (ticks.config / "seasons.yaml").write_text(listed.replace("crom: x", "profile: balanced"))
+    assert [request.partition_key for request in ticks.tick().run_requests] == ["demo-s02e01"]
+    assert ticks.refused == []
+
+
+def test_a_mistake_in_inbox_yaml_is_reported_by_the_tick_and_the_sensor_is_there(ticks: Ticks) -> None:
+    (ticks.config / "inbox.yaml").write_text("settle: 5")
+    assert build_new_episode_sensor(JOB).minimum_interval_seconds == 30
+    with pytest.raises(ConfigurationError, match="unknown key 'settle'"):
+        ticks.tick()

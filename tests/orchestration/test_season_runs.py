@@ -3,12 +3,14 @@
 import datetime
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from resources.artifact_store import ArtifactStoreResource
+from resources.progress import ProgressResource
 from resources.settings import SettingsResource
 from resources.storage.store import ArtifactStore
 from resources.videos import VideoLibraryResource
@@ -19,10 +21,11 @@ from screenalytics_assets.automation.seasons.season_runs import (
     build_season_schedule,
     plan_launch,
     read_season,
+    season_schedules,
 )
 from screenalytics_assets.automation.seasons.season_state import EpisodeState
 from screenalytics_assets.automation.unfinished_runs import RETRY_DELAY, unfinished_runs
-from screenalytics_assets.definitions import defs
+from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.partitions import PARTITION_TAG
 from screenalytics_assets.services.runs import JOB, asset_names
 from tests.synthetic_episodes import (
@@ -36,7 +39,15 @@ from tests.synthetic_episodes import (
     write_video,
 )
 
-SEASON = Season(show="demo", season=1, run=("missing", "stale"), profile="fast_cpu", overrides={"min_shot_s": 0.15})
+LISTED = {
+    "show": "demo",
+    "season": 1,
+    "cron": "0 2 * * *",
+    "run": ["missing", "stale"],
+    "profile": "fast_cpu",
+    "overrides": {"min_shot_s": 0.15},
+}
+SEASON = Season.model_validate(LISTED)
 SETTINGS = SettingsResource(profile=SEASON.profile, overrides=dict(SEASON.overrides))
 TICK = datetime.datetime(2026, 11, 21, 2, 0, tzinfo=datetime.UTC)
 TOMORROW = TICK + datetime.timedelta(days=1)
@@ -46,6 +57,12 @@ TOMORROW = TICK + datetime.timedelta(days=1)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", str(tmp_path / "data"))
     return ArtifactStoreResource().store()
+
+
+@pytest.fixture(autouse=True)
+def config(configured: Callable[..., Path]) -> Path:
+    """The configuration of these tests, in which the season is listed."""
+    return configured(seasons={"seasons": [LISTED]})
 
 
 @pytest.fixture
@@ -63,7 +80,7 @@ def tick(
     instance: dg.DagsterInstance, season: Season = SEASON, moment: datetime.datetime = TICK
 ) -> Sequence[dg.RunRequest] | str:
     """The runs that a tick of the schedule requests, or the reason why it requests none."""
-    schedule = build_season_schedule(season, "0 2 * * *", JOB)
+    schedule = build_season_schedule(season, str(season.cron), JOB)
     with dg.build_schedule_context(
         instance=instance,
         scheduled_execution_time=moment,
@@ -326,11 +343,61 @@ def test_a_season_with_nothing_to_do_launches_nothing(instance: dg.DagsterInstan
     assert tick(instance) == "demo-s01: none of 1 episodes is missing or stale"
 
 
+def test_the_hour_that_repeats_when_the_clock_is_put_back_is_launched_both_times(
+    instance: dg.DagsterInstance, configured: Callable[..., Path]
+) -> None:
+    register(instance, "demo-s01e01")
+    listed = LISTED | {"cron": "30 * * * *", "timezone": "America/Los_Angeles"}
+    configured(seasons={"seasons": [listed]})
+    zone = ZoneInfo("America/Los_Angeles")
+    first = datetime.datetime(2027, 11, 7, 1, 30, tzinfo=zone)
+    second = first.replace(fold=1)
+    assert f"{first:%H%M}" == f"{second:%H%M}"
+    keys = [tick(instance, Season.model_validate(listed), moment)[0].run_key for moment in (first, second)]  # type: ignore[union-attr]
+    assert keys == ["demo_s01_20271107T0830 demo-s01e01", "demo_s01_20271107T0930 demo-s01e01"]
+
+
+def test_an_edit_of_the_file_counts_at_the_next_tick_without_a_reload(
+    instance: dg.DagsterInstance, configured: Callable[..., Path]
+) -> None:
+    register(instance, "demo-s01e01")
+    configured(seasons={"seasons": [LISTED | {"profile": "balanced", "overrides": {}, "run": "failed"}]})
+    assert tick(instance) == "demo-s01: none of 1 episodes is failed"
+    configured(seasons={"seasons": [LISTED | {"profile": "balanced", "overrides": {}, "run": "all"}]})
+    requests = tick(instance)
+    assert not isinstance(requests, str), requests
+    assert [request.run_config for request in requests] == [
+        {"resources": {"settings": {"config": {"profile": "balanced"}}}}
+    ]
+    for other in ({"cron": "0 4 * * *"}, {"cron": None}, {"timezone": "Europe/Berlin"}, {"season": 2}):
+        configured(seasons={"seasons": [LISTED | other]})
+        assert tick(instance) == "demo-s01: seasons.yaml has another time for it now, or none"
+
+
+@pytest.mark.parametrize("mistake", [{"crom": "0 2 * * *"}, {"profile": "quick"}, {"run": "some"}])
+def test_a_mistake_in_one_season_leaves_the_others_running(
+    mistake: dict[str, str], instance: dg.DagsterInstance, configured: Callable[..., Path]
+) -> None:
+    register(instance, "demo-s01e01")
+    configured(seasons={"seasons": [LISTED, LISTED | {"season": 2} | mistake]})
+    assert [schedule.name for schedule in season_schedules(JOB)] == ["season_demo_s01"]
+    assert [request.partition_key for request in tick(instance)] == ["demo-s01e01"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["seasons: [", "- a list", "seasons: 5", "saisons: []"])
+def test_a_file_that_cannot_be_used_is_reported_by_the_tick_and_the_definitions_load(
+    text: str, instance: dg.DagsterInstance, config: Path
+) -> None:
+    register(instance, "demo-s01e01")
+    (config / "seasons.yaml").write_text(text)
+    assert season_schedules(JOB) == []
+    assert "seasons.yaml: " in str(tick(instance))
+    assert build_definitions(ProgressResource()).resolve_all_job_defs()
+
+
 def test_each_season_with_a_cron_expression_has_a_schedule_in_its_time_zone(
     configured: Callable[..., Path],
 ) -> None:
-    from screenalytics_assets.automation.seasons.season_runs import season_schedules
-
     nightly = {"show": "demo", "season": 1, "cron": "0 2 * * *", "timezone": "America/Los_Angeles"}
     configured(seasons={"seasons": [nightly, {"show": "demo", "season": 2}]})
     (schedule,) = season_schedules(JOB)

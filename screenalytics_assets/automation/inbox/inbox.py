@@ -1,6 +1,8 @@
 """The inbox: its files, which of them are complete, and which have been processed."""
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +16,7 @@ from resources.system.files import leaves_folder
 from resources.system.paths import config_dir, data_location, is_bucket
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
 from screenalytics_assets.core.common.digests import sha256_of
-from screenalytics_assets.core.common.errors import VideoError
+from screenalytics_assets.core.common.errors import ConfigurationError, VideoError
 
 if TYPE_CHECKING:
     from resources.storage.bucket import Bucket
@@ -41,6 +43,14 @@ def inbox_settings() -> InboxSettings:
     settings = read_config(config_dir() / "inbox.yaml", InboxSettings)
     folder = os.environ.get(FOLDER_VARIABLE)
     return settings.model_copy(update={"folder": folder}) if folder else settings
+
+
+def reading_interval_s() -> int:
+    """How often the inbox is read; the default if the file is wrong, which its tick then reports."""
+    try:
+        return inbox_settings().interval_s
+    except ConfigurationError:
+        return InboxSettings().interval_s
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ class FolderInbox:
     def __init__(self, root: Path, *, create: bool) -> None:
         self.root = root
         self._create = create
+        self._paths: dict[str, Path] = {}
 
     def files(self) -> list[InboxFile]:
         """The files, sorted by name.
@@ -99,17 +110,32 @@ class FolderInbox:
         """The file itself.
 
         Raises:
-            VideoError: It is a link that leads out of the inbox.
+            VideoError: It is no regular file, such as a pipe, on which a reader would wait, or a link to itself, out of
+                the inbox, or nowhere.
         """
-        if leaves_folder(self.root / name, self.root):
+        path = self._path(name)
+        try:
+            is_file = stat.S_ISREG(path.stat().st_mode)
+        except FileNotFoundError:
+            is_file = False
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise VideoError(f"{name} is a symbolic link that leads back to itself") from error
+            raise
+        if leaves_folder(path, self.root):
             raise VideoError(
                 f"{name} is a link that leads out of the inbox {self.root}, or nowhere: copy the video there itself"
             )
-        yield self.root / name
+        if not is_file:
+            raise VideoError(f"{name} is not a regular file")
+        yield path
 
     def remove(self, name: str) -> None:
         """Delete the file if it still exists."""
-        (self.root / name).unlink(missing_ok=True)
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self._paths.get(name, self.root / name)
 
     def _found(self) -> Iterator[InboxFile]:
         for folder, subfolders, names in os.walk(self.root):
@@ -118,11 +144,24 @@ class FolderInbox:
                 path = Path(folder, name)
                 if not _may_be_episode(path.relative_to(self.root)):
                     continue
-                try:
-                    stat = path.stat()
-                except FileNotFoundError:  # moved since the folder was listed, or a dangling link
-                    continue
-                yield InboxFile(path.relative_to(self.root).as_posix(), stat.st_size, stat.st_mtime_ns)
+                found = self._file(path)
+                if found is not None:
+                    self._paths[found.name] = path
+                    yield found
+
+    def _file(self, path: Path) -> InboxFile | None:
+        # A name that is not UTF-8 fits into no message and no cursor.
+        name = os.fsencode(path.relative_to(self.root).as_posix()).decode("utf-8", "backslashreplace")
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # moved since the folder was listed, or a dangling link
+            return None
+        except OSError:  # a link that leads to itself; what it is turns out when it is taken
+            try:
+                status = path.lstat()
+            except FileNotFoundError:
+                return None
+        return InboxFile(name, status.st_size, status.st_mtime_ns)
 
 
 class BucketInbox:

@@ -22,9 +22,10 @@ from screenalytics_assets.automation.inbox.inbox import (
     InboxSettings,
     inbox_settings,
     open_inbox,
+    reading_interval_s,
 )
 from screenalytics_assets.automation.retention.tombstones import times_retired
-from screenalytics_assets.automation.seasons.season_config import run_config_of
+from screenalytics_assets.automation.seasons.season_config import UnusableSeasonError, run_config_of, usable_seasons
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import ScreenalyticsError, UnavailableError, VideoError
 from screenalytics_assets.failures import errors_of_tick
@@ -48,6 +49,7 @@ class Intake:
         refused: File name and reason.
         postponed: File name and the error of this attempt.
         files: Files that are not examined again until they change.
+        problems: Mistakes in configuration files that did not keep the tick from working.
     """
 
     videos: list[dg.AssetMaterialization] = field(default_factory=list)
@@ -55,6 +57,7 @@ class Intake:
     refused: list[tuple[str, str]] = field(default_factory=list)
     postponed: list[tuple[str, str]] = field(default_factory=list)
     files: list[InboxFile] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     def leave_refused(self) -> None:
         """Leave refused files to the next tick: a tick that launches runs shows no message."""
@@ -73,12 +76,15 @@ class EpisodeIntake:
         artifacts: ArtifactStoreResource,
         registered: Sequence[str],
         log: Any,  # noqa: ANN401 - Dagster's log manager
+        *,
+        autorun: bool = False,
     ) -> None:
         self._inbox = inbox
         self._videos = videos
         self._artifacts = artifacts
         self._registered = frozenset(registered)
         self._log = log
+        self._autorun = autorun
 
     def take(self, files: Sequence[InboxFile], budget_s: float) -> Intake:
         """Add as many files as the time allows, at least one; a bad file does not hold up the others."""
@@ -87,12 +93,15 @@ class EpisodeIntake:
         for file in files:
             try:
                 self._take(file, taken)
-            except (OSError, UnavailableError, dg.RetryRequested) as error:
+            except (OSError, UnavailableError, UnusableSeasonError, dg.RetryRequested) as error:
                 reason = error.__cause__ or error
                 taken.postponed.append((file.name, str(translated(reason, file.name) or reason)))
                 continue
             except (ScreenalyticsError, dg.Failure) as error:
                 taken.refused.append((file.name, str(error)))
+            except Exception as error:  # noqa: BLE001 - a library fails in new ways on a damaged file: that file's fault
+                self._log.exception(f"{file.name} cannot be read")
+                taken.refused.append((file.name, f"reading it failed with {type(error).__name__}: {error}"))
             taken.files.append(file)
             if time.monotonic() > deadline_s:
                 break
@@ -104,6 +113,8 @@ class EpisodeIntake:
             raise VideoError(f"{file.name} is not a video: expected a name that ends with {', '.join(VIDEO_SUFFIXES)}")
         ep_id = file.stem
         parse_ep_id(ep_id)
+        if self._autorun:
+            run_config_of(ep_id)  # its run has to be possible
         store = self._artifacts.store()
         recorded = store.manifest("episode_video", ep_id) if ep_id in self._registered else None
         source = f"{file.name} {file.stamp}"
@@ -137,7 +148,7 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
     @dg.sensor(
         name=SENSOR,
         job_name=job_name,
-        minimum_interval_seconds=inbox_settings().interval_s,
+        minimum_interval_seconds=reading_interval_s(),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Complete videos in the inbox become episodes; a file that is not an episode is reported once.",
     )
@@ -151,7 +162,7 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
         now_s = time.time()
         cursor = Cursor.parse(context.cursor).observe(files, now_s)
         registered = context.instance.get_dynamic_partitions(EPISODES_NAME)
-        intake = EpisodeIntake(inbox, videos, artifacts, registered, context.log)
+        intake = EpisodeIntake(inbox, videos, artifacts, registered, context.log, autorun=settings.autorun)
         taken = intake.take(cursor.settled(files, now_s, settings.settle_s), TICK_BUDGET_S)
         if settings.autorun and taken.videos:
             taken.leave_refused()
@@ -159,6 +170,10 @@ def build_new_episode_sensor(job_name: str, on_refused: Refused | None = None) -
             context.log.error(f"{name} is not an episode: {reason}")
             if on_refused:
                 on_refused(name, reason)
+        _, problem = usable_seasons()
+        if problem:
+            context.log.error(problem)
+            taken.problems.append(problem)
         return _result(taken, cursor.with_done(taken.files), settings, registered, artifacts.store())
 
     return new_episodes
@@ -190,6 +205,7 @@ def _run_of(video: dg.AssetMaterialization, store: ArtifactStore) -> dg.RunReque
 
 def _message(taken: Intake, cursor: Cursor) -> str:
     sentences = [
+        *taken.problems,
         f"new: {', '.join(str(video.partition) for video in taken.videos)}" if taken.videos else "nothing new",
         *(f"refused {name}: {reason}" for name, reason in taken.refused),
         *(f"trying {name} again: {reason}" for name, reason in taken.postponed),

@@ -1,13 +1,15 @@
 """``config/seasons.yaml``: which seasons run on a schedule, when, and with which configuration."""
 
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from resources.configuration.run_settings import resolve_settings
+from resources.configuration.run_settings import read_yaml, resolve_settings
 from resources.system.paths import config_dir
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
 from screenalytics_assets.core.common.episode_ids import parse_ep_id, season_of
@@ -16,6 +18,10 @@ from screenalytics_assets.core.common.errors import ConfigurationError
 What = Literal["missing", "stale", "failed", "all"]
 KINDS: tuple[What, ...] = get_args(What)
 FILE = "seasons.yaml"
+
+
+class UnusableSeasonError(ConfigurationError):
+    """What is configured for a season cannot be read."""
 
 
 class Season(ConfigFile):
@@ -112,6 +118,28 @@ def read_seasons() -> dict[str, Season]:
     return {season.name: season for season in read_config(config_dir() / FILE, Seasons).seasons}
 
 
+def usable_seasons() -> tuple[dict[str, Season], str | None]:
+    """The seasons that can be used although others are wrong, and what is wrong.
+
+    For whatever goes on working when somebody makes a mistake in the file: it has to report the problem. A season that
+    is listed twice is not used.
+    """
+    try:
+        return read_seasons(), None
+    except ConfigurationError as error:
+        problem = str(error)
+    try:
+        entries = read_yaml(config_dir() / FILE).get("seasons")
+    except ConfigurationError:
+        return {}, problem
+    found: list[Season] = []
+    for entry in entries if isinstance(entries, list) else ():
+        with suppress(ValidationError):
+            found.append(Season.model_validate(entry))
+    names = Counter(season.name for season in found)
+    return {season.name: season for season in found if names[season.name] == 1}, problem
+
+
 def season_named(name: str) -> Season:
     """A season of the configuration, or one with the defaults if it is not listed.
 
@@ -132,6 +160,13 @@ def season_named(name: str) -> Season:
 
 
 def run_config_of(ep_id: str) -> dict[str, Any]:
-    """The run configuration of an episode: its season's, if that is listed."""
-    season = read_seasons().get(season_of(ep_id))
+    """The run configuration of an episode: its season's, if that is listed.
+
+    Raises:
+        UnusableSeasonError: The file is wrong, and the season is not among those that can be used.
+    """
+    seasons, problem = usable_seasons()
+    season = seasons.get(season_of(ep_id))
+    if season is None and problem:
+        raise UnusableSeasonError(problem)
     return season.run_config() if season else {}

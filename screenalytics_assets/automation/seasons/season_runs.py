@@ -1,6 +1,7 @@
 """One run for each episode of a season that needs one: requested by the season's schedule, or by hand."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import NamedTuple
 
 import dagster as dg
@@ -9,7 +10,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.settings import SettingsResource
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.automation.seasons.episodes import episodes_of
-from screenalytics_assets.automation.seasons.season_config import Season, What, read_seasons
+from screenalytics_assets.automation.seasons.season_config import FILE, Season, What, usable_seasons
 from screenalytics_assets.automation.seasons.season_state import EpisodeState, SeasonReader
 from screenalytics_assets.automation.unfinished_runs import unfinished_runs
 from screenalytics_assets.dagster_private import AssetGraph
@@ -108,7 +109,9 @@ def _message(season: Season, launch_id: str, launched: int, unfinished: Mapping[
 def build_season_schedule(season: Season, cron: str, job_name: str) -> dg.ScheduleDefinition:
     """The schedule that runs the episodes of a season.
 
-    A tick that is evaluated twice launches nothing twice: Dagster launches each run key of a schedule once.
+    A tick takes everything but its time from the file as it is then. A tick that is evaluated twice launches nothing
+    twice: Dagster launches each run key of a schedule once. The key has the moment in UTC, which is another one when
+    the clock is put back and the hour repeats.
     """
 
     @dg.schedule(
@@ -123,11 +126,17 @@ def build_season_schedule(season: Season, cron: str, job_name: str) -> dg.Schedu
     def schedule(
         context: dg.ScheduleEvaluationContext, videos: VideoLibraryResource, artifacts: ArtifactStoreResource
     ) -> Sequence[dg.RunRequest] | dg.SkipReason:
+        seasons, problem = usable_seasons()
+        if problem:
+            context.log.error(problem)
+        current = seasons.get(season.name)
+        if current is None or (current.cron, current.timezone) != (cron, season.timezone):
+            return dg.SkipReason(problem or f"{season.name}: {FILE} has another time for it now, or none")
         launch = plan_launch(
             context.instance,
             context.repository_def.asset_graph,
-            season,
-            moment=f"{context.scheduled_execution_time:%Y%m%dT%H%M}",
+            current,
+            moment=f"{context.scheduled_execution_time.astimezone(UTC):%Y%m%dT%H%M}",
             videos=videos,
             artifacts=artifacts,
         )
@@ -138,5 +147,9 @@ def build_season_schedule(season: Season, cron: str, job_name: str) -> dg.Schedu
 
 
 def season_schedules(job_name: str) -> list[dg.ScheduleDefinition]:
-    """A schedule for each season of ``config/seasons.yaml`` that has a cron expression."""
-    return [build_season_schedule(season, season.cron, job_name) for season in read_seasons().values() if season.cron]
+    """A schedule for each season of ``config/seasons.yaml`` that has a cron expression.
+
+    A mistake in the file leaves out the seasons that it concerns; ticks and commands report it.
+    """
+    seasons, _ = usable_seasons()
+    return [build_season_schedule(season, season.cron, job_name) for season in seasons.values() if season.cron]
