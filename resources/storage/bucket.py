@@ -31,6 +31,7 @@ _CHUNK_BYTES = 1024**2
 _BUSY = frozenset({"RequestTimeout", "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException"})
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 _SILENT = (boto.ReadTimeoutError, boto.ConnectTimeoutError)
+_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _NO_ANSWER = (
     boto.ConnectionError,
     boto.HTTPClientError,
@@ -114,6 +115,16 @@ class Bucket:
                 self._require_absent(error)
                 return None
 
+    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
+        """Content and tag of a small object; None if it does not exist."""
+        with self._errors(key):
+            try:
+                found = self._client.get_object(**self._address(key))
+                return found["Body"].read(), found["ETag"]
+            except ClientError as error:
+                self._require_absent(error)
+                return None
+
     def list(self, folder: str, *, deep: bool = True) -> Iterator[StoredObject]:
         """The objects in a folder, if ``deep`` also in its subfolders; ``folder`` ends with a slash."""
         deeper = {} if deep else {"Delimiter": "/"}
@@ -148,16 +159,24 @@ class Bucket:
 
         A server without conditional writes overwrites it.
         """
+        return self._write_if(key, content, metadata, {"IfNoneMatch": "*"})
+
+    def replace(self, key: str, content: bytes, tag: str | None) -> bool:
+        """Write a small object if it still has this tag, or still does not exist; returns whether this call wrote it.
+
+        A server without conditional writes overwrites it.
+        """
+        return self._write_if(key, content, {}, {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag})
+
+    def _write_if(self, key: str, content: bytes, metadata: Mapping[str, str], condition: Mapping[str, str]) -> bool:
         with self._errors(key):
             try:
-                self._client.put_object(
-                    **self._address(key), Body=content, IfNoneMatch="*", **_described(key, metadata)
-                )
+                self._client.put_object(**self._address(key), Body=content, **condition, **_described(key, metadata))
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code == "NotImplemented":
                     self.write(key, content, metadata)
-                elif code in ("PreconditionFailed", "ConditionalRequestConflict"):
+                elif code in _CONDITION_FAILED or code in _ABSENT:
                     # The retry of a request that succeeded finds its own object.
                     return (found := self.read(key)) is not None and found[0] == content
                 else:

@@ -1,54 +1,94 @@
 """The corrections of an episode: ``corrections/{ep_id}.yaml`` below the data root."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
 
 from resources.storage.store import ArtifactStore
-from resources.system.text_documents import parse_yaml
+from resources.system.text_documents import dump_yaml, parse_yaml
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
-from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.corrections import (
+    Anchor,
+    CorrectionsFile,
+    IdentityReference,
+    Ignore,
+    Merge,
+    Name,
+    NotThisPerson,
+    Split,
+)
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _HEADING = "# Written by `screenalytics correct`; see docs/reference/corrections.md. Ids are for people to read: what\n"
 _HEADING += "# an entry is about is found by its faces, each a time and a box in the picture.\n"
 
+_MODELS = (CorrectionsFile, Merge, Split, Name, NotThisPerson, Ignore, IdentityReference, Anchor)
+_KEYS = sorted({key for model in _MODELS for key in model.model_fields})
 
-def read_corrections(store: ArtifactStore, ep_id: str) -> Corrections:
+
+def read_corrections(store: ArtifactStore, ep_id: str) -> CorrectionsFile:
     """The corrections of an episode; empty if there is no file.
 
     Raises:
         CorrectionError: The file is not YAML, does not have the documented form, or is for another episode. The
             message names the file, the line and the key.
     """
+    return _parse(store.read(corrections_path(ep_id)), ep_id, store.location(corrections_path(ep_id)))
+
+
+def update_corrections(
+    store: ArtifactStore, ep_id: str, change: Callable[[CorrectionsFile], CorrectionsFile]
+) -> CorrectionsFile:
+    """Change the corrections of an episode; what other programs write meanwhile is kept.
+
+    Args:
+        store: Where the file is.
+        ep_id: The episode.
+        change: From the corrections to the new ones; called again if another program was faster. If it raises an
+            error, nothing is written.
+
+    Returns:
+        The corrections as they were written.
+    """
     place = corrections_path(ep_id)
-    stored, path = store.read(place), store.location(place)
+    written: list[CorrectionsFile] = []
+
+    def rewritten(stored: bytes | None) -> bytes:
+        written.append(change(_parse(stored, ep_id, store.location(place))))
+        return (_HEADING + dump_yaml(written[-1].model_dump(mode="json", exclude_none=True))).encode()
+
+    store.update(place, rewritten)
+    return written[-1]
+
+
+def _parse(stored: bytes | None, ep_id: str, path: str) -> CorrectionsFile:
     if stored is None:
-        return Corrections(ep_id=ep_id)
+        return CorrectionsFile(ep_id=ep_id)
     content = parse_yaml(stored, path, CorrectionError)
     try:
-        corrections = Corrections.model_validate({"ep_id": ep_id} if content is None else content)
+        corrections = CorrectionsFile.model_validate({"ep_id": ep_id} if content is None else content)
     except ValidationError as error:
-        problems = [_explain(problem["loc"], problem["msg"], stored.decode("utf-8-sig")) for problem in error.errors()]
-        raise CorrectionError(f"{path}: {'; '.join(problems)}") from error
+        problems = [_explain(problem, stored.decode("utf-8-sig")) for problem in error.errors()]
+        # Without its cause, which quotes the file: a link may lead to a file that holds secrets.
+        raise CorrectionError(f"{path}: {'; '.join(problems)}") from None
     if corrections.ep_id != ep_id:
         raise CorrectionError(f"{path}: ep_id: these are corrections of {corrections.ep_id}; expected {ep_id}")
     return corrections
 
 
-def write_corrections(store: ArtifactStore, corrections: Corrections) -> str:
-    """Replace the file; returns its path or URL."""
-    text = _HEADING + yaml.safe_dump(
-        corrections.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120
-    )
-    return store.write(corrections_path(corrections.ep_id), text.encode())
-
-
-def _explain(location: Sequence[int | str], message: str, text: str) -> str:
+def _explain(problem: "ErrorDetails", text: str) -> str:
+    location, message = problem["loc"], problem["msg"]
     # After the index of a correction pydantic inserts its kind, which is not a key in the file.
     keys = [*location[:2], *location[3:]] if location[:1] == ("corrections",) else list(location)
+    if problem["type"] == "extra_forbidden" and not get_close_matches(str(keys[-1]), _KEYS):
+        # Only a misspelt key of ours is shown, for the same reason.
+        keys[-1] = "(a key that is not one of this file)"
     name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
     return f"line {_line_of(yaml.compose(text, Loader=yaml.SafeLoader), keys)}: {name or 'the file'}: {message}"
 

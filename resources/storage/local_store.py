@@ -6,6 +6,7 @@ turns.
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from resources.storage.artifacts import Artifact, StagedArtifact, checksum_of, files_below
@@ -118,6 +119,9 @@ class LocalArtifactStore(ArtifactStore):
             return (self.root / relative).read_bytes()
         except FileNotFoundError:
             return None
+
+    def _update(self, relative: str, change: Callable[[bytes | None], bytes]) -> str:
+        return self.write(relative, change(self.read(relative)))
 
     def remove(self, relative: str) -> None:
         """Delete one file that is not part of an artifact, if it exists."""

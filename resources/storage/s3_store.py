@@ -5,8 +5,10 @@ none, after checking that every object is still the one that was uploaded; and w
 in its manifest.
 """
 
+import random
 import shutil
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +16,7 @@ from resources.storage.artifacts import Artifact, StagedArtifact, files_below
 from resources.storage.bucket import Bucket, NoObjectError, StoredObject, bucket_of
 from resources.storage.file_cache import CachedFile, FileCache, local_cache, local_folder
 from resources.storage.manifest import Manifest, PublishedFile, damaged, owner_of, parse_manifest
-from resources.storage.store import ArtifactStore, stale_paths
+from resources.storage.store import UPDATE_TIMEOUT_S, ArtifactStore, stale_paths
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 from screenalytics_assets.core.common.layout import ARTIFACTS, manifest_path, object_key
@@ -113,6 +115,20 @@ class S3ArtifactStore(ArtifactStore):
         """The content of one object that is not part of an artifact; None if it does not exist."""
         found = self._bucket.read(object_key(relative))
         return found[0] if found else None
+
+    def _update(self, relative: str, change: Callable[[bytes | None], bytes]) -> str:
+        key, deadline_s = object_key(relative), time.monotonic() + UPDATE_TIMEOUT_S
+        while True:
+            found, tag = self._bucket.read_tagged(key) or (None, None)
+            if self._bucket.replace(key, change(found), tag):
+                return self.location(relative)
+            if time.monotonic() > deadline_s:
+                raise StorageError(
+                    f"{self._bucket.url(key)} was changed by other machines for {UPDATE_TIMEOUT_S:.0f} s: nothing was "
+                    "written, try again"
+                )
+            # Two machines that collided do not do so again.
+            time.sleep(random.uniform(0.01, 0.2))  # noqa: S311 - not for secrets
 
     def remove(self, relative: str) -> None:
         """Delete one object that is not part of an artifact, if it exists."""

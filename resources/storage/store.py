@@ -8,15 +8,19 @@ import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.manifest import Manifest, command_for
+from resources.system.locks import LOCK_TIMEOUT_S, locked
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
+
+UPDATE_TIMEOUT_S = 30.0
+"""The longest wait for others who change the same small file; one change takes milliseconds, in a bucket a second."""
 
 
 class ArtifactStore(ABC):
@@ -56,6 +60,36 @@ class ArtifactStore(ABC):
     @abstractmethod
     def read(self, relative: str) -> bytes | None:
         """The content of one file that is not part of an artifact; None if it does not exist."""
+
+    def update(self, relative: str, change: Callable[[bytes | None], bytes]) -> str:
+        """Replace one file that is not part of an artifact by what ``change`` makes of it; returns its location.
+
+        What others write meanwhile is not lost: writers on this machine take turns, and a bucket compares versions.
+        ``change`` is called again if another machine was faster. If it raises an error, nothing is written.
+
+        Args:
+            relative: The file.
+            change: From the content, None if there is no such file, to the new content.
+
+        Raises:
+            StorageError: Others kept the file busy for too long.
+        """
+        with self.turn(relative, f"changing {self.location(relative)}", timeout_s=UPDATE_TIMEOUT_S):
+            return self._update(relative, change)
+
+    def turn(self, name: str, activity: str, *, timeout_s: float = LOCK_TIMEOUT_S) -> AbstractContextManager[None]:
+        """Hold a lock that others on this machine, or on this folder, wait for.
+
+        Args:
+            name: What is locked, for example the place of a file below the data root.
+            activity: What the holder does, for the message of those who waited too long.
+            timeout_s: The longest wait.
+        """
+        return locked(self._workspace / f"{name}.lock", activity, timeout_s=timeout_s)
+
+    @abstractmethod
+    def _update(self, relative: str, change: Callable[[bytes | None], bytes]) -> str:
+        """The same, while the lock is held."""
 
     @abstractmethod
     def remove(self, relative: str) -> None:

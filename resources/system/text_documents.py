@@ -55,6 +55,15 @@ def parse_yaml(content: bytes | str, place: str, error: type[ScreenalyticsError]
         raise error(f"{place}: not valid YAML: a number, date or nesting in it cannot be read; correct it") from None
 
 
+def dump_yaml(content: object) -> str:
+    """Plain values as a YAML document: keys in their order, lists and mappings of plain values on one line each."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(
+        content, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120
+    )
+    return text
+
+
 def parse_json(content: bytes | str, place: str, error: type[ScreenalyticsError] = ConfigurationError) -> Any:  # noqa: ANN401 - any JSON document
     """The values of a JSON document.
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from screenalytics_assets.core.documents.screen_time import SeasonScreenTime
 from screenalytics_assets.reports.page import render_page
+from screenalytics_assets.reports.pictures.labels import plain_label
 from screenalytics_assets.reports.timeline import COLOURS
 
 _LINES = 8
@@ -56,7 +57,7 @@ def season_plot(season: SeasonScreenTime) -> bytes:
     axes = figure.add_subplot()
     names = [episode.ep_id for episode in season.episodes]
     for line in _lines(season):
-        axes.plot(names, [100 * share for share in line.shares], "o-", color=line.colour, label=line.name)
+        axes.plot(names, [100 * share for share in line.shares], "o-", color=line.colour, label=plain_label(line.name))
     axes.set_ylabel("% of the episode")
     axes.set_ylim(bottom=0)
     axes.tick_params(axis="x", rotation=30)

@@ -20,7 +20,7 @@ from screenalytics_assets.run_context import Run
 
 def read_file(run: Run) -> dict[str, Any]:
     """The corrections as they are published."""
-    return read_corrections(run.store, run.key).model_dump(mode="json")
+    return read_corrections(run.store, run.key).model_dump(mode="json", exclude={"last_number"}, exclude_none=True)
 
 
 def config(run: Run) -> dict[str, Any]:

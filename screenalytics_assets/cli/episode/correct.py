@@ -143,6 +143,8 @@ def _finish(desk: "CorrectionDesk", done: str, *, apply: bool) -> None:
     if apply:
         from screenalytics_assets.cli.episode.run import execute
 
-        raise typer.Exit(0 if execute(console, desk.ep_id, None, {}, force=False, select=list(follows)) else 1)
+        with desk.applying():
+            ok = execute(console, desk.ep_id, None, {}, force=False, select=list(follows))
+        raise typer.Exit(0 if ok else 1)
     selection = " ".join(f"--select {asset}" for asset in follows)
     console.print(f"to apply it: screenalytics run --ep-id {desk.ep_id} {selection}")

@@ -5,7 +5,7 @@ correction therefore holds a few faces of the identity or track that it refers t
 for people to read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -125,10 +125,32 @@ class Corrections(_Entry):
             raise ValueError(f"the numbers of the corrections are {numbers}; expected each once, rising")
         return self
 
-    @property
-    def next_number(self) -> int:
-        """The number of the next correction."""
-        return max((correction.number for correction in self.corrections), default=0) + 1
+
+class CorrectionsFile(Corrections):
+    """``corrections/{ep_id}.yaml``.
+
+    Attributes:
+        last_number: The highest number that a correction of the episode ever had, so that none is given twice; 0 in
+            files of earlier versions.
+    """
+
+    last_number: int = Field(0, ge=0)
+
+    def with_new(self, make: Callable[[int], Correction], *, used: int = 0) -> Self:
+        """With one more correction.
+
+        Args:
+            make: From its number to the correction.
+            used: The highest number that is known from elsewhere.
+        """
+        number = max(used, self.last_number, *(entry.number for entry in self.corrections)) + 1
+        return self.model_copy(update={"corrections": (*self.corrections, make(number)), "last_number": number})
+
+    def without(self, number: int) -> Self:
+        """Without the correction of this number; the others keep theirs."""
+        last = max(self.last_number, 0, *(entry.number for entry in self.corrections))
+        kept = tuple(entry for entry in self.corrections if entry.number != number)
+        return self.model_copy(update={"corrections": kept, "last_number": last})
 
 
 def describe(correction: Correction) -> str:

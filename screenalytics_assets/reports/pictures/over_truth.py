@@ -12,6 +12,7 @@ from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.core.evaluation.truth_matching import MIN_VISIBLE
+from screenalytics_assets.reports.pictures.labels import plain_label
 
 _TRUTH, _OURS, _SURPLUS = "#b9bfc5", "#0b7285", "#c2255c"
 
@@ -67,11 +68,11 @@ def over_truth(rows: list[Compared], *, title: str, duration_s: float) -> bytes:
         ):
             spans = [(start_s, end_s - start_s) for start_s, end_s in intervals.tolist()]
             axes.broken_barh(spans, (line - height / 2, height), color=colour)
-    axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=8)
+    axes.set_yticks(range(len(rows)), [plain_label(row.label) for row in rows], fontsize=8)
     axes.set_ylim(max(0.5, len(rows) - 0.5), -0.5)
     axes.set_xlim(0, duration_s)
     axes.set_xlabel("seconds; wide grey bars: truth, narrow bars: published")
-    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_title(plain_label(title), loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")

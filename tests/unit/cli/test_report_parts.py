@@ -139,7 +139,7 @@ def test_the_truth_is_drawn_as_the_frames_in_which_a_face_is_visible() -> None:
         json.loads(json.dumps({"fps": 10, "width": 64, "height": 64, "frames": 5, "shots": [[0, 5]], "truth": frames}))
     )
     assert true_intervals(truth, "amy") == pytest.approx(np.array([[0.0, 0.2], [0.4, 0.5]]))
-    rows = [Compared("amy", true_intervals(truth, "amy"), intervals_of([(0.0, 0.2)]))]
+    rows = [Compared("$\\foo$", true_intervals(truth, "amy"), intervals_of([(0.0, 0.2)]))]
     assert over_truth(rows, title="demo", duration_s=0.5).startswith(b"\x89PNG")
 
 

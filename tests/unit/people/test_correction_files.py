@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from resources.storage.correction_files import read_corrections, write_corrections
-from resources.storage.local_store import LocalArtifactStore
+from resources.storage.correction_files import read_corrections, update_corrections
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import (
     Anchor,
-    Corrections,
+    CorrectionsFile,
     IdentityReference,
     Ignore,
     Merge,
@@ -23,7 +22,6 @@ from screenalytics_assets.core.people.corrections import (
     NotThisPerson,
     Split,
 )
-from screenalytics_assets.services.correcting import CorrectionDesk
 from tests.unit.storage.store_sites import Folder, InBucket, StoreSite
 
 EP = "show-s01e02"
@@ -34,7 +32,7 @@ def shown(name: str) -> IdentityReference:
     return IdentityReference(id=name, tracks=2, faces=(FACE, FACE))
 
 
-ALL_KINDS = Corrections(
+ALL_KINDS = CorrectionsFile(
     ep_id=EP,
     corrections=(
         Merge(number=1, identities=(shown("ident_001"), shown("ident_003"))),
@@ -43,6 +41,7 @@ ALL_KINDS = Corrections(
         NotThisPerson(number=4, identity=shown("ident_004"), person_id="jane-doe"),
         Ignore(number=7, identity=shown("ident_007")),
     ),
+    last_number=9,
 )
 
 NAME = """ep_id: show-s01e02
@@ -71,7 +70,7 @@ def written(site: StoreSite, text: str) -> ArtifactStore:
 
 
 def test_every_kind_of_correction_is_read_as_it_was_written(site: StoreSite) -> None:
-    assert write_corrections(site.store, ALL_KINDS) == site.store.location(corrections_path(EP))
+    assert update_corrections(site.store, EP, lambda _: ALL_KINDS) == ALL_KINDS
     assert read_corrections(site.another(), EP) == ALL_KINDS
     assert set(site.files()) == site.named(corrections_path(EP))
 
@@ -100,7 +99,7 @@ def test_a_file_written_by_hand_is_read(site: StoreSite) -> None:
         ("person_id: jane-doe", "person_id: Jane Doe!", r"line 12: .*person_id: "),
         ("ep_id: show-s01e02", "ep_id: show-s01e03", r"ep_id: these are corrections of show-s01e03"),
         ("number: 1", "number: 0", r"line 3: corrections\[0\]\.number"),
-        ("corrections:", "corrections: {", r"not valid YAML"),
+        ("corrections:", "corrections: {", r"not valid YAML, line \d+"),
     ],
 )
 def test_a_mistake_is_reported_with_file_line_and_key(site: StoreSite, line: str, instead: str, message: str) -> None:
@@ -132,17 +131,23 @@ def test_any_name_and_any_time_survive_the_file(
     store = Folder(tmp_path_factory.mktemp("corrections")).store
     anchor = Anchor(ts_s=ts_s, bbox=FACE.bbox)
     identity = IdentityReference(id="ident_001", faces=(anchor,))
-    kept = Corrections(ep_id=EP, corrections=(Name(number=1, identity=identity, name=name, person_id="x"),))
-    write_corrections(store, kept)
+    kept = CorrectionsFile(ep_id=EP, corrections=(Name(number=1, identity=identity, name=name, person_id="x"),))
+    update_corrections(store, EP, lambda _: kept)
     assert read_corrections(store, EP) == kept
 
 
-def test_two_programs_that_correct_an_episode_at_once_do_not_lose_a_correction(tmp_path: Path) -> None:
-    store = LocalArtifactStore(tmp_path)
-    write_corrections(store, ALL_KINDS)
-    first, second = CorrectionDesk(store, EP), CorrectionDesk(store, EP)
-    first.undo(1)
-    with pytest.raises(CorrectionError, match="was changed by another program; nothing was written"):
-        second.undo(2)
-    first.undo(7)
-    assert [entry.number for entry in read_corrections(store, EP).corrections] == [2, 3, 4]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "root:*:secret-hash:0:99999:7:::\ndaemon: [secret-hash",
+        "secret-hash: 1",
+        "secret-hash",
+        "- secret-hash",
+        "*secret-hash",
+    ],
+)
+def test_the_content_of_another_file_that_a_link_leads_to_is_not_shown(site: StoreSite, text: str) -> None:
+    with pytest.raises(CorrectionError) as caught:
+        read_corrections(written(site, text), EP)
+    assert "secret-hash" not in str(caught.value)
+    assert "secret-hash" not in str(caught.value.__cause__ or "")

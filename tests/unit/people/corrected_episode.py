@@ -1,0 +1,111 @@
+"""A published episode that can be corrected: six tracks of two people, and what the cleanup makes of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resources.storage.correction_files import read_corrections
+from resources.storage.store import ArtifactStore, require_artifact
+from screenalytics_assets.core.config.people_keys import ClusteringSettings
+from screenalytics_assets.core.documents.grouping import CorrectionOutcome, Grouping
+from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.documents.video import VideoProbe
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.resolve_people import resolve_people
+from tests.unit.builders import Box, Seen, faces_table, people, track_id, tracks_table
+from tests.unit.document_builders import identities_with, identity_with
+from tests.unit.identity.test_identities import THRESHOLDS
+
+EP = "show-s01e02"
+LEFT: Box = (0.1, 0.2, 0.3, 0.6)
+RIGHT: Box = (0.6, 0.2, 0.8, 0.6)
+TRACKS = [track_id(i) for i in range(6)]
+TABLE = tracks_table(
+    [[replace(Seen(48 * (i // 2) + 3 * k), bbox=(LEFT, RIGHT)[i % 2]) for k in range(12)] for i in range(6)]
+)
+"""Left and right at the same time: tracks 0, 2, 4 on the left, 1, 3, 5 on the right."""
+VECTORS = people([1, 1], spread=0.0)[[0, 1] * 3]
+FACES = faces_table([i // 2 for i in range(12)], [0.8] * 12)
+
+
+def publish(store: ArtifactStore, asset: str, **content: Any) -> None:
+    """Publish an artifact; names have ``__`` for the dot, a name without is a table."""
+    with store.staging(asset, EP) as staged:
+        for name, value in content.items():
+            file = name.replace("__", ".")
+            if isinstance(value, np.ndarray):
+                staged.write_array(file, value)
+            elif isinstance(value, Corrections):
+                staged.write_json(file, value.model_dump(mode="json", exclude_none=True))
+            elif "." in file:
+                staged.write_document(file, value)
+            else:
+                staged.write_table(file, value)
+        store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={})
+
+
+def publish_episode(
+    store: ArtifactStore, *, video: str = "1" * 64, vectors: NDArray[np.float32] = VECTORS, model: str = "digest"
+) -> None:
+    """Publish an episode of which each track is an identity: ``ident_001`` to ``ident_006``."""
+    publish(store, "episode_video", video__json=_VIDEO.model_copy(update={"sha256": video}))
+    publish(store, "split_tracks", tracks=TABLE)
+    faces = FACES.set_column(FACES.schema.get_field_index("model_digest"), "model_digest", [[model] * len(FACES)])
+    publish(store, "reembed", faces=faces.cast(FACES.schema))
+    publish(
+        store,
+        "recluster",
+        track_ids__json=TrackIds(track_ids=tuple(TRACKS)),
+        tracks__npy=vectors,
+        clusters__json=identities_with(*(identity_with(f"ident_{i + 1:03d}", [t]) for i, t in enumerate(TRACKS))),
+    )
+    apply_corrections(store)
+
+
+def apply_corrections(store: ArtifactStore) -> Mapping[int, CorrectionOutcome]:
+    """What a run does with the corrections, without merging and naming; the outcomes by number."""
+    file = read_corrections(store, EP)
+    corrections = Corrections(ep_id=EP, corrections=file.corrections)
+    publish(store, "corrections", corrections__json=corrections)
+    clusters = require_artifact(store, "recluster", EP)
+    resolved = resolve_people(
+        clusters.document("clusters.json", Identities),
+        EpisodeTracks(TABLE, FACES, TRACKS, clusters.vectors("tracks.npy", len(TRACKS))),
+        None,
+        corrections,
+        ClusteringSettings(),
+        THRESHOLDS,
+        automatic=False,
+    )
+    publish(store, "group_clusters", identities__json=resolved.identities, grouping__json=resolved.grouping)
+    return {outcome.number: outcome for outcome in grouping(store).corrections}
+
+
+def grouping(store: ArtifactStore) -> Grouping:
+    return require_artifact(store, "group_clusters", EP).document("grouping.json", Grouping)
+
+
+def people_of(store: ArtifactStore) -> Identities:
+    return require_artifact(store, "group_clusters", EP).document("identities.json", Identities)
+
+
+_VIDEO = VideoProbe(
+    width=1280,
+    height=720,
+    fps=24.0,
+    duration_s=6.0,
+    frame_count=144,
+    is_variable_rate=False,
+    rotation_deg=0,
+    codec="h264",
+    pixel_format="yuv420p",
+    container="mov",
+    container_duration_s=6.0,
+    has_audio=False,
+    size_bytes=1,
+    sha256="1" * 64,
+)
