@@ -2,31 +2,30 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
+from unicodedata import normalize
 
 from pydantic import ValidationError
 
 from resources.storage.correction_files import read_corrections, update_corrections
-from resources.storage.store import ArtifactStore, require_artifact
+from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome, Grouping
-from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.people.corrections import (
     Correction,
     Corrections,
     CorrectionsFile,
-    IdentityReference,
     Ignore,
     Merge,
     Name,
     NotThisPerson,
     Split,
-    TrackPlaces,
     describe,
 )
-from screenalytics_assets.core.people.person_names import person_id_of
+from screenalytics_assets.core.people.person_names import close_names, person_id_of
+from screenalytics_assets.services.correctable_people import CloseNameError, CorrectablePeople, known_people
 
 GROUPING = "group_clusters"
 _EPISODES_SHOWN = 10
@@ -67,8 +66,9 @@ class CorrectionDesk:
         distinct = list(dict.fromkeys(identities))
         if len(distinct) < 2:
             raise CorrectionError(f"merge: expected two identities or more, found {' '.join(distinct)}")
-        references = tuple(map(self._reference, distinct))
-        return self._add(lambda number: Merge(number=number, identities=references))
+        people = CorrectablePeople(self._store, self.ep_id)
+        references, evidence = tuple(map(people.reference, distinct)), people.evidence()
+        return self._add(lambda number: Merge(number=number, evidence=evidence, identities=references))
 
     def split(self, identity: str, tracks: Sequence[str]) -> Split:
         """Split off tracks of an identity that show another person.
@@ -76,29 +76,45 @@ class CorrectionDesk:
         Raises:
             CorrectionError: The identity or a track does not exist, or no track would be left.
         """
-        own = self._tracks_of(identity)
+        people = CorrectablePeople(self._store, self.ep_id)
+        own = people.tracks_of(identity)
         foreign = sorted(set(tracks) - set(own))
         if foreign:
             raise CorrectionError(f"split: {identity} does not have {', '.join(foreign)}; it has {', '.join(own)}")
         stays = [track for track in own if track not in tracks]
         if not stays:
             raise CorrectionError(f"split: these are all tracks of {identity}; no track would be left")
-        places = self._places()
-        kept = places.reference(identity, stays)
-        split_off = tuple(places.reference(track, [track]) for track in dict.fromkeys(tracks))
-        return self._add(lambda number: Split(number=number, identity=kept, tracks=split_off))
+        kept, evidence = people.at(identity, stays), people.evidence()
+        split_off = tuple(people.at(track, [track]) for track in dict.fromkeys(tracks))
+        person_id = people.person_of(identity)
+        return self._add(
+            lambda number: Split(number=number, evidence=evidence, identity=kept, tracks=split_off, person_id=person_id)
+        )
 
-    def name(self, identity: str, name: str, person_id: str | None = None) -> Name:
+    def name(self, identity: str, name: str, person_id: str | None = None, *, confirmed: bool = False) -> Name:
         """Name an identity.
 
+        Args:
+            identity: The identity.
+            name: The name of the person.
+            person_id: The id of the person; None makes it of the name.
+            confirmed: The name is new, even if it is close to a known one. Giving the id confirms that too.
+
         Raises:
+            CloseNameError: The name is not known, but close to a known one.
             CorrectionError: The identity does not exist, or the name has neither letters nor digits.
         """
+        name = normalize("NFC", name).strip()
         person = person_id or person_id_of(name)
         if not person_id_of(person):
             raise CorrectionError(f"name: {name!r} has neither letters nor digits")
-        reference = self._reference(identity)
-        return self._add(lambda number: Name(number=number, identity=reference, name=name.strip(), person_id=person))
+        if person_id is None and not confirmed:
+            self._require_no_close_name(person, name)
+        people = CorrectablePeople(self._store, self.ep_id)
+        reference, evidence = people.reference(identity), people.evidence()
+        return self._add(
+            lambda number: Name(number=number, evidence=evidence, identity=reference, name=name, person_id=person)
+        )
 
     def not_this_person(self, identity: str, person_id: str) -> NotThisPerson:
         """Rule out a person for an identity.
@@ -106,8 +122,11 @@ class CorrectionDesk:
         Raises:
             CorrectionError: The identity does not exist.
         """
-        reference = self._reference(identity)
-        return self._add(lambda number: NotThisPerson(number=number, identity=reference, person_id=person_id))
+        people = CorrectablePeople(self._store, self.ep_id)
+        reference, evidence = people.reference(identity), people.evidence()
+        return self._add(
+            lambda number: NotThisPerson(number=number, evidence=evidence, identity=reference, person_id=person_id)
+        )
 
     def ignore(self, identity: str) -> Ignore:
         """Ignore an identity that is no person of the show.
@@ -115,8 +134,42 @@ class CorrectionDesk:
         Raises:
             CorrectionError: The identity does not exist.
         """
-        reference = self._reference(identity)
-        return self._add(lambda number: Ignore(number=number, identity=reference))
+        people = CorrectablePeople(self._store, self.ep_id)
+        reference, evidence = people.reference(identity), people.evidence()
+        return self._add(lambda number: Ignore(number=number, evidence=evidence, identity=reference))
+
+    def confirm(self, number: int) -> Correction:
+        """Confirm that a correction holds for what is at its places now: another video, or another face.
+
+        Raises:
+            CorrectionError: There is no correction with this number, or nothing is at its places.
+        """
+        entry = self._entry(self.corrections, number)
+        people = CorrectablePeople(self._store, self.ep_id)
+        update: dict[str, Any] = {"evidence": people.evidence()}
+        match entry:
+            case Merge():
+                update["identities"] = tuple(map(people.present, entry.identities))
+            case Split():
+                update |= {
+                    "identity": people.present(entry.identity),
+                    "tracks": tuple(map(people.present, entry.tracks)),
+                }
+            case _:
+                update["identity"] = people.present(entry.identity)
+        confirmed: Correction = entry.model_copy(update=update)
+
+        def change(current: CorrectionsFile) -> CorrectionsFile:
+            if self._entry(current, number) != entry:
+                raise CorrectionError(f"correction {number} was changed by another program meanwhile: look at it again")
+            return current.with_changed(confirmed)
+
+        self.corrections = update_corrections(self._store, self.ep_id, change)
+        return confirmed
+
+    def shared_s(self, identities: Sequence[str]) -> float:
+        """Seconds in which two or more of these identities are on screen at once, which one person cannot be."""
+        return CorrectablePeople(self._store, self.ep_id).shared_s(identities)
 
     def undo(self, number: int) -> Correction:
         """Remove a correction; the others keep their numbers, and its own is not given again.
@@ -127,11 +180,7 @@ class CorrectionDesk:
         removed: list[Correction] = []
 
         def change(current: CorrectionsFile) -> CorrectionsFile:
-            found = {entry.number: entry for entry in current.corrections}
-            if number not in found:
-                known = ", ".join(map(str, found)) or "none"
-                raise CorrectionError(f"undo: {self.ep_id} has no correction {number}; its corrections are {known}")
-            removed.append(found[number])
+            removed.append(self._entry(current, number))
             return current.without(number)
 
         self.corrections = update_corrections(self._store, self.ep_id, change)
@@ -188,17 +237,16 @@ class CorrectionDesk:
             raise CorrectionError(f"this correction cannot be written: {problems}") from error
         return made[-1]
 
-    def _reference(self, identity: str) -> IdentityReference:
-        return self._places().reference(identity, self._tracks_of(identity))
+    def _entry(self, corrections: CorrectionsFile, number: int) -> Correction:
+        found = {entry.number: entry for entry in corrections.corrections}
+        if number not in found:
+            known = ", ".join(map(str, found)) or "none"
+            raise CorrectionError(f"{self.ep_id} has no correction {number}; its corrections are {known}")
+        return found[number]
 
-    def _places(self) -> TrackPlaces:
-        return TrackPlaces(require_artifact(self._store, "split_tracks", self.ep_id).table("tracks.parquet"))
-
-    def _tracks_of(self, identity: str) -> tuple[str, ...]:
-        artifact = require_artifact(self._store, GROUPING, self.ep_id)
-        tracks_of = artifact.document("identities.json", Identities).tracks_of
-        if identity not in tracks_of:
-            raise CorrectionError(
-                f"{self.ep_id} has no identity {identity!r}; its identities are {', '.join(tracks_of) or 'none'}"
-            )
-        return tracks_of[identity]
+    def _require_no_close_name(self, person_id: str, name: str) -> None:
+        known = known_people(self._store, self.ep_id, self.corrections)
+        if person_id in known:
+            return
+        if close := close_names(name, known):
+            raise CloseNameError(name, close)

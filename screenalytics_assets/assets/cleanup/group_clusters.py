@@ -18,9 +18,11 @@ from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.documents.facebank import PublishedFacebank
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.stable_ids import identity_boxes
-from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.correction_evidence import PresentEvidence
+from screenalytics_assets.core.people.corrections import Corrections, Evidence
 from screenalytics_assets.core.people.naming import Facebank
 from screenalytics_assets.core.people.resolve_people import resolve_people
 from screenalytics_assets.metadata import picture, table
@@ -67,6 +69,13 @@ def compute(run: Run, outputs: Outputs) -> None:
         run.inputs["corrections"].document("corrections.json", Corrections),
         run.keys.clustering,
         run.thresholds,
+        present=PresentEvidence(
+            Evidence(
+                video=run.inputs["episode_video"].document("video.json", VideoProbe).sha256,
+                model=run.pack.embedder.file.sha256,
+            ),
+            run.thresholds.name_similarity,
+        ),
         automatic=_is_enabled(run),
         earlier=with_previous(
             run, earlier_identities(clusters, "clusters.json"), "identities.json", "people_boxes.parquet"
@@ -118,11 +127,11 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = ArtifactSpec(
     "group_clusters",
-    code_version="2",
+    code_version="3",
     group="cleanup",
     kinds={"numpy", "json"},
     description=__doc__,
-    reads=("face_crops", "split_tracks", "reembed", "recluster", "corrections"),
+    reads=("episode_video", "face_crops", "split_tracks", "reembed", "recluster", "corrections"),
     reads_across=("facebank",),
     reads_previous=True,
     config=config,

@@ -1,5 +1,6 @@
 """``screenalytics correct``: corrections of identities that apply to every later run."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,13 @@ def merge(
     apply: _Apply = False,
 ) -> None:
     """Merge identities that are the same person."""
-    _add(context, lambda desk: desk.merge(identities), apply=apply)
+    desk = _desk(context)
+    if (shared_s := desk.shared_s(identities)) > 0:
+        new_console().print(
+            f"[yellow]warning:[/yellow] they are on screen together for {shared_s:.1f} s: one person cannot be, "
+            "except in a mirror or a split screen"
+        )
+    _write(desk, lambda: desk.merge(identities), apply=apply)
 
 
 @correct_app.command()
@@ -57,10 +64,28 @@ def name(
     person_id: Annotated[
         str | None, typer.Option(help="The person's id in the facebank, if it differs from the one made from the name.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="A new person, even if the name is close to a known one.")] = False,
     apply: _Apply = False,
 ) -> None:
-    """Name an identity."""
-    _add(context, lambda desk: desk.name(identity, name, person_id), apply=apply)
+    """Name an identity.
+
+    A new name that is close to a known one is asked about, or refused without a terminal.
+    """
+    from screenalytics_assets.services.correctable_people import CloseNameError
+
+    desk = _desk(context)
+
+    def add() -> "Correction":
+        try:
+            return desk.name(identity, name, person_id, confirmed=yes)
+        except CloseNameError as error:
+            if not sys.stdin.isatty():
+                raise
+            known = ", ".join(f"{one.person.name} ({one.difference})" for one in error.close)
+            typer.confirm(f"{name} is new, but close to {known}. Is it another person?", abort=True)
+            return desk.name(identity, name, confirmed=True)
+
+    _write(desk, add, apply=apply)
 
 
 @correct_app.command("not-this-person")
@@ -106,6 +131,16 @@ def list_corrections(context: typer.Context) -> None:
 
 
 @correct_app.command()
+def confirm(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(help="Number of the correction as shown by `list`.")],
+    apply: _Apply = False,
+) -> None:
+    """Confirm a correction whose video was replaced, or at whose places another face is now."""
+    _add(context, lambda desk: desk.confirm(number), apply=apply)
+
+
+@correct_app.command()
 def undo(
     context: typer.Context,
     number: Annotated[int, typer.Argument(help="Number of the correction as shown by `list`.")],
@@ -119,10 +154,14 @@ def undo(
 
 
 def _add(context: typer.Context, make: "Callable[[CorrectionDesk], Correction]", *, apply: bool) -> None:
+    desk = _desk(context)
+    _write(desk, lambda: make(desk), apply=apply)
+
+
+def _write(desk: "CorrectionDesk", make: "Callable[[], Correction]", *, apply: bool) -> None:
     from screenalytics_assets.core.people.corrections import describe
 
-    desk = _desk(context)
-    entry = make(desk)
+    entry = make()
     _finish(desk, f"correction {entry.number}: {describe(entry)}", apply=apply)
 
 

@@ -11,9 +11,10 @@ NamingReason = Literal["named", "below_threshold", "ambiguous", "not_compared", 
 similar to two people; ``seen_together`` is on screen with a better match for the same name; ``not_compared`` had no
 facebank, or naming is switched off; ``corrected`` was named by a correction."""
 
-CorrectionStatus = Literal["applied", "partly", "conflict", "not_found"]
+CorrectionStatus = Literal["applied", "partly", "conflict", "not_found", "unconfirmed"]
 """By rising severity. ``partly``: applied with a reservation. ``conflict``: it contradicts an earlier correction and
-overrides it where it can. ``not_found``: what it refers to is gone or scattered; nothing was done."""
+overrides it where it can. ``not_found``: what it refers to is gone or scattered; nothing was done.
+``unconfirmed``: the episode has another video or another face there; nothing was done until a person confirms it."""
 
 
 class FacebankUsed(Document):
@@ -119,7 +120,7 @@ class CorrectionOutcome(Document):
         number: Its number.
         action: Its kind.
         correction: The correction as one would type it.
-        status: ``applied``, ``partly``, ``conflict`` or ``not_found``.
+        status: ``applied``, ``partly``, ``conflict``, ``not_found`` or ``unconfirmed``.
         remarks: Reservations, and what it contradicts.
     """
 

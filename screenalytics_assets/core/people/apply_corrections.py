@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome, CorrectionStatus
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.people.correction_evidence import PresentEvidence, evidence_problem
 from screenalytics_assets.core.people.correction_matching import Remark, find_groups
 from screenalytics_assets.core.people.corrections import (
     Correction,
@@ -34,21 +35,31 @@ class CorrectedClusters:
         cannot_link: Pairs of tracks that a correction separated, and its number.
     """
 
-    def __init__(self, groups: Iterable[Group], places: TrackPlaces, tracks: EpisodeTracks) -> None:
+    def __init__(
+        self,
+        groups: Iterable[Group],
+        places: TrackPlaces,
+        tracks: EpisodeTracks,
+        present: PresentEvidence | None = None,
+    ) -> None:
         """Start from a clustering.
 
         Args:
             groups: Its groups; all of their tracks have a vector.
             places: All tracks of the episode.
             tracks: The same tracks with their vectors.
+            present: What the evidence of the corrections is compared with; None to apply them without.
         """
         self.groups = list(groups)
         self.cannot_link: dict[TrackPair, int] = {}
         self._places = places
         self._tracks = tracks
+        self._present = present
 
     def apply(self, correction: Correction) -> list[Remark]:
         """Apply a correction; returns remarks on it, none if it could be applied without reservation."""
+        if self._present and (problem := evidence_problem(correction, self._present, self._places, self._tracks)):
+            return [Remark("unconfirmed", problem)]
         match correction:
             case Merge():
                 remarks = self._merge(correction)
@@ -89,10 +100,10 @@ class CorrectedClusters:
 
     def _split(self, correction: Split) -> list[Remark]:
         remarks: list[Remark] = []
-        stays = self._tracks_of(correction.identity)
+        stays = self._places.tracks_of(correction.identity)
         moved: set[str] = set()
         for reference in correction.tracks:
-            found = self._tracks_of(reference)
+            found = self._places.tracks_of(reference)
             if not found:
                 remarks.append(Remark("partly", f"{reference.id} is not there"))
             for track in sorted(found & stays):
@@ -105,8 +116,12 @@ class CorrectedClusters:
             return [*remarks, Remark("not_found", text)]
         affected = [group for group in self.groups if stays.intersection(group.tracks)]
         rest = stays | {track for group in affected for track in group.tracks if track not in moved}
-        split_off = Group([], [])
+        split_off = Group([], [], is_split_off=True)
+        denied = {group.name.person_id for group in affected if group.name}
+        if correction.person_id is not None:
+            denied.add(correction.person_id)
         for group in affected:
+            remarks += _keep_name(group, moved)
             own = [track for track in group.tracks if track in moved]
             if own:
                 group.tracks = [track for track in group.tracks if track not in moved]
@@ -115,6 +130,9 @@ class CorrectedClusters:
         if split_off.tracks:
             remarks += self._withdraw_splits(split_off.tracks)
             self.groups.append(split_off)
+        for group in self.groups:
+            if group not in affected:
+                _deny_names(group, moved, denied, correction.number)
         self._separate(moved, rest, correction.number)
         return remarks
 
@@ -198,8 +216,27 @@ class CorrectedClusters:
     def _mean(self, tracks: Iterable[str]) -> NDArray[np.float32]:
         return np.mean([self._tracks.vector_of(track) for track in sorted(tracks)], axis=0)
 
-    def _tracks_of(self, reference: IdentityReference) -> set[str]:
-        return {track for anchor in reference.faces if (track := self._places.track_at(anchor)) is not None}
+
+def _keep_name(group: Group, moved: Collection[str]) -> list[Remark]:
+    """After a split, the name stays with the named tracks that stay; if none does, neither half has it."""
+    name = group.name
+    if name is None or name.tracks.isdisjoint(moved):
+        return []
+    group.name = name._replace(tracks=name.tracks.difference(moved))
+    if group.name.tracks:
+        return []
+    group.name = None
+    text = f"takes back correction {name.number}: all tracks that it named {name.name} are split off; name them again"
+    return [Remark("conflict", text)]
+
+
+def _deny_names(group: Group, moved: set[str], denied: Collection[str], number: int) -> None:
+    """Split-off tracks do not inherit the name, whether they were one group with the rest or had become another."""
+    if group.name and group.name.person_id in denied and group.name.tracks <= moved:
+        group.name = None
+    if moved.issuperset(group.tracks):
+        group.is_split_off = True
+        group.excluded |= dict.fromkeys(denied, number)
 
 
 def shared_names(groups: Sequence[Group], cannot_link: NDArray[np.bool_]) -> list[tuple[int, Remark]]:

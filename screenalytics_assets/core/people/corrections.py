@@ -7,14 +7,16 @@ for people to read.
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Self
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.geometry import paired_iou
 from screenalytics_assets.core.identity.stable_ids import SAME_FACE_IOU
+from screenalytics_assets.core.people.packed_vectors import PackedVector
 from screenalytics_assets.core.tracking.track_table import boxes_by_track
 
 MAX_ANCHORS = 24
@@ -24,7 +26,10 @@ SLACK_S = 0.2
 """A track may begin or end this much later or earlier in another run: two analysed frames at ten per second."""
 
 _Share = Annotated[float, Field(ge=0, le=1)]
-PersonId = Annotated[str, Field(pattern=r"^[^\W_]+(?:[-_][^\W_]+)*$", max_length=80)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PersonId = Annotated[
+    str, Field(pattern=r"^[^\W_]+(?:[-_][^\W_]+)*$", max_length=80), AfterValidator(lambda x: normalize("NFC", x))
+]
 
 
 class _Entry(BaseModel):
@@ -46,15 +51,24 @@ class Anchor(_Entry):
 
 
 class IdentityReference(_Entry):
-    """An identity or a track as it was when the correction was made."""
+    """An identity or a track as it was when the correction was made; ``vector`` is what its face looks like."""
 
     id: str = Field(min_length=1)
     tracks: int = Field(1, ge=1)
     faces: tuple[Anchor, ...] = Field(min_length=1)
+    vector: PackedVector | None = None
+
+
+class Evidence(_Entry):
+    """What a correction was made on: SHA-256 of the video, and of the model of the vectors."""
+
+    video: _Sha256
+    model: _Sha256
 
 
 class _Correction(_Entry):
     number: int = Field(ge=1)
+    evidence: Evidence | None = None
 
 
 class Merge(_Correction):
@@ -65,11 +79,12 @@ class Merge(_Correction):
 
 
 class Split(_Correction):
-    """These tracks of an identity are another person."""
+    """These tracks of an identity are another person, and not ``person_id``, whose name the identity had."""
 
     action: Literal["split"] = "split"
     identity: IdentityReference
     tracks: tuple[IdentityReference, ...] = Field(min_length=1)
+    person_id: PersonId | None = None
 
 
 class Name(_Correction):
@@ -146,11 +161,27 @@ class CorrectionsFile(Corrections):
         number = max(used, self.last_number, *(entry.number for entry in self.corrections)) + 1
         return self.model_copy(update={"corrections": (*self.corrections, make(number)), "last_number": number})
 
+    def with_changed(self, correction: Correction) -> Self:
+        """With this correction in place of the one with its number."""
+        entries = tuple(correction if entry.number == correction.number else entry for entry in self.corrections)
+        return self.model_copy(update={"corrections": entries})
+
     def without(self, number: int) -> Self:
         """Without the correction of this number; the others keep theirs."""
         last = max(self.last_number, 0, *(entry.number for entry in self.corrections))
         kept = tuple(entry for entry in self.corrections if entry.number != number)
         return self.model_copy(update={"corrections": kept, "last_number": last})
+
+
+def references_of(correction: Correction) -> tuple[IdentityReference, ...]:
+    """The identities and tracks that a correction is about."""
+    match correction:
+        case Merge():
+            return correction.identities
+        case Split():
+            return (correction.identity, *correction.tracks)
+        case _:
+            return (correction.identity,)
 
 
 def describe(correction: Correction) -> str:
@@ -191,6 +222,10 @@ class TrackPlaces:
             if overlaps.max() >= SAME_FACE_IOU:
                 return there[int(overlaps.argmax())]
         return None
+
+    def tracks_of(self, reference: IdentityReference) -> set[str]:
+        """The tracks at the places of an identity."""
+        return {track for anchor in reference.faces if (track := self.track_at(anchor)) is not None}
 
     def reference(self, name: str, track_ids: Sequence[str]) -> IdentityReference:
         """What a correction stores of an identity or a track: the faces by which it is found again.

@@ -31,6 +31,7 @@ class Group:
         is_assigned: Whether its tracks were in an identity.
         name: The name that a correction gave it.
         excluded: Ids of people that it is not, each with the number of the correction that says so.
+        is_split_off: Whether a correction split it off; the rest comes first for a name.
         ignored_by: Number of the correction that says to ignore it.
     """
 
@@ -40,6 +41,7 @@ class Group:
     is_assigned: bool = True
     name: CorrectedName | None = None
     excluded: dict[str, int] = field(default_factory=dict)
+    is_split_off: bool = False
     ignored_by: int | None = None
 
     @property

@@ -187,23 +187,32 @@ def match_name(
 
 
 def one_holder_per_name(
-    matches: Sequence[NameMatch], cannot_link: NDArray[np.bool_], corrected: Collection[int] = ()
+    matches: Sequence[NameMatch],
+    cannot_link: NDArray[np.bool_],
+    corrected: Collection[int] = (),
+    split_off: Collection[int] = (),
 ) -> tuple[list[NameMatch], dict[int, int]]:
     """Refuse a name to clusters that cannot be one person with a better match for the same name.
 
-    Names are given by falling similarity, those of corrections first.
+    Names are given by falling similarity, those of corrections first and those of split-off tracks last.
 
     Args:
         matches: The match of each of N clusters.
         cannot_link: (N, N) clusters that cannot be one person.
         corrected: Numbers of the clusters whose name is a correction.
+        split_off: Numbers of the clusters that a correction split off from others.
 
     Returns:
         The matches after that, and for each refused cluster the number of the one that has the name.
     """
     order = sorted(
         (number for number, match in enumerate(matches) if match.person_id is not None),
-        key=lambda number: (number not in corrected, -(matches[number].best_similarity or 0.0), number),
+        key=lambda number: (
+            number not in corrected,
+            number in split_off,
+            -(matches[number].best_similarity or 0.0),
+            number,
+        ),
     )
     holders: dict[str | None, list[int]] = {}
     final, refused = list(matches), {}

@@ -24,6 +24,7 @@ from screenalytics_assets.core.identity.identities import (
 )
 from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, stable_ids
 from screenalytics_assets.core.people.apply_corrections import CorrectedClusters, outcome_of, shared_names
+from screenalytics_assets.core.people.correction_evidence import PresentEvidence
 from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.people.group_merging import cannot_link_groups, merge_similar_groups
 from screenalytics_assets.core.people.groups import Group, ResolvedPerson
@@ -48,6 +49,7 @@ def resolve_people(
     settings: ClusteringSettings,
     thresholds: Thresholds,
     *,
+    present: PresentEvidence | None = None,
     automatic: bool = True,
     earlier: EarlierIdentities | None = None,
 ) -> ResolvedPeople:
@@ -63,10 +65,11 @@ def resolve_people(
         corrections: In their order.
         settings: Constraints and flags of the clustering.
         thresholds: Similarities of the embedder.
+        present: What the evidence of the corrections is compared with; None to apply them without.
         automatic: Merge and name; otherwise only corrections are applied.
         earlier: The identities that were published before; the same person keeps the id.
     """
-    corrected = CorrectedClusters(_groups(clusters, tracks), TrackPlaces(tracks.table), tracks)
+    corrected = CorrectedClusters(_groups(clusters, tracks), TrackPlaces(tracks.table), tracks, present)
     remarks = {correction.number: corrected.apply(correction) for correction in corrections.corrections}
     ignored = {track for group in corrected.groups if group.ignored_by is not None for track in group.tracks}
     groups = [group for group in corrected.groups if group.ignored_by is None]
@@ -88,6 +91,7 @@ def resolve_people(
         [namer.match(group) for group in groups],
         cannot_link,
         corrected=[i for i, group in enumerate(groups) if group.name],
+        split_off=[i for i, group in enumerate(groups) if group.is_split_off],
     )
     people = _people(groups, matches)
     low_cohesion = low_cohesion_limit(settings, thresholds.min_cohesion)

@@ -14,7 +14,8 @@ from screenalytics_assets.core.documents.grouping import CorrectionOutcome, Grou
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.correction_evidence import PresentEvidence
+from screenalytics_assets.core.people.corrections import Corrections, Evidence
 from screenalytics_assets.core.people.resolve_people import resolve_people
 from tests.unit.builders import Box, Seen, faces_table, people, track_id, tracks_table
 from tests.unit.document_builders import identities_with, identity_with
@@ -29,6 +30,7 @@ TABLE = tracks_table(
 )
 """Left and right at the same time: tracks 0, 2, 4 on the left, 1, 3, 5 on the right."""
 VECTORS = people([1, 1], spread=0.0)[[0, 1] * 3]
+MODEL = "2" * 64
 FACES = faces_table([i // 2 for i in range(12)], [0.8] * 12)
 
 
@@ -49,7 +51,7 @@ def publish(store: ArtifactStore, asset: str, **content: Any) -> None:
 
 
 def publish_episode(
-    store: ArtifactStore, *, video: str = "1" * 64, vectors: NDArray[np.float32] = VECTORS, model: str = "digest"
+    store: ArtifactStore, *, video: str = "1" * 64, vectors: NDArray[np.float32] = VECTORS, model: str = MODEL
 ) -> None:
     """Publish an episode of which each track is an identity: ``ident_001`` to ``ident_006``."""
     publish(store, "episode_video", video__json=_VIDEO.model_copy(update={"sha256": video}))
@@ -79,6 +81,13 @@ def apply_corrections(store: ArtifactStore) -> Mapping[int, CorrectionOutcome]:
         corrections,
         ClusteringSettings(),
         THRESHOLDS,
+        present=PresentEvidence(
+            Evidence(
+                video=require_artifact(store, "episode_video", EP).document("video.json", VideoProbe).sha256,
+                model=require_artifact(store, "reembed", EP).table("faces.parquet")["model_digest"][0].as_py(),
+            ),
+            THRESHOLDS.name_similarity,
+        ),
         automatic=False,
     )
     publish(store, "group_clusters", identities__json=resolved.identities, grouping__json=resolved.grouping)

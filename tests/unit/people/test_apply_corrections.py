@@ -290,6 +290,10 @@ def test_no_track_is_lost_or_doubled_by_any_sequence_of_corrections() -> None:
         ("Zoë", "zoë"),
         ("Zoe\N{COMBINING DIAERESIS}", "zoë"),
         ("jane_doe", "jane-doe"),
+        ("José Núñez", "josé-núñez"),
+        ("Jose\N{COMBINING ACUTE ACCENT} Nu\N{COMBINING ACUTE ACCENT}n\N{COMBINING TILDE}ez", "josé-núñez"),
+        ("\N{FULLWIDTH LATIN CAPITAL LETTER J}ane", "jane"),
+        ("प्रिया", "प्रिया"),
         ("?!", ""),
     ],
 )

@@ -26,6 +26,7 @@ from screenalytics_assets.core.people.naming import Facebank
 from screenalytics_assets.core.people.resolve_people import ResolvedPeople, resolve_people
 from screenalytics_assets.core.quality.integrity import partition_breaches
 from tests.unit.builders import EP_ID, Box, Seen, faces_table, people, track_id, tracks_table
+from tests.unit.document_builders import identities_with, identity_with
 from tests.unit.identity.test_identities import THRESHOLDS
 
 LEFT: Box = (0.1, 0.2, 0.3, 0.6)
@@ -312,3 +313,46 @@ def test_an_empty_episode_has_no_people(enrolled: Sequence[int]) -> None:
     )
     assert resolved.identities.identities == ()
     assert resolved.grouping.centroids == 0
+
+
+def test_split_off_tracks_do_not_get_the_name_though_they_are_more_like_the_person() -> None:
+    vectors = people([6], spread=0.9, seed=3)
+    vectors[5] = people([1, 1], spread=0.0)[0]
+    episode = Episode([0] * 6, [0, 2, 4, 6, 8, 10], vectors)
+    clusters = identities_with(identity_with("ident_004", episode.names))
+    identity, track = episode.shown("ident_004", 0, 1, 2, 3, 4), episode.shown("track-00006", 5)
+    for person_id in ("p0", None):
+        split = Split(number=1, identity=identity, tracks=(track,), person_id=person_id)
+        resolved = episode.resolve(split, clusters=clusters, facebank=episode.facebank(0))
+        assert named(resolved) == [("Person 0", [0, 1, 2, 3, 4]), (None, [5])]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_corrected_name_stays_with_the_named_tracks_that_stay(apart: bool) -> None:
+    episode = Episode([0] * 4, [0, 2, 4, 6])
+    groups = [[0, 1, 2], [3]] if apart else [[0, 1, 2, 3]]
+    clusters = identities_with(
+        *(identity_with(f"ident_{i}", [episode.names[t] for t in group]) for i, group in enumerate(groups))
+    )
+    resolved = episode.resolve(
+        Name(number=1, identity=episode.shown("ident_0", 0, 1, 2, 3), name="Amy", person_id="amy"),
+        Split(number=2, identity=episode.shown("ident_0", 0, 1, 2), tracks=(episode.shown("track-00004", 3),)),
+        clusters=clusters,
+    )
+    assert named(resolved) == [("Amy", [0, 1, 2]), (None, [3])]
+    assert [outcome.status for outcome in resolved.grouping.corrections] == ["applied", "applied"]
+
+
+def test_neither_half_has_the_name_if_all_named_tracks_are_split_off() -> None:
+    episode = Episode([0] * 4, [0, 2, 4, 6])
+    resolved = episode.resolve(
+        Name(number=1, identity=episode.shown("ident_0", 2, 3), name="Amy", person_id="amy"),
+        Split(
+            number=2,
+            identity=episode.shown("ident_0", 0, 1),
+            tracks=(episode.shown("track-00003", 2), episode.shown("track-00004", 3)),
+        ),
+        clusters=identities_with(identity_with("ident_0", episode.names)),
+    )
+    assert named(resolved) == [(None, [0, 1]), (None, [2, 3])]
+    assert resolved.grouping.corrections[1].status == "conflict"

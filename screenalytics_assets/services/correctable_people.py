@@ -1,0 +1,151 @@
+"""The published people of an episode, as corrections refer to them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+
+from resources.storage.store import ArtifactStore, require_artifact
+from screenalytics_assets.core.common.episode_ids import season_of, show_of
+from screenalytics_assets.core.common.errors import CorrectionError
+from screenalytics_assets.core.common.intervals import intervals_of, merged, time_with_at_least
+from screenalytics_assets.core.documents.facebank import PublishedFacebank
+from screenalytics_assets.core.documents.identities import Identities, Identity, TrackIds
+from screenalytics_assets.core.documents.screen_time import SeasonScreenTime
+from screenalytics_assets.core.documents.video import VideoProbe
+from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.people.correction_evidence import mean_vector
+from screenalytics_assets.core.people.corrections import Corrections, Evidence, IdentityReference, Name, TrackPlaces
+from screenalytics_assets.core.people.packed_vectors import packed
+from screenalytics_assets.core.people.person_names import CloseName
+
+_CHAIN = ("episode_video", "detections", "tracks", "split_tracks", "reembed", "recluster", "group_clusters")
+"""Artifacts from the video to the people, each made from the one before."""
+
+
+class CorrectablePeople:
+    """The people of an episode as they are published now; each artifact is read at most once."""
+
+    def __init__(self, store: ArtifactStore, ep_id: str) -> None:
+        self.ep_id = ep_id
+        self._store = store
+
+    def reference(self, identity: str) -> IdentityReference:
+        """An identity as a correction stores it.
+
+        Raises:
+            CorrectionError: It does not exist.
+        """
+        return self.at(identity, self.tracks_of(identity))
+
+    def at(self, name: str, track_ids: Sequence[str]) -> IdentityReference:
+        """Tracks as a correction stores them: their places, and what the face looks like."""
+        reference = self._places.reference(name, track_ids)
+        vector = mean_vector(self._tracks, track_ids)
+        return reference if vector is None else reference.model_copy(update={"vector": packed(vector)})
+
+    def present(self, reference: IdentityReference) -> IdentityReference:
+        """What is at the places of a correction now.
+
+        Raises:
+            CorrectionError: Nobody is.
+        """
+        tracks = sorted(self._places.tracks_of(reference))
+        if not tracks:
+            raise CorrectionError(f"nobody is at the places of {reference.id} any more: undo it and correct it anew")
+        return self.at(reference.id, tracks)
+
+    def evidence(self) -> Evidence | None:
+        """The video and the model behind what is published; None if no face was embedded.
+
+        Raises:
+            CorrectionError: The people were made from another video or from other faces than are published now.
+        """
+        video = require_artifact(self._store, "episode_video", self.ep_id).document("video.json", VideoProbe)
+        models = self._tracks.faces["model_digest"].unique().to_pylist()
+        manifests = [self._store.manifest(name, self.ep_id) for name in _CHAIN]
+        for earlier, later in pairwise(manifests):
+            if earlier and later and later.inputs.get(earlier.asset, earlier.content_digest) != earlier.content_digest:
+                raise CorrectionError(
+                    f"{later.asset} of {self.ep_id} was made before its {earlier.asset} was computed again, perhaps "
+                    "from another video. Run the episode to its end with `screenalytics run`, then correct it"
+                )
+        return Evidence(video=video.sha256, model=models[0]) if models else None
+
+    @cached_property
+    def _places(self) -> TrackPlaces:
+        return TrackPlaces(self._tracks.table)
+
+    @cached_property
+    def _tracks(self) -> EpisodeTracks:
+        vectors = require_artifact(self._store, "recluster", self.ep_id)
+        track_ids = vectors.document("track_ids.json", TrackIds).track_ids
+        return EpisodeTracks(
+            require_artifact(self._store, "split_tracks", self.ep_id).table("tracks.parquet"),
+            require_artifact(self._store, "reembed", self.ep_id).table("faces.parquet"),
+            track_ids,
+            vectors.vectors("tracks.npy", len(track_ids)),
+        )
+
+    def person_of(self, identity: str) -> str | None:
+        """The id of the person that an identity has the name of, if any."""
+        return self._people[identity].person_id
+
+    @cached_property
+    def _people(self) -> dict[str, Identity]:
+        document = require_artifact(self._store, "group_clusters", self.ep_id).document("identities.json", Identities)
+        return {identity.identity_id: identity for identity in document.identities}
+
+    def tracks_of(self, identity: str) -> tuple[str, ...]:
+        """The tracks of an identity.
+
+        Raises:
+            CorrectionError: It does not exist.
+        """
+        people = self._people
+        if identity not in people:
+            raise CorrectionError(
+                f"{self.ep_id} has no identity {identity!r}; its identities are {', '.join(people) or 'none'}"
+            )
+        return people[identity].track_ids
+
+    def shared_s(self, identities: Sequence[str]) -> float:
+        """Seconds in which two or more of these identities are on screen at once, which one person cannot be."""
+        table = self._tracks.table
+        of = {track: name for name in dict.fromkeys(identities) for track in self.tracks_of(name)}
+        sets: dict[str, list[tuple[float, float]]] = {}
+        for track, start_s, end_s in zip(
+            *(table[key].to_pylist() for key in ("track_id", "start_s", "end_s")), strict=True
+        ):
+            if track in of:
+                sets.setdefault(of[track], []).append((start_s, end_s))
+        return time_with_at_least(2, [merged(intervals_of(spans)) for spans in sets.values()])
+
+
+def known_people(store: ArtifactStore, ep_id: str, corrections: Corrections) -> dict[str, str]:
+    """The people of the show by id: of its facebank, of the season so far, and of this episode and its corrections."""
+    known: dict[str, str] = {}
+    if facebank := store.open("facebank", show_of(ep_id)):
+        known |= facebank.document("facebank.json", PublishedFacebank).names
+    if season := store.open("season_screen_time", season_of(ep_id)):
+        people = season.document("season_screen_time.json", SeasonScreenTime).people
+        known |= {person.person_id: person.name for person in people}
+    if grouping := store.open("group_clusters", ep_id):
+        people_here = grouping.document("identities.json", Identities).identities
+        known |= {one.person_id: one.name for one in people_here if one.person_id and one.name}
+    return known | {entry.person_id: entry.name for entry in corrections.corrections if isinstance(entry, Name)}
+
+
+class CloseNameError(CorrectionError):
+    """A new name that is close to a known one.
+
+    Attributes:
+        close: The known people.
+    """
+
+    def __init__(self, name: str, close: Sequence[CloseName]) -> None:
+        self.close = close
+        found = "; ".join(f"{one.person.name} ({one.person.person_id}): {one.difference}" for one in close)
+        super().__init__(
+            f"name: {name!r} is new, but close to {found}. If it is that person, give the known name; if it is "
+            f"another, repeat the command with --yes; to use an id, --person-id {close[0].person.person_id}"
+        )
