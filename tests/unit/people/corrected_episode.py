@@ -17,6 +17,7 @@ from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.people.correction_evidence import PresentEvidence
 from screenalytics_assets.core.people.corrections import Corrections, Evidence
 from screenalytics_assets.core.people.resolve_people import resolve_people
+from tests.synthetic_episodes import probe_with
 from tests.unit.builders import Box, Seen, faces_table, people, track_id, tracks_table
 from tests.unit.document_builders import identities_with, identity_with
 from tests.unit.identity.test_identities import THRESHOLDS
@@ -54,7 +55,9 @@ def publish_episode(
     store: ArtifactStore, *, video: str = "1" * 64, vectors: NDArray[np.float32] = VECTORS, model: str = MODEL
 ) -> None:
     """Publish an episode of which each track is an identity: ``ident_001`` to ``ident_006``."""
-    publish(store, "episode_video", video__json=_VIDEO.model_copy(update={"sha256": video}))
+    publish(
+        store, "episode_video", video__json=probe_with(size_bytes=1, codec="h264").model_copy(update={"sha256": video})
+    )
     publish(store, "split_tracks", tracks=TABLE)
     faces = FACES.set_column(FACES.schema.get_field_index("model_digest"), "model_digest", [[model] * len(FACES)])
     publish(store, "reembed", faces=faces.cast(FACES.schema))
@@ -100,21 +103,3 @@ def grouping(store: ArtifactStore) -> Grouping:
 
 def people_of(store: ArtifactStore) -> Identities:
     return require_artifact(store, "group_clusters", EP).document("identities.json", Identities)
-
-
-_VIDEO = VideoProbe(
-    width=1280,
-    height=720,
-    fps=24.0,
-    duration_s=6.0,
-    frame_count=144,
-    is_variable_rate=False,
-    rotation_deg=0,
-    codec="h264",
-    pixel_format="yuv420p",
-    container="mov",
-    container_duration_s=6.0,
-    has_audio=False,
-    size_bytes=1,
-    sha256="1" * 64,
-)
