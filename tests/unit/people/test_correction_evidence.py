@@ -1,5 +1,6 @@
 """Corrections are applied to what they were made on, and to nothing else."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
+from screenalytics_assets.core.people.corrections import Correction
 from screenalytics_assets.core.people.packed_vectors import packed, unpacked
 from screenalytics_assets.services.correctable_people import CloseNameError
 from screenalytics_assets.services.correcting import CorrectionDesk
@@ -59,13 +61,14 @@ def test_no_kind_of_correction_is_applied_to_another_face_at_its_place(store: Ar
     if kind == "split":
         desk.merge(["ident_001", "ident_003"])
         apply_corrections(store)
-    entry = {
+    kinds: dict[str, Callable[[], Correction]] = {
         "merge": lambda: desk.merge(["ident_001", "ident_005"]),
         "split": lambda: desk.split("ident_001", ["track-00003"]),
         "name": lambda: desk.name("ident_001", "Jane"),
         "not-this-person": lambda: desk.not_this_person("ident_001", "jane"),
         "ignore": lambda: desk.ignore("ident_001"),
-    }[kind]()
+    }
+    entry = kinds[kind]()
     assert apply_corrections(store)[entry.number].status == "applied"
     publish_episode(store, vectors=np.roll(VECTORS, 1, axis=0))
     outcome = apply_corrections(store)[entry.number]
