@@ -5,9 +5,11 @@ STAMP  := $(VENV)/.installed
 GPU    ?= 0
 PORT   ?= 3000
 ROUNDS ?= 3
+TRIES  ?=
+HOURS  ?=
 BASE   ?= main
 
-.PHONY: setup demo ui check test lint docs bench clean
+.PHONY: setup demo ui check test faults lint docs bench clean
 .DEFAULT_GOAL := setup
 
 # Installs the packages into .venv and fetches the open model pack. GPU=1 replaces onnxruntime by onnxruntime-gpu:
@@ -57,8 +59,12 @@ docs: setup
 
 # Two processes, each test file in one of them. The browser tests run alone because they wait for a daemon and a page.
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/ml tests/orchestration
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/ml tests/orchestration tests/faults
 	$(BIN)/pytest tests/e2e
+
+# Damages videos at random: TRIES of them (500 by default), or as many as HOURS allow. Prints the seed of each failure.
+faults: setup
+	$(BIN)/python -m tests.faults $(if $(HOURS),--hours $(HOURS)) $(if $(TRIES),--tries $(TRIES))
 
 # Compares the plain pipeline, ours and the floor in alternating rounds, then measures ours by video length and by
 # faces per frame. Defaults: the demo's footage instead of VIDEO, the open pack instead of MODEL_DIR (a folder with an

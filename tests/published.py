@@ -10,6 +10,7 @@ from screenalytics_assets.core.documents.track_metrics import TrackMetrics
 _HEALTHY: dict[str, dict[str, Any]] = {
     "detect_track_metrics": {
         "duration_s": 60.0,
+        "damaged_s": 0.0,
         "shots": 10,
         "detections": 900,
         "untracked_detections": 5,

@@ -1,6 +1,6 @@
 """Reading video files: facts about a file without decoding it, and its frames in one sequential pass."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +13,14 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from resources.system.files import sha256_of_file
-from resources.video.container import check_file, decoded_frames, file_named_in_errors, open_video, packets_of
+from resources.video.container import (
+    check_file,
+    decoded_frames,
+    decoder_of,
+    file_named_in_errors,
+    open_video,
+    packets_of,
+)
 from resources.video.displayed import (
     PictureConverter,
     deinterlaced,
@@ -21,17 +28,16 @@ from resources.video.displayed import (
     pixel_aspect_of,
     transfer_of,
 )
+from resources.video.packet_log import PacketLog
 from resources.video.survey import Clock, survey
 from screenalytics_assets.core.common.errors import VideoError
-from screenalytics_assets.core.common.intervals import total_s
+from screenalytics_assets.core.common.intervals import Intervals, intervals_of, total_s
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.video.clock import with_gap_before_start
+from screenalytics_assets.core.video.damage import check_enough_left, outside
 from screenalytics_assets.core.video.displayed import displayed_size
 from screenalytics_assets.core.video.probe import check_complete, check_picture_size, summarise_timestamps
-
-MAX_DAMAGED_FRACTION = 0.05
-"""Fraction of damaged or missing frames above which the results of an episode are meaningless."""
 
 MAX_SPACING_S = 1 / 12
 """Frames are skipped only if the remaining ones are at most this far apart.
@@ -143,7 +149,7 @@ def _moved_packets(container: InputContainer, stream: VideoStream, clock: Clock)
 
 
 def _first_frame(packets: "Iterator[Packet[VideoStream]]", stream: VideoStream) -> av.VideoFrame:
-    first = next(decoded_frames(packets, lambda _packet: None), None)
+    first = next(decoded_frames(packets, stream.codec_context, lambda: None), None)
     if first is None:
         raise VideoError(f"none of the pictures can be decoded (codec {stream.codec_context.name})")
     return first
@@ -174,12 +180,14 @@ def _seconds(microseconds: int | None) -> float | None:
     return None if microseconds is None else microseconds / av.time_base
 
 
-def read_frames(path: Path, probe: VideoProbe, *, every_frame: bool = True) -> Generator[VideoFrame]:
+def read_frames(
+    path: Path, probe: VideoProbe, *, every_frame: bool = True, on_damage: Callable[[Intervals], object] | None = None
+) -> Generator[VideoFrame]:
     """Decode a video once, from its first frame to its last.
 
     Frames are yielded as they are decoded and not kept. The file is closed when the iteration ends or is abandoned.
     Frames that the decoder had to repair have `is_corrupt` set; packets that it refuses and frames that go back in time
-    are dropped. Both count as damaged.
+    are dropped. They and all frames after them up to the next key frame count as damaged.
 
     Args:
         path: the file.
@@ -187,25 +195,27 @@ def read_frames(path: Path, probe: VideoProbe, *, every_frame: bool = True) -> G
         every_frame: if false, frames that no other frame refers to are skipped, about half of them in H.264 with B
             frames, as long as the others are at most ``MAX_SPACING_S`` apart. A frame is then missing if it has no
             packet or the decoder refuses its packet.
+        on_damage: takes the damaged intervals after the last frame, merged and on the clock of `ts_s`.
 
     Yields:
         The frames in the order of display, `ts_s` increasing.
 
     Raises:
-        VideoError: after the last frame, naming the file, if the pictures end early or more than 5 % of them
-            were damaged or missing.
+        VideoError: after the last frame, naming the file, if the packets end early, or more than half of the video is
+            damaged.
     """
     converter = PictureConverter(probe)
     # The fields of a picture are put together with the help of its neighbours.
     every_frame = every_frame or probe.is_interlaced
-    count, corrupt, ts_s = 0, 0, -1.0
-    refused: list[Packet[VideoStream]] = []
+    count, ts_s = 0, -1.0
     with file_named_in_errors(path):
         clock = survey(path, probe.track).clock
         with open_video(path, probe.track) as (container, stream):
+            log = PacketLog(path, container, stream, every_frame=every_frame)
             skipper = None if every_frame else _FrameSkipper(clock, probe, stream)
-            packets = _moved_packets(container, stream, clock)
-            for decoded in deinterlaced(decoded_frames(packets, refused.append), stream):
+            packets = log.noting(_moved_packets(container, stream, clock))
+            pictures = log.noting_pictures(decoded_frames(packets, decoder_of(stream), log.refused))
+            for decoded in deinterlaced(pictures, stream):
                 if decoded.pts is None or decoded.time_base is None:
                     continue
                 now_s = float(decoded.pts * decoded.time_base - clock.origin_s)
@@ -213,26 +223,15 @@ def read_frames(path: Path, probe: VideoProbe, *, every_frame: bool = True) -> G
                     continue
                 index = count if skipper is None else skipper.index_of(now_s)
                 ts_s = now_s
-                corrupt += decoded.is_corrupt
                 yield VideoFrame(index, ts_s, decoded.is_corrupt, decoded, converter)
                 count += 1
-        check_complete(ts_s + 1 / probe.fps, probe.duration_s)
-        present = (
-            count
-            if skipper is None
-            else skipper.frame_count - sum(_is_shown(packet, clock, probe) for packet in refused)
-        )
-        missing = max(0, probe.frame_count - present)
-        expected = probe.frame_count if skipper is None else count + missing
-        if corrupt + missing > MAX_DAMAGED_FRACTION * expected:
-            raise VideoError(
-                f"of {expected} frames {corrupt} are damaged and {missing} missing or out of order, "
-                f"more than {MAX_DAMAGED_FRACTION:.0%} together. Copy or download the file again, or convert it"
-            )
-
-
-def _is_shown(packet: "Packet[VideoStream]", clock: Clock, probe: VideoProbe) -> bool:
-    return packet.pts is None or clock.seconds(packet.pts) >= probe.start_s
+        frame_s, origin_s = 1 / probe.fps, float(clock.origin_s)
+        check_complete(log.last_s(origin_s) + frame_s, probe.duration_s)
+        # Time without pictures is reported by the probe.
+        damaged = outside(log.damage(origin_s, frame_s), intervals_of(probe.missing))
+        check_enough_left(damaged, probe.duration_s)
+        if on_damage is not None:
+            on_damage(damaged)
 
 
 class _FrameSkipper:
@@ -241,7 +240,6 @@ class _FrameSkipper:
     def __init__(self, clock: Clock, probe: VideoProbe, stream: VideoStream) -> None:
         times_s = np.unique(clock.times_s())
         self._times_s = times_s[times_s >= probe.start_s]
-        self.frame_count = len(self._times_s)
         self._codec = stream.codec_context
         self._codec.skip_frame = "NONREF"
         self._last: tuple[int, float] | None = None

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.documents.cleanup_report import CleanupReport
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.episode_vectors import EpisodeVectors
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
@@ -21,7 +22,7 @@ from screenalytics_assets.docs_generator.docstrings import document_fields
 
 ASSET_FILES: Mapping[str, tuple[str, ...]] = {
     "episode_video": ("video.json",),
-    "detections": ("shots.parquet", "analysed_frames.parquet", "detections.parquet", "refused.parquet"),
+    "detections": ("shots.parquet", "analysed_frames.parquet", "detections.parquet", "refused.parquet", "damage.json"),
     "face_crops": ("face_crops.parquet",),
     "tracks": ("tracks.parquet", "untracked.parquet", "gate.parquet", "gate.npy"),
     "faces": ("faces.parquet", "faces.npy", "crops_debug.parquet", "crops"),
@@ -123,6 +124,7 @@ DOCUMENTS: Mapping[str, Mapping[str, str]] = {
     "video.json": document_fields(VideoProbe),
     "identities.json": document_fields(Identities),
     "clusters.json": {key: text for key, text in document_fields(Identities).items() if key not in _ONLY_NAMED},
+    "damage.json": document_fields(Damage),
     "track_ids.json": document_fields(TrackIds),
     "episode_vectors.json": document_fields(EpisodeVectors),
     # The clusters have no names yet.

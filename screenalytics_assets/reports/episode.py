@@ -72,6 +72,7 @@ class EpisodePage:
             video=data.video,
             shots=len(self._cuts_s) + 1,
             totals=data.screen_time.totals,
+            damage=data.screen_time.damage,
             likely=sum(question.is_likely for question in (*merges, *splits)),
             timeline=self._timeline,
             thumbnails={i: self._still(i) for i in sorted(self._timeline.thumbnails & self._crops.keys())},

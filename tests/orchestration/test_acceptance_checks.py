@@ -113,7 +113,7 @@ def test_an_episode_without_faces_passes_with_the_remark_that_nothing_applies(in
     outcomes = checked(instance, "show-s01e05")
     assert all(outcome.passed for outcome in outcomes.values())
     applicable = {name for name, outcome in outcomes.items() if outcome.verdict != "not_applicable"}
-    assert applicable == {"tracks_per_minute", "runtime_per_duration_cpu"}
+    assert applicable == {"damaged_s", "tracks_per_minute", "runtime_per_duration_cpu"}
     assert outcomes["clusters"].message == "not applicable: the episode has no faces"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.documents.cleanup_report import CleanupReport
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.document import Document
 from screenalytics_assets.core.documents.episode_vectors import EpisodeVectors
 from screenalytics_assets.core.documents.grouping import Grouping
@@ -19,6 +20,7 @@ from tests.conftest import DEMO_EP
 @pytest.mark.parametrize(
     ("asset", "name", "kind"),
     [
+        ("detections", "damage.json", Damage),
         ("identities", "identities.json", Identities),
         ("identities", "track_ids.json", TrackIds),
         ("recluster", "clusters.json", Identities),

@@ -12,8 +12,11 @@ from resources.storage.artifacts import Artifact
 from resources.storage.crop_file import CropWriter, read_crops
 from screenalytics_assets.artifact import ArtifactSpec, Output, Outputs, add_warning
 from screenalytics_assets.core.common.arrow import column_of
+from screenalytics_assets.core.common.intervals import Intervals
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.quality.metrics import blank_warning
+from screenalytics_assets.core.video.damage import damage_warning
 from screenalytics_assets.metadata import picture
 from screenalytics_assets.reports.pictures.contact_sheets import sample_sheet
 from screenalytics_assets.run_context import Run
@@ -40,12 +43,14 @@ def compute(run: Run, outputs: Outputs) -> None:
     video = run.resources.videos.find(run.key)
     at_once = model_threads(run.settings)
     detector = configured_detector(run.settings, overlapping=at_once)
+    damaged: list[Intervals] = []
+    decoded = read_frames(video, probe, every_frame=detection.every_frame, on_damage=damaged.append)
     table_output, crop_output = outputs["detections"], outputs["face_crops"]
     with (
         run.progress(probe.frame_count, "frames") as task,
         CropWriter(crop_output.path("face_crops.parquet")) as crops,
         parallel_map(at_once) as ordered_map,
-        prefetch(read_frames(video, probe, every_frame=detection.every_frame), FRAMES_AHEAD) as frames,
+        prefetch(decoded, FRAMES_AHEAD) as frames,
     ):
         found = scan(
             run.key,
@@ -62,6 +67,8 @@ def compute(run: Run, outputs: Outputs) -> None:
         )
     for stem in ("shots", "analysed_frames", "detections", "refused"):
         table_output.write_table(stem, getattr(found, stem))
+    table_output.write_document("damage.json", Damage.of(damaged[0]))
+    add_warning(table_output, damage_warning(damaged[0]))
     table_output.metrics |= {
         "decoded_frames": found.frames,
         "corrupt_frames": found.corrupt_frames,
@@ -78,7 +85,7 @@ def compute(run: Run, outputs: Outputs) -> None:
 
 
 def describe_detections(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
-    """Counts, rates and the measures of the faces."""
+    """Counts, rates, the measures of the faces and the damaged seconds."""
     found = artifact.table("detections.parquet", ["confidence", "face_px", "quality_score"])
     refused = Counter(artifact.table("refused.parquet", ["reason"])["reason"].to_pylist())
     analysed = artifact.manifest.rows("analysed_frames.parquet")
@@ -92,6 +99,7 @@ def describe_detections(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> 
         "analysed_frames": analysed,
         "faces_per_frame": found.num_rows / analysed if analysed else 0.0,
         "refused_boxes": sum(refused.values()),
+        "damaged_s": artifact.document("damage.json", Damage).damaged_s,
         **medians,
     }
 

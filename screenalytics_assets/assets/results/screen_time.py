@@ -2,7 +2,7 @@
 
 Times come from the detected faces; bridging a gap never extends an interval across a cut or past the end of the
 video. ``confidence`` is the share of a person's time that remains without the tracks whose similarity to the
-rest of the person is weak.
+rest of the person is weak, and without the seconds in which the video is damaged.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Any
 
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.documents.video import VideoProbe
@@ -43,6 +44,7 @@ def compute(run: Run, outputs: Outputs) -> None:
         run.keys.screen_time,
         duration_s=run.inputs["episode_video"].document("video.json", VideoProbe).duration_s,
         weak_link_sim=run.thresholds.min_cohesion,
+        damage=detections.document("damage.json", Damage),
     )
     output = outputs["screen_time"]
     output.write_document("screen_time.json", document)
@@ -58,6 +60,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
     together = [{"people": " and ".join(pair.people), "seconds": pair.seconds} for pair in document.together]
     return {
         **document.totals.to_dict(),
+        "damaged_s": document.damage.damaged_s if document.damage else 0.0,
         "people_count": len(document.people),
         "people": table([{key: getattr(person, key) for key in _COLUMNS} for person in document.people]),
         "together": table(together),

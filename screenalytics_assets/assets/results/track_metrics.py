@@ -9,6 +9,7 @@ from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.core.config.keys import flatten
 from screenalytics_assets.core.detection.alignment import decode_jpeg, embedding_crop
 from screenalytics_assets.core.detection.quality import is_blank
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.documents.track_metrics import TrackMetrics
 from screenalytics_assets.core.documents.video import VideoProbe
@@ -35,6 +36,7 @@ def compute(run: Run, outputs: Outputs) -> None:
             run.inputs["detections"].table("shots.parquet"),
             detections=detections,
             duration_s=run.inputs["episode_video"].document("video.json", VideoProbe).duration_s,
+            damaged_s=run.inputs["detections"].document("damage.json", Damage).damaged_s,
             match_thresh=run.keys.tracking.match_thresh,
         ),
         crop_stats=crop_stats(
@@ -75,7 +77,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = ArtifactSpec(
     "track_metrics",
-    code_version="2",
+    code_version="3",
     group="results",
     kinds={"json"},
     description=__doc__,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.document import Document
 
 Seconds = int | float
@@ -23,9 +24,10 @@ class PersonTime(Document):
         intervals: Start and end of each appearance in seconds, merged and in order.
         tracks: Number of tracks.
         faces: Number of accepted faces.
-        confidence: Share of the time that remains without weakly linked tracks.
+        confidence: Share of the time that remains without weakly linked tracks and damaged seconds.
         weak_link_s: Seconds that rest on weakly linked tracks alone.
         bridged_s: Seconds without a detection: bridged gaps and padding.
+        damaged_s: Seconds in which the video is damaged; left out where the whole video is intact.
     """
 
     person_id: str
@@ -42,6 +44,7 @@ class PersonTime(Document):
     confidence: float
     weak_link_s: float
     bridged_s: float
+    damaged_s: float | None = None
 
     @property
     def label(self) -> str:
@@ -87,6 +90,7 @@ class ScreenTime(Document):
         people: The people, by falling time on screen.
         totals: The episode as a whole.
         together: Pairs of people, by falling shared time.
+        damage: Damaged seconds of the video, in which people may be missing or mistaken; left out if there are none.
     """
 
     ep_id: str
@@ -95,6 +99,7 @@ class ScreenTime(Document):
     people: tuple[PersonTime, ...]
     totals: ScreenTimeTotals
     together: tuple[SharedTime, ...]
+    damage: Damage | None = None
 
 
 class SeasonEpisode(Document):

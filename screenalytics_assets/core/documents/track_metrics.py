@@ -23,6 +23,7 @@ class DetectTrackMetrics(Document):
 
     Attributes:
         duration_s: Duration of the video.
+        damaged_s: Seconds in which the video is damaged or missing.
         shots: Number of shots.
         detections: Number of detections.
         untracked_detections: Detections in no track.
@@ -36,6 +37,7 @@ class DetectTrackMetrics(Document):
     """
 
     duration_s: float
+    damaged_s: float
     shots: int
     detections: int
     untracked_detections: int

@@ -53,6 +53,15 @@ _FACES = "crop_stats.faces"
 
 _LISTED = (
     Metric(
+        "damaged_s",
+        "detections",
+        "detect_track_metrics.damaged_s",
+        "low",
+        "seconds of the video that are damaged or missing, with all that refers to them",
+        "people may be missing or mistaken there: copy or download the video again, then run with --replace",
+        "damaged-video",
+    ),
+    Metric(
         "tracks_per_minute",
         "tracks",
         "detect_track_metrics.tracks_per_minute",

@@ -154,6 +154,7 @@ def _metrics(tracks: pa.Table, cluster_stats: Mapping[str, float], footage: Foot
         footage.shots,
         detections=footage.detections.num_rows,
         duration_s=footage.duration_s,
+        damaged_s=0.0,  # not compared: it is the same before and after
         match_thresh=footage.match_thresh,
     )
     return {name: float({**figures.to_dict(), **cluster_stats}[name]) for name in COMPARED}

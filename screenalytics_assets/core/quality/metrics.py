@@ -30,6 +30,7 @@ def detect_track_metrics(
     *,
     detections: int,
     duration_s: float,
+    damaged_s: float,
     match_thresh: float,
 ) -> DetectTrackMetrics:
     """The metrics of detection and tracking, under the names of the acceptance table.
@@ -42,6 +43,7 @@ def detect_track_metrics(
         shots: The shots of the episode.
         detections: Number of detections.
         duration_s: Duration of the video.
+        damaged_s: Seconds of it that are damaged or missing.
         match_thresh: Least IoU between the end of a track and the start of its re-birth.
     """
     count = tracks.num_rows
@@ -50,6 +52,7 @@ def detect_track_metrics(
     rebirths = count_rebirths(tracks, match_thresh)
     return DetectTrackMetrics(
         duration_s=duration_s,
+        damaged_s=damaged_s,
         shots=shots.num_rows,
         detections=detections,
         untracked_detections=untracked.num_rows,

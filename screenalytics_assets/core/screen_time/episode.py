@@ -9,9 +9,17 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.arrow import boxes_of, column_of
 from screenalytics_assets.core.common.csv_text import csv_text
-from screenalytics_assets.core.common.intervals import Intervals, merged, overlapping_pairs, time_with_at_least, total_s
+from screenalytics_assets.core.common.intervals import (
+    Intervals,
+    intervals_of,
+    merged,
+    overlapping_pairs,
+    time_with_at_least,
+    total_s,
+)
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.config.keys import ScreenTimeSettings
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.identities import Identities, Identity
 from screenalytics_assets.core.documents.screen_time import PersonTime, ScreenTime, ScreenTimeTotals, SharedTime
 
@@ -138,6 +146,7 @@ def screen_time(
     *,
     duration_s: float,
     weak_link_sim: float,
+    damage: Damage | None = None,
 ) -> ScreenTime:
     """The screen time of an episode: people by falling time, the totals, pairs of people on screen together.
 
@@ -150,7 +159,9 @@ def screen_time(
         duration_s: Duration of the video.
         weak_link_sim: Tracks below this similarity are weakly linked: it is doubtful whom they show. So are the tracks
             of an outlier.
+        damage: The damaged seconds of the video, which are never sure.
     """
+    damaged = intervals_of(damage.intervals if damage else ())
     people = _people(identities)
     bridge = {"gap_s": settings.gap_tolerance_s, "padding_s": settings.edge_padding_s}
     times = {p.key: _to_ms(sightings.intervals(p.track_ids, **bridge), duration_s) for p in people}
@@ -160,7 +171,7 @@ def screen_time(
         strong = [t for t in person.track_ids if t not in doubtful and link_similarity.get(t, 1.0) >= weak_link_sim]
         seen = _to_ms(sightings.intervals(person.track_ids), duration_s)
         sure = _to_ms(sightings.intervals(strong, **bridge), duration_s)
-        rows.append(_person_time(person, times[person.key], total_s(seen), total_s(sure), duration_s))
+        rows.append(_person_time(person, times[person.key], total_s(seen), sure, damaged, duration_s))
     rows.sort(key=lambda row: (-row.visual_s, row.person_id))
     unassigned = [track.track_id for track in identities.unassigned]
     all_times = list(times.values())
@@ -176,6 +187,7 @@ def screen_time(
             unassigned_s=round(total_s(_to_ms(sightings.intervals(unassigned), duration_s)), 3),
         ),
         together=tuple(_together([row.person_id for row in rows], times)),
+        **({"damage": damage} if damage and damage.intervals else {}),
     )
 
 
@@ -221,8 +233,11 @@ def _people(identities: Identities) -> list[_Person]:
     ]
 
 
-def _person_time(person: _Person, time: Intervals, seen_s: float, sure_s: float, duration_s: float) -> PersonTime:
-    visual_s = total_s(time)
+def _person_time(
+    person: _Person, time: Intervals, seen_s: float, sure: Intervals, damaged: Intervals, duration_s: float
+) -> PersonTime:
+    visual_s, linked_s = total_s(time), total_s(sure)
+    sure_s = linked_s - time_with_at_least(2, [sure, damaged])
     return PersonTime(
         person_id=person.key,
         identity_ids=tuple(identity.identity_id for identity in person.identities),
@@ -236,8 +251,9 @@ def _person_time(person: _Person, time: Intervals, seen_s: float, sure_s: float,
         tracks=len(person.track_ids),
         faces=sum(identity.num_faces for identity in person.identities),
         confidence=round(sure_s / visual_s, 4) if visual_s else 0.0,
-        weak_link_s=round(visual_s - sure_s, 3),
+        weak_link_s=round(visual_s - linked_s, 3),
         bridged_s=round(visual_s - seen_s, 3),
+        **({"damaged_s": round(time_with_at_least(2, [time, damaged]), 3)} if len(damaged) else {}),
     )
 
 

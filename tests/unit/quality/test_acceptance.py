@@ -160,8 +160,8 @@ def test_without_a_running_time_there_is_nothing_to_judge_it_by() -> None:
     assert "published without their running time" in (absence_of(METRICS["runtime_per_duration_cpu"], figures) or "")
 
 
-def test_an_episode_without_faces_has_nothing_to_judge_but_its_tracks_per_minute_and_its_time() -> None:
+def test_an_episode_without_faces_has_nothing_to_judge_but_its_video_its_tracks_per_minute_and_its_time() -> None:
     figures = figures_of(metrics_with(**NO_FACES), runtimes_s={"detections": 1.0, "tracks": 1.0}, on_gpu=False)
     judged = {name for name, metric in METRICS.items() if absence_of(metric, figures) is None}
-    assert judged == {"tracks_per_minute", "runtime_per_duration_cpu"}
+    assert judged == {"damaged_s", "tracks_per_minute", "runtime_per_duration_cpu"}
     assert absence_of(METRICS["clusters"], figures) == "not applicable: the episode has no faces"

@@ -54,6 +54,7 @@ def metrics(
         shots_table([(0, 719), (720, 1439)]),
         detections=sum(map(len, tracks)) + 3,
         duration_s=duration_s,
+        damaged_s=0.0,
         match_thresh=match_thresh,
     )
 
@@ -181,6 +182,7 @@ def test_the_figures_hardly_depend_on_the_stride(length: int, gap: int, fps: flo
             shots_table([(0, last)]),
             detections=len(analysed),
             duration_s=last / fps,
+            damaged_s=0.0,
             match_thresh=0.2,
         )
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.arrow import table_of
 from screenalytics_assets.core.config.keys import ScreenTimeSettings
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.screen_time import ScreenTime, ScreenTimeTotals, SharedTime
 from screenalytics_assets.core.screen_time.episode import (
     CSV_COLUMNS,
@@ -252,3 +253,21 @@ def test_more_tolerance_never_shortens_the_time(frames: list[int], first_s: floa
     shorter, longer = sorted([first_s, second_s])
     lengths = [np.diff(seen.intervals(["t"], gap_s=gap_s)).sum() for gap_s in (shorter, longer)]
     assert lengths[0] <= lengths[1] + 1e-9
+
+
+def test_damaged_seconds_are_never_sure() -> None:
+    seen = sightings({"t": on_frames(*range(40, 80))})
+    identities = identities_with(identity_with("ident_001", ["t"]))
+    damage = Damage(damaged_s=2.0, intervals=((3.0, 5.0),))
+    document = screen_time(
+        "a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4, damage=damage
+    )
+    (person,) = document.people
+    assert (person.visual_s, person.damaged_s, person.confidence) == (4.0, 1.0, 0.75)
+    assert document.damage == damage
+
+
+def test_an_intact_video_has_no_word_about_damage() -> None:
+    document = document_of({"ident_001": ["t"]}, sightings({"t": on_frames(*range(40, 80))}))
+    assert "damage" not in document.to_dict()
+    assert "damaged_s" not in document.people[0].to_dict()

@@ -10,6 +10,8 @@ import pytest
 
 from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common.errors import VideoError
+from screenalytics_assets.core.common.intervals import Intervals
+from screenalytics_assets.core.documents.video import VideoProbe
 from tests.video_fixtures import (
     drop_frames,
     flip_bytes,
@@ -215,32 +217,61 @@ def test_slight_damage_is_marked_and_does_not_stop_the_reading(tmp_path: Path, e
 
 
 @pytest.mark.parametrize("every_frame", [True, False])
-def test_much_damage_is_an_error_that_counts_it(tmp_path: Path, every_frame: bool) -> None:
+def test_a_video_that_is_mostly_damaged_is_refused_with_its_seconds(tmp_path: Path, every_frame: bool) -> None:
     rng = np.random.default_rng(1)
     textured = [rng.integers(0, 256, (96, 160, 3), dtype=np.uint8) for _ in range(100)]
     path = write_video(tmp_path / "a.mkv", textured, gop_size=1)
     probe = probe_video(path)
-    flip_bytes(path, first=0.3, last=0.6, every=2000)
-    with pytest.raises(VideoError, match=r"of \d+ frames \d+ are damaged and \d+ missing"):
+    flip_bytes(path, first=0.2, last=0.9, every=2000)
+    with pytest.raises(VideoError, match=r"\d\.\d of 4\.2 s are damaged or missing, more than 50%"):
         list(read_frames(path, probe, every_frame=every_frame))
+
+
+def damage_of(path: Path, probe: VideoProbe, *, every_frame: bool = True) -> Intervals:
+    found: list[Intervals] = []
+    list(read_frames(path, probe, every_frame=every_frame, on_damage=found.append))
+    return found[0]
 
 
 @pytest.mark.parametrize("every_frame", [True, False])
-def test_missing_frames_count_as_damage(tmp_path: Path, every_frame: bool) -> None:
+def test_missing_frames_are_damage(tmp_path: Path, every_frame: bool) -> None:
     path = write_video(tmp_path / "a.mkv", numbered_pictures(100), gop_size=1)
     probe = probe_video(path)
     drop_frames(path, 40, 45)
-    assert len(list(read_frames(path, probe, every_frame=every_frame))) == 95
-    drop_frames(path, 60, 61)
-    with pytest.raises(VideoError, match="of 100 frames 0 are damaged and 6 missing"):
-        list(read_frames(path, probe, every_frame=every_frame))
+    assert damage_of(path, probe, every_frame=every_frame) == pytest.approx(np.array([[40 / 24, 45 / 24]]), abs=0.002)
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_what_refers_to_a_missing_frame_is_damaged_until_the_next_key_frame(tmp_path: Path, every_frame: bool) -> None:
+    path = write_video(tmp_path / "a.mkv", numbered_pictures(34), gop_size=12)
+    probe = probe_video(path)
+    drop_frames(path, 13, 14)
+    ((start_s, end_s),) = damage_of(path, probe, every_frame=every_frame)
+    assert 0.49 < start_s < 0.8
+    assert 0.9 < end_s < 1.01
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "ts", "flv"])
+def test_an_undamaged_video_reports_no_damage(tmp_path: Path, ending: str) -> None:
+    path = write_video(tmp_path / f"a.{ending}", numbered_pictures(60), with_audio=ending != "flv")
+    probe = probe_video(path)
+    assert damage_of(path, probe).size == 0
+    assert damage_of(path, probe, every_frame=False).size == 0
+
+
+def test_a_transport_stream_that_ends_within_a_packet_is_damaged(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.ts", numbered_pictures(96))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 188 // 2 * 188 + 100])
+    probe = probe_video(path)
+    assert damage_of(path, probe)[-1, 1] == pytest.approx(probe.duration_s, abs=0.01)
 
 
 def test_frames_that_go_back_in_time_are_dropped_and_counted(tmp_path: Path) -> None:
     """H.264 with B-frames in AVI, which stores no times of display."""
     path = write_video(tmp_path / "a.avi", numbered_pictures(60))
     times_s: list[float] = []
-    with pytest.raises(VideoError, match=r"of 60 frames 0 are damaged and \d+ missing or out of order"):
+    with pytest.raises(VideoError, match=r"of 2\.\d s are damaged or missing"):
         times_s.extend(frame.ts_s for frame in read_frames(path, probe_video(path)))
     assert len(times_s) > 20
     assert (np.diff(times_s) > 0).all()

@@ -1,0 +1,1 @@
+"""What may go wrong outside: damaged files, and room for other faults. Each has seeded tries that can be repeated."""
