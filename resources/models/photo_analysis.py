@@ -1,10 +1,14 @@
 """Finds the face in a photo of a known person, judges it, and embeds it, with the models of a run."""
 
+import io
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from resources.configuration.run_settings import RunSettings
 from resources.models.configured import configured_detector, configured_embedder
@@ -13,8 +17,23 @@ from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
-from screenalytics_assets.core.people.enrolment import PhotoFinding, analyse_photo, compare_photos, refuse_duplicates
+from screenalytics_assets.core.people.enrolment import (
+    TOO_MANY_PIXELS,
+    PhotoFinding,
+    analyse_photo,
+    compare_photos,
+    refuse_duplicates,
+)
 from screenalytics_assets.core.people.person_names import Person
+
+MAX_PHOTO_MEGAPIXELS = 100
+"""Decoded, such a photo takes 300 MB. Cameras rarely have more, and a face needs a fraction of that."""
+MAX_PHOTO_SIDE_PX = 20_000
+"""The border around a photo of a face that fills it grows with the longer side; here it takes 3 GB at most."""
+
+
+class TooManyPixelsError(Exception):
+    """A photo is larger than `MAX_PHOTO_MEGAPIXELS` or `MAX_PHOTO_SIDE_PX`."""
 
 
 class PhotoAnalyser:
@@ -33,9 +52,14 @@ class PhotoAnalyser:
     def analyse(self, photo_id: str, person_id: str, content: bytes) -> PhotoFinding:
         """Find, measure and judge the face in a photo."""
         settings = self._run.resolved.settings
+        finding = PhotoFinding(photo_id, person_id, sha256_of(content))
+        try:
+            photo_bgr = decode_photo(content)
+        except TooManyPixelsError:
+            return replace(finding, reason=TOO_MANY_PIXELS)
         return analyse_photo(
-            PhotoFinding(photo_id, person_id, sha256_of(content)),
-            decode_photo(content),
+            finding,
+            photo_bgr,
             self._detect,
             settings.facebank,
             settings.faces,
@@ -77,11 +101,32 @@ class PhotoAnalyser:
 
 
 def decode_photo(content: bytes) -> NDArray[np.uint8] | None:
-    """An image file as (H, W, 3) BGR, rotated as its EXIF data say; None if it is not an image."""
-    if not content:
+    """An image file as (H, W, 3) BGR, rotated as its EXIF data say; None if it is not an image.
+
+    Raises:
+        TooManyPixelsError: Its header gives a size beyond the limits; nothing was decoded.
+    """
+    size_px = _size_in_header(content)
+    if size_px is None:
         return None
+    width, height = size_px
+    if width * height > MAX_PHOTO_MEGAPIXELS * 1_000_000 or max(size_px) > MAX_PHOTO_SIDE_PX:
+        raise TooManyPixelsError
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # too many pixels
+    except cv2.error:
         return None
     return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def _size_in_header(content: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels; None if it is not an image."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # at 89 megapixels
+            with Image.open(io.BytesIO(content)) as image:
+                return image.size
+    except Image.DecompressionBombError:  # at twice as many
+        raise TooManyPixelsError from None
+    except Exception:  # noqa: BLE001 - Pillow raises many kinds of error for damaged headers
+        return None

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from resources.system.text_documents import read_yaml_file
 from screenalytics_assets.core.common.errors import ModelPackError
+from screenalytics_assets.core.config.ranges import Cosine, Margin, Score, problem_words
 
 DetectorKind = Literal["centerface", "scrfd"]
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(_Entry):
@@ -30,7 +31,7 @@ class PackFile(_Entry):
 
     file: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    bytes: int
+    bytes: int = Field(ge=1, le=10_000_000_000)  # ONNX files hold at most 2 GB
     source: Source
 
 
@@ -53,8 +54,8 @@ class DetectorEntry(_Entry):
     kind: DetectorKind
     licence: str
     commercial_use: bool
-    confidence_th: float | None
-    track_thresh: float | None
+    confidence_th: Score | None
+    track_thresh: Score | None
     why: str = ""
 
     def thresholds(self) -> dict[str, float | None]:
@@ -63,20 +64,21 @@ class DetectorEntry(_Entry):
 
 
 class _EmbedderThresholds(_Entry):
-    cluster_thresh: float | None = None
-    tight_thresh: float | None = None
-    min_identity_sim: float | None = None
-    min_cohesion: float | None = None
-    gate_hard_sim: float | None = None
-    gate_soft_sim: float | None = None
-    name_similarity: float | None = None
-    name_margin: float | None = None
-    min_photo_sim: float | None = None
+    cluster_thresh: Cosine | None = None
+    tight_thresh: Cosine | None = None
+    min_identity_sim: Cosine | None = None
+    min_cohesion: Cosine | None = None
+    gate_hard_sim: Cosine | None = None
+    gate_soft_sim: Cosine | None = None
+    name_similarity: Cosine | None = None
+    name_margin: Margin | None = None
+    min_photo_sim: Cosine | None = None
 
 
 class _EmbedderValues(_EmbedderThresholds):
-    input_mean: float | None = None
-    input_std: float | None = None
+    # Of 8-bit values.
+    input_mean: float | None = Field(None, ge=0, le=255)
+    input_std: float | None = Field(None, gt=0, le=255)
 
 
 class EmbedderEntry(_EmbedderValues):
@@ -85,7 +87,7 @@ class EmbedderEntry(_EmbedderValues):
     name: str
     licence: str = "not declared"
     commercial_use: bool = False
-    dimension: int = 512
+    dimension: int = Field(512, ge=1, le=8192)
     calibration: str = ""
 
     def thresholds(self) -> dict[str, float | None]:
@@ -111,8 +113,8 @@ class Registry(_Entry):
 
 
 class _DetectorThresholds(_Entry):
-    confidence_th: float | None = None
-    track_thresh: float | None = None
+    confidence_th: Score | None = None
+    track_thresh: Score | None = None
 
 
 class FolderDeclaration(_Entry):
@@ -160,5 +162,11 @@ def _validated(model: type[_Model], content: Mapping[str, object], path: Path) -
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        problems = "; ".join(_sentence(model, problem) for problem in error.errors())
         raise ModelPackError(f"{path}: {problems}") from error
+
+
+def _sentence(model: type[BaseModel], problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    expected = problem_words(model, problem)
+    found = f", found {problem['input']!r:.80}" if expected != problem["msg"] else ""
+    return f"{'.'.join(map(str, problem['loc']))}: {expected}{found}"

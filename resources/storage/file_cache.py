@@ -18,6 +18,7 @@ from resources.system.paths import cache_dir
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, StorageError
 
 DEFAULT_LIMIT_GB = 20.0
+MAX_LIMIT_GB = 1_000_000  # a petabyte, more than a machine has
 _PART = ".part"
 
 
@@ -210,6 +211,8 @@ def cache_limit_bytes() -> int:
         gigabytes = float(text)
     except ValueError:
         gigabytes = 0.0
-    if not 0 < gigabytes < float("inf"):
-        raise ConfigurationError(f"SCREENALYTICS_S3_CACHE_GB is {text}: expected a number of gigabytes above 0")
+    if not 0 < gigabytes <= MAX_LIMIT_GB:
+        raise ConfigurationError(
+            f"SCREENALYTICS_S3_CACHE_GB is {text}: expected a number of gigabytes > 0 and ≤ {MAX_LIMIT_GB:,}"
+        )
     return int(gigabytes * 1e9)

@@ -7,12 +7,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resources.configuration.run_settings import read_yaml
 from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.config.ranges import problem_words
 
 
 class ConfigFile(BaseModel):
     """Keys of a file below ``config/``; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 Model = TypeVar("Model", bound=ConfigFile)
@@ -28,12 +29,13 @@ def read_config(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {'; '.join(map(_sentence, error.errors()))}") from error
+        problems = "; ".join(_sentence(model, problem) for problem in error.errors())
+        raise ConfigurationError(f"{path}: {problems}") from error
 
 
-def _sentence(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _sentence(model: type[ConfigFile], problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     place = ".".join(str(part) for part in problem["loc"]) or "file"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {place!r}"
-    found = "" if problem["type"] == "missing" else f" = {problem['input']!r}"
-    return f"{place}{found}: {problem['msg']}"
+    found = "" if problem["type"] == "missing" else f" = {problem['input']!r:.80}"
+    return f"{place}{found}: {problem_words(model, problem)}"

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, get_args, get_origin
 
 import yaml
-from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -13,6 +12,7 @@ from resources.configuration.run_settings import ENV_PREFIX, read_profiles
 from resources.models.registry import EmbedderEntry, Registry, load_registry
 from resources.system.paths import project_dir
 from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, flatten
+from screenalytics_assets.core.config.ranges import number_words
 from screenalytics_assets.core.config.thresholds import Thresholds
 from screenalytics_assets.docs_generator.markdown import code, table
 
@@ -111,27 +111,15 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, 
 
 def allowed_values(field: FieldInfo) -> str:
     """What a key may be, in words: a range, a choice, or the kind of value."""
+    if words := number_words(field):
+        return words.replace(", or null", ", or `null`")
     kind = field.annotation
-    choices = [part for part in get_args(kind) if part is not type(None)] if get_args(kind) else [kind]
-    optional = type(None) in get_args(kind)
     if get_origin(kind) is Literal:
         return ", ".join(map(code, get_args(kind)))
     if get_origin(kind) is list:
         return "any of " + ", ".join(map(code, get_args(get_args(kind)[0])))
-    names: dict[object, str] = {bool: "`true`, `false`", int: "whole number", float: "number", str: "text"}
-    name = names[choices[0]]
-    words = f"{name} {' and '.join(_limits(field))}".strip()
-    return f"{words}, or `null`" if optional else words
-
-
-def _limits(field: FieldInfo) -> Iterator[str]:
-    signs: tuple[tuple[type, str, str], ...] = ((Ge, "ge", "≥"), (Gt, "gt", ">"), (Le, "le", "≤"), (Lt, "lt", "<"))
-    for constraint in field.metadata:
-        for kind, attribute, sign in signs:
-            if isinstance(constraint, kind):
-                yield f"{sign} {getattr(constraint, attribute):g}"
-        if isinstance(constraint, MultipleOf):
-            yield f"a multiple of {constraint.multiple_of}"
+    names: dict[object, str] = {bool: "`true`, `false`", str: "text", str | None: "text, or `null`"}
+    return names[kind]
 
 
 def _profiles() -> str:

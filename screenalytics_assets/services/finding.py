@@ -7,7 +7,7 @@ from typing import Any
 
 from resources.configuration.run_settings import RunSettings
 from resources.database.access import open_database
-from resources.models.photo_analysis import PhotoAnalyser
+from resources.models.photo_analysis import MAX_PHOTO_MEGAPIXELS, PhotoAnalyser
 from resources.storage.crop_file import read_crops
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import FacebankError
@@ -68,7 +68,10 @@ def find_photo(path: Path, run: RunSettings, store: ArtifactStore, *, show: str 
     faces = PhotoAnalyser(run)
     photo = faces.analyse(path.name, "", path.read_bytes())
     if photo.crop is None:
-        raise FacebankError(f"{path}: {photo.reason.replace('_', ' ')}; give a photo of one face")
+        raise FacebankError(
+            f"{path}: {photo.reason.replace('_', ' ')}; give a photo of one face, of at most "
+            f"{MAX_PHOTO_MEGAPIXELS} megapixels"
+        )
     with open_database() as database:
         stored = database.stored_episodes(show)
         searched = [ep_id for ep_id, digest in stored.items() if digest == faces.model_digest]

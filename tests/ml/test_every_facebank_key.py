@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from resources.models.packs import ModelPack
 from resources.models.photo_analysis import PhotoAnalyser
 from resources.settings import SettingsResource
+from resources.storage.photo_library import Photo
 from screenalytics_assets.core.people.enrolment import compare_photos
-from tests.unit.people import test_resolve_people
+from screenalytics_assets.core.people.person_names import person_of
+from tests.unit.people import test_enrolment, test_resolve_people
 
 Picture = NDArray[np.uint8]
 
@@ -107,3 +109,20 @@ KEYS = {
     "min_photo_sim",
 }
 """Shown here; `tests.ml.test_every_key` proves that no key is left out."""
+
+
+def test_a_photo_with_too_many_pixels_is_refused_by_name_and_the_others_are_enrolled(
+    open_pack: ModelPack, group_photo: Picture
+) -> None:
+    assert open_pack
+    analyser, min_photo_sim = run_with()
+    photos = [
+        Photo("amy/huge.png", "amy", test_enrolment.png_of_zeros(30_000, 30_000)),
+        Photo("amy/good.jpg", "amy", jpeg(portrait(group_photo))),
+    ]
+    findings, vectors = analyser.enrol(photos, {"amy": person_of("amy")}, min_photo_sim=min_photo_sim)
+    assert [(finding.photo_id, finding.reason) for finding in findings] == [
+        ("amy/huge.png", "too_many_pixels"),
+        ("amy/good.jpg", ""),
+    ]
+    assert list(vectors) == ["amy/good.jpg"]

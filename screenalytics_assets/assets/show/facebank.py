@@ -102,7 +102,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = ArtifactSpec(
     "facebank",
-    code_version="2",
+    code_version="3",
     group="show",
     kinds={"onnx", "postgres"},
     description=__doc__,

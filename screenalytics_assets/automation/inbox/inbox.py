@@ -17,6 +17,7 @@ from resources.system.paths import config_dir, data_location, is_bucket
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
 from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import ConfigurationError, VideoError
+from screenalytics_assets.core.config.ranges import DAY_S
 
 if TYPE_CHECKING:
     from resources.storage.bucket import Bucket
@@ -33,8 +34,10 @@ class InboxSettings(ConfigFile):
         min_length=1,
         description="Where episodes are dropped: below the data root, a folder, or s3://bucket/prefix.",
     )
-    settle_s: float = Field(60.0, ge=0, description="A file is complete when it did not change for this long.")
-    interval_s: int = Field(30, ge=5, description="How often the inbox is read.")
+    settle_s: float = Field(
+        60.0, ge=0, le=DAY_S, description="A file is complete when it did not change for this long."
+    )
+    interval_s: int = Field(30, ge=5, le=DAY_S, description="How often the inbox is read.")
     autorun: bool = Field(False, description="Run the graph for a new episode at once.")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 correct_app = typer.Typer(help="Merge, split, name or ignore identities of an episode.", no_args_is_help=True)
 
+_Number = Annotated[int, typer.Argument(min=1, max=10_000_000, help="Number of the correction as shown by `list`.")]
 _Apply = Annotated[bool, typer.Option("--apply", help="Run group_clusters and everything after it at once.")]
 
 
@@ -133,7 +134,7 @@ def list_corrections(context: typer.Context) -> None:
 @correct_app.command()
 def confirm(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(help="Number of the correction as shown by `list`.")],
+    number: _Number,
     apply: _Apply = False,
 ) -> None:
     """Confirm a correction whose video was replaced, or at whose places another face is now."""
@@ -143,7 +144,7 @@ def confirm(
 @correct_app.command()
 def undo(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(help="Number of the correction as shown by `list`.")],
+    number: _Number,
     apply: _Apply = False,
 ) -> None:
     """Remove a correction from the file."""

@@ -9,7 +9,7 @@ from resources.system.paths import project_dir
 
 
 def ui(
-    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web server, 1 to 65535.")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve the UI until interrupted."""

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from screenalytics_assets.core.config.ranges import DAY_S, MAX_COUNT, MAX_SIDE_PX, Cosine, Score
 from screenalytics_assets.core.config.section import Section
 
 SHOT_CONTEXT_S = 0.2
@@ -15,14 +16,19 @@ class DetectionSettings(Section):
     frame_stride: int = Field(
         3,
         ge=1,
+        le=1000,  # 40 s at 25 fps, longer than a shot: only its first frame is analysed
         description="Where something changes, analyse every n-th frame of a shot. The first frame is always analysed.",
     )
     detection_fps_limit: float = Field(
-        10.0, gt=0, description="Upper limit of analysed frames a second; it overrides a smaller frame_stride."
+        10.0,
+        ge=0.001,
+        le=1000,
+        description="Upper limit of analysed frames a second; it overrides a smaller frame_stride.",
     )
     still_interval_s: float = Field(
         1.0,
         ge=0,
+        le=DAY_S,
         description="Longest time between analysed frames where nothing changes; 0 is off (frame_stride everywhere).",
     )
     every_frame: bool = Field(
@@ -43,13 +49,12 @@ class DetectionSettings(Section):
     )
     close_look_interval_s: float = Field(
         4.0,
-        gt=0,
+        ge=0.001,
+        le=DAY_S,
         description="Time between high-resolution passes; the first analysed frame of a shot always gets one.",
     )
-    confidence_th: float | None = Field(
+    confidence_th: Score | None = Field(
         None,
-        ge=0,
-        le=1,
         description="Minimum score of a strong box, which is a face by itself; null takes the detector's own.",
     )
     weak_confidence_fraction: float = Field(
@@ -62,7 +67,10 @@ class DetectionSettings(Section):
         0.4, gt=0, le=1, description="Non-maximum suppression: boxes with a larger overlap (IoU) are one face."
     )
     min_box_px: float = Field(
-        12.0, ge=2, description="Boxes with a shorter side below this, in pixels, are refused as degenerate."
+        12.0,
+        ge=2,
+        le=MAX_SIDE_PX,
+        description="Boxes with a shorter side below this, in pixels, are refused as degenerate.",
     )
     thumb_size: int = Field(
         160,
@@ -79,7 +87,7 @@ class DetectionSettings(Section):
     cut_threshold: float = Field(0.4, gt=0, lt=1, description="Minimum distance between two pictures across a cut.")
     # In steady motion all distances are equal (1), and after the abrupt start of a pan those on one side are.
     cut_ratio: float = Field(
-        2.0, ge=1, description="Minimum ratio of the distance across a cut to the distances around it."
+        2.0, ge=1, le=1000, description="Minimum ratio of the distance across a cut to the distances around it."
     )
     # Photo flashes light one to three frames; this is 3 frames at 24 fps.
     flash_max_s: float = Field(
@@ -97,10 +105,8 @@ class DetectionSettings(Section):
 class TrackingSettings(Section):
     """Tracking of faces within a shot (``tracking.yaml``)."""
 
-    track_thresh: float | None = Field(
+    track_thresh: Score | None = Field(
         None,
-        ge=0,
-        le=1,
         description="Minimum score of a detection that starts a track; null takes the detector's own.",
     )
     match_thresh: float = Field(
@@ -109,31 +115,35 @@ class TrackingSettings(Section):
         lt=1,
         description="Minimum overlap (IoU) of a detection with the predicted box of a track. Higher is stricter.",
     )
-    track_buffer_s: float = Field(0.6, ge=0, description="A track without a detection for longer than this ends.")
+    track_buffer_s: float = Field(
+        0.6, ge=0, le=DAY_S, description="A track without a detection for longer than this ends."
+    )
     gate_enabled: bool = Field(
         True, description="Split tracks where the face changes, and link tracks of the same face."
     )
     gate_interval_s: float = Field(
         0.5,
-        gt=0,
+        ge=0.001,
+        le=DAY_S,
         description="The best crop in each interval of a track is embedded, and all crops where the face may change.",
     )
     gate_still_s: float = Field(
-        2.0, ge=0, description="A near-duplicate of an embedded crop is not embedded for this long; 0 embeds every one."
+        2.0,
+        ge=0,
+        le=DAY_S,
+        description="A near-duplicate of an embedded crop is not embedded for this long; 0 embeds every one.",
     )
-    gate_hard_sim: float | None = Field(
+    gate_hard_sim: Cosine | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="A detection less similar to its track is another face; null takes the embedder's own.",
     )
-    gate_soft_sim: float | None = Field(
+    gate_soft_sim: Cosine | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="Less similar is ambiguous, more similar the same face; null takes the embedder's own.",
     )
-    gate_streak: int = Field(3, ge=2, description="This many ambiguous embedded detections in a row are another face.")
+    gate_streak: int = Field(
+        3, ge=2, le=MAX_COUNT, description="This many ambiguous embedded detections in a row are another face."
+    )
     gate_iou: float = Field(
         0.1,
         ge=0,
@@ -141,5 +151,8 @@ class TrackingSettings(Section):
         description="Consecutive boxes with less overlap (IoU) are one face only if their crops are similar.",
     )
     rejoin_gap_s: float = Field(
-        2.0, ge=0, description="Longest gap between two tracks of the same face in a shot that are linked to one."
+        2.0,
+        ge=0,
+        le=DAY_S,
+        description="Longest gap between two tracks of the same face in a shot that are linked to one.",
     )

@@ -18,6 +18,7 @@ from screenalytics_assets.core.config.people_keys import (
     FacesSettings,
 )
 from screenalytics_assets.core.config.providers import Device
+from screenalytics_assets.core.config.ranges import DAY_S
 from screenalytics_assets.core.config.section import Section
 
 
@@ -25,9 +26,11 @@ class ScreenTimeSettings(Section):
     """From tracks to screen time (``screen_time.yaml``)."""
 
     gap_tolerance_s: float = Field(
-        1.0, ge=0, description="Longest gap within a shot over which a person still counts as on screen."
+        1.0, ge=0, le=DAY_S, description="Longest gap within a shot over which a person still counts as on screen."
     )
-    edge_padding_s: float = Field(0.0, ge=0, description="Time added at both ends of each interval, within its shot.")
+    edge_padding_s: float = Field(
+        0.0, ge=0, le=DAY_S, description="Time added at both ends of each interval, within its shot."
+    )
 
 
 class ModelSettings(Section):
@@ -36,8 +39,12 @@ class ModelSettings(Section):
     model_pack: str = Field("open", min_length=1, description="Name of a pack in models.yaml.")
     model_dir: str | None = Field(None, description="A folder with a detector and an embedder; overrides model_pack.")
     device: Device = Field("auto", description="cuda fails without a GPU; auto uses the GPU if there is one.")
-    cpu_threads: int = Field(0, ge=0, description="Threads of the model runtime; 0 is as many as the CPU quota.")
-    cuda_memory_gb: float = Field(0.0, ge=0, description="On CUDA, memory limit of each model, in GB; 0 is no limit.")
+    cpu_threads: int = Field(
+        0, ge=0, le=1024, description="Threads of the model runtime; 0 is as many as the CPU quota."
+    )
+    cuda_memory_gb: float = Field(
+        0.0, ge=0, le=1024, description="On CUDA, memory limit of each model, in GB; 0 is no limit."
+    )
 
 
 class OutputSettings(Section):

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, flatten, section_of_key
+from screenalytics_assets.core.config.ranges import problem_words
 
 
 class Layer(NamedTuple):
@@ -60,7 +61,6 @@ def _explain(error: ValidationError, provenance: Mapping[str, str]) -> str:
     lines = []
     for problem in error.errors():
         key = ".".join(part for part in problem["loc"][1:] if isinstance(part, str))
-        lines.append(
-            f"{provenance.get(key, 'configuration')}: {key} = {problem['input']!r} is not allowed: {problem['msg']}"
-        )
+        source, expected = provenance.get(key, "configuration"), problem_words(Settings, problem)
+        lines.append(f"{source}: {key} = {problem['input']!r:.80} is not allowed: {expected}")
     return "; ".join(lines)

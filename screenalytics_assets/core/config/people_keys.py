@@ -4,22 +4,26 @@ from typing import Literal, get_args
 
 from pydantic import Field, field_validator
 
+from screenalytics_assets.core.config.ranges import MAX_COUNT, MAX_SIDE_PX, Cosine, Margin, Score
 from screenalytics_assets.core.config.section import Section
 
 SamplingStrategy = Literal["uniform", "quality_weighted", "stratified"]
+
+_MAX_SHARPNESS = 1_040_400
+"""1020²: the Laplacian of 8-bit pixels lies between -4·255 and 4·255."""
 
 
 class FacesSettings(Section):
     """Quality filter of the crops, and how many of them are embedded (``faces_embed_sampling.yaml``)."""
 
     min_quality_score: float = Field(0.35, ge=0, le=1, description="Minimum quality_score of an embedded face.")
-    min_confidence: float | None = Field(
+    min_confidence: Score | None = Field(
         None,
-        ge=0,
-        le=1,
         description="Minimum detector score of an embedded face; null takes the detector's track_thresh.",
     )
-    min_face_size: float = Field(32.0, ge=1, description="Minimum shorter side of the face box, in pixels.")
+    min_face_size: float = Field(
+        32.0, ge=1, le=MAX_SIDE_PX, description="Minimum shorter side of the face box, in pixels."
+    )
     min_inside_fraction: float = Field(
         0.8,
         ge=0,
@@ -27,7 +31,7 @@ class FacesSettings(Section):
         description="Minimum part of the aligned 112 px crop inside the frame; its outer fifth has no eyes or mouth.",
     )
     min_sharpness: float = Field(
-        10.0, ge=0, description="Minimum Laplacian variance inside the face, on the aligned crop."
+        10.0, ge=0, le=_MAX_SHARPNESS, description="Minimum Laplacian variance inside the face, on the aligned crop."
     )
     max_yaw_angle: float = Field(60.0, gt=0, le=90, description="Maximum yaw to either side, in degrees.")
     max_pitch_angle: float = Field(45.0, gt=0, le=90, description="Maximum pitch up or down, in degrees.")
@@ -36,8 +40,10 @@ class FacesSettings(Section):
         description="How the crops of a track are chosen, if possible among those embedded for the appearance split: "
         "at even steps, the best ones, or the best one in each stretch.",
     )
-    max_crops_per_track: int = Field(16, ge=1, description="Maximum number of embedded faces in a track.")
-    max_crops_per_episode: int = Field(10_000, ge=1, description="Maximum number of embedded faces in an episode.")
+    max_crops_per_track: int = Field(16, ge=1, le=MAX_COUNT, description="Maximum number of embedded faces in a track.")
+    max_crops_per_episode: int = Field(
+        10_000, ge=1, le=MAX_COUNT, description="Maximum number of embedded faces in an episode."
+    )
     save_crops: bool = Field(True, description="Write each embedded face as a JPEG file.")
 
 
@@ -56,36 +62,28 @@ class OutlierHandling(Section):
 class ClusteringSettings(Section):
     """Which tracks are one person (``clustering.yaml``)."""
 
-    cluster_thresh: float | None = Field(
+    cluster_thresh: Cosine | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="Mean cosine similarity at which clusters of many faces merge; null takes the embedder's own.",
     )
-    tight_thresh: float | None = Field(
+    tight_thresh: Cosine | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="The same for two clusters of one face each; null takes the embedder's own.",
     )
-    min_identity_sim: float | None = Field(
+    min_identity_sim: Cosine | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="Minimum mean similarity of a track to the rest of its identity; null takes the embedder's own.",
     )
-    min_cohesion: float | None = Field(
+    min_cohesion: Cosine | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="Identities whose tracks are on average less similar are flagged; null takes the embedder's own.",
     )
-    min_cluster_size: int = Field(1, ge=1, description="Identities with fewer tracks are outliers.")
+    min_cluster_size: int = Field(1, ge=1, le=MAX_COUNT, description="Identities with fewer tracks are outliers.")
     cannot_link_enabled: bool = Field(
         True, description="Tracks seen at the same time are never one person (cannot-link)."
     )
     cannot_link_min_frames: int = Field(
-        3, ge=1, description="Minimum number of shared analysed frames for a cannot-link."
+        3, ge=1, le=MAX_COUNT, description="Minimum number of shared analysed frames for a cannot-link."
     )
     cannot_link_max_iou: float = Field(
         0.3, gt=0, le=1, description="Frames in which the two boxes overlap this much or more (IoU) do not count."
@@ -117,25 +115,22 @@ class CleanupSettings(Section):
     reembed_min_faces: int = Field(
         4,
         ge=1,
+        le=MAX_COUNT,
         description="A track keeps at least this many of its best faces, even outside the two limits of reembed.",
     )
-    recluster_thresh: float | None = Field(
-        None, gt=-1, lt=1, description="The cluster_thresh of recluster; null takes the embedder's own."
+    recluster_thresh: Cosine | None = Field(
+        None, description="The cluster_thresh of recluster; null takes the embedder's own."
     )
-    recluster_tight_thresh: float | None = Field(
-        None, gt=-1, lt=1, description="The tight_thresh of recluster; null takes the embedder's own."
+    recluster_tight_thresh: Cosine | None = Field(
+        None, description="The tight_thresh of recluster; null takes the embedder's own."
     )
-    name_similarity: float | None = Field(
+    name_similarity: Cosine | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="Minimum mean similarity of an identity to the photos of a person, or to another identity, to be "
         "the same person in group_clusters; null takes the embedder's own.",
     )
-    name_margin: float | None = Field(
+    name_margin: Margin | None = Field(
         None,
-        ge=0,
-        lt=1,
         description="Minimum lead over the second most similar person. Outliers and identities of low cohesion must "
         "also exceed name_similarity by this; null takes the embedder's own.",
     )
@@ -155,10 +150,10 @@ class FacebankSettings(Section):
     """Quality filter of the photos of known people, and their minimum similarity (``facebank.yaml``)."""
 
     photo_min_face_size: float = Field(
-        40.0, ge=1, description="Minimum shorter side of the face box in a photo, in pixels."
+        40.0, ge=1, le=MAX_SIDE_PX, description="Minimum shorter side of the face box in a photo, in pixels."
     )
     photo_min_sharpness: float = Field(
-        20.0, ge=0, description="Minimum Laplacian variance of the aligned 112 px crop of a photo."
+        20.0, ge=0, le=_MAX_SHARPNESS, description="Minimum Laplacian variance of the aligned 112 px crop of a photo."
     )
     photo_min_inside_fraction: float = Field(
         0.5, ge=0, le=1, description="Minimum fraction of the aligned 112 px crop inside the photo."
@@ -170,9 +165,7 @@ class FacebankSettings(Section):
         description="A photo shows several people if its second largest face is larger than this fraction of the "
         "largest.",
     )
-    min_photo_sim: float | None = Field(
+    min_photo_sim: Cosine | None = Field(
         None,
-        gt=-1,
-        lt=1,
         description="Minimum similarity of a photo to a track or photo of one person; null takes the embedder's own.",
     )

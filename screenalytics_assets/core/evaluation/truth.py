@@ -7,9 +7,10 @@ from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, FiniteFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from screenalytics_assets.core.common.errors import TruthError
+from screenalytics_assets.core.config.ranges import MAX_COUNT, MAX_SIDE_PX, problem_words
 
 OPEN = -1
 """Index of the person of a face about which the truth does not say whose it is."""
@@ -75,18 +76,24 @@ class Truth:
         return self.shots[1:, 0]
 
 
+_Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
+_Frame = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+# Boxes may reach outside the frame, those of detectors by less than its size.
+_Coordinate = Annotated[FiniteFloat, Field(ge=-10 * MAX_SIDE_PX, le=10 * MAX_SIDE_PX)]
+
+
 class _Face(BaseModel):
     person: Annotated[str, Field(min_length=1)] | None
-    bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+    bbox: tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
     visible: Annotated[float, Field(ge=0, le=1)]
 
 
 class _Document(BaseModel):
-    fps: Annotated[FiniteFloat, Field(gt=0)]
-    width: PositiveInt
-    height: PositiveInt
-    frames: PositiveInt
-    shots: Annotated[list[tuple[int, int]], Field(min_length=1)]
+    fps: Annotated[FiniteFloat, Field(gt=0, le=1000)]
+    width: _Side
+    height: _Side
+    frames: Annotated[int, Field(ge=1, le=MAX_COUNT)]
+    shots: Annotated[list[tuple[_Frame, _Frame]], Field(min_length=1)]
     truth: list[list[_Face]]
 
 
@@ -143,7 +150,9 @@ def _validated(data: Mapping[str, object]) -> _Document:
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
         found = "" if first["type"] == "missing" else f", found {first['input']!r:.80}"
         more = f" ({error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
-        raise TruthError(f"{key.lstrip('.') or 'truth file'}: {first['msg']}{found}{more}") from error
+        raise TruthError(
+            f"{key.lstrip('.') or 'truth file'}: {problem_words(_Document, first)}{found}{more}"
+        ) from error
 
 
 def _check_shots(document: _Document) -> None:

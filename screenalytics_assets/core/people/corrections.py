@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.geometry import paired_iou
+from screenalytics_assets.core.config.ranges import MAX_COUNT
 from screenalytics_assets.core.identity.stable_ids import SAME_FACE_IOU
 from screenalytics_assets.core.people.packed_vectors import PackedVector
 from screenalytics_assets.core.tracking.track_table import boxes_by_track
@@ -39,7 +40,7 @@ class _Entry(BaseModel):
 class Anchor(_Entry):
     """A face: the time, and its box in the frame (x1, y1, x2, y2, 0 to 1)."""
 
-    ts_s: float = Field(ge=0)
+    ts_s: float = Field(ge=0, le=MAX_COUNT)
     bbox: tuple[_Share, _Share, _Share, _Share]
 
     @model_validator(mode="after")
@@ -54,7 +55,7 @@ class IdentityReference(_Entry):
     """An identity or a track as it was when the correction was made; ``vector`` is what its face looks like."""
 
     id: str = Field(min_length=1)
-    tracks: int = Field(1, ge=1)
+    tracks: int = Field(1, ge=1, le=MAX_COUNT)
     faces: tuple[Anchor, ...] = Field(min_length=1)
     vector: PackedVector | None = None
 
@@ -67,7 +68,7 @@ class Evidence(_Entry):
 
 
 class _Correction(_Entry):
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, le=MAX_COUNT)
     evidence: Evidence | None = None
 
 

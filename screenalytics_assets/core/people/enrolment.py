@@ -20,6 +20,7 @@ Detect = Callable[[NDArray[np.uint8]], FrameFaces]
 """From a picture (H, W, 3) BGR to its faces."""
 
 UNREADABLE, NO_FACE, SEVERAL_FACES, DUPLICATE = "unreadable", "no_face", "several_faces", "duplicate"
+TOO_MANY_PIXELS = "too_many_pixels"
 RESEMBLES_OTHER = "resembles_other"
 UNLIKE_OWN = "unlike_own"
 """Remark on an accepted photo that is not similar enough to any of the person's other photos."""

@@ -4,14 +4,17 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, StrictFloat, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError
 
 from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.config.ranges import MAX_COUNT
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS, Metric, absence_of
 
-Number = StrictInt | StrictFloat
+_RANGE = Field(ge=0, le=MAX_COUNT)
+"""Metrics are counts, shares and ratios; none is negative."""
+Number = Annotated[StrictInt, _RANGE] | Annotated[StrictFloat, _RANGE]
 FIGURE_LIMITS: Mapping[str, str] = {"max_crops_per_track": "crop_stats.max_crops_per_track"}
 """Figures whose name may be given as a limit instead of a number, and where they are published."""
 
@@ -20,7 +23,7 @@ Limit = Number | tuple[Number, Number] | Literal["max_crops_per_track"]
 Level = Literal["met", "noted", "warning", "failure", "not_applicable"]
 Band = tuple[float, float]
 
-_FORMS = f"a number, two numbers [LOWEST, HIGHEST], or {', '.join(FIGURE_LIMITS)}"
+_FORMS = f"a number, two numbers [LOWEST, HIGHEST], or {', '.join(FIGURE_LIMITS)}; numbers are from 0 to {MAX_COUNT:,}"
 BANDS = ("target", "warn", "fail")
 
 
@@ -105,7 +108,7 @@ def _explained(error: ValidationError, depth: int) -> str:
         place = location[: depth + 1 if location[0] == "seasons" else depth]
         key = ".".join(map(str, place))
         expected = problem["msg"] if place == location else f"expected {_FORMS}"
-        problems.setdefault(key, f"{key}: {expected}, found {problem['input']!r}")
+        problems.setdefault(key, f"{key}: {expected}, found {problem['input']!r:.80}")
     return "; ".join(problems.values())
 
 

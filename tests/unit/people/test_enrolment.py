@@ -1,3 +1,6 @@
+import resource
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -5,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.models.photo_analysis import decode_photo
+from resources.models.photo_analysis import TooManyPixelsError, decode_photo
 from resources.photos import PhotoLibraryResource
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.config.people_keys import FacebankSettings, FacesSettings
@@ -266,3 +269,32 @@ def test_a_picture_is_decoded_as_colour() -> None:
     decoded = decode_photo(encoded)
     assert decoded is not None
     assert decoded.shape == (8, 8, 3)
+
+
+def png_of_zeros(width: int, height: int) -> bytes:
+    """A complete PNG file, black, of one bit a pixel: 30000×30000 take 110 KB."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    compressor = zlib.compressobj(1)
+    row = bytes(1 + (width + 7) // 8)
+    lines = b"".join(compressor.compress(row) for _ in range(height)) + compressor.flush()
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("width", "height"), [(30_000, 30_000), (12_000, 8_400), (20_001, 8)])
+def test_a_photo_beyond_the_limits_is_refused_before_it_is_decoded(width: int, height: int) -> None:
+    content = png_of_zeros(width, height)
+    assert len(content) < 1_000_000
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(TooManyPixelsError):
+        decode_photo(content)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
+
+
+def test_a_long_photo_within_the_limits_is_decoded() -> None:
+    decoded = decode_photo(png_of_zeros(20_000, 8))
+    assert decoded is not None
+    assert decoded.shape == (8, 20_000, 3)

@@ -113,8 +113,8 @@ def test_the_inbox_is_configured_by_its_file_and_the_folder_by_the_environment(
     ("text", "message"),
     [
         ("settle: 5", "unknown key 'settle'"),
-        ("settle_s: -1", "settle_s = -1: .*greater than or equal to 0"),
-        ("interval_s: 1", "interval_s = 1: .*greater than or equal to 5"),
+        ("settle_s: -1", "settle_s = -1: expected a number ≥ 0 and ≤ 86,400"),
+        ("interval_s: 1", "interval_s = 1: expected a whole number ≥ 5 and ≤ 86,400"),
         ("autorun: maybe", "autorun = 'maybe'"),
         ("folder: ''", "folder = ''"),
     ],
