@@ -272,7 +272,7 @@ def test_a_picture_is_decoded_as_colour() -> None:
 
 
 def png_of_zeros(width: int, height: int) -> bytes:
-    """A complete PNG file, black, of one bit a pixel: 30000×30000 take 110 KB."""
+    """A complete PNG file, black, of one bit a pixel: 30000×30000 take half a megabyte."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
