@@ -72,6 +72,9 @@ class ProgressResource(dg.ConfigurableResource[None]):
         """Follow one task of ``total`` units."""
         yield ProgressTask(name, total, unit, lambda task: self.report(task, log))
 
+    def say(self, line: str) -> None:
+        """Tell whoever watches the run something that is in its log anyway."""
+
     def report(self, task: ProgressTask, log: Callable[[str], None]) -> None:
         """Log how far a task is, and note it in the run's tags; if Dagster's database does not answer, only log it."""
         log(task.line(task.elapsed_s()))

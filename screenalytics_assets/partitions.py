@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 import dagster as dg
+from sqlalchemy.exc import IntegrityError
 
 from screenalytics_assets.core.common.episode_ids import parse_ep_id, parse_season, parse_show, season_of
 from screenalytics_assets.core.common.errors import ConfigurationError
@@ -50,8 +51,21 @@ def require_registered(instance: dg.DagsterInstance, partitions: str, key: str) 
 
 def register_episode(instance: dg.DagsterInstance, ep_id: str) -> None:
     """Make an episode and its season known."""
-    instance.add_dynamic_partitions(EPISODES_NAME, [ep_id])
-    instance.add_dynamic_partitions(SEASONS_NAME, [season_of(ep_id)])
+    register(instance, EPISODES_NAME, ep_id)
+    register(instance, SEASONS_NAME, season_of(ep_id))
+
+
+def register(instance: dg.DagsterInstance, partitions: str, key: str) -> None:
+    """Make a partition known, unless it is.
+
+    Dagster looks for the key and then inserts it. If another process inserts it in between, whichever it is and on
+    whichever machine, the database refuses the second one.
+    """
+    try:
+        instance.add_dynamic_partitions(partitions, [key])
+    except IntegrityError:
+        if not instance.has_dynamic_partition(partitions, key):
+            raise
 
 
 def add_requests(ep_ids: Iterable[str]) -> list[dg.AddDynamicPartitionsRequest]:

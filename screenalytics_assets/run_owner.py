@@ -1,51 +1,74 @@
-"""Which process executes a run, and what happens to runs whose process is gone."""
+"""Which runs are alive: the process that executes one holds a file of the instance, named after the run."""
 
-import os
-import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 
-OWNER_TAG = "screenalytics/owner"
-"""Tag of a run with the host, the process and the id of the run, to find runs whose process died.
+from resources.system.liveness import HeldFile, hold_new, read_holder, try_hold
 
-The id is there because a run that is launched again inherits the tags of the first one.
-"""
+_UNFINISHED = frozenset(
+    {
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+    }
+)
+_SUFFIX = ".held"
+_claimed: dict[str, HeldFile] = {}
+"""Runs that Dagster started in processes of their own, until these end."""
 
 
-def owner(run_id: str) -> str:
-    """The value of the owner tag of a run that this process executes."""
-    return f"{socket.gethostname()}:{os.getpid()}:{run_id}"
+@contextmanager
+def owned_run(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Hold a run while this process executes it; begin before the run is recorded."""
+    held = _claimed[run_id] = hold_new(_file(instance, run_id))
+    try:
+        yield
+    finally:
+        del _claimed[run_id]
+        held.release()
 
 
 def claim_run(context: dg.AssetExecutionContext) -> None:
-    """Tag the run with the process that executes it."""
-    run = context.run
-    if run.tags.get(OWNER_TAG) != owner(run.run_id):
-        context.instance.add_run_tags(run.run_id, {OWNER_TAG: owner(run.run_id)})
+    """Hold the run that this process executes until the process ends, unless `owned_run` does."""
+    run_id = context.run.run_id
+    if run_id not in _claimed and not context.instance.is_ephemeral:
+        _claimed[run_id] = hold_new(_file(context.instance, run_id))
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Fail runs of this machine whose process is gone, and free their pool slots; returns their ids.
+    """Fail runs whose process is gone, on this machine or another, and free their pool slots; returns their ids.
 
     A code server notices when one of its own runs dies, but not after a power cut, and not when ``screenalytics run``
-    is killed: without this, such a run would hold the GPU slot until ``max_runtime_seconds``.
+    is killed: without this, such a run would hold the GPU slot until ``max_runtime_seconds``. A run that never held
+    a file of this instance is left alone: it may be executed by a machine with another home and the same database.
     """
-    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED])
-    dead = [run for run in instance.get_runs(filters=unfinished) if _is_dead(run)]
-    for run in dead:
-        instance.report_run_failed(run, message="the process that executed this run is gone")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    return [run.run_id for run in dead]
+    dead = []
+    for path in sorted(_folder(instance).glob(f"*{_SUFFIX}")):
+        held = try_hold(path)
+        if not isinstance(held, HeldFile):
+            continue
+        run = instance.get_run_by_id(path.stem)
+        if run is not None and run.status in _UNFINISHED:
+            # The slots first: if this process dies in between, the next one finds the run unfinished.
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            instance.report_run_failed(run, message="the process that executed this run is gone")
+            dead.append(run.run_id)
+        held.release()
+    return dead
 
 
-def _is_dead(run: dg.DagsterRun) -> bool:
-    host, pid, run_id = [*run.tags.get(OWNER_TAG, "").rsplit(":", 2), "", ""][:3]
-    if host != socket.gethostname() or run_id != run.run_id or not pid.isdigit():
-        return False
-    with suppress(PermissionError):
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return True
-    return False
+def executed_by(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Which process executes a run, in words."""
+    return str(read_holder(_file(instance, run_id)))
+
+
+def _folder(instance: dg.DagsterInstance) -> Path:
+    return Path(instance.root_directory) / "running"
+
+
+def _file(instance: dg.DagsterInstance, run_id: str) -> Path:
+    return _folder(instance) / f"{run_id}{_SUFFIX}"

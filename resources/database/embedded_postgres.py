@@ -2,6 +2,7 @@
 
 import logging
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import psutil
 import psycopg
 
 from resources.database.postgres_server import PostgresServer, server_errors_collected
+from resources.system.liveness import RENEWAL_S
 from resources.system.locks import locked
 from screenalytics_assets.core.common.errors import DatabaseError
 
@@ -37,6 +39,7 @@ class EmbeddedPostgres:
         self.conninfo = ""
         self._server = PostgresServer(self.folder / "postgres")
         self._lease: psycopg.Connection | None = None
+        self._closed = threading.Event()
 
     def open(self) -> str:
         """Start the server unless it runs, and keep it running until `close`; returns where to connect.
@@ -49,6 +52,7 @@ class EmbeddedPostgres:
             self.conninfo = self._server.start()
             # Still under the lock: `close` of another process looks for connections under the same lock.
             self._lease = psycopg.connect(self.conninfo, autocommit=True, application_name=self.application)
+        threading.Thread(target=self._renew, name="renew-database", daemon=True).start()
         return self.conninfo
 
     def initialise(self) -> None:
@@ -67,6 +71,7 @@ class EmbeddedPostgres:
         Nothing that is stored depends on this, so it logs problems instead of failing the run.
         """
         lease, self._lease = self._lease, None
+        self._closed.set()
         if lease is None:
             return
         try:
@@ -84,6 +89,10 @@ class EmbeddedPostgres:
             )
         finally:
             lease.close()
+
+    def _renew(self) -> None:
+        while not self._closed.wait(RENEWAL_S):
+            self._server.renew()
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:

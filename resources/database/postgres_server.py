@@ -14,18 +14,22 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import psutil
 from psycopg.conninfo import make_conninfo
 
+from resources.system.liveness import HeldFile, try_hold
 from screenalytics_assets.core.common.errors import DatabaseError, MissingPackageError
 
 _END_TIMEOUT_S = 30.0
 _CLEANUP_TIMEOUT_S = 10.0
 _START_ATTEMPTS = 3
+_LEFT_OVER = "processes of a server that was killed still run in {}: stop them"
+_START_TIMEOUT_S = 30.0
 _SUPERUSER = "postgres"
 _NOT_FOR_A_SHELL = re.compile(r"[^\w/.,:=@%+~-]")
 """The package passes the folder of the socket to a shell, without quotes."""
@@ -68,6 +72,7 @@ class PostgresServer:
     def __init__(self, data: Path) -> None:
         self.data = data
         self._pid_file = data / "postmaster.pid"
+        self._held_file = data.with_name("server.held")
 
     def initialise(self) -> None:
         """Make the data folder unless it exists, whole or not at all.
@@ -115,15 +120,67 @@ class PostgresServer:
                 "take: use a data root with letters, digits and ._- only, or name a PostgreSQL server in "
                 "SCREENALYTICS_DATABASE_URL"
             )
-        self._clean_up_after_killed_server()
-        server = server_package().PostgresServer(self.data, cleanup_mode=None)
-        if server.system_user:
-            _give_to(self.data, server.system_user)
-        server.ensure_pgdata_inited()
-        server.ensure_postgres_running()
-        running = server.get_postmaster_info()
+        package = server_package()
+        held = self._hold()
+        if held is not None:
+            try:
+                self._clean_up_after_killed_server()
+                server = package.PostgresServer(self.data, cleanup_mode=None)
+                if server.system_user:
+                    _give_to(self.data, server.system_user)
+                server.ensure_pgdata_inited()
+                if not self._pid_file.exists():  # of a server that an earlier version started, which holds nothing
+                    self._run(package, server, held)
+            finally:
+                held.release(remove=False)
+        running = package.PostmasterInfo.read_from_pgdata(self.data)
         # The port is part of the socket's name, and PGPORT may differ between processes.
         return make_conninfo(host=str(running.socket_dir), port=running.port, user=_SUPERUSER, dbname=_SUPERUSER)
+
+    def _hold(self) -> HeldFile | None:
+        """The right to start a server on this folder; none if one runs here already.
+
+        Every process of the server inherits the file and holds it until the last of them ends.
+
+        Raises:
+            DatabaseError: A server runs on another machine, or in another container; or what is left of one, here.
+        """
+        deadline = time.monotonic() + _CLEANUP_TIMEOUT_S
+        while True:
+            held = try_hold(self._held_file)
+            if isinstance(held, HeldFile):
+                return held
+            if self._pid_file.exists() and self._is_running():
+                return None
+            if time.monotonic() > deadline:
+                if _servers_in(self.data):
+                    raise DatabaseError(_LEFT_OVER.format(self.data))
+                raise DatabaseError(
+                    f"{held.host} uses it, which is another machine or container (its lock is {self._held_file}): "
+                    "wait until its runs have finished, or stop them"
+                )
+            time.sleep(0.1)
+
+    def _run(self, package: ModuleType, server: Any, held: HeldFile) -> None:  # noqa: ANN401 - the package's
+        """Start the server as the package does, but let it inherit the file."""
+        sockets = package.find_suitable_socket_dir(self.data, server.runtime_path)
+        if server.system_user and sockets != self.data:
+            package.ensure_prefix_permissions(sockets)
+            sockets.chmod(0o777)
+        options = ("-w", "-o", f'-h "" -k {sockets}', "-l", str(server.log), "-D", str(self.data), "start")
+        package.pgexec(
+            "pg_ctl",
+            options,
+            bin_path=server.bin_path,
+            user=server.system_user,
+            timeout=_START_TIMEOUT_S,
+            pass_fds=[held.descriptor],
+        )
+
+    def renew(self) -> None:
+        """Show other machines that the server of this folder is in use."""
+        with suppress(OSError):
+            os.utime(self._held_file)
 
     def stop(self) -> None:
         """Tell the server to disconnect its clients and end, and wait until it has.
@@ -151,7 +208,7 @@ class PostgresServer:
                 _remove_sockets(self.data, self._pid_file.read_text().splitlines())
                 self._pid_file.unlink()
             elif time.monotonic() > deadline:
-                raise DatabaseError(f"processes of a server that was killed still run in {self.data}: stop them")
+                raise DatabaseError(_LEFT_OVER.format(self.data))
             else:
                 time.sleep(0.1)
         if not self._pid_file.exists() and not _servers_in(self.data):

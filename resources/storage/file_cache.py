@@ -10,10 +10,9 @@ from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock, Timeout
-
 from resources.system.files import sha256_of_file
-from resources.system.locks import file_lock, locked
+from resources.system.liveness import HeldFile, hold_new, is_held
+from resources.system.locks import locked
 from resources.system.paths import cache_dir
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, StorageError
 
@@ -31,9 +30,9 @@ class _Kept(NamedTuple):
 class CachedFile:
     """A file of the cache. It is not evicted, by whichever process, while this object lives."""
 
-    def __init__(self, path: Path, mark: FileLock) -> None:
+    def __init__(self, path: Path, mark: HeldFile) -> None:
         self.path = path
-        self.release = weakref.finalize(self, _remove_mark, mark)
+        self.release = weakref.finalize(self, mark.release)
 
 
 class FileCache:
@@ -86,10 +85,7 @@ class FileCache:
 
     def _in_use(self, path: Path) -> CachedFile:
         """Mark a file as in use; under the lock, so that it is not evicted in between."""
-        self._marks.mkdir(parents=True, exist_ok=True)
-        mark = file_lock(self._marks / f"{uuid.uuid4().hex}.{path.name}")
-        mark.acquire(blocking=False)
-        return CachedFile(path, mark)
+        return CachedFile(path, hold_new(self._marks / f"{uuid.uuid4().hex}.{path.name}"))
 
     def _is_valid(self, found: CachedFile, size: int, sha256: str | None) -> bool:
         """Whether a file in the cache is undamaged; a damaged one is removed. Each file is verified once a process."""
@@ -153,25 +149,13 @@ class FileCache:
                 room += file.bytes
 
     def _is_in_use(self, name: str) -> bool:
-        for path in self._marks.glob(f"{'?' * 32}.{escape(name)}"):
-            mark = file_lock(path)
-            try:
-                mark.acquire(blocking=False)
-            except Timeout:
-                return True
-            _remove_mark(mark)  # of a killed process
-        return False
+        return any(is_held(path) for path in self._marks.glob(f"{'?' * 32}.{escape(name)}"))
 
     def _files(self) -> Iterator[_Kept]:
         for path in self._folder.iterdir():
             with suppress(FileNotFoundError):
                 stat = path.stat()
                 yield _Kept(path, stat.st_size, stat.st_mtime_ns)
-
-
-def _remove_mark(mark: FileLock) -> None:
-    Path(mark.lock_file).unlink(missing_ok=True)
-    mark.release()
 
 
 def _download_verified(name: str, part: Path, size: int, sha256: str | None, download: Callable[[Path], None]) -> None:

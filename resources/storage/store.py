@@ -4,9 +4,8 @@ An artifact is first written to a staging folder, then published. Its manifest, 
 last: without a manifest, or with files that do not match it, the artifact does not exist for a reader.
 """
 
-import os
 import shutil
-import tempfile
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -15,12 +14,15 @@ from typing import Any
 
 from resources.storage.artifacts import Artifact, StagedArtifact
 from resources.storage.manifest import Manifest, command_for
+from resources.system.liveness import HeldFile, hold_new, try_hold
 from resources.system.locks import LOCK_TIMEOUT_S, locked
 from screenalytics_assets.core.common.digests import digest_of
 from screenalytics_assets.core.common.errors import ArtifactError
 
 UPDATE_TIMEOUT_S = 30.0
 """The longest wait for others who change the same small file; one change takes milliseconds, in a bucket a second."""
+_HELD = ".held"
+"""Beside a folder in which an artifact is written, with its name: the file that its process holds."""
 
 
 class ArtifactStore(ABC):
@@ -116,11 +118,15 @@ class ArtifactStore(ABC):
         """A place to write an artifact; what was not published is deleted afterwards."""
         parent = self._workspace / ep_id
         _remove_abandoned(parent)
-        folder = _make_folder(parent, asset)
+        # Held before the folder exists and until it is gone: whoever sees a folder without a holder may delete it.
+        held = hold_new(parent / f"{asset}.{uuid.uuid4().hex[:12]}{_HELD}")
+        folder = held.path.with_suffix("")
+        folder.mkdir()
         try:
             yield StagedArtifact(folder, asset, ep_id, write_jsonl=write_jsonl)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            held.release()
             remove_if_empty(parent)
             remove_if_empty(parent.parent)
 
@@ -184,16 +190,11 @@ def remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _make_folder(parent: Path, asset: str) -> Path:
-    while True:
-        parent.mkdir(parents=True, exist_ok=True)
-        # A process that has just finished may remove the parent, which is empty for a moment.
-        with suppress(FileNotFoundError):
-            return Path(tempfile.mkdtemp(prefix=f"{asset}.", suffix=f".{os.getpid()}", dir=parent))
-
-
 def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob("*.*") if parent.is_dir() else ():
-        pid = folder.suffix.removeprefix(".")
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+    """Delete the folders of an episode whose process is gone, here or on another machine that shares this disk."""
+    found = list(parent.glob("*.*")) if parent.is_dir() else []
+    for name in {path.name.removesuffix(_HELD) for path in found if path.is_dir() or path.suffix == _HELD}:
+        held = try_hold(parent / f"{name}{_HELD}")
+        if isinstance(held, HeldFile):
+            shutil.rmtree(parent / name, ignore_errors=True)
+            held.release()

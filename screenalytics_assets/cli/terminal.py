@@ -59,6 +59,10 @@ class TerminalProgress(ProgressResource):
         with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as bar:
             yield _BarTask(name, total, unit, lambda task: self.report(task, log_and_print), bar)
 
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self._console.print(line, highlight=False)
+
 
 def uncut(table: Table) -> Table:
     """The table with all of every cell: what does not fit goes on in the next line, where rich would cut it."""

@@ -16,7 +16,7 @@ from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 from screenalytics_assets.dagster_private import latest_check_evaluation
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import PARTITION_TAG, register_episode
-from screenalytics_assets.run_owner import OWNER_TAG, owner
+from screenalytics_assets.run_owner import owned_run
 
 ACCEPTANCE_JOB = "acceptance_job"
 
@@ -82,17 +82,18 @@ def run_acceptance_checks(
     register_episode(instance, ep_id)
     run_id = str(uuid4())
     try:
-        result = defs.resolve_job_def(ACCEPTANCE_JOB).execute_in_process(
-            instance=instance,
-            run_config={
-                "ops": {op_name(name): {"config": dict(limits)} for name, limits in overrides.items()},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-            # A job that consists of checks alone takes no partition key.
-            run_id=run_id,
-            tags={PARTITION_TAG: ep_id, OWNER_TAG: owner(run_id)},
-            raise_on_error=False,
-        )
+        with owned_run(instance, run_id):
+            result = defs.resolve_job_def(ACCEPTANCE_JOB).execute_in_process(
+                instance=instance,
+                run_config={
+                    "ops": {op_name(name): {"config": dict(limits)} for name, limits in overrides.items()},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                # A job that consists of checks alone takes no partition key.
+                run_id=run_id,
+                tags={PARTITION_TAG: ep_id},
+                raise_on_error=False,
+            )
     except dg.DagsterInvalidConfigError as error:
         raise ConfigurationError("; ".join(problem.message for problem in error.errors)) from error
     _require_all_judged(result)

@@ -1,18 +1,25 @@
 """The Dagster instance that the command line and the UI share."""
 
 import os
-import threading
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from shutil import rmtree
 
 import dagster as dg
 
+from resources.system.locks import locked
 from resources.system.paths import dagster_home
 from screenalytics_assets.core.common.errors import UnavailableError
 from screenalytics_assets.run_owner import release_dead_runs
 from screenalytics_assets.services.instance_files import POSTGRES_URL, prepare_instance_file
+
+_BEING_MADE = ".being_made"
+"""In the instance's folder from the first moment on until its databases are complete."""
+_DATABASES = ("history", "schedules")
+_REVISIONS_BEFORE_HEAD = frozenset({"5771160a95ad"})
+"""What Dagster writes beside the current revision if it finds tables that another process is just making."""
 
 
 def prepare_home() -> Path:
@@ -27,13 +34,58 @@ def prepare_home() -> Path:
 def open_instance() -> dg.DagsterInstance:
     """The instance that the UI shows; runs whose process died are failed and their pool slots released.
 
+    Processes take turns: Dagster looks whether its databases and tables exist and then makes them, so that two
+    processes at once would break a new instance.
+
     Raises:
         UnavailableError: The instance's database does not answer.
+        StorageError: Another process has been opening the instance for minutes.
     """
-    prepare_home()
-    instance = _instance_in_postgres() if os.environ.get(POSTGRES_URL) else dg.DagsterInstance.get()
+    home = dagster_home()
+    with locked(home / ".opening.lock", "opening the Dagster instance"):
+        prepare_home()
+        if os.environ.get(POSTGRES_URL):
+            instance = _instance_in_postgres()
+        else:
+            with _made_whole(home):
+                instance = dg.DagsterInstance.get()
     release_dead_runs(instance)
     return instance
+
+
+@contextmanager
+def _made_whole(home: Path) -> Iterator[None]:
+    """Begin again with databases whose making was interrupted, and mend those that two processes made at once."""
+    mark = home / _BEING_MADE
+    runs = home / "history" / "runs.db"
+    if mark.exists() and not _rows(runs, "select count(*) from runs"):
+        for name in _DATABASES:
+            rmtree(home / name, ignore_errors=True)
+    if not runs.exists():
+        mark.touch()
+    for database in (runs, home / "schedules" / "schedules.db"):
+        _remove_second_revision(database)
+    yield
+    mark.unlink(missing_ok=True)
+
+
+def _remove_second_revision(database: Path) -> None:
+    revisions = {str(name) for (name,) in _rows(database, "select version_num from alembic_version")}
+    if len(revisions) > 1:
+        with closing(sqlite3.connect(database)) as connection, connection:
+            for revision in revisions & _REVISIONS_BEFORE_HEAD:
+                connection.execute("delete from alembic_version where version_num = ?", [revision])
+
+
+def _rows(database: Path, query: str) -> list[tuple[object, ...]]:
+    """The rows of a query; none if the file or the table does not exist."""
+    if not database.exists():
+        return []
+    with closing(sqlite3.connect(database)) as connection:
+        try:
+            return connection.execute(query).fetchall()
+        except sqlite3.OperationalError:
+            return []
 
 
 def _instance_in_postgres() -> dg.DagsterInstance:
@@ -45,28 +97,3 @@ def _instance_in_postgres() -> dg.DagsterInstance:
     except (DagsterPostgresException, SQLAlchemyError) as error:
         reason = str(getattr(error.__cause__ or error, "orig", error)).splitlines()[0]
         raise UnavailableError(f"{POSTGRES_URL}: {reason}; start the database, or correct the address") from error
-
-
-@contextmanager
-def assigning_free_slots(instance: dg.DagsterInstance, interval_s: float = 2.0) -> Iterator[None]:
-    """Assign free pool slots to waiting steps every ``interval_s`` seconds, in a thread.
-
-    Dagster assigns a slot to the next pending step only at the moment another step releases it. A step that queues
-    up during the release is missed and waits forever if no other step follows; seen with two simultaneous runs of
-    the command line.
-    """
-    storage: Any = instance.event_log_storage
-    stopped = threading.Event()
-
-    def assign() -> None:
-        while not stopped.wait(interval_s):
-            free = [pool for pool in storage.get_concurrency_keys() if storage.has_unassigned_slots(pool)]
-            storage.assign_pending_steps(free)
-
-    thread = threading.Thread(target=assign, name="assign-free-slots", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()

@@ -15,9 +15,9 @@ from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.dagster_private import StepError
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.failures import retries_disabled
-from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register_episode
-from screenalytics_assets.run_owner import OWNER_TAG, owner
-from screenalytics_assets.services.instance import assigning_free_slots
+from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register, register_episode
+from screenalytics_assets.run_owner import owned_run
+from screenalytics_assets.services.pool_slots import assigning_free_slots
 
 JOB = "episode_job"
 FACEBANK_JOB = "facebank_job"
@@ -94,8 +94,8 @@ def run_episode(
     register_episode(instance, ep_id)
     definitions = build_definitions(progress) if progress else defs
     run_config = run_config_of(profile, overrides or {}, force=force)
-    with retries_disabled(), assigning_free_slots(instance):
-        return _execute(instance, definitions, JOB, ep_id, run_config, select)
+    with retries_disabled():
+        return _execute(instance, definitions, JOB, ep_id, run_config, select, progress)
 
 
 def run_facebank(
@@ -108,7 +108,7 @@ def run_facebank(
     force: bool = False,
 ) -> RunOutcome:
     """Register the show and materialize its facebank, from its photos or those of another folder."""
-    instance.add_dynamic_partitions(SHOWS_NAME, [show])
+    register(instance, SHOWS_NAME, show)
     folder = PhotoLibraryResource(show_folder=str(photos)) if photos else None
     definitions = build_definitions(ProgressResource(), folder) if folder else defs
     run_config = run_config_of(profile, overrides or {}, force=force)
@@ -118,7 +118,7 @@ def run_facebank(
 
 def run_season(instance: dg.DagsterInstance, season: str, *, force: bool = False) -> RunOutcome:
     """Register the season and materialize its screen time, with its page."""
-    instance.add_dynamic_partitions(SEASONS_NAME, [season])
+    register(instance, SEASONS_NAME, season)
     return _execute(instance, defs, SEASON_JOB, season, run_config_of(None, {}, force=force))
 
 
@@ -129,19 +129,21 @@ def _execute(
     partition_key: str,
     run_config: Mapping[str, Any],
     select: Sequence[str] = (),
+    progress: ProgressResource | None = None,
 ) -> RunOutcome:
     run_id = str(uuid4())
     # One computation publishes detections and face_crops: Dagster selects both or none.
     selection = dg.AssetSelection.assets(*select).required_multi_asset_neighbors() if select else None
-    result = definitions.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        partition_key=partition_key,
-        asset_selection=sorted(selection.resolve(definitions.resolve_asset_graph())) if selection else None,
-        run_config=run_config,
-        run_id=run_id,
-        tags={OWNER_TAG: owner(run_id)},
-        raise_on_error=False,
-    )
+    say = progress.say if progress else lambda _line: None
+    with owned_run(instance, run_id), assigning_free_slots(instance, waiting_run=run_id, say=say):
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            partition_key=partition_key,
+            asset_selection=sorted(selection.resolve(definitions.resolve_asset_graph())) if selection else None,
+            run_config=run_config,
+            run_id=run_id,
+            raise_on_error=False,
+        )
     return outcome_of(result)
 
 

@@ -28,7 +28,7 @@ from screenalytics_assets.automation.seasons.season_runs import LAUNCH_TAG, SEAS
 from screenalytics_assets.automation.seasons.season_state import EpisodeState
 from screenalytics_assets.definitions import ASSETS
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
-from screenalytics_assets.run_owner import OWNER_TAG
+from screenalytics_assets.run_owner import executed_by
 from screenalytics_assets.services.demo import render_demo_episode
 from screenalytics_assets.services.runs import run_episode
 from screenalytics_assets.services.season_launch import runs_url
@@ -258,8 +258,9 @@ def _kill_in_detection(place: Path, instance: dg.DagsterInstance, ep_id: str) ->
         if not list(staged.glob("face_crops.*/frames/*/face_crops.parquet")):
             return None
         runs = instance.get_runs(filters=dg.RunsFilter(tags={PARTITION_TAG: ep_id}))
-        owners = [(run.run_id, run.tags[OWNER_TAG].split(":")[1]) for run in runs if OWNER_TAG in run.tags]
-        return owners[0] if owners else None
+        running = [run.run_id for run in runs if run.status is dg.DagsterRunStatus.STARTED]
+        # "process 123 of host"
+        return (running[0], executed_by(instance, running[0]).split()[1]) if running else None
 
     run_id, pid = _until(pid_of_run_that_detects)
     os.kill(int(pid), signal.SIGKILL)

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +26,7 @@ from screenalytics_assets.core.common.errors import ConfigurationError, Unavaila
 from screenalytics_assets.definitions import ASSETS, defs
 from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.partitions import EPISODES, EPISODES_NAME
-from screenalytics_assets.run_owner import OWNER_TAG, claim_run, owner, release_dead_runs
+from screenalytics_assets.run_owner import claim_run, executed_by, owned_run, release_dead_runs
 from screenalytics_assets.services.instance import prepare_home
 
 
@@ -146,43 +148,52 @@ def slots_in_use(instance: dg.DagsterInstance) -> int:
     return instance.event_log_storage.get_concurrency_info("gpu").active_slot_count
 
 
-def dead_process() -> int:
-    with subprocess.Popen(["true"]) as process:
-        pass
-    return process.pid
+KILLED = """
+import os, signal, sys
+import dagster as dg
+from screenalytics_assets.run_owner import owned_run
+with dg.DagsterInstance.get() as instance, owned_run(instance, sys.argv[1]):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-def test_a_run_that_died_with_the_machine_releases_its_slot_at_the_next_start(shipped: dg.DagsterInstance) -> None:
+def test_a_run_whose_process_was_killed_releases_its_slot_at_the_next_start(shipped: dg.DagsterInstance) -> None:
     run = started_run(shipped)
-    shipped.add_run_tags(run.run_id, {OWNER_TAG: owner(run.run_id).replace(f":{os.getpid()}:", f":{dead_process()}:")})
+    subprocess.run([sys.executable, "-c", KILLED, run.run_id], cwd=project_dir(), check=False)
     assert slots_in_use(shipped) == 1
     assert release_dead_runs(shipped) == [run.run_id]
     assert slots_in_use(shipped) == 0
     found = shipped.get_run_by_id(run.run_id)
     assert found is not None
     assert found.status is dg.DagsterRunStatus.FAILURE
+    assert release_dead_runs(shipped) == []
 
 
-def test_a_run_that_is_alive_or_elsewhere_or_has_the_tag_of_a_dead_one_is_left_alone(
-    shipped: dg.DagsterInstance,
-) -> None:
+def test_a_run_that_is_alive_or_of_another_home_is_left_alone(shipped: dg.DagsterInstance) -> None:
     run = started_run(shipped)
-    dead = owner(run.run_id).replace(f":{os.getpid()}:", f":{dead_process()}:")
-    for tag in (owner(run.run_id), f"elsewhere{dead}", dead.replace(run.run_id, "the run that this one retries"), "x"):
-        shipped.add_run_tags(run.run_id, {OWNER_TAG: tag})
+    assert release_dead_runs(shipped) == []
+    with owned_run(shipped, run.run_id):
         assert release_dead_runs(shipped) == []
+    assert slots_in_use(shipped) == 1
 
 
-def test_a_run_is_tagged_with_its_process_even_if_it_inherited_another_tag() -> None:
+def test_what_a_finished_run_held_is_removed(shipped: dg.DagsterInstance) -> None:
+    run = started_run(shipped)
+    shipped.report_run_failed(run)
+    subprocess.run([sys.executable, "-c", KILLED, run.run_id], cwd=project_dir(), check=False)
+    held = Path(shipped.root_directory) / "running" / f"{run.run_id}.held"
+    assert held.exists()
+    assert release_dead_runs(shipped) == []
+    assert not held.exists()
+
+
+def test_the_process_of_a_run_that_dagster_started_holds_it(shipped: dg.DagsterInstance) -> None:
     @dg.asset
     def claims(context: dg.AssetExecutionContext) -> None:
         claim_run(context)
 
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize([claims], instance=instance, tags={OWNER_TAG: "host:1:another run"})
-        run = instance.get_run_by_id(result.run_id)
-        assert run is not None
-        assert run.tags[OWNER_TAG] == owner(result.run_id)
+    result = dg.materialize([claims], instance=shipped)
+    assert executed_by(shipped, result.run_id) == f"process {os.getpid()} of {socket.gethostname()}"
 
 
 def test_a_run_past_its_time_is_ended_and_its_slot_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

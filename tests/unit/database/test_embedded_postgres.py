@@ -1,5 +1,6 @@
 """The embedded server, shared by processes that come, go and are killed."""
 
+import json
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from resources.database.access import database_made_in_background
 from resources.database.embedded_postgres import EmbeddedPostgres
 from resources.database.vector_database import VectorDatabase
 from resources.progress import ProgressResource
+from resources.system.liveness import LEASE_S
 from resources.system.paths import embedded_database_dir, project_dir
 from screenalytics_assets.cli import terminal
 from screenalytics_assets.cli.episode.run import execute
@@ -172,6 +174,59 @@ def test_the_server_starts_if_its_old_process_id_belongs_to_another_process(made
     stale.write_text(f"{os.getpid()}\n{made / 'postgres'}\n1700000000\n5432\n{made / 'postgres'}\n\n1 1\nready\n")
     VectorDatabase().close()
     assert not stale.exists()
+
+
+NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+OPEN = """
+import sys
+from pathlib import Path
+from resources.database.embedded_postgres import EmbeddedPostgres
+EmbeddedPostgres(Path(sys.argv[1])).open()
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def started_in_container(folder: Path) -> "subprocess.Popen[str]":
+    """A process that uses the server and does not see other processes, nor they it."""
+    return subprocess.Popen(
+        [*NAMESPACE, sys.executable, "-c", OPEN, str(folder)],
+        cwd=project_dir(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*NAMESPACE, "true"], check=False).returncode != 0,
+    reason="no process namespaces here",
+)
+def test_a_second_container_on_the_same_files_is_refused_until_the_first_is_killed(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_server, "_CLEANUP_TIMEOUT_S", 1.0)
+    container = started_in_container(made)
+    assert container.stdout is not None
+    assert container.stdout.readline() == "open\n"
+    pid_file = (made / "postgres" / "postmaster.pid").read_text()
+    with pytest.raises(DatabaseError, match=r"uses it, .* another machine or container .*server\.held"):
+        EmbeddedPostgres(made).open()
+    assert (made / "postgres" / "postmaster.pid").read_text() == pid_file
+    container.kill()
+    container.communicate()
+    VectorDatabase().close()
+    assert servers(made) == []
+
+
+def test_a_server_on_another_machine_is_refused_while_it_is_in_use(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_server, "_CLEANUP_TIMEOUT_S", 0.0)
+    held = made / "server.held"
+    held.write_text(json.dumps({"host": "far", "boot": "another kernel", "pid": 7, "note": ""}))
+    with pytest.raises(DatabaseError, match=r"far uses it"):
+        EmbeddedPostgres(made).open()
+    os.utime(held, (time.time() - LEASE_S - 1,) * 2)
+    VectorDatabase().close()
 
 
 def test_an_interrupted_initialisation_is_repeated(folder: Path) -> None:

@@ -1,14 +1,18 @@
 """What only artifacts in a folder have."""
 
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.storage.local_store import LocalArtifactStore
+from resources.system.liveness import LEASE_S
+from resources.system.paths import project_dir
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.common.errors import ConfigurationError
 from tests.unit.builders import EP_ID
@@ -31,22 +35,41 @@ def test_a_folder_that_is_left_without_files_is_removed(store: LocalArtifactStor
     assert not (store.root / "frames" / EP_ID).exists()
 
 
-def dead_pid() -> int:
-    finished = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    return int(finished.stdout)
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from resources.storage.local_store import LocalArtifactStore
+with LocalArtifactStore(Path(sys.argv[1])).staging(sys.argv[2], sys.argv[3]) as staged:
+    staged.write_json("half.json", {})
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads from /proc whether a process lives")
-def test_staging_of_dead_processes_is_removed_and_that_of_living_ones_kept(store: LocalArtifactStore) -> None:
-    episode = store.root / ".staging" / EP_ID
-    abandoned, alive = episode / f"tracks.{dead_pid()}", episode / f"tracks.{os.getppid()}"
-    for folder in (abandoned, alive):
-        folder.mkdir(parents=True)
-        (folder / "half.parquet").write_bytes(b"half")
+def test_what_a_killed_process_staged_is_removed_and_that_of_a_living_one_kept(store: LocalArtifactStore) -> None:
+    command = [sys.executable, "-c", KILLED, str(store.root), ASSET, EP_ID]
+    subprocess.run(command, cwd=project_dir(), check=False)
+    with store.staging(ASSET, EP_ID) as alive:
+        alive.write_json("half.json", {})
+        folders = [path for path in (store.root / ".staging" / EP_ID).iterdir() if path.is_dir()]
+        assert len(folders) == 1
+        with store.staging(ASSET, EP_ID):
+            pass
+        assert folders[0].exists()
+    assert not (store.root / ".staging").exists()
+
+
+@pytest.mark.parametrize(("age_s", "is_kept"), [(0.0, True), (LEASE_S + 1, False)])
+def test_what_another_machine_stages_is_kept_while_it_says_that_it_is_alive(
+    age_s: float, is_kept: bool, store: LocalArtifactStore
+) -> None:
+    elsewhere = store.root / ".staging" / EP_ID / f"{ASSET}.0123456789ab"
+    elsewhere.mkdir(parents=True)
+    held = elsewhere.with_name(f"{elsewhere.name}.held")
+    held.write_text(json.dumps({"host": "far", "boot": "another kernel", "pid": 7, "note": ""}))
+    os.utime(held, (time.time() - age_s,) * 2)
     with store.staging(ASSET, EP_ID):
-        assert not abandoned.exists()
-        assert alive.exists()
-    assert (alive / "half.parquet").exists()
+        pass
+    assert elsewhere.exists() is is_kept
 
 
 def test_the_lock_file_of_a_killed_process_does_not_block_a_publication(store: LocalArtifactStore) -> None:
