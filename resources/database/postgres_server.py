@@ -153,7 +153,7 @@ class PostgresServer:
             if self._pid_file.exists() and self._is_running():
                 return None
             if time.monotonic() > deadline:
-                if _servers_in(self.data):
+                if any(map(_shares_our_process_ids, _servers_in(self.data))):
                     raise DatabaseError(_LEFT_OVER.format(self.data))
                 raise DatabaseError(
                     f"{held.host} uses it, which is another machine or container (its lock is {self._held_file}): "
@@ -249,6 +249,14 @@ def _servers_in(folder: Path) -> list[psutil.Process]:
         if is_live_server and seen["cwd"] and Path(seen["cwd"]) == folder:
             found.append(process)
     return found
+
+
+def _shares_our_process_ids(process: psutil.Process) -> bool:
+    """Whether a process does not belong to a container whose processes are seen from here."""
+    try:
+        return Path(f"/proc/{process.pid}/ns/pid").readlink() == Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return True
 
 
 def _is_live(process: psutil.Process) -> bool:

@@ -60,11 +60,12 @@ class HeldFile:
         _renewed.keep(self)
 
     def release(self, *, remove: bool = True) -> None:
-        """Give the file up, and remove it before others can lock it."""
+        """Give the file up and remove it before others can lock it. A file that cannot be removed is free as well."""
         _renewed.drop(self)
         if self.descriptor >= 0:
             if remove:
-                self.path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    self.path.unlink(missing_ok=True)
             os.close(self.descriptor)
             self.descriptor = -1
 

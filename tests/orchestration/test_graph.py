@@ -82,9 +82,14 @@ def store(first_run: RunOutcome) -> LocalArtifactStore:
 def _untouched(place: Path, store: LocalArtifactStore) -> Iterator[None]:
     """Puts the published artifacts back after a test that damages them."""
     assert store.root.is_dir()
-    copy = place / "copy"
-    shutil.copytree(place / "data", copy)
+    # Not the database: the files of its server come and go.
+    copy, database = place / "copy", place / "data" / "database"
+    shutil.copytree(
+        place / "data", copy, ignore=lambda folder, _: ["database"] if Path(folder) == database.parent else []
+    )
     yield
+    if database.exists():
+        database.rename(copy / "database")
     shutil.rmtree(place / "data")
     copy.rename(place / "data")
 
