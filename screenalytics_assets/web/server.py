@@ -1,5 +1,6 @@
 """Serves the UI: a code server, the daemon, and the web server in this process."""
 
+import ctypes
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ _CLOSE_TIMEOUT_S = 5
 """The browser keeps WebSockets open; the server does not wait longer for them when it stops."""
 _DAEMON_STOP_TIMEOUT_S = 60.0
 """A tick that is under way may finish; as in ``dagster dev``."""
+_PR_SET_PDEATHSIG = 1
+"""Of ``linux/prctl.h``."""
 
 
 def serve(
@@ -73,7 +76,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 @contextmanager
 def _daemon(workspace_file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Dagster's daemon: schedules, sensors, queued runs and backfills."""
-    daemon = subprocess.Popen([sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace_file)])
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace_file)], preexec_fn=end_with_parent
+    )
     try:
         yield daemon
     finally:
@@ -83,6 +88,11 @@ def _daemon(workspace_file: Path) -> Iterator[subprocess.Popen[bytes]]:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
+
+
+def end_with_parent() -> None:
+    """Have the kernel terminate this process when its parent ends, however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop_with(daemon: subprocess.Popen[bytes], server: uvicorn.Server) -> None:
