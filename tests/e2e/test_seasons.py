@@ -280,7 +280,7 @@ def _gpu_spans(instance: dg.DagsterInstance, run_id: str) -> Iterator[tuple[floa
         ended = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE)
         if dg.DagsterEventType.STEP_START in times:
             run_failed = [log.timestamp for log in logs if log.dagster_event_type == dg.DagsterEventType.RUN_FAILURE]
-            end = next((times[event] for event in ended if event in times), *run_failed)
+            end = next((times[event] for event in ended if event in times), *run_failed[:1])
             yield times[dg.DagsterEventType.STEP_START], end, run_id
 
 

@@ -219,7 +219,7 @@ def test_the_command_ends_with_0_where_checks_only_warn_1_where_one_fails_and_2_
     failed = cli.run("check", EP, "show-s01e02", "--set", "tracks_per_minute.warn=80")
     assert failed.returncode == 1, failed.said
     assert "changed: tracks_per_minute: verdict warning -> noted, warn 50 -> 80" in failed.said
-    assert "ERROR: blank_crops_written is 2: fails unless at most 0" in failed.said
+    assert "ERROR: blank_crops_written is 2, the limit for a failure is at most 0" in failed.said
     refused = cli.run("check", EP, "--set", "tracks_per_minute=3")
     assert refused.returncode == 2, refused.said
     assert "expected METRIC.LIMIT=VALUE" in refused.said

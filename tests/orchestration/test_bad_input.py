@@ -84,7 +84,7 @@ def test_a_misspelt_environment_variable(cli: Cli, demo_episode: tuple[Path, Tru
 
 def test_a_value_out_of_range(cli: Cli, demo_episode: tuple[Path, TruthDocument]) -> None:
     outcome = cli.run("run", str(demo_episode[0]), "--ep-id", EP, "--set", "frame_stride=0")
-    refused(cli, outcome, "frame_stride", "greater than or equal to 1")
+    refused(cli, outcome, "frame_stride", "≥ 1 and ≤ 1,000")
 
 
 def test_an_altered_model_file(

@@ -191,12 +191,13 @@ def test_vectors_of_another_model_are_refused_by_name(instance: dg.DagsterInstan
     foreign = faces.table("faces.parquet")
     place = FACES.get_field_index("model_digest")
     foreign = foreign.set_column(place, FACES.field(place), pa.array(["0" * 64] * foreign.num_rows))
-    pq.write_table(foreign, faces.path("faces.parquet"), compression="zstd")
+    path = faces.path("faces.parquet")
+    pq.write_table(foreign, path, compression="zstd")
     manifest = store.root / f"manifests/{EP}/faces.manifest.json"
     document = json.loads(manifest.read_text())
     for file in document["files"]:
         if file["path"].endswith("faces.parquet"):
-            file["bytes"] = faces.path("faces.parquet").stat().st_size
+            file["sha256"], file["bytes"] = sha256_of_file(path), path.stat().st_size
     document["content_digest"] = "another"
     manifest.write_text(json.dumps(document))
     outcome = run_episode(instance, EP, overrides={"gate_enabled": False}, select=["split_tracks"])
@@ -209,12 +210,12 @@ def test_a_face_of_no_track_blocks_what_follows(instance: dg.DagsterInstance, st
     faces = reembed.table("faces.parquet")
     place = FACES.get_field_index("track_id")
     lost = faces.set_column(place, FACES.field(place), pa.array(["track-99999"] * faces.num_rows))
-    pq.write_table(lost, reembed.path("faces.parquet"), compression="zstd")
+    path = reembed.path("faces.parquet")
+    pq.write_table(lost, path, compression="zstd")
     manifest = store.root / f"manifests/{EP}/reembed.manifest.json"
     document = json.loads(manifest.read_text())
     for file in document["files"]:
         if file["path"].endswith("faces.parquet"):
-            path = reembed.path("faces.parquet")
             file["sha256"], file["bytes"] = sha256_of_file(path), path.stat().st_size
     manifest.write_text(json.dumps(document))
     outcome = run_episode(instance, EP, select=["reembed", "recluster"])

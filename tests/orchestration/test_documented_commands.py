@@ -24,7 +24,7 @@ from tests.orchestration.published_files import breaches, manifests
 EP, SHOW = "demo-s01e01", "demo"
 
 NOT_RUN = {
-    r"make (setup|demo|check|test|lint|docs|bench)\b.*": "set-up and whole suites; what they run is tested by itself",
+    r"make (setup|demo|check|test|lint|docs|bench|faults)\b.*": "set-up, whole suites: tested by themselves",
     r"export .*": "sets a variable of the reader's shell",
     r"screenalytics ui": "serves until it is interrupted: tests/e2e",
     r"screenalytics doctor": "judges this machine: tests/unit/cli/test_doctor.py",

@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from screenalytics_assets import dagster_private
-from screenalytics_assets.dagster_private import CachedEngineEventLogStorage
+from screenalytics_assets import event_log
+from screenalytics_assets.event_log import CachedEngineEventLogStorage
 from screenalytics_assets.services.instance import open_instance
 
 
@@ -49,7 +49,7 @@ def test_dagsters_own_class_reads_the_events_of_a_run_while_ours_has_the_file_op
 def test_only_the_files_of_the_latest_runs_are_kept_open(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dagster_private, "_MAX_OPEN_FILES", 3)
+    monkeypatch.setattr(event_log, "_MAX_OPEN_FILES", 3)
     runs = [idle.execute_in_process(instance=instance).run_id for _ in range(4)]
     opened = [path for path in open_databases() if path.startswith(os.environ["DAGSTER_HOME"] + "/history/runs")]
     assert len(opened) == 3
