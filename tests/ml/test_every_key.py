@@ -209,7 +209,7 @@ ROWS: dict[str, Row] = {
     "thumb_size": Row("detections", 112, 200, crop_side_px, more, FEW_FRAMES),
     "jpeg_quality": Row("detections", 50, 100, crop_bytes, more, FEW_FRAMES),
     "cut_threshold": Row("detections", 0.4, 0.95, shots, less, FEW_FRAMES),
-    "cut_ratio": Row("detections", 2.0, 1000.0, shots, less, FEW_FRAMES),
+    "cut_ratio": Row("detections", 2.0, 1e6, shots, less, FEW_FRAMES),
     "flash_max_s": Row("detections", 0.126, 0.0, shots, more, FEW_FRAMES),
     "min_shot_s": Row("detections", 0.08, 0.2, shots, less, FEW_FRAMES),
     # Tracks of the conversation.

@@ -87,7 +87,7 @@ class DetectionSettings(Section):
     cut_threshold: float = Field(0.4, gt=0, lt=1, description="Minimum distance between two pictures across a cut.")
     # In steady motion all distances are equal (1), and after the abrupt start of a pan those on one side are.
     cut_ratio: float = Field(
-        2.0, ge=1, le=1000, description="Minimum ratio of the distance across a cut to the distances around it."
+        2.0, ge=1, le=1_000_000, description="Minimum ratio of the distance across a cut to the distances around it."
     )
     # Photo flashes light one to three frames; this is 3 frames at 24 fps.
     flash_max_s: float = Field(
