@@ -16,9 +16,9 @@ from resources.models.pull import pull_pack
 from resources.system.paths import config_dir, project_dir
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.evaluation.truth import TruthDocument
+from screenalytics_assets.services.dagster_instance.instance import open_instance
 from screenalytics_assets.services.demo import render_demo_episode
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import run_episode
+from screenalytics_assets.services.running.runs import run_episode
 from tests.object_store import BucketPlace, serve_s3
 
 # `make test` tries the same examples each time, so that it fails because of a change and never by chance;

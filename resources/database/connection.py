@@ -1,7 +1,7 @@
 """An open PostgreSQL database: a connection pool, and its errors as the user can act on them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 import psycopg
@@ -37,11 +37,10 @@ class DatabaseConnection:
         self.place = "SCREENALYTICS_DATABASE_URL" if url else f"the embedded database in {embedded_database_dir()}"
         self._pool: ConnectionPool | None = None
         conninfo = self._embedded.open() if self._embedded else url or ""
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
             self._open(conninfo, may_upgrade=may_upgrade or self._embedded is not None)
-        except BaseException:
-            self.close()
-            raise
+            on_failure.pop_all()
 
     def _open(self, conninfo: str, *, may_upgrade: bool) -> None:
         with self._errors():  # the address may not be one

@@ -55,6 +55,13 @@ class StoredObject(NamedTuple):
     modified_s: float = 0.0
 
 
+class ReadObject(NamedTuple):
+    """The content of an object, and the tag of this version of it."""
+
+    content: bytes
+    etag: str
+
+
 class Bucket:
     """The objects below a prefix of a bucket; keys are relative to the prefix.
 
@@ -105,22 +112,12 @@ class Bucket:
                 return None
         return StoredObject(key, found["ContentLength"], found["ETag"], found["Metadata"])
 
-    def read(self, key: str) -> tuple[bytes, Mapping[str, str]] | None:
-        """Content and metadata of a small object; None if it does not exist."""
+    def read(self, key: str) -> ReadObject | None:
+        """A small object; None if it does not exist."""
         with self._errors(key):
             try:
                 found = self._client.get_object(**self._address(key))
-                return found["Body"].read(), found["Metadata"]
-            except ClientError as error:
-                self._require_absent(error)
-                return None
-
-    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
-        """Content and tag of a small object; None if it does not exist."""
-        with self._errors(key):
-            try:
-                found = self._client.get_object(**self._address(key))
-                return found["Body"].read(), found["ETag"]
+                return ReadObject(found["Body"].read(), found["ETag"])
             except ClientError as error:
                 self._require_absent(error)
                 return None

@@ -45,7 +45,7 @@ def read_corrections(store: ArtifactStore, ep_id: str) -> CorrectionsFile:
 def update_corrections(
     store: ArtifactStore, ep_id: str, change: Callable[[CorrectionsFile], CorrectionsFile]
 ) -> CorrectionsFile:
-    """Change the corrections of an episode; what other programs write meanwhile is kept.
+    """Change the corrections of an episode without losing concurrent changes by other programs.
 
     Args:
         store: Where the file is.

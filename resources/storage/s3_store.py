@@ -75,7 +75,7 @@ class S3ArtifactStore(ArtifactStore):
         """The manifest of an asset; None if it was not published, or by an older version with another manifest."""
         key = object_key(manifest_path(asset, ep_id))
         found = self._bucket.read(key)
-        return parse_manifest(found[0], self._bucket.url(key), asset, ep_id) if found else None
+        return parse_manifest(found.content, self._bucket.url(key), asset, ep_id) if found else None
 
     def open(self, asset: str, ep_id: str) -> Artifact | None:
         """A published asset for reading; None if it was not published."""
@@ -114,13 +114,14 @@ class S3ArtifactStore(ArtifactStore):
     def read(self, relative: str) -> bytes | None:
         """The content of one object that is not part of an artifact; None if it does not exist."""
         found = self._bucket.read(object_key(relative))
-        return found[0] if found else None
+        return found.content if found else None
 
     def _update(self, relative: str, change: Callable[[bytes | None], bytes]) -> str:
         key, deadline_s = object_key(relative), time.monotonic() + UPDATE_TIMEOUT_S
         while True:
-            found, tag = self._bucket.read_tagged(key) or (None, None)
-            if self._bucket.replace(key, change(found), tag):
+            found = self._bucket.read(key)
+            content, tag = found or (None, None)
+            if self._bucket.replace(key, change(content), tag):
                 return self.location(relative)
             if time.monotonic() > deadline_s:
                 raise StorageError(
@@ -139,7 +140,7 @@ class S3ArtifactStore(ArtifactStore):
         folder, _, name = manifest_path(asset, "").partition("//")
         listed = (stored.key for stored in self._bucket.list(f"{object_key(folder)}/"))
         stored = {key: self._bucket.read(key) for key in listed if key.endswith(f"/{name}")}
-        owners = {key: owner_of(found[0]) for key, found in stored.items() if found}
+        owners = {key: owner_of(found.content) for key, found in stored.items() if found}
         # A place can be of several owners, so the owner is read from the manifest, and has to be of that place.
         return sorted(
             owner for key, owner in owners.items() if owner and object_key(manifest_path(asset, owner)) == key

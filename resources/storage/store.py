@@ -66,8 +66,8 @@ class ArtifactStore(ABC):
     def update(self, relative: str, change: Callable[[bytes | None], bytes]) -> str:
         """Replace one file that is not part of an artifact by what ``change`` makes of it; returns its location.
 
-        What others write meanwhile is not lost: writers on this machine take turns, and a bucket compares versions.
-        ``change`` is called again if another machine was faster. If it raises an error, nothing is written.
+        Concurrent changes are not lost: writers on this machine take turns, and a bucket compares versions. ``change``
+        is called again if another machine was faster. If it raises an error, nothing is written.
 
         Args:
             relative: The file.

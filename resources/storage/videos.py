@@ -126,7 +126,7 @@ class LocalVideos(VideoPlace):
         """Store a copy of a video that is the library's own, read-only, and its SHA-256 beside it.
 
         Raises:
-            VideoError: There is too little room, or the source was changed meanwhile.
+            VideoError: There is too little room, or the source changed while it was copied.
         """
         path, seal = self._path(ep_id, name), self._seal(ep_id, name)
         before = source.stat()

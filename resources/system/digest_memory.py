@@ -81,6 +81,6 @@ def _remember(place: str, stamp: str, sha256: str) -> None:
             )
     except (OSError, sqlite3.OperationalError):
         return
-    except sqlite3.DatabaseError:  # damaged: begun anew next time
+    except sqlite3.DatabaseError:  # damaged: the next call creates a new file
         with suppress(OSError):
             path.unlink()

@@ -66,7 +66,7 @@ class Survey:
         track: index of the stream that is shown.
         track_reason: why this one.
         clock: when its pictures are shown.
-        is_joined: whether the file consists of recordings whose times begin anew.
+        is_joined: whether the file contains several recordings, each with timestamps of its own.
         end_s: end of the last packet of any track, in seconds from the start of the file.
     """
 

@@ -14,7 +14,7 @@ from screenalytics_assets.core.quality.cleanup_comparison import State
 from screenalytics_assets.definitions import CLEANUP_ASSETS, build_resources
 from screenalytics_assets.failures import retries_disabled
 from screenalytics_assets.partitions import EPISODES_NAME
-from screenalytics_assets.services.runs import RunOutcome, outcome_of, run_config_of
+from screenalytics_assets.services.running.runs import RunOutcome, outcome_of, run_config_of
 
 
 def preview_cleanup(

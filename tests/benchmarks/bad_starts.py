@@ -22,8 +22,8 @@ from resources.storage.store import ArtifactStore, require_artifact
 from resources.system.paths import data_root
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores
 from screenalytics_assets.core.evaluation.truth import Truth
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import run_episode
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.runs import run_episode
 from screenalytics_assets.services.scoring import score_published
 from tests.benchmarks.labelled import print_table, read_truths
 

@@ -12,7 +12,7 @@ from resources.storage.artifacts import Artifact
 from resources.storage.manifest import Manifest
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.layout import video_dir
-from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.dagster_instance.instance import open_instance
 from tests.benchmarks.hour_episode import (
     EP_ID,
     FPS,

@@ -27,8 +27,8 @@ from screenalytics_assets.automation.inbox.new_episodes import build_new_episode
 from screenalytics_assets.automation.seasons.season_config import Season
 from screenalytics_assets.automation.seasons.season_runs import build_season_schedule, read_season
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import JOB
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.runs import JOB
 from tests.e2e.conftest import CHROMIUM_OPTIONS, serve
 from tests.synthetic_episodes import GRAPH, publish_episode, register, report_checks
 

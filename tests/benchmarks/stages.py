@@ -10,7 +10,7 @@ import numpy as np
 
 from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import require_artifact
-from screenalytics_assets.services.runs import asset_names
+from screenalytics_assets.services.running.runs import asset_names
 from tests.benchmarks.measure import Measured, Sample
 
 Interval = tuple[float, float]

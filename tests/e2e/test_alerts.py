@@ -17,7 +17,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from screenalytics_assets.services.acceptance_runs import run_acceptance_checks
+from screenalytics_assets.services.running.acceptance_runs import run_acceptance_checks
 from tests.e2e.conftest import CHROMIUM_OPTIONS, PAGE_TIMEOUT_MS, Ui, _stop, _wait_until_served, screenalytics
 from tests.published import publish_figures
 from tests.webhook import Webhook, listening

@@ -11,7 +11,7 @@ import pytest
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.configuration.run_settings import profile_layer
-from screenalytics_assets.services.runs import asset_names
+from screenalytics_assets.services.running.runs import asset_names
 from tests.documents import text_of
 from tests.e2e.conftest import EP_ID
 

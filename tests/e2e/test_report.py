@@ -16,7 +16,7 @@ from resources.models.packs import ModelPack
 from resources.videos import VideoLibraryResource
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.reports.page import render_page
-from screenalytics_assets.services.runs import run_episode, run_season
+from screenalytics_assets.services.running.runs import run_episode, run_season
 from tests.e2e.conftest import CHROMIUM_OPTIONS
 
 pytestmark = [

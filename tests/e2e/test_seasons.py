@@ -30,8 +30,8 @@ from screenalytics_assets.definitions import ASSETS
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
 from screenalytics_assets.run_owner import executed_by
 from screenalytics_assets.services.demo import render_demo_episode
-from screenalytics_assets.services.runs import run_episode
-from screenalytics_assets.services.season_launch import runs_url
+from screenalytics_assets.services.running.runs import run_episode
+from screenalytics_assets.services.running.season_launch import runs_url
 from tests.e2e.conftest import Ui, serve
 from tests.object_store import TIMED
 from tests.synthetic_episodes import GRAPH

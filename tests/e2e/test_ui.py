@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
 
-from screenalytics_assets.services.runs import asset_names
+from screenalytics_assets.services.running.runs import asset_names
 from tests.e2e.conftest import EP_ID, Ui, screenalytics
 
 pytestmark = [

@@ -16,7 +16,7 @@ import dagster as dg
 
 from screenalytics_assets.partitions import EPISODES_NAME, SEASONS_NAME, SHOWS_NAME, register, register_episode
 from screenalytics_assets.run_owner import owned_run
-from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.dagster_instance.instance import open_instance
 
 EP = "demo-s01e01"
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from resources.models.packs import ModelPack, load_pack
 from resources.storage.local_store import LocalArtifactStore
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import run_episode
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.runs import run_episode
 from tests.conftest import shared_dir
 from tests.video_fixtures import write_video
 

@@ -17,7 +17,7 @@ from screenalytics_assets.checks.acceptance import ACCEPTANCE_CHECKS, JUDGED
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.services.acceptance_runs import CheckOutcome, run_acceptance_checks
+from screenalytics_assets.services.running.acceptance_runs import CheckOutcome, run_acceptance_checks
 from tests.orchestration.command_line import Cli
 from tests.published import NO_FACES, publish_figures
 

@@ -10,8 +10,8 @@ import pytest
 
 from screenalytics_assets.automation.alerts.sensor import alert_sensor, ended_runs, notify, tick
 from screenalytics_assets.partitions import EPISODES
-from screenalytics_assets.services.acceptance_runs import run_acceptance_checks
-from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.acceptance_runs import run_acceptance_checks
 from tests.published import publish_figures
 from tests.webhook import Webhook, listening
 

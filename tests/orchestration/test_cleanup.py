@@ -20,8 +20,8 @@ from screenalytics_assets.core.common.schemas import FACES
 from screenalytics_assets.core.evaluation.truth import TruthDocument, parse_truth
 from screenalytics_assets.core.quality.cleanup_comparison import COMPARED
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.services.run_progress import latest_progress
-from screenalytics_assets.services.runs import run_episode
+from screenalytics_assets.services.running.run_progress import latest_progress
+from screenalytics_assets.services.running.runs import run_episode
 from screenalytics_assets.services.scoring import score_published
 
 EP = "demo-s01e01"

@@ -18,8 +18,8 @@ from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, Identity, TrackIds
 from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces
 from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
-from screenalytics_assets.services.correcting import CorrectionDesk
-from screenalytics_assets.services.runs import RunOutcome, downstream_of, run_episode
+from screenalytics_assets.services.corrections.correcting import CorrectionDesk
+from screenalytics_assets.services.running.runs import RunOutcome, downstream_of, run_episode
 from tests.orchestration.command_line import Cli
 
 EP = "demo-s01e01"

@@ -27,7 +27,7 @@ from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 from screenalytics_assets.core.quality.cleanup_comparison import COMPARED
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
-from screenalytics_assets.services.runs import RunOutcome, asset_names, run_episode
+from screenalytics_assets.services.running.runs import RunOutcome, asset_names, run_episode
 from screenalytics_assets.services.scoring import score_published
 
 EP = "demo-s01e01"

@@ -26,8 +26,8 @@ from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import EPISODES_NAME
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import JOB, run_episode
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.runs import JOB, run_episode
 
 SETTLE_S = 60.0
 

@@ -26,7 +26,7 @@ from screenalytics_assets.core.common.errors import ArtifactError, Configuration
 from screenalytics_assets.core.common.layout import tombstone_path
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
-from screenalytics_assets.services.runs import asset_names, run_episode
+from screenalytics_assets.services.running.runs import asset_names, run_episode
 from tests.synthetic_episodes import ASSETS, GRAPH, publish_episode, register, request_backfill
 
 EP, OTHER = "demo-s01e01", "demo-s01e02"

@@ -27,7 +27,7 @@ from screenalytics_assets.definitions import ASSETS, defs
 from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.partitions import EPISODES, EPISODES_NAME
 from screenalytics_assets.run_owner import claim_run, executed_by, owned_run, release_dead_runs
-from screenalytics_assets.services.instance import prepare_home
+from screenalytics_assets.services.dagster_instance.instance import prepare_home
 
 
 @pytest.fixture

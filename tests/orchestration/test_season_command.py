@@ -13,8 +13,8 @@ from screenalytics_assets.automation.seasons.season_runs import LAUNCH_TAG, SEAS
 from screenalytics_assets.cli import app
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.partitions import PARTITION_TAG
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import JOB
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.runs import JOB
 from tests.orchestration.command_line import Cli
 from tests.synthetic_episodes import ASSETS, publish_episode, register, report_checks
 

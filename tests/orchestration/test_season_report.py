@@ -17,8 +17,8 @@ from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.documents.document import Document
 from screenalytics_assets.partitions import SEASONS_NAME, add_requests, register_episode
 from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import run_season
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.runs import run_season
 from tests.unit.document_builders import person_time, screen_time_with
 
 SEASON = "demo-s01"

@@ -27,7 +27,7 @@ from screenalytics_assets.automation.seasons.season_state import EpisodeState
 from screenalytics_assets.automation.unfinished_runs import RETRY_DELAY, unfinished_runs
 from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.partitions import PARTITION_TAG
-from screenalytics_assets.services.runs import JOB, asset_names
+from screenalytics_assets.services.running.runs import JOB, asset_names
 from tests.synthetic_episodes import (
     ASSETS,
     GRAPH,

@@ -28,8 +28,8 @@ from screenalytics_assets.core.evaluation.truth import TruthDocument
 from screenalytics_assets.reports.pictures import cast
 from screenalytics_assets.reports.pictures.contact_sheets import SheetRow, contact_sheet
 from screenalytics_assets.reports.timeline import clock
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.runs import RunOutcome, run_episode, run_facebank, run_season
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.runs import RunOutcome, run_episode, run_facebank, run_season
 from tests.orchestration.command_line import Cli
 
 EP, SHOW = "demo-s01e01", "demo"

@@ -14,7 +14,7 @@ from resources.system.paths import project_dir
 from screenalytics_assets.dagster_private import open_workspace
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
-from screenalytics_assets.services.runs import FACEBANK_JOB, JOB, outcome_of
+from screenalytics_assets.services.running.runs import FACEBANK_JOB, JOB, outcome_of
 from screenalytics_assets.web.app import create_app
 from screenalytics_assets.web.guard import LOCAL_HOSTS, allowed_hosts
 

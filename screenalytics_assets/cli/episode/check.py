@@ -9,7 +9,7 @@ from rich.table import Table
 from screenalytics_assets.cli.options import DataRoot, new_console, use_data_root
 
 if TYPE_CHECKING:
-    from screenalytics_assets.services.acceptance_runs import CheckOutcome
+    from screenalytics_assets.services.running.acceptance_runs import CheckOutcome
 
 _COLOURS = {"met": "green", "noted": "cyan", "warning": "yellow", "failure": "red", "not_applicable": "dim"}
 
@@ -25,8 +25,8 @@ def check(
 
     Exits with 1 when a check fails, with 2 when the input is refused; a warning is not a failure.
     """
-    from screenalytics_assets.services.acceptance_runs import run_acceptance_checks
-    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
+    from screenalytics_assets.services.running.acceptance_runs import run_acceptance_checks
 
     use_data_root(data_root)
     overrides = _overrides(assignments or [])

@@ -44,9 +44,9 @@ def cleanup(
     from screenalytics_assets.cli.terminal import TerminalProgress
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.definitions import CLEANUP_ASSETS
-    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
     from screenalytics_assets.services.previews import preview_cleanup
-    from screenalytics_assets.services.runs import run_episode
+    from screenalytics_assets.services.running.runs import run_episode
 
     console = new_console()
     parse_ep_id(ep_id)

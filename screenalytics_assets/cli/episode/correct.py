@@ -11,7 +11,7 @@ from screenalytics_assets.cli.options import DataRoot, new_console, use_data_roo
 
 if TYPE_CHECKING:
     from screenalytics_assets.core.people.corrections import Correction
-    from screenalytics_assets.services.correcting import CorrectionDesk
+    from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 
 correct_app = typer.Typer(help="Merge, split, name or ignore identities of an episode.", no_args_is_help=True)
 
@@ -70,9 +70,9 @@ def name(
 ) -> None:
     """Name an identity.
 
-    A new name that is close to a known one is asked about, or refused without a terminal.
+    A new name that is close to a known one needs confirmation; without a terminal it is refused.
     """
-    from screenalytics_assets.services.correctable_people import CloseNameError
+    from screenalytics_assets.services.corrections.correctable_people import CloseNameError
 
     desk = _desk(context)
 
@@ -168,13 +168,13 @@ def _write(desk: "CorrectionDesk", make: "Callable[[], Correction]", *, apply: b
 
 def _desk(context: typer.Context) -> "CorrectionDesk":
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.services.correcting import CorrectionDesk
+    from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 
     return CorrectionDesk(ArtifactStoreResource().store(), context.obj)
 
 
 def _finish(desk: "CorrectionDesk", done: str, *, apply: bool) -> None:
-    from screenalytics_assets.services.runs import downstream_of
+    from screenalytics_assets.services.running.runs import downstream_of
 
     console = new_console()
     console.print(escape(done))

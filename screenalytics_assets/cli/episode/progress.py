@@ -15,8 +15,8 @@ def progress(
     """Show the phase, progress and elapsed time of the latest run of an episode, on whatever machine."""
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.errors import ConfigurationError
-    from screenalytics_assets.services.instance import open_instance
-    from screenalytics_assets.services.run_progress import latest_progress
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
+    from screenalytics_assets.services.running.run_progress import latest_progress
 
     parse_ep_id(ep_id)
     found = latest_progress(open_instance(), ep_id)

@@ -20,7 +20,7 @@ def retire(
     from screenalytics_assets.automation.retention.retirement import retire as retire_episode
     from screenalytics_assets.core.common.episode_ids import parse_ep_id
     from screenalytics_assets.core.common.layout import tombstone_path
-    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
 
     console = new_console()
     parse_ep_id(ep_id)

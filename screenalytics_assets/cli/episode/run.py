@@ -20,7 +20,7 @@ from screenalytics_assets.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from screenalytics_assets.services.runs import RunOutcome
+    from screenalytics_assets.services.running.runs import RunOutcome
 
 _STORES = "episode_vectors"
 """The asset that writes to the database in every run."""
@@ -49,7 +49,7 @@ def run(
         from resources.video.decoder import check_video
         from resources.videos import VideoLibraryResource
         from screenalytics_assets.core.common.episode_ids import parse_ep_id
-        from screenalytics_assets.services.runs import require_known_assets
+        from screenalytics_assets.services.running.runs import require_known_assets
 
     console = new_console()
     parse_ep_id(ep_id)
@@ -82,8 +82,8 @@ def execute(
     from resources.artifact_store import ArtifactStoreResource
     from resources.database.access import database_made_in_background
     from screenalytics_assets.cli.terminal import TerminalProgress, people_table, report_location, sheet_location
-    from screenalytics_assets.services.instance import open_instance
-    from screenalytics_assets.services.runs import run_episode
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
+    from screenalytics_assets.services.running.runs import run_episode
 
     with database_made_in_background() if not select or _STORES in select else nullcontext():
         with gc_paused():  # the instance imports its storage

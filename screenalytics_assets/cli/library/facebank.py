@@ -30,8 +30,8 @@ def facebank(
     from screenalytics_assets.cli.episode.run import print_problems
     from screenalytics_assets.core.common.episode_ids import parse_show
     from screenalytics_assets.core.documents.facebank import PublishedFacebank
-    from screenalytics_assets.services.instance import open_instance
-    from screenalytics_assets.services.runs import run_facebank
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
+    from screenalytics_assets.services.running.runs import run_facebank
 
     console = new_console()
     parse_show(show)

@@ -34,7 +34,7 @@ def run(name: _Name, what: _What = None, as_json: AsJson = False) -> None:
     import json
 
     from screenalytics_assets.automation.seasons.season_config import season_named
-    from screenalytics_assets.services.season_launch import launch_season, runs_url
+    from screenalytics_assets.services.running.season_launch import launch_season, runs_url
 
     console = new_console()
     launch = launch_season(season_named(name), parse_what(what))
@@ -60,7 +60,7 @@ def status(name: _Name, what: _What = None, as_json: AsJson = False) -> None:
     from screenalytics_assets.automation.seasons.season_runs import read_season
     from screenalytics_assets.cli.terminal import uncut
     from screenalytics_assets.definitions import defs
-    from screenalytics_assets.services.instance import open_instance
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
 
     season = season_named(name)
     chosen = parse_what(what) or ("all",)
@@ -110,8 +110,8 @@ def report(
     from screenalytics_assets.cli.episode.run import print_outcome
     from screenalytics_assets.cli.terminal import report_location
     from screenalytics_assets.core.common.episode_ids import parse_season
-    from screenalytics_assets.services.instance import open_instance
-    from screenalytics_assets.services.runs import run_season
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
+    from screenalytics_assets.services.running.runs import run_season
 
     console = new_console()
     outcome = run_season(open_instance(), parse_season(name), force=force)

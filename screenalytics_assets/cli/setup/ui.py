@@ -13,9 +13,9 @@ def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve the UI until interrupted; an instance has one UI at a time."""
-    from screenalytics_assets.services.instance import open_instance
-    from screenalytics_assets.services.one_ui import claim_ui
-    from screenalytics_assets.services.pool_slots import assigning_free_slots
+    from screenalytics_assets.services.dagster_instance.instance import open_instance
+    from screenalytics_assets.services.dagster_instance.one_ui import claim_ui
+    from screenalytics_assets.services.dagster_instance.pool_slots import assigning_free_slots
     from screenalytics_assets.web.server import serve
 
     claim_ui(f"http://{host}:{port}")

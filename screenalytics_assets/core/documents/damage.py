@@ -8,7 +8,7 @@ class Damage(Document):
     """The time in which pictures are damaged, lost, or coded as a difference from such ones.
 
     Attributes:
-        damaged_s: Their seconds.
+        damaged_s: Total length of the intervals in seconds.
         intervals: Start and end in seconds, merged and in order.
     """
 

@@ -75,7 +75,7 @@ class Identity(Document):
 
     @property
     def person_key(self) -> str:
-        """The person; an identity that is nobody's yet is a person of its own."""
+        """Id of the person, or of the identity if no person was assigned."""
         return self.person_id or self.identity_id
 
     @property

@@ -17,7 +17,7 @@ class VideoProbe(Document):
         missing: Start and end of each such interval.
         frame_count: Displayed frames in the file, from the first that can be decoded.
         is_variable_rate: Whether the time of some frame is more than half a frame from index / fps.
-        is_joined: Whether recordings were joined in the file, so that its timestamps begin anew.
+        is_joined: Whether the file contains several recordings, so that its timestamps restart.
         track: Number of the video stream in the file, from 0.
         track_reason: Why this one.
         pixel_aspect: Width of a stored pixel divided by its height, as 16:11; 1:1 is square.

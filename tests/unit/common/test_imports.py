@@ -19,7 +19,7 @@ _LATER = [
 ]
 
 
-@pytest.mark.parametrize("module", ["screenalytics_assets.definitions", "screenalytics_assets.services.runs"])
+@pytest.mark.parametrize("module", ["screenalytics_assets.definitions", "screenalytics_assets.services.running.runs"])
 def test_the_definitions_load_without_the_packages_of_single_steps(module: str) -> None:
     code = f"import sys, {module}; print(*(name for name in {_LATER!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

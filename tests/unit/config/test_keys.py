@@ -27,7 +27,7 @@ from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.config.keys import STAGE_FILES, Settings, flatten, section_of_key
 from screenalytics_assets.core.config.layers import Layer, Resolved, resolve
 from screenalytics_assets.core.config.thresholds import Thresholds, fill_from_models, thresholds_of
-from screenalytics_assets.services.runs import run_config_of
+from screenalytics_assets.services.running.runs import run_config_of
 
 WriteFile = Callable[[str, dict[str, Any]], None]
 

@@ -28,7 +28,8 @@ from resources.system.paths import embedded_database_dir, project_dir
 from screenalytics_assets.cli import terminal
 from screenalytics_assets.cli.episode.run import execute
 from screenalytics_assets.core.common.errors import DatabaseError
-from screenalytics_assets.services import instance, runs
+from screenalytics_assets.services.dagster_instance import instance
+from screenalytics_assets.services.running import runs
 
 MODEL = "a" * 64
 STORE = """

@@ -45,8 +45,8 @@ def test_the_import_rules_hold(checkout: Path) -> None:
         ("resources.storage.artifacts", "screenalytics_assets.partitions"),
         ("screenalytics_assets.reports.timeline", "dagster"),
         ("screenalytics_assets.reports.timeline", "screenalytics_assets.partitions"),
-        ("screenalytics_assets.assets.detect.tracks", "screenalytics_assets.services.runs"),
-        ("screenalytics_assets.services.runs", "screenalytics_assets.cli.terminal"),
+        ("screenalytics_assets.assets.detect.tracks", "screenalytics_assets.services.running.runs"),
+        ("screenalytics_assets.services.running.runs", "screenalytics_assets.cli.terminal"),
     ],
 )
 def test_an_import_from_a_layer_above_is_refused_by_name(checkout: Path, importer: str, imported: str) -> None:

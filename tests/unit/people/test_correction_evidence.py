@@ -14,8 +14,8 @@ from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import Correction
 from screenalytics_assets.core.people.packed_vectors import packed, unpacked
-from screenalytics_assets.services.correctable_people import CloseNameError
-from screenalytics_assets.services.correcting import CorrectionDesk
+from screenalytics_assets.services.corrections.correctable_people import CloseNameError
+from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 from tests.unit.people.corrected_episode import EP, VECTORS, apply_corrections, people_of, publish_episode
 
 OTHER_VIDEO, OTHER_MODEL = "3" * 64, "4" * 64
@@ -100,7 +100,7 @@ def test_nothing_can_be_confirmed_where_nobody_is(store: ArtifactStore) -> None:
     for face in content["corrections"][0]["identity"]["faces"]:
         face["ts_s"] += 100
     store.write(place, yaml.safe_dump(content).encode())
-    with pytest.raises(CorrectionError, match="nobody is at the places of ident_001"):
+    with pytest.raises(CorrectionError, match="there is no face at the places of ident_001"):
         CorrectionDesk(store, EP).confirm(1)
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import resource
 import struct
 import zlib
@@ -298,3 +299,16 @@ def test_a_long_photo_within_the_limits_is_decoded() -> None:
     decoded = decode_photo(png_of_zeros(20_000, 8))
     assert decoded is not None
     assert decoded.shape == (8, 20_000, 3)
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".webp", ".tiff", ".bmp"])
+def test_a_photo_with_a_damaged_header_never_raises_another_error(kind: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    whole = cv2.imencode(kind, noise)[1].tobytes()
+    random = np.random.default_rng(2)
+    for _ in range(200):
+        damaged = bytearray(whole[: random.integers(1, len(whole))])
+        for place in random.integers(0, min(len(damaged), 64), 4):
+            damaged[place] = random.integers(256)
+        with contextlib.suppress(TooManyPixelsError):
+            decode_photo(bytes(damaged))

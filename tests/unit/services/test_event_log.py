@@ -10,7 +10,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from screenalytics_assets import event_log
 from screenalytics_assets.event_log import CachedEngineEventLogStorage
-from screenalytics_assets.services.instance import open_instance
+from screenalytics_assets.services.dagster_instance.instance import open_instance
 
 
 @dg.op

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from screenalytics_assets.run_owner import owned_run, release_dead_runs
-from screenalytics_assets.services import pool_slots
-from screenalytics_assets.services.pool_slots import assigning_free_slots
+from screenalytics_assets.services.dagster_instance import pool_slots
+from screenalytics_assets.services.dagster_instance.pool_slots import assigning_free_slots
 
 
 def test_a_step_that_the_release_missed_gets_the_free_slot(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import yaml
 
 from resources.system.paths import project_dir
 from screenalytics_assets.core.common.errors import ConfigurationError, MissingPackageError, UnavailableError
-from screenalytics_assets.services.instance import open_instance, prepare_home
-from screenalytics_assets.services.instance_files import LOGS_BUCKET, POSTGRES_URL
+from screenalytics_assets.services.dagster_instance.instance import open_instance, prepare_home
+from screenalytics_assets.services.dagster_instance.instance_files import LOGS_BUCKET, POSTGRES_URL
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_another_address_is_refused_without_showing_its_password(
 
 def test_an_extra_that_is_not_installed_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(POSTGRES_URL, "postgresql://me@host/db")
-    monkeypatch.setattr("screenalytics_assets.services.instance_files.find_spec", lambda _name: None)
+    monkeypatch.setattr("screenalytics_assets.services.dagster_instance.instance_files.find_spec", lambda _name: None)
     with pytest.raises(MissingPackageError, match=r"screenalytics\[postgres\]"):
         prepare_home()
     assert not config.exists()

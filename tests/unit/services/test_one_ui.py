@@ -8,11 +8,11 @@ import pytest
 
 from resources.system.paths import project_dir
 from screenalytics_assets.core.common.errors import ConfigurationError
-from screenalytics_assets.services.one_ui import claim_ui
+from screenalytics_assets.services.dagster_instance.one_ui import claim_ui
 
 SERVE = """
 import sys
-from screenalytics_assets.services.one_ui import claim_ui
+from screenalytics_assets.services.dagster_instance.one_ui import claim_ui
 held = claim_ui("http://127.0.0.1:4000")
 print("served", flush=True)
 sys.stdin.read()

@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from resources.system.paths import project_dir
 from screenalytics_assets.partitions import EPISODES_NAME, register
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.instance_files import POSTGRES_URL
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.dagster_instance.instance_files import POSTGRES_URL
 
 
 @pytest.fixture

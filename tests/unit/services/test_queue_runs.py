@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from screenalytics_assets.core.common.errors import ScreenalyticsError
-from screenalytics_assets.services import queue_runs
+from screenalytics_assets.services.running import queue_runs
 
 
 def test_queueing_that_takes_too_long_is_given_up_with_what_to_do(

@@ -89,7 +89,7 @@ def test_a_file_that_has_just_been_changed_is_read_every_time(tmp_path: Path, re
     assert len(reads) == 3
 
 
-def test_a_damaged_memory_is_begun_anew(settled: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_memory_is_replaced(settled: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     memory_file().parent.mkdir()
     memory_file().write_bytes(b"not a database" * 1000)
     assert remembered_sha256(settled) == sha256(b"one")

@@ -162,8 +162,12 @@ def test_a_run_that_is_overtaken_by_another_says_so_and_publishes_nothing(
 def test_a_request_is_retried_while_the_store_is_busy(own_bucket: Bucket) -> None:
     asked = answer(own_bucket, 503, SLOW_DOWN, times=2)
     own_bucket.write("a", b"content")
-    assert own_bucket.read("a") == (b"content", {})
+    found = own_bucket.read("a")
     assert len(asked) == 4
+    head = own_bucket.head("a")
+    assert found is not None
+    assert head is not None
+    assert (found.content, head.metadata) == (b"content", {})
 
 
 def test_a_store_that_stays_busy_is_unavailable(own_bucket: Bucket) -> None:

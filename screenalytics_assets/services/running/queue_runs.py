@@ -17,7 +17,7 @@ import dagster as dg
 from resources.system.paths import project_dir
 from screenalytics_assets.core.common.errors import ScreenalyticsError
 from screenalytics_assets.partitions import PARTITION_TAG
-from screenalytics_assets.services.instance import prepare_home
+from screenalytics_assets.services.dagster_instance.instance import prepare_home
 
 _TIMEOUT_S = 300.0
 """Loading the definitions takes seconds, on a busy machine a minute."""

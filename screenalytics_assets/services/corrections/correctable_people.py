@@ -47,11 +47,13 @@ class CorrectablePeople:
         """What is at the places of a correction now.
 
         Raises:
-            CorrectionError: Nobody is.
+            CorrectionError: There is no face.
         """
         tracks = sorted(self._places.tracks_of(reference))
         if not tracks:
-            raise CorrectionError(f"nobody is at the places of {reference.id} any more: undo it and correct it anew")
+            raise CorrectionError(
+                f"there is no face at the places of {reference.id} any more: undo this correction and make a new one"
+            )
         return self.at(reference.id, tracks)
 
     def evidence(self) -> Evidence | None:

@@ -25,7 +25,7 @@ from screenalytics_assets.core.people.corrections import (
     describe,
 )
 from screenalytics_assets.core.people.person_names import close_names, person_id_of
-from screenalytics_assets.services.correctable_people import CloseNameError, CorrectablePeople, known_people
+from screenalytics_assets.services.corrections.correctable_people import CloseNameError, CorrectablePeople, known_people
 
 GROUPING = "group_clusters"
 _EPISODES_SHOWN = 10
@@ -161,7 +161,9 @@ class CorrectionDesk:
 
         def change(current: CorrectionsFile) -> CorrectionsFile:
             if self._entry(current, number) != entry:
-                raise CorrectionError(f"correction {number} was changed by another program meanwhile: look at it again")
+                raise CorrectionError(
+                    f"correction {number} was changed by another program: list the corrections and try again"
+                )
             return current.with_changed(confirmed)
 
         self.corrections = update_corrections(self._store, self.ep_id, change)

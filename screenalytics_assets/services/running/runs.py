@@ -17,7 +17,7 @@ from screenalytics_assets.definitions import build_definitions, defs
 from screenalytics_assets.failures import retries_disabled
 from screenalytics_assets.partitions import EPISODES, SEASONS_NAME, SHOWS_NAME, register, register_episode
 from screenalytics_assets.run_owner import owned_run
-from screenalytics_assets.services.pool_slots import assigning_free_slots
+from screenalytics_assets.services.dagster_instance.pool_slots import assigning_free_slots
 
 JOB = "episode_job"
 FACEBANK_JOB = "facebank_job"

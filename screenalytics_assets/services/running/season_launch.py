@@ -9,9 +9,9 @@ from resources.system.paths import dagster_home
 from screenalytics_assets.automation.seasons.season_config import Season, What
 from screenalytics_assets.automation.seasons.season_runs import LAUNCH_TAG, Launch, plan_launch
 from screenalytics_assets.definitions import defs
-from screenalytics_assets.services.instance import open_instance
-from screenalytics_assets.services.queue_runs import queue_runs
-from screenalytics_assets.services.runs import JOB
+from screenalytics_assets.services.dagster_instance.instance import open_instance
+from screenalytics_assets.services.running.queue_runs import queue_runs
+from screenalytics_assets.services.running.runs import JOB
 
 
 def launch_season(season: Season, what: Sequence[What] | None = None) -> Launch:

@@ -13,7 +13,7 @@ from resources.system.locks import locked
 from resources.system.paths import dagster_home
 from screenalytics_assets.core.common.errors import UnavailableError
 from screenalytics_assets.run_owner import release_dead_runs
-from screenalytics_assets.services.instance_files import POSTGRES_URL, prepare_instance_file
+from screenalytics_assets.services.dagster_instance.instance_files import POSTGRES_URL, prepare_instance_file
 
 _BEING_MADE = ".being_made"
 """In the instance's folder from the first moment on until its databases are complete."""

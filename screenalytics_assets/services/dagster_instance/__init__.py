@@ -1,0 +1,1 @@
+"""The Dagster instance that commands and the UI share: its folder and file, its only UI, and its pools."""

@@ -1,0 +1,1 @@
+"""Starting runs, in this process or through the daemon, and following them."""
