@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from screenalytics_assets.cli.importing import gc_paused
 
@@ -51,3 +52,11 @@ def load_settings(
     overrides |= {key: value for key, value in more.items() if value is not None}
     settings = SettingsResource(profile=profile, overrides=overrides)
     return overrides, settings.load(lambda notice: notices.print(escape(notice), style="yellow"))
+
+
+def uncut(table: Table) -> Table:
+    """The table with cells that are folded where rich would cut them, and without padding, so that few have to be."""
+    table.padding = 0
+    for column in table.columns:
+        column.overflow, column.no_wrap = "fold", False
+    return table

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from resources.progress import ProgressResource, ProgressTask
 from resources.storage.store import ArtifactStore, require_artifact
+from screenalytics_assets.cli.options import uncut
 from screenalytics_assets.core.common.layout import SHEET, file_path
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 
@@ -62,13 +63,6 @@ class TerminalProgress(ProgressResource):
     def say(self, line: str) -> None:
         """Print a line."""
         self._console.print(line, highlight=False)
-
-
-def uncut(table: Table) -> Table:
-    """The table with all of every cell: what does not fit goes on in the next line, where rich would cut it."""
-    for column in table.columns:
-        column.overflow, column.no_wrap = "fold", False
-    return table
 
 
 def people_table(store: ArtifactStore, ep_id: str) -> Table:

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from screenalytics_assets.cli.options import DataRoot, new_console, use_data_root
+from screenalytics_assets.cli.options import DataRoot, new_console, uncut, use_data_root
 
 if TYPE_CHECKING:
     from screenalytics_assets.services.running.acceptance_runs import CheckOutcome
@@ -63,8 +63,6 @@ def _overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _table(ep_id: str, outcomes: "list[CheckOutcome]") -> Table:
-    from screenalytics_assets.cli.terminal import uncut
-
     table = Table(title=ep_id)
     for name in ("metric", "value", "target", "warn", "fail", "verdict"):
         table.add_column(name, no_wrap=True)

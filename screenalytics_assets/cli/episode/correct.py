@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from screenalytics_assets.cli.options import DataRoot, new_console, use_data_root
+from screenalytics_assets.cli.options import DataRoot, new_console, uncut, use_data_root
 
 if TYPE_CHECKING:
     from screenalytics_assets.core.people.corrections import Correction
@@ -115,7 +115,6 @@ def list_corrections(context: typer.Context) -> None:
     """Show the corrections and their outcome in the last run."""
     from rich.table import Table
 
-    from screenalytics_assets.cli.terminal import uncut
     from screenalytics_assets.core.people.corrections import describe
 
     desk = _desk(context)

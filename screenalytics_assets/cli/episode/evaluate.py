@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from screenalytics_assets.cli.options import AsJson, DataRoot, new_console, use_data_root
+from screenalytics_assets.cli.options import AsJson, DataRoot, new_console, uncut, use_data_root
 
 if TYPE_CHECKING:
     from resources.storage.store import ArtifactStore
@@ -129,7 +129,7 @@ def _figures(title: str, scores: "EpisodeScores") -> Table:
     for name, value in scores.to_dict().items():
         if isinstance(value, int | float):
             table.add_row(name, text_of(value))
-    return table
+    return uncut(table)
 
 
 def _people(scores: "EpisodeScores") -> Table:
@@ -146,7 +146,7 @@ def _people(scores: "EpisodeScores") -> Table:
             person.identity_id or "none",
             ", ".join(person.identity_ids),
         )
-    return table
+    return uncut(table)
 
 
 def _names(scores: "NameScores") -> Table:
@@ -164,7 +164,7 @@ def _names(scores: "NameScores") -> Table:
             ", ".join(person.wrong_names),
             f"{person.shown_s / person.present_s:.1%}" if person.present_s else "",
         )
-    return table
+    return uncut(table)
 
 
 def _season(scores: "SeasonScores") -> Table:
@@ -175,4 +175,4 @@ def _season(scores: "SeasonScores") -> Table:
     table = Table("figure", *(row["ep_id"] for row in rows), title=scores.season)
     for name in list(rows[0])[1:]:
         table.add_row(name, *(text_of(row[name]) for row in rows))
-    return table
+    return uncut(table)

@@ -7,7 +7,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from screenalytics_assets.cli.options import Assignments, DataRoot, Profile, load_settings, new_console, use_data_root
+from screenalytics_assets.cli.options import (
+    Assignments,
+    DataRoot,
+    Profile,
+    load_settings,
+    new_console,
+    uncut,
+    use_data_root,
+)
 
 if TYPE_CHECKING:
     from screenalytics_assets.core.documents.facebank import PublishedFacebank
@@ -59,8 +67,6 @@ def photo_table(facebank: "PublishedFacebank") -> Table:
 
     rows = photo_rows(facebank)
     accepted = sum(row["decision"] == "accepted" for row in rows)
-    from screenalytics_assets.cli.terminal import uncut
-
     table = Table(title=f"{facebank.show}: {accepted} of {len(rows)} photos accepted")
     for name in rows[0]:
         table.add_column(name, justify="right" if name in ("face_px", "sharpness", "quality", "own") else "left")

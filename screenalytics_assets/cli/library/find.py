@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from screenalytics_assets.cli.options import AsJson, Assignments, Profile, load_settings, new_console
+from screenalytics_assets.cli.options import AsJson, Assignments, Profile, load_settings, new_console, uncut
 
 
 def find(
@@ -20,7 +20,6 @@ def find(
 ) -> None:
     """Find the episodes and times in which the face of a photo appears."""
     from resources.artifact_store import ArtifactStoreResource
-    from screenalytics_assets.cli.terminal import uncut
     from screenalytics_assets.core.common.episode_ids import parse_show
     from screenalytics_assets.services.finding import Found, find_photo
 

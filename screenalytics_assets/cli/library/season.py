@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from screenalytics_assets.cli.options import AsJson, Force, new_console
+from screenalytics_assets.cli.options import AsJson, Force, new_console, uncut
 
 if TYPE_CHECKING:
     from screenalytics_assets.automation.seasons.season_config import What
@@ -58,7 +58,6 @@ def status(name: _Name, what: _What = None, as_json: AsJson = False) -> None:
 
     from screenalytics_assets.automation.seasons.season_config import season_named
     from screenalytics_assets.automation.seasons.season_runs import read_season
-    from screenalytics_assets.cli.terminal import uncut
     from screenalytics_assets.definitions import defs
     from screenalytics_assets.services.dagster_instance.instance import open_instance
 

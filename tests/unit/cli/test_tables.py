@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from screenalytics_assets.cli.terminal import uncut
+from screenalytics_assets.cli.options import uncut
 
 
 @pytest.mark.parametrize("width", [40, 80])
