@@ -1,6 +1,7 @@
 """The episode's report and the season's page in a browser: they load nothing, complain of nothing, and can be read."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,11 @@ def pages(
     place: Path, instance: dg.DagsterInstance, open_pack: ModelPack, demo_episode: tuple[Path, TruthDocument]
 ) -> Pages:
     assert open_pack.name == "open"
-    VideoLibraryResource().add(EP, demo_episode[0], replace=False)
+    damaged = bytearray(demo_episode[0].read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    video = place / "damaged.mp4"
+    video.write_bytes(damaged)
+    VideoLibraryResource().add(EP, video, replace=False)
     assert run_episode(instance, EP).success
     assert run_season(instance, SEASON).success
     reports = place / "data" / "reports"
@@ -74,6 +79,14 @@ def opened(browser: Browser, file: Path, *, width: int = 1280, **options: Any) -
     seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     seen.page.goto(file.as_uri())
     return seen
+
+
+def test_damaged_seconds_are_a_tile_and_a_row_of_the_timeline(browser: Browser, pages: Pages) -> None:
+    page = opened(browser, pages.episode).page
+    expect(page.get_by_text("damaged in the video, uncertain")).to_be_visible()
+    row = page.get_by_role("img", name=re.compile(r"^damaged: 0:\d\d\.\d to 0:\d\d\.\d$"))
+    expect(row).to_be_visible()
+    assert row.locator("rect").count() == 1
 
 
 @pytest.mark.parametrize("width", [1280, 390])

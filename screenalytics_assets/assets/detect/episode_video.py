@@ -18,10 +18,12 @@ from resources.storage.store import ArtifactStore
 from resources.storage.videos import VideoFile
 from resources.video.decoder import probe_video
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.artifact import ArtifactSpec, Outputs, materialize
+from screenalytics_assets.artifact import ArtifactSpec, Outputs, add_warning, materialize
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
+from screenalytics_assets.core.common.intervals import intervals_of
 from screenalytics_assets.core.config.layers import Resolved
 from screenalytics_assets.core.documents.video import VideoProbe
+from screenalytics_assets.core.video.damage import missing_warning
 from screenalytics_assets.run_context import Resources, Run
 
 TAKEN_FROM = "taken_from"
@@ -43,7 +45,12 @@ def config(run: Run) -> dict[str, Any]:
 def compute(run: Run, outputs: Outputs) -> None:
     """Read the timestamps of the video."""
     probe = probe_video(run.resources.videos.find(run.key), sha256=run.once(identify_video).sha256)
+    _publish(outputs, probe)
+
+
+def _publish(outputs: Outputs, probe: VideoProbe) -> None:
     outputs["episode_video"].write_document("video.json", probe)
+    add_warning(outputs["episode_video"], missing_warning(intervals_of(probe.missing)))
 
 
 def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -53,7 +60,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = ArtifactSpec(
     "episode_video",
-    code_version="2",
+    code_version="3",
     group="detect",
     kinds={"mp4"},
     description=__doc__,
@@ -86,7 +93,7 @@ def record_video(
     name = Path(videos.add(ep_id, source, replace=False)).name
 
     def compute_from_source(_run: Run, outputs: Outputs) -> None:
-        outputs["episode_video"].write_document("video.json", probe)
+        _publish(outputs, probe)
         outputs["episode_video"].metrics[TAKEN_FROM] = taken_from
 
     spec = replace(SPEC, config=lambda _run: {"sha256": probe.sha256, "file": name}, compute=compute_from_source)

@@ -22,7 +22,7 @@ MAX_GAP_S = 1.0
 MIN_REGULAR_SHARE = 0.9
 """A rate is constant, so that a gap means loss, if this share of the steps is about one frame long. Recordings of a
 screen and phones that save power have far fewer."""
-_PLACES_TOLD = 3
+_MOST_PLACES = 3
 _STEP_TOLERANCE = 0.25
 """Of a frame: what rounding of timestamps to milliseconds does to a step at 60 frames a second and more."""
 
@@ -104,15 +104,25 @@ def check_enough_left(damaged: Intervals, duration_s: float) -> None:
 
 
 def damage_warning(damaged: Intervals) -> str | None:
-    """A sentence that tells the damaged seconds and where the first ones are, else None."""
+    """A sentence with the damaged seconds and the first places, or None."""
     if not len(damaged):
         return None
-    places = ", ".join(f"{start_s:.1f} to {end_s:.1f} s" for start_s, end_s in damaged[:_PLACES_TOLD])
-    more = f" and {len(damaged) - _PLACES_TOLD} more" if len(damaged) > _PLACES_TOLD else ""
     return (
-        f"{total_s(damaged):.2f} s of the video are damaged or missing ({places}{more}): what is found there is "
+        f"{total_s(damaged):.2f} s of the video are damaged or missing ({_places(damaged)}): what is found there is "
         "uncertain. Copy or download the file again if a better one exists"
     )
+
+
+def missing_warning(missing: Intervals) -> str | None:
+    """A sentence with the seconds without a picture and the first places, or None."""
+    if not len(missing):
+        return None
+    return f"the video has no picture for {total_s(missing):.2f} s ({_places(missing)}): nobody is counted there"
+
+
+def _places(intervals: Intervals) -> str:
+    places = ", ".join(f"{start_s:.1f} to {end_s:.1f} s" for start_s, end_s in intervals[:_MOST_PLACES])
+    return places + (f" and {len(intervals) - _MOST_PLACES} more" if len(intervals) > _MOST_PLACES else "")
 
 
 def _affected(ts_s: NDArray[np.float64], is_key: NDArray[np.bool_], is_bad: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -3,7 +3,13 @@ import pytest
 
 from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.common.intervals import intervals_of
-from screenalytics_assets.core.video.damage import PacketTable, check_enough_left, damage_warning, damaged_intervals
+from screenalytics_assets.core.video.damage import (
+    PacketTable,
+    check_enough_left,
+    damage_warning,
+    damaged_intervals,
+    missing_warning,
+)
 
 
 def packets(count: int, *, keys: tuple[int, ...], bad: tuple[int, ...] = (), lost: tuple[int, ...] = ()) -> PacketTable:
@@ -95,3 +101,9 @@ def test_a_warning_tells_the_seconds_and_the_first_places() -> None:
     assert warning is not None
     places = "0.0 to 0.2 s, 1.0 to 1.2 s, 2.0 to 2.2 s and 2 more"
     assert warning.startswith(f"1.25 s of the video are damaged or missing ({places})")
+
+
+def test_a_warning_tells_the_seconds_without_a_picture() -> None:
+    assert missing_warning(intervals_of([])) is None
+    warning = missing_warning(intervals_of([(5.75, 65.7)]))
+    assert warning == "the video has no picture for 59.95 s (5.8 to 65.7 s): nobody is counted there"
