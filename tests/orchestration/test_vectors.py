@@ -277,7 +277,7 @@ def test_the_command_prints_every_photo_and_refuses_a_show_without_photos(
     outcome = cli_place.run("facebank", SHOW, "--photos", str(photos))
     assert outcome.returncode == 0, outcome.said
     assert "4 of 6 photos accepted" in outcome.said
-    assert "bob/notes.txt │ refused │ unreadable" in outcome.said
+    assert "│bob/notes.txt │refused │unreadable│" in outcome.said
     for show, words in (("empty", "empty has no photos"), (EP, "is an episode")):
         outcome = cli_place.run("facebank", show)
         assert outcome.returncode == 2
