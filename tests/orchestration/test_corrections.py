@@ -14,6 +14,7 @@ from resources.artifact_store import ArtifactStoreResource
 from resources.storage.artifacts import Artifact
 from resources.system.paths import data_root
 from screenalytics_assets.core.common.errors import CorrectionError
+from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, Identity, TrackIds
 from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces
@@ -249,6 +250,25 @@ def test_the_command_writes_lists_and_takes_back_corrections_and_says_what_to_ru
     assert "removed" in command.run("correct", EP, "undo", "1").said
     assert "no corrections" in command.run("correct", EP, "list").said
     assert json.loads(json.dumps(yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))))["corrections"] == []
+
+
+def test_two_commands_that_apply_corrections_at_once_publish_what_one_run_makes_of_both(
+    desk: CorrectionDesk, published_demo: Path, place: Path, tmp_path: Path
+) -> None:
+    together, once = Cli(tmp_path), Cli(tmp_path / "once")
+    together.data, together.home = place / "data", place / "home"
+    commands = [
+        together.start("correct", EP, "name", identity, name, "--apply")
+        for identity, name in zip(largest(2), ("Jane", "Bob"), strict=True)
+    ]
+    assert [command.wait(timeout=300) for command in commands] == [0, 0]
+    shutil.copytree(published_demo, once.data)
+    Path(once.data, corrections_path(EP)).parent.mkdir()
+    shutil.copy(desk.location, Path(once.data, corrections_path(EP)))
+    selection = [part for asset in downstream_of("corrections") for part in ("--select", asset)]
+    assert once.run("run", "--ep-id", EP, *selection).returncode == 0
+    assert {"Jane", "Bob"} <= names()
+    assert together.artifacts() == once.artifacts()
 
 
 def test_a_correction_recomputes_group_clusters_and_what_is_made_from_it() -> None:
