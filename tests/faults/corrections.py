@@ -1,6 +1,7 @@
 """Many writers that correct one episode at once: half through the Python service, half by the command line.
 
-Each correction names a person of its own, so that a lost or doubled one can be told.
+Each correction names a person of its own, so that a lost or doubled one can be told. A command takes a second to start
+and a hundredth to write, so the service goes on adding and removing others until the last command has ended.
 
     python -m tests.faults.corrections --writers 8 --times 20
 """
@@ -12,8 +13,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from resources.storage.correction_files import read_corrections
@@ -40,34 +40,58 @@ def by_command(cli: Cli, person_id: str) -> int:
     return int(said[1])
 
 
-DOORS: tuple[Callable[[Cli, str], int], ...] = (by_service, by_command)
+def written_by_service(cli: Cli, writer: int, times: int, commands_ended: Path) -> dict[str, int]:
+    """Add corrections, then add and remove others until the commands have ended; the numbers by person."""
+    given: dict[str, int] = {}
+    for count in itertools.count():
+        if count >= times and commands_ended.exists():
+            break
+        person_id = f"service-{writer}-{count}"
+        given[person_id] = by_service(cli, person_id)
+        if count >= times:
+            CorrectionDesk(LocalArtifactStore(cli.data), EP).undo(given[person_id])
+    return given
 
 
-def written(cli: Cli, writer: int, times: int) -> dict[str, int]:
-    """What one writer adds, one after the other: the number that each correction was given, by its person."""
-    door = DOORS[writer % len(DOORS)]
-    return {person: door(cli, person) for person in (f"writer-{writer}-{count}" for count in range(times))}
+def written_by_command(cli: Cli, writer: int, times: int) -> dict[str, int]:
+    """Add corrections one after the other; the numbers by person."""
+    return {person_id: by_command(cli, person_id) for person_id in (f"command-{writer}-{i}" for i in range(times))}
 
 
 def corrected_at_once(folder: Path, writers: int, times: int) -> list[str]:
     """Let all writers correct a new episode in a folder at once; returns what is wrong afterwards."""
-    cli = Cli(folder)
+    cli, commands_ended = Cli(folder), folder / "commands have ended"
     store = LocalArtifactStore(cli.data)
     publish_episode(store)
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(writers, mp_context=context) as pool:
-        each = pool.map(written, *zip(*((cli, writer, times) for writer in range(writers)), strict=True))
-        given = dict(itertools.chain.from_iterable(numbers.items() for numbers in each))
-    kept = [
-        (one.person_id, one.number) for one in read_corrections(store, EP).corrections if isinstance(one, NotThisPerson)
+    each, context = writers // 2, multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(each, mp_context=context) as processes, ThreadPoolExecutor(each) as threads:
+        services = [processes.submit(written_by_service, cli, i, times, commands_ended) for i in range(each)]
+        commands = [threads.submit(written_by_command, cli, i, times) for i in range(each)]
+        wait(commands)
+        commands_ended.touch()
+        given = dict(itertools.chain.from_iterable(one.result().items() for one in [*services, *commands]))
+    expected = {
+        f"{door}-{writer}-{i}" for door in ("service", "command") for writer in range(each) for i in range(times)
+    }
+    entries = [one for one in read_corrections(store, EP).corrections if isinstance(one, NotThisPerson)]
+    kept = {one.person_id: one.number for one in entries}
+    print(
+        f"{2 * each} writers, {times} corrections each: {len(kept.keys() & expected)} of {len(expected)} kept, ", end=""
+    )
+    print(f"while {len(given) - len(expected)} others were added and removed")
+    problems = [
+        f"{person} was given {given.get(person)} and is kept with {kept.get(person)}"
+        for person in expected
+        if given.get(person) is None or given[person] != kept.get(person)
     ]
-    print(f"{writers} writers, {times} corrections each: {len(kept)} of {writers * times} kept")
-    problems = [f"{person} was given {number}, but is not kept with it" for person, number in given.items() - set(kept)]
     problems += [
-        f"{person} is kept {count} times" for person, count in Counter(p for p, _ in kept).items() if count > 1
+        f"{one.person_id} is kept though it was removed, or twice"
+        for one in entries
+        if one.person_id not in expected or kept[one.person_id] != one.number
     ]
-    if [number for _, number in kept] != list(range(1, writers * times + 1)):
-        problems.append(f"the numbers are {[number for _, number in kept]}")
+    problems += [
+        f"the number {number} was given {count} times" for number, count in Counter(given.values()).items() if count > 1
+    ]
     return problems
 
 
