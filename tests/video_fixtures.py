@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
@@ -41,8 +43,9 @@ def write_video(
     audio_s: float | None = None,
     index_first: bool = False,
     gop_size: int = 12,
+    codec: str = "libx264",
 ) -> Path:
-    """Encode pictures with H.264 into the container that the file's ending names.
+    """Encode pictures into the container that the file's ending names.
 
     Args:
         path: ends in .mp4, .mkv, .ts, ...
@@ -54,10 +57,12 @@ def write_video(
         audio_s: its length; as long as the pictures by default.
         index_first: put the index of an MP4 in front (faststart).
         gop_size: most frames between keyframes.
+        codec: H.264 by default, or ``libx265``.
     """
     height, width = pictures[0].shape[:2]
+    quality = {"preset": "veryfast", "crf": "10", "x265-params": "log-level=none"}
     with av.open(str(path), "w", options={"movflags": "faststart"} if index_first else {}) as container:
-        stream = container.add_stream("libx264", rate=fps, options={"preset": "veryfast", "crf": "10"})
+        stream = cast("VideoStream", container.add_stream(codec, rate=fps, options=quality))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.gop_size = gop_size
         if times_ms is not None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from resources.video.container import is_displayed
 from screenalytics_assets.core.common.intervals import Intervals
 from screenalytics_assets.core.video.damage import PacketTable, damaged_intervals
+from screenalytics_assets.core.video.nal_units import is_whole, length_field_bytes
 
 _TS_PACKET_SIZES = (188, 192, 204)
 """Bytes of a packet of a transport stream: plain, with a time stamp (Blu-ray), with error correction."""
@@ -42,6 +43,7 @@ class PacketLog:
         self._declared_frames = stream.frames if "mov" in self._format else 0
         self._declared_end_s = _declared_end_s(container, stream)
         self._size_bytes = path.stat().st_size
+        self._length_bytes = length_field_bytes(stream.codec_context.name, stream.codec_context.extradata)
         self._every_frame = every_frame
         self._pts: list[int | None] = []
         self._ts_s: list[float] = []
@@ -60,8 +62,11 @@ class PacketLog:
                 self._pts.append(packet.pts)
                 self._ts_s.append(np.nan if packet.pts is None else float(packet.pts * packet.time_base))
                 self._is_key.append(packet.is_keyframe)
-                self._is_bad.append(packet.is_corrupt)
+                self._is_bad.append(packet.is_corrupt or self._is_overwritten(packet))
             yield packet
+
+    def _is_overwritten(self, packet: "Packet[VideoStream]") -> bool:
+        return self._length_bytes is not None and not is_whole(bytes(packet), self._length_bytes)
 
     def refused(self) -> None:
         """Note that the decoder refused a packet."""
