@@ -8,6 +8,7 @@ ROUNDS ?= 3
 TRIES  ?=
 HOURS  ?=
 BASE   ?= main
+FAULTS := corrections new_homes kills
 
 .PHONY: setup demo ui check test faults lint docs bench clean
 .DEFAULT_GOAL := setup
@@ -62,9 +63,15 @@ test: lint
 	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/ml tests/orchestration tests/faults
 	$(BIN)/pytest tests/e2e
 
-# Damages videos at random: TRIES of them (500 by default), or as many as HOURS allow. Prints the seed of each failure.
+# Damages videos at random: TRIES of them (500 by default), or as many as HOURS allow. Prints the seed of each failure. Then
+# the other programs of tests/faults, and the hypothesis tests with new examples. All of them run, and then make fails if one
+# of them did.
 faults: setup
-	$(BIN)/python -m tests.faults $(if $(HOURS),--hours $(HOURS)) $(if $(TRIES),--tries $(TRIES))
+	@status=0; try() { echo "$$*"; "$$@" || { echo "exit status $$?: $$*"; status=1; }; }; \
+	try $(BIN)/python -m tests.faults $(if $(HOURS),--hours $(HOURS)) $(if $(TRIES),--tries $(TRIES)); \
+	for kind in $(FAULTS); do try $(BIN)/python -m tests.faults.$$kind; done; \
+	try env HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -m hypothesis tests/unit; \
+	exit $$status
 
 # Compares the plain pipeline, ours and the floor in alternating rounds, then measures ours by video length and by
 # faces per frame. Defaults: the demo's footage instead of VIDEO, the open pack instead of MODEL_DIR (a folder with an

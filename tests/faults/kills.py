@@ -92,7 +92,7 @@ def main() -> int:
     """Count faults; the exit status is 1 if there was one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--containers", type=int, default=20)
+    parser.add_argument("--containers", type=int, default=20 if os.geteuid() == 0 else 0, help="20 for root, who may")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     chance = random.Random(options.seed)  # noqa: S311 - nothing secret
