@@ -9,7 +9,13 @@ from typing import Any, NoReturn
 
 import yaml
 
-from screenalytics_assets.core.common.errors import ConfigurationError, ScreenalyticsError
+from resources.system.error_translation import translated
+from screenalytics_assets.core.common.errors import (
+    ConfigurationError,
+    ScreenalyticsError,
+    SystemFailureError,
+    UnavailableError,
+)
 
 MAX_YAML_BYTES = 4 * 1024**2
 """Files of this format are written by hand or by `correct`: ten thousand corrections take 2 MB."""
@@ -108,13 +114,24 @@ def read_limited(path: Path, max_bytes: int, error: type[ScreenalyticsError] = C
     """The content of a regular file that is not larger than a limit; a pipe or device is refused, not waited for.
 
     Raises:
-        ScreenalyticsError: Of the given class: there is no such file, it is of another kind, or it is too large.
-        OSError: It cannot be read.
+        ScreenalyticsError: Of the given class: there is no such file, it is of another kind, it is too large, or it
+            cannot be read.
+        UnavailableError: The disk or network drive fails; a retry may succeed.
+        SystemFailureError: A resource of the machine is used up.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return _read(path, max_bytes, error)
     except FileNotFoundError:
         raise error(f"{path}: no such file") from None
+    except OSError as problem:
+        known = translated(problem, path)
+        if known is None or isinstance(known, UnavailableError | SystemFailureError):
+            raise known or problem from None
+        raise error(str(known)) from None
+
+
+def _read(path: Path, max_bytes: int, error: type[ScreenalyticsError]) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)
         if stat.S_ISDIR(found.st_mode):

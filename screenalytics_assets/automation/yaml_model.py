@@ -23,14 +23,26 @@ def read_config(path: Path, model: type[Model]) -> Model:
     """A file as its model; the defaults if there is no file.
 
     Raises:
-        ConfigurationError: An unknown key or a value that is not allowed, with its place in the file.
+        ConfigurationError: The file cannot be read, or has an unknown key or a value that is not allowed, with its place.
+        StorageError: The disk or network drive fails.
     """
-    values: dict[str, Any] = read_yaml(path) if path.is_file() else {}
+    values: dict[str, Any] = read_yaml(path) if _exists(path) else {}
     try:
         return model.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(_sentence(model, problem) for problem in error.errors())
         raise ConfigurationError(f"{path}: {problems}") from error
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is anything of this name, be it a link that leads nowhere; whoever reads it says what is wrong."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _sentence(model: type[ConfigFile], problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

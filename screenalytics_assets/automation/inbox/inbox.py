@@ -16,7 +16,7 @@ from resources.system.files import leaves_folder
 from resources.system.paths import config_dir, data_location, is_bucket
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
 from screenalytics_assets.core.common.digests import sha256_of
-from screenalytics_assets.core.common.errors import ConfigurationError, VideoError
+from screenalytics_assets.core.common.errors import ScreenalyticsError, VideoError
 from screenalytics_assets.core.config.ranges import DAY_S
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def inbox_settings() -> InboxSettings:
 
 
 def reading_interval_s() -> int:
-    """How often the inbox is read; the default if the file is wrong, which its tick then reports."""
+    """How often the inbox is read; the default if the file is wrong or cannot be read, which its tick then reports."""
     try:
         return inbox_settings().interval_s
-    except ConfigurationError:
+    except ScreenalyticsError:
         return InboxSettings().interval_s
 
 

@@ -13,7 +13,7 @@ from resources.configuration.run_settings import read_yaml, resolve_settings
 from resources.system.paths import config_dir
 from screenalytics_assets.automation.yaml_model import ConfigFile, read_config
 from screenalytics_assets.core.common.episode_ids import parse_ep_id, season_of
-from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.common.errors import ConfigurationError, ScreenalyticsError
 
 What = Literal["missing", "stale", "failed", "all"]
 KINDS: tuple[What, ...] = get_args(What)
@@ -80,7 +80,7 @@ class Season(ConfigFile):
     def _is_time_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of the database is no zone
             raise ValueError("expected a time zone of the IANA database, for example Europe/Berlin") from error
         return value
 
@@ -113,7 +113,8 @@ def read_seasons() -> dict[str, Season]:
     """The seasons of the configuration by their name, for example ``rhobh-s05``.
 
     Raises:
-        ConfigurationError: The file has an unknown key or a value that is not allowed.
+        ConfigurationError: The file cannot be read, or has an unknown key or a value that is not allowed.
+        StorageError: The disk or network drive fails.
     """
     return {season.name: season for season in read_config(config_dir() / FILE, Seasons).seasons}
 
@@ -126,15 +127,15 @@ def usable_seasons() -> tuple[dict[str, Season], str | None]:
     """
     try:
         return read_seasons(), None
-    except ConfigurationError as error:
+    except ScreenalyticsError as error:
         problem = str(error)
     try:
         entries = read_yaml(config_dir() / FILE).get("seasons")
-    except ConfigurationError:
+    except ScreenalyticsError:
         return {}, problem
     found: list[Season] = []
     for entry in entries if isinstance(entries, list) else ():
-        with suppress(ValidationError):
+        with suppress(ValidationError, ScreenalyticsError):
             found.append(Season.model_validate(entry))
     names = Counter(season.name for season in found)
     return {season.name: season for season in found if names[season.name] == 1}, problem

@@ -4,8 +4,15 @@ from typing import Any
 
 import pytest
 
-from screenalytics_assets.automation.seasons.season_config import Season, read_seasons, run_config_of, season_named
-from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.automation.inbox.inbox import InboxSettings, inbox_settings, reading_interval_s
+from screenalytics_assets.automation.seasons.season_config import (
+    Season,
+    read_seasons,
+    run_config_of,
+    season_named,
+    usable_seasons,
+)
+from screenalytics_assets.core.common.errors import ConfigurationError, ScreenalyticsError
 
 RHOBH: dict[str, Any] = {
     "show": "rhobh",
@@ -46,6 +53,8 @@ def test_no_season_is_shipped_and_without_the_file_there_is_none(configured: Con
         ({"cron": "every night"}, r"seasons\.0\.cron = 'every night': .*five fields"),
         ({"timezone": "Mars/Olympus"}, r"seasons\.0\.timezone = 'Mars/Olympus': .*IANA"),
         ({"timezone": "../etc"}, r"seasons\.0\.timezone"),
+        ({"timezone": "Europe"}, r"seasons\.0\.timezone = 'Europe': .*IANA"),
+        ({"timezone": "x" * 300}, r"seasons\.0\.timezone"),
         ({"run": "some"}, r"seasons\.0\.run\.0 = 'some'"),
         ({"profile": "quick"}, r"unknown profile 'quick'"),
         ({"overrides": {"frame_strid": 2}}, r"unknown configuration key 'frame_strid'; did you mean 'frame_stride'"),
@@ -58,6 +67,33 @@ def test_a_mistake_is_reported_with_its_place(change: dict[str, Any], message: s
     configured(seasons={"seasons": [RHOBH | change]})
     with pytest.raises(ConfigurationError, match=rf"seasons\.yaml: .*{message}"):
         read_seasons()
+
+
+def test_a_folder_of_the_time_zone_database_costs_its_season_only(configured: Configured) -> None:
+    configured(seasons={"seasons": [RHOBH | {"timezone": "Europe"}, {"show": "tbbt", "season": 1}]})
+    seasons, problem = usable_seasons()
+    assert list(seasons) == ["tbbt-s01"]
+    assert problem is not None
+    assert "seasons.0.timezone = 'Europe'" in problem
+
+
+@pytest.mark.parametrize("kind", ["a loop", "a link to nowhere", "a folder", "a disk error"])
+def test_a_file_that_cannot_be_read_is_named_and_leaves_the_rest_working(kind: str, configured: Configured) -> None:
+    folder = configured()
+    for name in ("seasons.yaml", "inbox.yaml"):
+        path = folder / name
+        path.unlink(missing_ok=True)
+        if kind == "a folder":
+            path.mkdir()
+        else:
+            path.symlink_to({"a loop": name, "a link to nowhere": "none"}.get(kind, "/proc/self/mem"))
+    seasons, problem = usable_seasons()
+    assert seasons == {}
+    assert problem is not None
+    assert problem.startswith(f"{folder / 'seasons.yaml'}: ")
+    assert reading_interval_s() == InboxSettings().interval_s
+    with pytest.raises(ScreenalyticsError, match=f"^{folder / 'inbox.yaml'}: "):
+        inbox_settings()
 
 
 def test_a_season_that_is_listed_twice_is_refused(configured: Configured) -> None:

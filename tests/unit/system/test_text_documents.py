@@ -1,6 +1,7 @@
 """YAML and JSON are read with limits, and messages do not repeat what a file contains."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -18,7 +19,13 @@ from resources.system.text_documents import (
     read_limited,
     read_yaml_file,
 )
-from screenalytics_assets.core.common.errors import ConfigurationError, ScreenalyticsError, TruthError
+from screenalytics_assets.core.common.errors import (
+    ConfigurationError,
+    ScreenalyticsError,
+    SystemFailureError,
+    TruthError,
+    UnavailableError,
+)
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 10)
@@ -146,4 +153,23 @@ def test_a_folder_a_pipe_a_device_and_a_large_file_are_refused(tmp_path: Path) -
             read_yaml_file(path, TruthError)
     with pytest.raises(TruthError, match="no such file"):
         read_json_file(tmp_path / "none", TruthError)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(TruthError, match=f"^{tmp_path}/loop: the symbolic links form a loop"):
+        read_yaml_file(tmp_path / "loop", TruthError)
+    with pytest.raises(TruthError, match=f"^{tmp_path}/large/a: a part of the path is a file"):
+        read_yaml_file(tmp_path / "large" / "a", TruthError)
     assert len(read_limited(tmp_path / "large", MAX_YAML_BYTES + 1)) == MAX_YAML_BYTES + 1
+
+
+def test_a_disk_that_fails_may_be_asked_again_and_permission_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number), "/data/a.yaml")
+
+    monkeypatch.setattr(os, "open", fail)
+    for number, kind in {
+        errno.EIO: UnavailableError,
+        errno.EMFILE: SystemFailureError,
+        errno.EACCES: TruthError,
+    }.items():
+        with pytest.raises(kind, match=r"^/data/a\.yaml: "):
+            read_yaml_file(Path("/data/a.yaml"), TruthError)
