@@ -1,6 +1,5 @@
 """The videos of the episodes, one per episode, in a folder or a bucket."""
 
-import errno
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
@@ -126,23 +125,19 @@ class LocalVideos(VideoPlace):
         """Store a copy of a video that is the library's own, read-only, and its SHA-256 beside it.
 
         Raises:
-            VideoError: There is too little room, or the source changed while it was copied.
+            VideoError: The source changed while it was copied.
+            OSError: It cannot be copied; ``ENOSPC``, before anything is copied, if there is too little room.
         """
         path, seal = self._path(ep_id, name), self._seal(ep_id, name)
         before = source.stat()
-        try:
-            with replaced_file(path) as copy:
-                copy_content(source, copy)
-                copy.chmod(_READ_ONLY)
-                sha256, after = sha256_of_file(copy), source.stat()
-                if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                    raise VideoError(f"{source} was changed while it was being copied: try again when it is complete")
-                # A crash in between leaves the seal of the new video beside the old one, which is reported.
-                write_whole(seal, f"{sha256}\n".encode())
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise VideoError(f"{source} cannot be copied to {path}: {error.strerror}: make room") from error
+        with replaced_file(path) as copy:
+            copy_content(source, copy)
+            copy.chmod(_READ_ONLY)
+            sha256, after = sha256_of_file(copy), source.stat()
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise VideoError(f"{source} was changed while it was being copied: try again when it is complete")
+            # A crash in between leaves the seal of the new video beside the old one, which is reported.
+            write_whole(seal, f"{sha256}\n".encode())
 
     def remove(self, ep_id: str, name: str) -> None:
         """Remove a video."""

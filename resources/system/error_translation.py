@@ -5,6 +5,7 @@ these packages is a bug of our own.
 """
 
 import errno
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -122,7 +123,9 @@ def _of_system(error: Exception, place: str) -> ScreenalyticsError | None:
     names = [_text(name) for name in (getattr(error, "filename", None), getattr(error, "filename2", None)) if name]
     where = " and ".join(names) or place or "reading or writing a file"
     if isinstance(number, int) and number in _SYSTEM_FAILURES:
-        return SystemFailureError(f"{where}: {_SYSTEM_FAILURES[number]}")
+        found = _strerror(error)
+        details = "" if found == os.strerror(number) else f" ({found})"
+        return SystemFailureError(f"{where}: {_SYSTEM_FAILURES[number]}{details}")
     if isinstance(number, int) and number in _REFUSALS:
         return StorageError(f"{where}: {_REFUSALS[number]}")
     if number in TRANSIENT_ERRNOS or isinstance(error, ConnectionError | TimeoutError):

@@ -1,5 +1,6 @@
 """Video files as containers, packets and decoded frames, with errors that name the file."""
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from screenalytics_assets.core.common.errors import VideoError
+from resources.system.error_translation import translated
+from screenalytics_assets.core.common.errors import SystemFailureError, UnavailableError, VideoError
 
 _FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,ivf,nut,dv,rm"
 """Containers that are a single file. Playlists (hls, dash, concat) and picture sequences open other files."""
@@ -24,14 +26,25 @@ _MAX_FAILURES = 100
 """How many packets in a row may fail before the rest of a file counts as lost; each failure skips some of it."""
 
 
+_NEVER_OF_A_DEMUXER = frozenset({errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT})
+"""Errors that FFmpeg only passes on from the system. It has EIO, EAGAIN and ENOMEM for damaged files too."""
+
+
 @contextmanager
 def file_named_in_errors(path: Path) -> Iterator[None]:
-    """Prefix every error with the name of the file, and translate those of FFmpeg to VideoError."""
+    """Prefix every error with the name of the file, and translate those of FFmpeg to VideoError.
+
+    A resource that is used up, a network drive that is away, and a missing permission are not the video's fault.
+    """
     try:
         yield
     except VideoError as error:
         raise VideoError(f"{path}: {error}") from error
     except (av.FFmpegError, OSError) as error:
+        if not isinstance(error, av.FFmpegError) or error.errno in _NEVER_OF_A_DEMUXER:
+            known = translated(OSError(error.errno, error.strerror, str(path)))
+            if isinstance(error, PermissionError) or isinstance(known, UnavailableError | SystemFailureError):
+                raise known or error from error
         raise VideoError(f"{path}: cannot be read: {error}") from error
 
 

@@ -23,7 +23,8 @@ def read_config(path: Path, model: type[Model]) -> Model:
     """A file as its model; the defaults if there is no file.
 
     Raises:
-        ConfigurationError: The file cannot be read, or has an unknown key or a value that is not allowed, with its place.
+        ConfigurationError: The file cannot be read, or has an unknown key or a value that is not allowed; with its
+            place in the file.
         StorageError: The disk or network drive fails.
     """
     values: dict[str, Any] = read_yaml(path) if _exists(path) else {}

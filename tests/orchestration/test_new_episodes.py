@@ -1,5 +1,6 @@
 """The inbox sensor on a real instance, tick by tick."""
 
+import errno
 import logging
 import os
 import shutil
@@ -275,6 +276,31 @@ def test_an_error_of_the_file_system_postpones_its_file_and_not_the_others(
     message = ticks.message()
     assert "new: demo-s01e02" in message
     assert "trying demo-s01e01.mp4 again: demo-s01e01.mp4: the disk or network drive reports an error" in message
+    assert ticks.refused == []
+    assert "new: demo-s01e01" in ticks.message()
+
+
+@pytest.mark.parametrize("where", ["while it is copied", "while it is published", "in the configuration"])
+def test_what_is_not_the_fault_of_a_file_does_not_drop_it(
+    where: str, ticks: Ticks, inbox: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    shutil.copy(video, inbox / "demo-s01e01.mp4")
+    expected = "the disk is full"
+    with monkeypatch.context() as broken:
+        if where == "while it is copied":
+            broken.setattr("resources.storage.videos.copy_content", full)
+        elif where == "while it is published":
+            broken.setattr("screenalytics_assets.assets.detect.episode_video._publish", full)
+        else:
+            broken.setenv("SCREENALYTICS_FRAME_STRIDE", "0")
+            expected = "frame_stride = 0 is not allowed"
+        ticks.tick(0)
+        message = ticks.message()
+    assert "trying demo-s01e01.mp4 again" in message
+    assert expected in message
     assert ticks.refused == []
     assert "new: demo-s01e01" in ticks.message()
 

@@ -25,9 +25,9 @@ from screenalytics_assets.automation.inbox.inbox import (
     reading_interval_s,
 )
 from screenalytics_assets.automation.retention.tombstones import times_retired
-from screenalytics_assets.automation.seasons.season_config import UnusableSeasonError, run_config_of, usable_seasons
+from screenalytics_assets.automation.seasons.season_config import run_config_of, usable_seasons
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
-from screenalytics_assets.core.common.errors import ScreenalyticsError, UnavailableError, VideoError
+from screenalytics_assets.core.common.errors import ConfigurationError, VideoError
 from screenalytics_assets.failures import errors_of_tick
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG, add_requests
 
@@ -87,21 +87,27 @@ class EpisodeIntake:
         self._autorun = autorun
 
     def take(self, files: Sequence[InboxFile], budget_s: float) -> Intake:
-        """Add as many files as the time allows, at least one; a bad file does not hold up the others."""
+        """Add as many files as the time allows, at least one; a bad file does not hold up the others.
+
+        Only what is the fault of a file refuses it, until it changes. Anything else postpones it to the next tick.
+        """
         taken = Intake()
         deadline_s = time.monotonic() + budget_s
         for file in files:
             try:
                 self._take(file, taken)
-            except (OSError, UnavailableError, UnusableSeasonError, dg.RetryRequested) as error:
-                reason = error.__cause__ or error
-                taken.postponed.append((file.name, str(translated(reason, file.name) or reason)))
-                continue
-            except (ScreenalyticsError, dg.Failure) as error:
-                taken.refused.append((file.name, str(error)))
             except Exception as error:  # noqa: BLE001 - a library fails in new ways on a damaged file: that file's fault
-                self._log.exception(f"{file.name} cannot be read")
-                taken.refused.append((file.name, f"reading it failed with {type(error).__name__}: {error}"))
+                of_step = isinstance(error, dg.Failure | dg.RetryRequested)
+                cause = error.__cause__ if of_step and error.__cause__ else error
+                known = translated(cause, file.name)
+                if known is None and not isinstance(cause, OSError):
+                    self._log.exception(f"{file.name} cannot be read")
+                    taken.refused.append((file.name, f"reading it failed with {type(cause).__name__}: {cause}"))
+                elif isinstance(known, VideoError) or isinstance(cause, UnicodeError):
+                    taken.refused.append((file.name, str(known)))
+                else:  # a full disk, a network drive, a mistake in the configuration
+                    taken.postponed.append((file.name, str(known or cause)))
+                    continue
             taken.files.append(file)
             if time.monotonic() > deadline_s:
                 break
@@ -112,7 +118,10 @@ class EpisodeIntake:
         if suffix not in VIDEO_SUFFIXES:
             raise VideoError(f"{file.name} is not a video: expected a name that ends with {', '.join(VIDEO_SUFFIXES)}")
         ep_id = file.stem
-        parse_ep_id(ep_id)
+        try:
+            parse_ep_id(ep_id)
+        except ConfigurationError as error:
+            raise VideoError(str(error)) from error
         if self._autorun:
             run_config_of(ep_id)  # its run has to be possible
         store = self._artifacts.store()

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from resources.system.error_translation import translated
 from resources.videos import VideoLibraryResource
-from screenalytics_assets.core.common.errors import VideoError
+from screenalytics_assets.core.common.errors import SystemFailureError, VideoError
 from tests.object_store import BucketPlace
 from tests.unit.builders import EP_ID
 from tests.unit.storage.store_sites import Folder, InBucket, StoreSite
@@ -187,8 +188,11 @@ def test_too_little_room_is_noticed_before_anything_is_copied(tmp_path: Path, mo
     library, source = VideoLibraryResource(root=str(tmp_path / "data")), video(tmp_path / "a.mp4")
     monkeypatch.setattr("resources.system.files.fcntl.ioctl", unsupported)
     monkeypatch.setattr("resources.system.files.shutil.disk_usage", lambda _: SimpleNamespace(free=3))
-    with pytest.raises(VideoError, match=r"a\.mp4 cannot be copied to .*episode\.mp4: .* are free: make room"):
+    with pytest.raises(OSError, match="are needed") as refused:
         library.add(EP_ID, source, replace=False)
+    known = translated(refused.value)
+    assert isinstance(known, SystemFailureError)
+    assert str(known).endswith("the disk is full: free some space and run again (0.0 GB are needed, 0.0 GB are free)")
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
 
 

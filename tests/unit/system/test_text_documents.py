@@ -161,15 +161,16 @@ def test_a_folder_a_pipe_a_device_and_a_large_file_are_refused(tmp_path: Path) -
     assert len(read_limited(tmp_path / "large", MAX_YAML_BYTES + 1)) == MAX_YAML_BYTES + 1
 
 
-def test_a_disk_that_fails_may_be_asked_again_and_permission_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EIO, UnavailableError), (errno.EMFILE, SystemFailureError), (errno.EACCES, TruthError)],
+)
+def test_a_disk_that_fails_may_be_asked_again_and_permission_may_not(
+    number: int, kind: type[ScreenalyticsError], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> int:
         raise OSError(number, os.strerror(number), "/data/a.yaml")
 
     monkeypatch.setattr(os, "open", fail)
-    for number, kind in {
-        errno.EIO: UnavailableError,
-        errno.EMFILE: SystemFailureError,
-        errno.EACCES: TruthError,
-    }.items():
-        with pytest.raises(kind, match=r"^/data/a\.yaml: "):
-            read_yaml_file(Path("/data/a.yaml"), TruthError)
+    with pytest.raises(kind, match=r"^/data/a\.yaml: "):
+        read_yaml_file(Path("/data/a.yaml"), TruthError)
