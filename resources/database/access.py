@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from resources.system.paths import embedded_database_dir
-from screenalytics_assets.core.common.errors import DatabaseError, MissingPackageError
+from screenalytics_assets.core.common.errors import DatabaseError, MissingPackageError, StorageError
 
 if TYPE_CHECKING:
     from resources.database.vector_database import VectorDatabase
@@ -24,6 +24,7 @@ def open_database(url: str | None = None, *, may_upgrade: bool = False) -> "Vect
 
     Raises:
         DatabaseError: It does not answer, or is of another version.
+        StorageError: The disk of the embedded server is full or read-only.
     """
     from resources.database.vector_database import VectorDatabase
 
@@ -58,5 +59,5 @@ def _make_database() -> None:
         from resources.database.embedded_postgres import EmbeddedPostgres
 
         EmbeddedPostgres(embedded_database_dir()).initialise()
-    except (DatabaseError, MissingPackageError) as error:
+    except (DatabaseError, StorageError, MissingPackageError) as error:
         logging.getLogger(__name__).info("the database was not made in the background: %s", error)

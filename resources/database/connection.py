@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from resources.database.embedded_postgres import EmbeddedPostgres
 from resources.database.schema import migrate
+from resources.system.error_translation import error_of_disk
 from resources.system.paths import embedded_database_dir
 from screenalytics_assets.core.common.errors import DatabaseAwayError, DatabaseError
 
@@ -17,6 +18,8 @@ CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 20
 """The longest wait for a lock or for the answer to a statement: the largest ones of an episode take under a second."""
 _POOL_SIZE = 4
+_NEEDS_BYTES = 16 * 1024**2
+"""The embedded server makes its log in pieces of this size, and ends if there is no room for one."""
 
 
 class DatabaseConnection:
@@ -31,6 +34,7 @@ class DatabaseConnection:
 
         Raises:
             DatabaseError: The server does not answer, or its tables are of another version.
+            StorageError: The disk of the embedded server is full or read-only.
             MissingPackageError: There is no URL, and the embedded server is not installed.
         """
         self._embedded = None if url else EmbeddedPostgres(embedded_database_dir())
@@ -79,6 +83,8 @@ class DatabaseConnection:
         try:
             yield
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            if self._embedded and (disk := error_of_disk(self._embedded.folder, _NEEDS_BYTES)) is not None:
+                raise disk from error
             raise DatabaseAwayError(
                 f"{self.place} does not answer: {str(error).splitlines()[0]}. Start it or correct the address, then "
                 "run again: what was stored before is as it was"

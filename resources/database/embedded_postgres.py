@@ -13,12 +13,15 @@ import psutil
 import psycopg
 
 from resources.database.postgres_server import PostgresServer, server_errors_collected
+from resources.system.error_translation import error_of_disk
 from resources.system.liveness import RENEWAL_S
 from resources.system.locks import locked
 from screenalytics_assets.core.common.errors import DatabaseError
 
 _LOCK_TIMEOUT_S = 60.0
 _DISCONNECT_S = 0.5
+_NEEDS_BYTES = 64 * 1024**2
+"""To start: 40 MB for the files of an empty database, which a failure removes, and 16 MB for a piece of the log."""
 
 
 class EmbeddedPostgres:
@@ -46,6 +49,7 @@ class EmbeddedPostgres:
 
         Raises:
             DatabaseError: It does not start; the message names its log.
+            StorageError: Its disk is full or read-only.
             MissingPackageError: The package with the server is not installed.
         """
         with self._exclusive():
@@ -60,6 +64,7 @@ class EmbeddedPostgres:
 
         Raises:
             DatabaseError: They cannot be made; the message says why.
+            StorageError: Their disk is full or read-only.
             MissingPackageError: The package with the server is not installed.
         """
         with self._exclusive():
@@ -96,7 +101,7 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """Hold the lock of the folder; what fails is a `DatabaseError` with the reason and what to do."""
+        """Hold the lock of the folder; what fails is an error with the reason and what to do."""
         with server_errors_collected() as messages:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +109,8 @@ class EmbeddedPostgres:
                     yield
             except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
                 data = self._server.data
+                if (disk := error_of_disk(data, _NEEDS_BYTES)) is not None:
+                    raise disk from error
                 reason = "; ".join([_first_line(error), *messages[-1:]])
                 raise DatabaseError(
                     f"the embedded database in {data} does not start: {reason}. Its log is {data / 'log'}. "

@@ -69,7 +69,11 @@ _SQLITE: Mapping[str, tuple[type[ScreenalyticsError], str]] = {
     "SQLITE_CORRUPT": (StorageError, "it is damaged: restore it from a copy, or move it away to start a new one"),
     "SQLITE_NOTADB": (StorageError, "it is damaged: restore it from a copy, or move it away to start a new one"),
 }
+_SQLITE_OF_DISK = ("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+"""What SQLite also reports if it cannot make the files that it writes beside a database."""
 
+_SQLITE_NEEDS_BYTES = 1024**2
+"""With less room, an error of SQLite comes from a full disk: it writes pages of 4 KB, and indexes its log by 32 KB."""
 _NO_ANSWER = frozenset(
     {"ConnectionError", "HTTPClientError", "IncompleteReadError", "FlexibleChecksumError", "RetriesExceededError"}
 )
@@ -96,6 +100,23 @@ def translated(error: BaseException, place: str | Path = "") -> ScreenalyticsErr
     inner = error.__cause__
     wrapped = type(error).__module__.startswith("dagster")
     return translated(inner, place) if wrapped and inner is not None else None
+
+
+def error_of_disk(place: Path, needed_bytes: int, name: str = "") -> StorageError | None:
+    """What is wrong with the disk of a database that reports only that it cannot work; None if nothing is.
+
+    Args:
+        place: An absolute path; it may not exist yet.
+        needed_bytes: With less room the disk is full.
+        name: What the message calls the place, if not by its path.
+    """
+    existing = next((folder for folder in (place, *place.parents) if folder.exists()), place.parents[-1])
+    disk = os.statvfs(existing)
+    if disk.f_flag & os.ST_RDONLY:
+        return StorageError(f"{name or place}: {_REFUSALS[errno.EROFS]}")
+    if disk.f_bavail * disk.f_frsize < needed_bytes or (disk.f_files and not disk.f_favail):
+        return SystemFailureError(f"{name or place}: {_SYSTEM_FAILURES[errno.ENOSPC]}")
+    return None
 
 
 def is_transient(error: BaseException) -> bool:
@@ -147,6 +168,10 @@ def _strerror(error: Exception) -> str:
 def _of_sqlite(error: Exception, place: str) -> ScreenalyticsError:
     where = place or f"a database of the Dagster instance in {dagster_home()}"
     name = str(getattr(error, "sqlite_errorname", None) or "")
+    if name.startswith(_SQLITE_OF_DISK):
+        file = Path(place) if Path(place).is_absolute() else dagster_home()
+        if (found := error_of_disk(file, _SQLITE_NEEDS_BYTES, where)) is not None:
+            return found
     for known, (kind, advice) in _SQLITE.items():
         if name.startswith(known):
             return kind(f"{where}: {advice}")

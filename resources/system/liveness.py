@@ -18,6 +18,8 @@ from typing import NamedTuple
 import psutil
 from filelock import lock_descriptor
 
+from resources.system.files import file_named
+
 RENEWAL_S = 10.0
 LEASE_S = 45.0
 """Of another machine whose lock is not seen here. Four renewals may be late, and a slot is free within a minute."""
@@ -55,8 +57,9 @@ class HeldFile:
         self.path = path
         self.descriptor = descriptor
         content = json.dumps(Holder(socket.gethostname(), boot_id(), os.getpid(), note)._asdict()).encode()
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, content, 0)
+        with file_named(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, content, 0)
         _renewed.keep(self)
 
     def release(self, *, remove: bool = True) -> None:

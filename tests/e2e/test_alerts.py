@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from screenalytics_assets.services.running.acceptance_runs import run_acceptance_checks
 from tests.e2e.conftest import CHROMIUM_OPTIONS, PAGE_TIMEOUT_MS, Ui, _stop, _wait_until_served, screenalytics
+from tests.orchestration.command_line import free_port
 from tests.published import publish_figures
 from tests.webhook import Webhook, listening
 
@@ -37,12 +37,6 @@ class Live(NamedTuple):
     webhook: Webhook
     port: int
     titles_before_kill: list[str]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

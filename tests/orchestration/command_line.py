@@ -1,6 +1,7 @@
 """The console script as a person runs it."""
 
 import os
+import socket
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -9,6 +10,13 @@ from resources.system.files import sha256_of_file
 from tests.object_store import TIMED
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "screenalytics"
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Outcome:

@@ -6,7 +6,10 @@ import importlib
 import inspect
 import os
 import re
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from resources.system.error_translation import is_transient, translated
 from resources.system.files import file_named, replaced_file, write_whole
+from resources.system.paths import project_dir
 from screenalytics_assets.core.common.errors import (
     DatabaseAwayError,
     ScreenalyticsError,
@@ -147,6 +151,72 @@ def test_sqlite_says_what_is_wrong_with_the_file(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.Error) as refused:
         sqlite3.connect(f"file:{tmp_path}/none?mode=ro", uri=True)
     assert "cannot be opened" in str(translated(refused.value))
+
+
+IN_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
+ON_BAD_DISK = """
+import os, sqlite3, subprocess, sys
+from contextlib import suppress
+from pathlib import Path
+from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.system.error_translation import translated
+disk = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=True)
+for mode in ("wal", "delete"):
+    connection = sqlite3.connect(disk / f"{mode}.db")
+    connection.execute(f"pragma journal_mode = {mode}")
+    connection.execute("create table runs (id)")
+    connection.commit()
+    connection.close()
+(disk / "database").mkdir()
+if sys.argv[2] == "full":
+    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+else:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+for mode in ("wal", "delete"):
+    try:
+        with sqlite3.connect(disk / f"{mode}.db") as connection:
+            connection.executemany("insert into runs values (?)", [["a" * 5000]] * 5)
+    except sqlite3.Error as error:
+        print(type(translated(error)).__name__, translated(error))
+try:
+    EmbeddedPostgres(disk / "database").initialise()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*IN_NAMESPACE, "true"], check=False).returncode != 0,
+    reason="no mount namespaces here",
+)
+@pytest.mark.parametrize(
+    ("fault", "kind", "advice"),
+    [
+        ("full", "SystemFailureError", "the disk is full: free some space and run again"),
+        ("read-only", "StorageError", "the file system is read-only: choose another folder, or mount it writable"),
+    ],
+)
+def test_databases_on_a_bad_disk_say_so(
+    fault: str, kind: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its write-ahead log, SQLite calls both an error of input or output, or a file that cannot be opened."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    done = subprocess.run(
+        [*IN_NAMESPACE, sys.executable, "-c", ON_BAD_DISK, str(tmp_path), fault],
+        cwd=project_dir(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    sqlite = f"a database of the Dagster instance in {tmp_path}"
+    assert done.stdout.splitlines() == [
+        f"{kind} {sqlite}: {advice}",
+        f"{kind} {sqlite}: {advice}",
+        f"{kind} {tmp_path}/database/postgres: {advice}",
+    ]
 
 
 def test_a_read_only_database_behind_dagster_is_named_without_a_class_and_without_sql(tmp_path: Path) -> None:
