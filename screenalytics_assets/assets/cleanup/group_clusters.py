@@ -127,7 +127,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = ArtifactSpec(
     "group_clusters",
-    code_version="3",
+    code_version="4",
     group="cleanup",
     kinds={"numpy", "json"},
     description=__doc__,

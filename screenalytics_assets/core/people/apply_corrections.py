@@ -130,10 +130,33 @@ class CorrectedClusters:
         if split_off.tracks:
             remarks += self._withdraw_splits(split_off.tracks)
             self.groups.append(split_off)
-        for group in self.groups:
-            if group not in affected:
-                _deny_names(group, moved, denied, correction.number)
+        for group in [group for group in self.groups if group not in affected]:
+            remarks += self._deny_names(group, moved, denied, correction.number)
         self._separate(moved, rest, correction.number)
+        return remarks
+
+    def _deny_names(self, group: Group, moved: set[str], denied: Collection[str], number: int) -> list[Remark]:
+        """Split-off tracks do not inherit the name, whether they were one group with the rest or had become another.
+
+        That group may hold tracks which the correction does not mention, and which may have the name. They are divided
+        if there is a name to inherit, and may be merged again if neither has it.
+        """
+        name = group.name
+        if name and name.person_id in denied:
+            left = name.tracks - moved
+            group.name = name._replace(tracks=left) if left else None
+        own = [track for track in group.tracks if track in moved]
+        is_mixed = 0 < len(own) < len(group.tracks)
+        if not own or (is_mixed and name and name.person_id not in denied):
+            return []
+        remarks: list[Remark] = []
+        if is_mixed and denied:
+            text = f"{', '.join(own)}: in {group.label} now, with tracks that it does not mention: divided from them"
+            remarks.append(Remark("partly", text))
+            group = group.divided_off(own)
+            self.groups.append(group)
+        group.is_split_off = True
+        group.excluded |= dict.fromkeys(denied, number)
         return remarks
 
     def _name(self, correction: Name) -> list[Remark]:
@@ -191,12 +214,9 @@ class CorrectedClusters:
         return self._divide_off(group, taken, number)
 
     def _divide_off(self, group: Group, taken: Sequence[str], number: int) -> Group:
-        """Make these tracks of a group one of their own."""
-        group.tracks = [track for track in group.tracks if track not in taken]
+        """Make these tracks of a group one of their own, which is never merged with the others."""
+        divided_off = group.divided_off(taken)
         self._separate(taken, group.tracks, number)
-        divided_off = Group(
-            list(group.clusters), list(taken), group.is_doubtful, group.is_assigned, excluded=dict(group.excluded)
-        )
         self.groups.append(divided_off)
         return divided_off
 
@@ -228,15 +248,6 @@ def _keep_name(group: Group, moved: Collection[str]) -> list[Remark]:
     group.name = None
     text = f"takes back correction {name.number}: all tracks that it named {name.name} are split off; name them again"
     return [Remark("conflict", text)]
-
-
-def _deny_names(group: Group, moved: set[str], denied: Collection[str], number: int) -> None:
-    """Split-off tracks do not inherit the name, whether they were one group with the rest or had become another."""
-    if group.name and group.name.person_id in denied and group.name.tracks <= moved:
-        group.name = None
-    if moved.issuperset(group.tracks):
-        group.is_split_off = True
-        group.excluded |= dict.fromkeys(denied, number)
 
 
 def shared_names(groups: Sequence[Group], cannot_link: NDArray[np.bool_]) -> list[tuple[int, Remark]]:

@@ -53,6 +53,7 @@ def _merge(kept: Group, absorbed: Group, merge: ClusterMerge, tracks: EpisodeTra
     kept.is_doubtful &= absorbed.is_doubtful
     kept.name = kept.name or absorbed.name
     kept.excluded |= absorbed.excluded
+    kept.is_split_off |= absorbed.is_split_off
     absorbed.tracks = []
     return decision
 

@@ -1,5 +1,6 @@
 """Tracks that are taken for one person, while the people of an episode are resolved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -48,6 +49,11 @@ class Group:
     def label(self) -> str:
         """What remarks call it."""
         return "+".join(self.clusters) or self.tracks[0]
+
+    def divided_off(self, tracks: Sequence[str]) -> "Group":
+        """Take these tracks out of the group; returns one of their own, without its name."""
+        self.tracks = [track for track in self.tracks if track not in tracks]
+        return Group(list(self.clusters), list(tracks), self.is_doubtful, self.is_assigned, excluded=dict(self.excluded))
 
 
 class ResolvedPerson(NamedTuple):

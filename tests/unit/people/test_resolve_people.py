@@ -243,6 +243,71 @@ def test_split_tracks_are_not_merged_again_by_similarity() -> None:
     assert len(decisions(by_name, "seen_together")) == 1
 
 
+@pytest.mark.parametrize("alike", [[2], [2, 4], [4]])
+@pytest.mark.parametrize("person_id", ["p0", None])
+def test_split_off_tracks_do_not_inherit_the_name_where_they_are_clustered_with_tracks_that_are_not_mentioned(
+    alike: list[int], person_id: str | None
+) -> None:
+    vectors = people([6], spread=0.9, seed=3)
+    vectors[alike] = people([1, 1], spread=0.0)[0]  # the mixed cluster is more like the person than the rest is
+    episode = Episode([0] * 6, [0, 2, 4, 6, 8, 10], vectors)
+    rest, mixed = episode.names[:2], episode.names[2:]
+    resolved = episode.resolve(
+        Split(
+            number=1, identity=episode.shown("ident", 0, 1), tracks=(episode.shown("track", 2),), person_id=person_id
+        ),
+        clusters=identities_with(identity_with("ident_001", rest), identity_with("ident_002", mixed)),
+        facebank=episode.facebank(0),
+    )
+    (outcome,) = resolved.grouping.corrections
+    if person_id:
+        assert named(resolved) == [("Person 0", [0, 1, 3, 4, 5]), (None, [2])]
+        assert outcome.status == "partly"
+        assert "track-00003: in ident_002 now, with tracks that it does not mention" in outcome.remarks[0]
+    else:  # there is no name that the tracks could inherit: those of the rest come first
+        assert named(resolved) == [("Person 0", [0, 1]), (None, [2, 3, 4, 5])]
+        assert outcome.status == "applied"
+
+
+def test_tracks_that_a_split_does_not_mention_keep_the_name_that_they_were_given() -> None:
+    episode = Episode([0] * 6, [0, 2, 4, 6, 8, 10])
+    resolved = episode.resolve(
+        Name(number=1, identity=episode.shown("ident", 0, 1, 2, 3, 4, 5), name="Amy", person_id="amy"),
+        Split(number=2, identity=episode.shown("ident", 0, 1), tracks=(episode.shown("t", 2),), person_id="amy"),
+        clusters=identities_with(
+            identity_with("ident_001", episode.names[:2]), identity_with("ident_002", episode.names[2:])
+        ),
+    )
+    assert named(resolved) == [("Amy", [0, 1, 3, 4, 5]), (None, [2])]
+    assert [outcome.status for outcome in resolved.grouping.corrections] == ["applied", "partly"]
+
+
+def test_split_off_tracks_do_not_take_the_name_from_the_rest_after_they_were_merged_with_others() -> None:
+    vectors = people([6], spread=0.0)
+    vectors[:2, 300] = 0.7  # the rest is less like the person than the others, which are all alike
+    episode = Episode([0] * 6, [0, 2, 4, 6, 8, 10], vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    parts = episode.names[:2], episode.names[2:5], episode.names[5:]
+    resolved = episode.resolve(
+        Split(number=1, identity=episode.shown("ident", 0, 1), tracks=(episode.shown("t", 5),)),
+        clusters=identities_with(*(identity_with(f"ident_{i}", part) for i, part in enumerate(parts))),
+        facebank=episode.facebank(0),
+    )
+    assert named(resolved) == [("Person 0", [0, 1]), (None, [2, 3, 4, 5])]
+
+
+def test_a_split_leaves_a_cluster_alone_that_has_a_name_of_its_own() -> None:
+    episode = Episode([0] * 6, [0, 2, 4, 6, 8, 10])
+    resolved = episode.resolve(
+        Name(number=1, identity=episode.shown("ident", 2, 3, 4, 5), name="Bob", person_id="bob"),
+        Split(number=2, identity=episode.shown("ident", 0, 1), tracks=(episode.shown("t", 2),), person_id="amy"),
+        clusters=identities_with(
+            identity_with("ident_001", episode.names[:2]), identity_with("ident_002", episode.names[2:])
+        ),
+    )
+    assert named(resolved) == [(None, [0, 1]), ("Bob", [2, 3, 4, 5])]
+    assert [outcome.status for outcome in resolved.grouping.corrections] == ["applied", "applied"]
+
+
 def test_merged_identities_are_one_person_even_if_seen_together_and_the_pairs_are_listed_as_exempt() -> None:
     merge = Merge(number=1, identities=(TWO.shown("ident_001", 0, 2, 4), TWO.shown("ident_002", 1, 3, 5)))
     resolved = TWO.resolve(merge)
