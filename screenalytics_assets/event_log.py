@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.event_log import SqliteEventLogStorage
@@ -20,6 +20,18 @@ _MAX_OPEN_FILES = 16
 """Of the event log: its index and those of the latest runs, far below the usual limit of 1,024 files of a process."""
 
 
+class _OpenedFile(NamedTuple):
+    """A file that is kept open.
+
+    Attributes:
+        engine: Its connections.
+        file: The device and inode of the file that they lead to.
+    """
+
+    engine: Engine
+    file: tuple[int, int] | None
+
+
 class CachedEngineEventLogStorage(SqliteEventLogStorage):
     """The event log in SQLite, with its files kept open between events.
 
@@ -29,7 +41,7 @@ class CachedEngineEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         """As the class that it extends."""
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._opened: OrderedDict[str, _OpenedFile] = OrderedDict()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -46,19 +58,40 @@ class CachedEngineEventLogStorage(SqliteEventLogStorage):
         """The storage below ``DAGSTER_HOME``."""
         return cls(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"), inst_data)
 
+    def dispose(self) -> None:
+        """Close the files; a later event opens them again."""
+        super().dispose()
+        with self._db_lock:
+            while self._opened:
+                self._opened.popitem()[1].engine.dispose()
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock, self._engine(shard).begin() as connection:
             yield connection
 
     def _engine(self, shard: str) -> Engine:
-        engine = self._engines.pop(shard, None)
-        if engine is None:
+        path = Path(self.path_for_shard(shard))
+        opened = self._opened.pop(shard, None)
+        # Another process may have deleted the runs: what is written to a deleted file is lost without an error.
+        if opened is not None and opened.file != _file_at(path):
+            opened.engine.dispose()
+            opened = None
+        if opened is None:
             engine = create_engine(
                 self.conn_string_for_shard(shard), pool_size=1, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
             )
             self._initdb(engine)
-        self._engines[shard] = engine
-        if len(self._engines) > _MAX_OPEN_FILES:
-            self._engines.popitem(last=False)[1].dispose()
-        return engine
+            opened = _OpenedFile(engine, _file_at(path))
+        self._opened[shard] = opened
+        if len(self._opened) > _MAX_OPEN_FILES:
+            self._opened.popitem(last=False)[1].engine.dispose()
+        return opened.engine
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_dev, stat.st_ino

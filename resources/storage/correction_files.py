@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from resources.storage.store import ArtifactStore
-from resources.system.text_documents import dump_yaml, parse_yaml
+from resources.system.text_documents import dump_yaml, parse_yaml, yaml_nodes
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _HEADING = "# Written by `screenalytics correct`; see docs/reference/corrections.md. Ids are for people to read: what\n"
 _HEADING += "# an entry is about is found by its faces, each a time and a box in the picture.\n"
 
+_SHOWN_PROBLEMS = 3
 _MODELS = (CorrectionsFile, Merge, Split, Name, NotThisPerson, Ignore, IdentityReference, Anchor)
 _KEYS = sorted({key for model in _MODELS for key in model.model_fields})
 
@@ -74,7 +75,10 @@ def _parse(stored: bytes | None, ep_id: str, path: str) -> CorrectionsFile:
     try:
         corrections = CorrectionsFile.model_validate({"ep_id": ep_id} if content is None else content)
     except ValidationError as error:
-        problems = [_explain(problem, stored.decode("utf-8-sig")) for problem in error.errors()]
+        document, found = yaml_nodes(stored.decode("utf-8-sig")), error.errors()
+        problems = [_explain(problem, document) for problem in found[:_SHOWN_PROBLEMS]]
+        if len(found) > _SHOWN_PROBLEMS:
+            problems.append(f"and {len(found) - _SHOWN_PROBLEMS} more problems")
         # Without its cause, which quotes the file: a link may lead to a file that holds secrets.
         raise CorrectionError(f"{path}: {'; '.join(problems)}") from None
     if corrections.ep_id != ep_id:
@@ -82,7 +86,7 @@ def _parse(stored: bytes | None, ep_id: str, path: str) -> CorrectionsFile:
     return corrections
 
 
-def _explain(problem: "ErrorDetails", text: str) -> str:
+def _explain(problem: "ErrorDetails", document: Any) -> str:  # noqa: ANN401 - a YAML node
     location, message = problem["loc"], problem["msg"]
     # After the index of a correction pydantic inserts its kind, which is not a key in the file.
     keys = [*location[:2], *location[3:]] if location[:1] == ("corrections",) else list(location)
@@ -90,7 +94,7 @@ def _explain(problem: "ErrorDetails", text: str) -> str:
         # Only a misspelt key of ours is shown, for the same reason.
         keys[-1] = "(a key that is not one of this file)"
     name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
-    return f"line {_line_of(yaml.compose(text, Loader=yaml.SafeLoader), keys)}: {name or 'the file'}: {message}"
+    return f"line {_line_of(document, keys)}: {name or 'the file'}: {message}"
 
 
 def _line_of(node: Any, keys: Sequence[int | str]) -> int:  # noqa: ANN401 - a YAML node

@@ -61,6 +61,11 @@ def parse_yaml(content: bytes | str, place: str, error: type[ScreenalyticsError]
         raise error(f"{place}: not valid YAML: a number, date or nesting in it cannot be read; correct it") from None
 
 
+def yaml_nodes(text: str) -> Any:  # noqa: ANN401 - a YAML node
+    """The nodes of a YAML document that `parse_yaml` has read, with their lines."""
+    return yaml.compose(text, _Loader)
+
+
 def dump_yaml(content: object) -> str:
     """Plain values as a YAML document: keys in their order, lists and mappings of plain values on one line each."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

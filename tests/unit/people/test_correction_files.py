@@ -109,6 +109,20 @@ def test_a_mistake_is_reported_with_file_line_and_key(site: StoreSite, line: str
     assert str(caught.value).startswith(f"{site.store.location(corrections_path(EP))}: ")
 
 
+def test_of_many_mistakes_the_first_are_explained_and_the_others_counted(site: StoreSite) -> None:
+    entry = "- {{number: {}, action: ignore, identty: x}}\n"
+    text = f"ep_id: {EP}\ncorrections:\n" + "".join(entry.format(i) for i in range(1, 2001))
+    with pytest.raises(CorrectionError) as caught:
+        read_corrections(written(site, text), EP)
+    *shown_problems, last = str(caught.value).split("; ")
+    assert [problem.split("line ")[1].split(": ")[:2] for problem in shown_problems] == [
+        ["3", "corrections[0].identity"],
+        ["3", "corrections[0].identty"],
+        ["4", "corrections[1].identity"],
+    ]
+    assert last == "and 3997 more problems"
+
+
 def test_a_number_that_occurs_twice_is_refused(site: StoreSite) -> None:
     entry = Ignore(number=1, identity=shown("ident_001"))
     content = {"ep_id": EP, "corrections": [entry.model_dump(mode="json")] * 2}

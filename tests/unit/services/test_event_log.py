@@ -61,3 +61,22 @@ def test_a_deleted_run_leaves_no_events(instance: dg.DagsterInstance) -> None:
     run_id = idle.execute_in_process(instance=instance).run_id
     instance.delete_run(run_id)
     assert instance.all_logs(run_id) == []
+
+
+def test_events_are_kept_though_another_program_has_deleted_all_runs(instance: dg.DagsterInstance) -> None:
+    run_id = idle.execute_in_process(instance=instance).run_id
+    plain = SqliteEventLogStorage(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"))
+    plain.wipe()
+    assert instance.all_logs(run_id) == []
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    instance.report_engine_event("still here", run)
+    assert [entry.message for entry in plain.get_logs_for_run(run_id)] == ["still here"]
+
+
+def test_an_instance_that_is_disposed_of_has_no_file_open_and_can_be_used_again(instance: dg.DagsterInstance) -> None:
+    runs = [idle.execute_in_process(instance=instance).run_id for _ in range(2)]
+    instance.event_log_storage.dispose()
+    assert not [path for path in open_databases() if path.startswith(os.environ["DAGSTER_HOME"] + "/history/runs")]
+    for run_id in runs:
+        assert instance.all_logs(run_id)
