@@ -53,7 +53,9 @@ class Group:
     def divided_off(self, tracks: Sequence[str]) -> "Group":
         """Take these tracks out of the group; returns one of their own, without its name."""
         self.tracks = [track for track in self.tracks if track not in tracks]
-        return Group(list(self.clusters), list(tracks), self.is_doubtful, self.is_assigned, excluded=dict(self.excluded))
+        return Group(
+            list(self.clusters), list(tracks), self.is_doubtful, self.is_assigned, excluded=dict(self.excluded)
+        )
 
 
 class ResolvedPerson(NamedTuple):
