@@ -40,7 +40,8 @@ class PacketLog:
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream, *, every_frame: bool) -> None:
         self._format = container.format.name
-        self._declared_frames = stream.frames if "mov" in self._format else 0
+        # The header counts what an edit list leaves out as well; the index does not.
+        self._declared_frames = len(stream.index_entries) if "mov" in self._format and stream.frames else 0
         self._declared_end_s = _declared_end_s(container, stream)
         self._size_bytes = path.stat().st_size
         self._length_bytes = length_field_bytes(stream.codec_context.name, stream.codec_context.extradata)
@@ -48,20 +49,20 @@ class PacketLog:
         self._pts: list[int | None] = []
         self._ts_s: list[float] = []
         self._is_key: list[bool] = []
+        self._is_shown: list[bool] = []
         self._is_bad: list[bool] = []
         self._refusals: list[int] = []
         self._pictures: set[int | None] = set()
         self._flawed: set[int | None] = set()
-        self._read = 0
 
     def noting(self, packets: "Iterable[Packet[VideoStream]]") -> "Iterator[Packet[VideoStream]]":
         """The same packets, each noted as it goes to the decoder."""
         for packet in packets:
-            self._read += bool(packet.size)
-            if is_displayed(packet):
+            if packet.size:
                 self._pts.append(packet.pts)
                 self._ts_s.append(np.nan if packet.pts is None else float(packet.pts * packet.time_base))
                 self._is_key.append(packet.is_keyframe)
+                self._is_shown.append(is_displayed(packet))
                 self._is_bad.append(packet.is_corrupt or self._is_overwritten(packet))
             yield packet
 
@@ -85,7 +86,10 @@ class PacketLog:
 
     def last_s(self, origin_s: float) -> float:
         """When the last picture begins, on the clock of the frames."""
-        return float(np.nanmax(self._ts_s, initial=-np.inf)) - origin_s
+        return float(np.nanmax(self._shown_s(), initial=-np.inf)) - origin_s
+
+    def _shown_s(self) -> NDArray[np.float64]:
+        return np.array(self._ts_s, np.float64)[np.array(self._is_shown, np.bool_)]
 
     def damage(self, origin_s: float, frame_s: float) -> Intervals:
         """The damaged intervals, once everything is read.
@@ -97,14 +101,15 @@ class PacketLog:
         is_bad = np.array(self._is_bad, np.bool_)
         has_picture = np.array([pts in self._pictures for pts in self._pts], np.bool_)
         has_flaw = np.array([pts in self._flawed for pts in self._pts], np.bool_)
-        is_bad |= has_flaw | (~has_picture & self._must_give_a_picture())
+        is_shown = np.array(self._is_shown, np.bool_)
+        is_bad |= has_flaw | (~has_picture & is_shown & self._must_give_a_picture())
         if self._is_cut_within_a_packet() and len(is_bad):
             is_bad[-1] = True
         ts_s = np.array(self._ts_s, np.float64)
         found = damaged_intervals(
-            PacketTable(ts_s - origin_s, np.array(self._is_key, np.bool_), is_bad),
+            PacketTable(ts_s - origin_s, np.array(self._is_key, np.bool_), is_bad, is_shown),
             gaps_are_loss=not any(name in self._format for name in _INDEXED),
-            lost_end_s=self._lost_end_s(ts_s, frame_s),
+            lost_end_s=self._lost_end_s(self._shown_s(), frame_s),
         )
         inside = found[found[:, 1] > 0]
         return np.maximum(inside, 0.0)
@@ -129,7 +134,7 @@ class PacketLog:
 
     def _lost_end_s(self, ts_s: NDArray[np.float64], frame_s: float) -> float:
         if self._declared_frames:
-            return max(0, self._declared_frames - self._read) * frame_s
+            return max(0, self._declared_frames - len(self._pts)) * frame_s
         if self._declared_end_s is None or not len(ts_s):
             return 0.0
         lost_s = self._declared_end_s - float(np.nanmax(ts_s)) - frame_s

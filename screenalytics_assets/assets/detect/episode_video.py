@@ -60,7 +60,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = ArtifactSpec(
     "episode_video",
-    code_version="3",
+    code_version="4",
     group="detect",
     kinds={"mp4"},
     description=__doc__,

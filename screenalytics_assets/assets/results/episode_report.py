@@ -88,7 +88,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = ArtifactSpec(
     "episode_report",
-    code_version="5",
+    code_version="6",
     group="results",
     kinds={"html"},
     description=__doc__,

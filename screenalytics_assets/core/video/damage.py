@@ -28,17 +28,19 @@ _STEP_TOLERANCE = 0.25
 
 
 class PacketTable(NamedTuple):
-    """The packets of a video in the order of decoding; each holds one picture.
+    """The packets of a video in the order of decoding; each holds one picture, which may refer to hidden ones.
 
     Attributes:
         ts_s: (N,) float64, when the picture is displayed, NaN where the file does not say.
         is_key: (N,) bool, the picture refers to no other one, nor do those after it to one before it.
         is_bad: (N,) bool, the packet or its picture is known to be damaged, or the picture is lost.
+        is_shown: (N,) bool, false for what an edit list hides; all by default.
     """
 
     ts_s: NDArray[np.float64]
     is_key: NDArray[np.bool_]
     is_bad: NDArray[np.bool_]
+    is_shown: NDArray[np.bool_] | None = None
 
 
 def damaged_intervals(packets: PacketTable, *, gaps_are_loss: bool, lost_end_s: float = 0.0) -> Intervals:
@@ -60,12 +62,16 @@ def damaged_intervals(packets: PacketTable, *, gaps_are_loss: bool, lost_end_s: 
     # A packet without a time still spoils those after it.
     untimed = np.searchsorted(known, np.flatnonzero(packets.is_bad))
     is_bad[untimed[untimed < len(known)]] = True
+    is_shown = np.ones(len(known), np.bool_) if packets.is_shown is None else packets.is_shown[known]
     order = np.argsort(ts_s, kind="stable")
+    order = order[is_shown[order]]
+    if not len(order):
+        return intervals_of([])
     shown_s = ts_s[order]
     frame_s = float(np.median(np.diff(shown_s))) if len(shown_s) > 1 else 0.0
     gaps = _gaps(shown_s, frame_s) if gaps_are_loss else intervals_of([])
     for end_s in gaps[:, 1]:
-        after = int(np.argmax(ts_s >= end_s))
+        after = int(np.argmax(is_shown & (ts_s >= end_s)))
         # What was lost may have been what the next pictures refer to.
         is_bad[after] |= not is_key[after]
     affected = _affected(ts_s, is_key, is_bad)[order]
@@ -92,10 +98,15 @@ def outside(intervals: Intervals, others: Intervals) -> Intervals:
 def check_enough_left(damaged: Intervals, duration_s: float) -> None:
     """Refuse a video of which more than `MAX_DAMAGED_SHARE` is damaged.
 
+    Args:
+        damaged: Merged intervals; a lost end lies behind the end of the video.
+        duration_s: End of the last picture that is left.
+
     Raises:
         VideoError: It is; the message says how many seconds.
     """
     lost_s = total_s(damaged)
+    duration_s = max(duration_s, float(damaged[:, 1].max(initial=0)))
     if lost_s > MAX_DAMAGED_SHARE * duration_s:
         raise VideoError(
             f"{lost_s:.1f} of {duration_s:.1f} s are damaged or missing, more than {MAX_DAMAGED_SHARE:.0%}: "

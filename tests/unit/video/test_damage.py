@@ -79,6 +79,13 @@ def test_seconds_after_the_last_picture_that_the_file_declares_are_missing() -> 
     assert found(packets(40, keys=(0, 20)), lost_end_s=0.4) == [[4.0, 4.4]]
 
 
+def test_hidden_pictures_are_no_damage_but_what_refers_to_bad_ones_is() -> None:
+    is_shown = np.arange(40) >= 5
+    assert found(packets(40, keys=(0, 20))._replace(is_shown=is_shown)) == []
+    assert found(packets(40, keys=(0, 20), bad=(3,))._replace(is_shown=is_shown)) == [[0.5, 2.0]]
+    assert found(packets(5, keys=(0,), bad=(3,))._replace(is_shown=np.zeros(5, np.bool_))) == []
+
+
 def test_a_bad_packet_without_a_time_spoils_those_after_it() -> None:
     table = packets(20, keys=(0, 10), bad=(5,))
     table.ts_s[5] = np.nan
@@ -93,6 +100,12 @@ def test_a_video_that_is_mostly_damaged_is_refused() -> None:
     check_enough_left(intervals_of([(0, 5)]), 10)
     with pytest.raises(VideoError, match=r"5\.1 of 10\.0 s are damaged or missing, more than 50%"):
         check_enough_left(intervals_of([(0, 5.1)]), 10)
+
+
+def test_a_lost_end_is_compared_with_the_length_before_the_loss() -> None:
+    check_enough_left(intervals_of([(5, 10)]), 5)
+    with pytest.raises(VideoError, match=r"5\.1 of 10\.0 s are damaged or missing, more than 50%"):
+        check_enough_left(intervals_of([(4.9, 10)]), 4.9)
 
 
 def test_a_warning_tells_the_seconds_and_the_first_places() -> None:

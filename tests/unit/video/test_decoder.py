@@ -64,6 +64,63 @@ def test_hidden_frames_are_neither_counted_nor_read(tmp_path: Path) -> None:
     assert [number for _, number in frames] == list(range(5, 36))
     assert frames[0][0] == 0
     assert probe.duration_s == pytest.approx(31 * 0.04, abs=0.002)
+    assert damage_of(path, probe).size == 0
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+@pytest.mark.parametrize(("hidden_ms", "gop_size"), [(1000, 12), (1000, 250), (6500, 12), (6500, 250)])
+def test_what_an_edit_list_hides_in_front_is_no_damage(
+    tmp_path: Path, hidden_ms: int, gop_size: int, every_frame: bool
+) -> None:
+    times_ms = [index * 1000 // 24 - hidden_ms for index in range(240)]
+    path = write_video(tmp_path / "a.mp4", numbered_pictures(240), times_ms=times_ms, gop_size=gop_size)
+    probe = probe_video(path)
+    assert probe.duration_s == pytest.approx(10 - hidden_ms / 1000, abs=0.002)
+    assert damage_of(path, probe, every_frame=every_frame).size == 0
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_a_part_that_was_cut_out_without_encoding_has_no_damage(tmp_path: Path, every_frame: bool) -> None:
+    """Copied from the key frame at 2.0 s on, with an edit list that shows it from 2.5 s on."""
+    source = write_video(tmp_path / "a.mp4", numbered_pictures(240), gop_size=48)
+    path = tmp_path / "cut.mp4"
+    with av.open(str(source)) as read, av.open(str(path), "w") as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        for packet in read.demux(video=0):
+            if packet.size and packet.pts is not None and packet.dts is not None and packet.pts * packet.time_base >= 2:
+                shift = round(2.5 / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+                written.mux(packet)
+    probe = probe_video(path)
+    assert probe.frame_count == 180
+    assert probe.duration_s == pytest.approx(7.5, abs=0.002)
+    assert damage_of(path, probe, every_frame=every_frame).size == 0
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+@pytest.mark.parametrize("shown_s", [9, 4])
+def test_what_an_edit_list_hides_at_the_end_is_no_damage(tmp_path: Path, shown_s: int, every_frame: bool) -> None:
+    path = write_video(tmp_path / "a.mp4", numbered_pictures(240))
+    content = bytearray(path.read_bytes())
+    # The durations in milliseconds of the edit, the track and the film, as in ISO 14496-12.
+    for box, place in ((b"elst", 12), (b"tkhd", 24), (b"mvhd", 20)):
+        start = content.index(box) + place
+        content[start : start + 4] = (1000 * shown_s).to_bytes(4, "big")
+    path.write_bytes(content)
+    probe = probe_video(path)
+    assert probe.frame_count == 24 * shown_s
+    assert probe.duration_s == pytest.approx(shown_s, abs=0.002)
+    assert damage_of(path, probe, every_frame=every_frame).size == 0
+
+
+def test_the_lost_end_of_a_video_with_an_edit_list_is_damage(tmp_path: Path) -> None:
+    times_ms = [40 * index - 1000 for index in range(250)]
+    path = write_video(tmp_path / "a.mp4", numbered_pictures(250), times_ms=times_ms, index_first=True)
+    intact = probe_video(path)
+    truncate(path, 0.97)
+    probe = probe_video(path)
+    assert probe.duration_s < intact.duration_s - 0.1
+    assert damage_of(path, probe)[-1].tolist() == pytest.approx([probe.duration_s, intact.duration_s], abs=0.05)
 
 
 def test_a_variable_rate_keeps_its_timestamps(tmp_path: Path) -> None:
@@ -246,9 +303,8 @@ def test_what_refers_to_a_missing_frame_is_damaged_until_the_next_key_frame(tmp_
     path = write_video(tmp_path / "a.mkv", numbered_pictures(34), gop_size=12)
     probe = probe_video(path)
     drop_frames(path, 13, 14)
-    ((start_s, end_s),) = damage_of(path, probe, every_frame=every_frame)
-    assert 0.49 < start_s < 0.8
-    assert 0.9 < end_s < 1.01
+    # Frame 13 is decoded before the pictures that are shown from frame 12 on, and they refer to it.
+    assert damage_of(path, probe, every_frame=every_frame) == pytest.approx(np.array([[0.5, 0.958]]), abs=0.002)
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "ts", "flv"])
