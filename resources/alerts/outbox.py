@@ -16,6 +16,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from resources.system.error_translation import reason_of
 from resources.system.locks import file_lock
 from screenalytics_assets.core.quality.alert_state import AlertEvent, LastState, Message, StateChange, change_of
 
@@ -25,8 +26,13 @@ _MAX_REFUSALS = 2
 If that is refused too, the sink is down until the next delivery; otherwise the refusals were the fault of the messages,
 which must not hold up those behind them.
 """
-_LAST_REFUSAL = 3
-"""A message is dropped after this many refusals, if the sink accepted a newer message before each of them."""
+_REFUSAL_INTERVAL_S = 3600.0
+"""Of the refusals of a message, one counts in this time: a busy service may refuse any message for minutes."""
+_LAST_REFUSAL = 24
+"""A message is dropped after this many refusals that count, if the sink accepted a newer message before each of them.
+
+That is a day: a limit on requests or a fault of a service passes sooner, and then it takes the message after all.
+"""
 SILENCE_S = 600.0
 """A sink that took a message and did not answer is left alone for this long: it may have the message."""
 _BATCH = 100
@@ -151,7 +157,8 @@ class Outbox:
         """Send a sink the messages that it has not accepted yet, in order.
 
         A file lock keeps a second process from sending the same; the system releases it when a process dies. A message
-        that the sink refuses although it accepts newer ones is dropped after a few times, and this is reported.
+        that the sink refuses for a day although it accepts newer ones is dropped, and this is reported. Whatever is
+        raised for a message counts as its refusal and holds up no other.
 
         Args:
             sink: Name of the sink.
@@ -178,8 +185,8 @@ class Outbox:
             except SilentSinkError as error:
                 self._refused(sink, row, silent_until=time.time() + SILENCE_S)
                 return accepted, str(error)
-            except SinkError as error:
-                reason, refusals = str(error), refusals + 1
+            except Exception as error:  # noqa: BLE001 - of this message, whatever it is
+                reason, refusals = reason_of(error), refusals + 1
                 self._refused(sink, row)
                 if refusals > _MAX_REFUSALS and not is_up:
                     break
@@ -190,22 +197,24 @@ class Outbox:
         return accepted, reason
 
     def _refused(self, sink: str, row: int, silent_until: float | None = None) -> None:
-        """Count a refusal that is the message's fault: the sink accepted a newer one since. At the limit, drop it."""
+        """Count a refusal that may be the message's fault: the sink took a newer one since. At the limit, drop it."""
+        now = time.time()
         with self._transaction() as connection:
             if silent_until is not None:
                 connection.execute("UPDATE known_sinks SET silent_until = ? WHERE name = ?", (silent_until, sink))
             counted = connection.execute(
-                "UPDATE outbox SET refusals = refusals + 1, refused_at = ? WHERE id = ? AND EXISTS (SELECT 1 "
+                "UPDATE outbox SET refusals = refusals + 1, refused_at = ? WHERE id = ? "
+                "AND coalesce(refused_at, 0) <= ? AND EXISTS (SELECT 1 "
                 "FROM outbox AS newer WHERE newer.sink = ? AND newer.id > outbox.id "
                 "AND newer.sent_at > coalesce(outbox.refused_at, 0)) RETURNING refusals, key, title",
-                (time.time(), row, sink),
+                (now, row, now - _REFUSAL_INTERVAL_S, sink),
             ).fetchone()
             if counted is None or counted[0] < _LAST_REFUSAL:
                 return
-            connection.execute("UPDATE outbox SET dropped_at = ? WHERE id = ?", (time.time(), row))
+            connection.execute("UPDATE outbox SET dropped_at = ? WHERE id = ?", (now, row))
             _, key, title = counted
             if not key.startswith(_DROPPED):  # a report about a report would never end
-                body = f"{title!r} was refused {_LAST_REFUSAL} times and is not sent to it again; newer ones arrive."
+                body = f"{title!r} was refused for a day and is not sent to it again; newer ones arrive."
                 _insert(connection, f"{_DROPPED}{sink}:{key}", Message(f"{sink} refuses an alert", body, "warning", {}))
 
     def _unsent(self, sink: str) -> list[tuple[int, Envelope]]:
@@ -223,7 +232,7 @@ class Outbox:
             first = connection.execute(f"{unsent} LIMIT ?", (sink, _BATCH)).fetchall()
             newest = connection.execute(f"{unsent} DESC LIMIT 1", (sink,)).fetchall()
         return [
-            (row, Envelope(key, at, Message(title, body, level, json.loads(document))))
+            (row, Envelope(key, at, Message(title, body, level, json.loads(document, parse_constant=_null))))
             for row, key, at, title, body, level, document in sorted({*first, *newest})
         ]
 
@@ -250,6 +259,10 @@ def _insert(connection: sqlite3.Connection, key: str, message: Message) -> bool:
         (key, time.time(), message.title, message.body, message.level, document),
     )
     return True
+
+
+def _null(_name: str) -> None:
+    """NaN and the infinities, which are not JSON."""
 
 
 def _last_state(connection: sqlite3.Connection, event: AlertEvent) -> LastState | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from resources.system.paths import dagster_home
+from resources.system.redaction import without_passwords
 from screenalytics_assets.core.common.errors import (
     ArtifactError,
     ConfigurationError,
@@ -53,6 +54,7 @@ _REFUSALS: Mapping[int, str] = {
     errno.EXDEV: "the two places are on different file systems; expected one",
     errno.EINVAL: "the file system does not allow this name or operation: choose another place",
 }
+_OF_NETWORK = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ECONNABORTED})
 _TRANSIENT: Mapping[int, str] = {
     errno.EIO: "the disk or network drive reports an error of input or output: check it and run again",
     errno.EBUSY: "it is in use: close other programs and run again",
@@ -125,16 +127,10 @@ def is_transient(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of an error's message, shortened, without passwords in addresses; its kind if it has none."""
+    """The first line of an error's message, shortened, without passwords; its kind if it has none."""
     lines = str(error).strip().splitlines()
     reason = without_passwords(lines[0]) if lines else ""
     return (reason or type(error).__name__)[:_REASON_CHARACTERS]
-
-
-def without_passwords(text: str) -> str:
-    """A text without the user names, passwords and keys in its addresses."""
-    text = re.sub(r"://[^@/\s]*@", "://…@", text)
-    return re.sub(r"(?i)\b(password|passwd|token|secret)(\s*[=:]\s*)\S+", r"\1\2…", text)
 
 
 def _of_system(error: Exception, place: str) -> ScreenalyticsError | None:
@@ -142,6 +138,10 @@ def _of_system(error: Exception, place: str) -> ScreenalyticsError | None:
     if number in _BUGS:
         return None
     names = [_text(name) for name in (getattr(error, "filename", None), getattr(error, "filename2", None)) if name]
+    if not names and _is_of_network(error, number):
+        return UnavailableError(
+            f"{place or 'a server'}: {_strerror(error)}: check the network and the address, then run again"
+        )
     where = " and ".join(names) or place or "reading or writing a file"
     if isinstance(number, int) and number in _SYSTEM_FAILURES:
         found = _strerror(error)
@@ -153,6 +153,13 @@ def _of_system(error: Exception, place: str) -> ScreenalyticsError | None:
         advice = _TRANSIENT.get(number or 0, f"{_strerror(error)}: check the drive or the network and run again")
         return UnavailableError(f"{where}: {advice}")
     return SystemFailureError(f"{where}: {_strerror(error)}: check the file, the disk and the network, then run again")
+
+
+def _is_of_network(error: Exception, number: object) -> bool:
+    if number == errno.EPIPE:  # also of a program that no longer reads what is printed
+        return False
+    of_socket = type(error).__module__ in ("socket", "ssl") and not isinstance(error, TimeoutError)
+    return of_socket or isinstance(error, ConnectionError) or number in _OF_NETWORK
 
 
 def _text(name: object) -> str:
@@ -189,6 +196,8 @@ def _of_sqlalchemy(error: Exception, place: str) -> ScreenalyticsError:
 
 
 def _of_postgres(error: Exception, place: str) -> ScreenalyticsError:
+    if error.__cause__ is not None and (found := translated(error.__cause__, place)) is not None:
+        return found  # DagsterPostgresException says only that it has tried often enough
     where = place or "the PostgreSQL database"
     state = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
     if state.startswith("53"):  # insufficient resources: disk, memory, connections
@@ -219,6 +228,14 @@ def _of_video(error: Exception, place: str) -> ScreenalyticsError:
     where = _text(getattr(error, "filename", None) or place or "the video")
     found = getattr(error, "strerror", None) or reason_of(error)
     return VideoError(f"{where}: cannot be read: {found}; check that it plays in a video player, or copy it again")
+
+
+def _of_picture(error: Exception, place: str) -> ScreenalyticsError:
+    named = re.search(r"'([^']+)'", str(error))
+    where = place or (named[1] if named else "a picture")
+    unknown = type(error).__name__ == "UnidentifiedImageError"
+    found = "this is not a picture of a known format" if unknown else reason_of(error)
+    return StorageError(f"{where}: {found}; check that it opens in a viewer, or copy it again")
 
 
 def _of_yaml(error: Exception, place: str) -> ScreenalyticsError:
@@ -260,6 +277,7 @@ _PACKAGES: Mapping[str, _Translator] = {
         _says(UnavailableError, "a server", "check the network and the address, then run again"),
     ),
     "av": _of_video,
+    "PIL": _of_picture,
     "yaml": _of_yaml,
     "json": _of_json,
     "pyarrow": _says(ArtifactError, "a table", "run the asset that writes it again with --force"),

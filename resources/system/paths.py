@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from resources.system.redaction import without_passwords
 from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import ConfigurationError
 
@@ -23,14 +24,16 @@ def data_location() -> str:
     """``SCREENALYTICS_DATA_ROOT``, an absolute folder or ``s3://bucket/prefix``, or the checkout's ``data/``.
 
     Raises:
-        ConfigurationError: It is a URL, but not of an S3 bucket.
+        ConfigurationError: It is a URL, but not of an S3 bucket, or a link that leads back to itself.
     """
     chosen = os.environ.get("SCREENALYTICS_DATA_ROOT", "")
     if is_bucket(chosen):
         return chosen
     if "://" in chosen:
-        raise ConfigurationError(f"SCREENALYTICS_DATA_ROOT is {chosen}: expected a folder or s3://bucket/prefix")
-    return str(Path(chosen or project_dir() / "data").resolve())
+        raise ConfigurationError(
+            f"SCREENALYTICS_DATA_ROOT is {without_passwords(chosen)}: expected a folder or s3://bucket/prefix"
+        )
+    return str(resolved_folder(Path(chosen or project_dir() / "data"), "SCREENALYTICS_DATA_ROOT"))
 
 
 def is_bucket(location: str) -> bool:
@@ -46,7 +49,7 @@ def data_root() -> Path:
     """
     location = data_location()
     if is_bucket(location):
-        raise ConfigurationError(f"SCREENALYTICS_DATA_ROOT is {location}: expected a folder here")
+        raise ConfigurationError(f"SCREENALYTICS_DATA_ROOT is {without_passwords(location)}: expected a folder here")
     return Path(location)
 
 
@@ -65,8 +68,28 @@ def embedded_database_dir() -> Path:
 
 
 def dagster_home() -> Path:
-    """``DAGSTER_HOME``, or the checkout's ``.dagster_home/``."""
-    return Path(os.environ.get("DAGSTER_HOME") or project_dir() / ".dagster_home").resolve()
+    """``DAGSTER_HOME``, or the checkout's ``.dagster_home/``.
+
+    Raises:
+        ConfigurationError: It is a link that leads back to itself.
+    """
+    return resolved_folder(Path(os.environ.get("DAGSTER_HOME") or project_dir() / ".dagster_home"), "DAGSTER_HOME")
+
+
+def resolved_folder(path: Path, name: str) -> Path:
+    """A folder without symbolic links and ``..``.
+
+    Args:
+        path: The folder.
+        name: The variable or option that it is from.
+
+    Raises:
+        ConfigurationError: It is a link that leads back to itself.
+    """
+    try:
+        return path.resolve()
+    except RuntimeError:  # of Python before 3.13
+        raise ConfigurationError(f"{name} is {path}: the symbolic links form a loop: correct or remove them") from None
 
 
 def alerts_file() -> Path:

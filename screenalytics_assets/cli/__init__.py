@@ -64,6 +64,7 @@ def main() -> None:
     Anything else is a bug: its traceback, and where to report it.
     """
     logging.captureWarnings(True)
+    logging.getLogger().addFilter(_is_error)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may have any bytes
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -82,6 +83,11 @@ def main() -> None:
     finally:
         # The process ends: without this the interpreter would collect garbage once more.
         gc.freeze()
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    """Without this, dagster-postgres prints each attempt to reach a database, at the root of all loggers."""
+    return record.levelno >= logging.ERROR
 
 
 def _end(message: str, status: int) -> NoReturn:

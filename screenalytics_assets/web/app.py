@@ -1,21 +1,20 @@
 """The application that ``screenalytics ui`` serves."""
 
-import os
+from collections.abc import Collection
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from resources.alerts.sinks import ui_url
 from screenalytics_assets.dagster_private import dagster_app
 from screenalytics_assets.partitions import parse_key
-from screenalytics_assets.web.guard import Guard, allowed_hosts
+from screenalytics_assets.web.guard import Guard
 
 
-def create_app(workspace: Any, host: str) -> ASGIApp:  # noqa: ANN401 - the type is private
+def create_app(workspace: Any, hosts: Collection[str]) -> ASGIApp:  # noqa: ANN401 - the type is private
     """Dagster's UI and GraphQL, behind the guard.
 
     Args:
         workspace: From `dagster_private.open_workspace`.
-        host: The address that the server listens on.
+        hosts: The names by which the server is reached, from `guard.allowed_hosts`.
     """
-    return Guard(dagster_app(workspace, parse_key), allowed_hosts(host, ui_url(os.environ)))
+    return Guard(dagster_app(workspace, parse_key), hosts)

@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resources.alerts.sinks import UI_URL_VARIABLE
+from screenalytics_assets.core.common.errors import ConfigurationError
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
@@ -82,9 +83,18 @@ def allowed_hosts(host: str, ui_url: str) -> set[str]:
     Args:
         host: The address that it listens on.
         ui_url: The address of the UI for people.
+
+    Raises:
+        ConfigurationError: That is not an address.
     """
     bracketed = f"[{host}]" if ":" in host else host
-    named = urlsplit(ui_url).netloc.rpartition("@")[2].lower()
+    try:
+        named = urlsplit(ui_url).netloc.rpartition("@")[2].lower()
+    except ValueError as error:
+        # Not shown: it may contain a password.
+        raise ConfigurationError(
+            f"{UI_URL_VARIABLE} is not an address ({error}): expected for example http://host:3000"
+        ) from None
     match = _HOST.fullmatch(named)
     return {*LOCAL_HOSTS, bracketed.lower(), *([match["name"]] if match else ())}
 
@@ -92,7 +102,7 @@ def allowed_hosts(host: str, ui_url: str) -> set[str]:
 def _problem_of_origin(headers: Headers) -> str | None:
     host = headers["host"].lower()
     for origin in headers.getlist("origin"):
-        if urlsplit(origin).netloc.lower() != host:
+        if origin.lower().partition("://")[2] != host:
             return f"it comes from a page of {origin!r}, not from this server ({host})"
     return None
 

@@ -1,6 +1,7 @@
 """Serves the UI: a code server, the daemon, and the web server in this process."""
 
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 import dagster as dg
 import uvicorn
 
+from resources.alerts.sinks import ui_url
 from screenalytics_assets.core.common.errors import ScreenalyticsError
 from screenalytics_assets.dagster_private import code_servers, open_workspace
 from screenalytics_assets.web.app import create_app
+from screenalytics_assets.web.guard import allowed_hosts
 
 _CLOSE_TIMEOUT_S = 5
 """The browser keeps WebSockets open; the server does not wait longer for them when it stops."""
@@ -38,8 +41,10 @@ def serve(
         on_ready: Called when the pages can be opened.
 
     Raises:
+        ConfigurationError: The address of the UI for people is not one.
         ScreenalyticsError: The port cannot be listened on, or the daemon has died.
     """
+    hosts = allowed_hosts(host, ui_url(os.environ))
     # A shell without job control starts background processes with SIGINT ignored; uvicorn sends both to itself again
     # when it has stopped, and the default action of SIGTERM would leave the daemon behind.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -52,7 +57,7 @@ def serve(
         open_workspace(instance, served_file) as workspace,
     ):
         config = uvicorn.Config(
-            create_app(workspace, host), log_level="warning", timeout_graceful_shutdown=_CLOSE_TIMEOUT_S
+            create_app(workspace, hosts), log_level="warning", timeout_graceful_shutdown=_CLOSE_TIMEOUT_S
         )
         server = uvicorn.Server(config)
         threading.Thread(target=_stop_with, args=(daemon, server), daemon=True).start()
@@ -68,7 +73,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
         )
     except OSError as error:
-        raise ScreenalyticsError(f"port {port} of {host}: {error.strerror or error}; choose another --port") from error
+        raise ScreenalyticsError(
+            f"port {port} of {host}: {error.strerror or error}; choose another --host or --port"
+        ) from error
     with listener:
         yield listener
 

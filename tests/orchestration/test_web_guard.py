@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from resources.system.paths import project_dir
+from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.dagster_private import open_workspace
 from screenalytics_assets.definitions import defs
 from screenalytics_assets.partitions import EPISODES_NAME, PARTITION_TAG
@@ -43,7 +44,7 @@ PAGE = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 @pytest.fixture(scope="module")
 def client(instance: dg.DagsterInstance) -> Iterator[TestClient]:
     with open_workspace(instance, project_dir() / "workspace.yaml") as workspace:
-        app = create_app(workspace, "127.0.0.1")
+        app = create_app(workspace, LOCAL_HOSTS)
         # Not as a context: Dagster's own start and end of the application are not what is tested here.
         yield TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
 
@@ -81,6 +82,8 @@ def ask(client: TestClient, query: str, **variables: Any) -> Any:
         ("POST", "/graphql", JSON | {"origin": f"http://{HOST}@evil.example"}, BODY),
         ("POST", "/graphql", JSON | {"origin": "null"}, BODY),
         ("POST", "/graphql", JSON | {"origin": ""}, BODY),
+        ("POST", "/graphql", JSON | {"origin": "http://["}, BODY),
+        ("POST", "/graphql", JSON | {"origin": HOST}, BODY),
         ("POST", "/graphql", JSON | {"sec-fetch-site": "cross-site"}, BODY),
         ("POST", "/graphql", JSON | {"sec-fetch-site": "same-site"}, BODY),
         ("POST", "/graphql", JSON | PAGE | {"sec-fetch-site": "cross-site"}, BODY),
@@ -261,3 +264,10 @@ def test_the_server_answers_as_localhost_as_what_it_listens_on_and_as_the_addres
     host: str, ui_url: str, more: list[str]
 ) -> None:
     assert allowed_hosts(host, ui_url) == {*LOCAL_HOSTS, *more}
+
+
+@pytest.mark.parametrize("ui_url", ["http://[bad", "http://[::1", "https://user:secretword@[x]/"])
+def test_an_address_of_the_ui_that_is_none_is_refused_before_anything_is_served(ui_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="SCREENALYTICS_UI_URL is not an address") as refused:
+        allowed_hosts("127.0.0.1", ui_url)
+    assert "secretword" not in str(refused.value)

@@ -35,6 +35,7 @@ def facebank(
     from resources.artifact_store import ArtifactStoreResource
     from resources.photos import PhotoLibraryResource
     from resources.storage.store import require_artifact
+    from resources.system.paths import resolved_folder
     from screenalytics_assets.cli.episode.run import print_problems
     from screenalytics_assets.core.common.episode_ids import parse_show
     from screenalytics_assets.core.documents.facebank import PublishedFacebank
@@ -46,7 +47,7 @@ def facebank(
     use_data_root(data_root)
     overrides, settings = load_settings(profile, assignments, console)
     settings.pack.verify()
-    folder = photos.resolve() if photos else None
+    folder = resolved_folder(photos, "--photos") if photos else None
     PhotoLibraryResource(show_folder=str(folder) if folder else None).photos(show)
     outcome = run_facebank(open_instance(), show, photos=folder, profile=profile, overrides=overrides, force=force)
     print_problems(console, outcome)

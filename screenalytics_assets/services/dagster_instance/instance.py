@@ -8,13 +8,17 @@ from pathlib import Path
 from shutil import rmtree
 
 import dagster as dg
+from dagster import _check as dg_check
 
+from resources.system.error_translation import reason_of, translated
 from resources.system.locks import locked
 from resources.system.paths import dagster_home
-from screenalytics_assets.core.common.errors import UnavailableError
+from resources.system.redaction import without_passwords
+from screenalytics_assets.core.common.errors import ConfigurationError, UnavailableError
 from screenalytics_assets.run_owner import release_dead_runs
 from screenalytics_assets.services.dagster_instance.instance_files import POSTGRES_URL, prepare_instance_file
 
+_REASON_CHARACTERS = 300
 _BEING_MADE = ".being_made"
 """In the instance's folder from the first moment on until its databases are complete."""
 _DATABASES = ("history", "schedules")
@@ -38,19 +42,34 @@ def open_instance() -> dg.DagsterInstance:
     processes at once would break a new instance.
 
     Raises:
+        ConfigurationError: Dagster does not accept the instance's ``dagster.yaml``.
         UnavailableError: The instance's database does not answer.
         StorageError: Another process has been opening the instance for minutes.
     """
     home = dagster_home()
     with locked(home / ".opening.lock", "opening the Dagster instance"):
         prepare_home()
-        if os.environ.get(POSTGRES_URL):
-            instance = _instance_in_postgres()
-        else:
-            with _made_whole(home):
-                instance = dg.DagsterInstance.get()
+        with _file_named(home / "dagster.yaml"):
+            if os.environ.get(POSTGRES_URL):
+                instance = _instance_in_postgres()
+            else:
+                with _made_whole(home):
+                    instance = dg.DagsterInstance.get()
     release_dead_runs(instance)
     return instance
+
+
+@contextmanager
+def _file_named(path: Path) -> Iterator[None]:
+    """Name the file whose content Dagster does not accept."""
+    try:
+        yield
+    except (dg.DagsterError, dg_check.CheckError, ImportError) as error:
+        if translated(error) is not None:
+            raise
+        found = error.errors[0].message if isinstance(error, dg.DagsterInvalidConfigError) else str(error)
+        reason = without_passwords(" ".join(found.split()))[:_REASON_CHARACTERS]
+        raise ConfigurationError(f"{path}: Dagster does not accept it: {reason}; correct it") from error
 
 
 @contextmanager
@@ -95,5 +114,5 @@ def _instance_in_postgres() -> dg.DagsterInstance:
     try:
         return dg.DagsterInstance.get()
     except (DagsterPostgresException, SQLAlchemyError) as error:
-        reason = str(getattr(error.__cause__ or error, "orig", error)).splitlines()[0]
+        reason = reason_of(getattr(error.__cause__ or error, "orig", error))
         raise UnavailableError(f"{POSTGRES_URL}: {reason}; start the database, or correct the address") from error

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import yaml
 
 from resources.system.paths import project_dir
-from resources.system.text_documents import read_yaml_file
+from resources.system.text_documents import MAX_YAML_BYTES, parse_yaml, read_limited, read_yaml_file
 from screenalytics_assets.core.common.errors import ConfigurationError, MissingPackageError
 
 POSTGRES_URL = "DAGSTER_POSTGRES_URL"
@@ -37,13 +37,14 @@ def prepare_instance_file(home: Path) -> None:
     user has put there is kept.
 
     Raises:
-        ConfigurationError: The address of the database is not valid.
+        ConfigurationError: The file that the user has put there is not valid YAML, or the address of the database is
+            not valid.
         MissingPackageError: An extra is not installed.
     """
     name_driver()
     target, base = home / "dagster.yaml", project_dir() / "dagster.yaml"
     linked = target.is_symlink()
-    present = target.read_text(encoding="utf-8") if target.exists() else None
+    present = _content_of(target) if target.exists() else None
     if present is not None and not linked and not present.startswith(_MADE):
         return
     overlays = [_file_of(overlay) for overlay in _OVERLAYS if os.environ.get(overlay.variable)]
@@ -56,6 +57,14 @@ def prepare_instance_file(home: Path) -> None:
     elif not linked or present is None:
         new.symlink_to(base)
         new.replace(target)
+
+
+def _content_of(path: Path) -> str:
+    """The text of a ``dagster.yaml``, once it is known to be YAML: Dagster would not name the file."""
+    content = read_limited(path, MAX_YAML_BYTES)
+    if not isinstance(parse_yaml(content, str(path)) or {}, dict):
+        raise ConfigurationError(f"{path}: expected a mapping of keys")
+    return content.decode("utf-8-sig")
 
 
 def _file_of(overlay: _Overlay) -> Path:

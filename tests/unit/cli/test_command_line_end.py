@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import logging
 import os
 import sys
 
@@ -68,3 +69,21 @@ def test_an_interrupt_says_what_happens_to_the_work_without_a_name_of_a_class(
     assert ended.value.code == 130
     said = capsys.readouterr().err.strip()
     assert said == "error: interrupted: what was published stays; the same command goes on from there"
+
+
+def test_attempts_to_reach_a_database_are_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "app", lambda: logging.warning("Retrying failed database connection"))
+    root = logging.getLogger()
+    shown: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: shown.append(record.getMessage())  # type: ignore[method-assign]
+    root.addHandler(handler)
+    try:
+        main()
+    finally:
+        root.removeHandler(handler)
+        root.removeFilter(cli._is_error)
+    assert shown == []
+    assert capsys.readouterr().err == ""

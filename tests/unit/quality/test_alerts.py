@@ -36,6 +36,20 @@ def outbox(tmp_path: Path) -> Outbox:
     return Outbox(tmp_path / "alerts.sqlite", ["here", "there"])
 
 
+class Clock:
+    """The time, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = time.time()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "time", lambda: clock.now_s)
+    return clock
+
+
 class Recorder:
     """A sink that can be down, or refuse some messages."""
 
@@ -140,24 +154,73 @@ def test_messages_that_a_sink_always_refuses_do_not_hold_up_those_behind_them(ou
     assert outbox.waiting("here") == 2
 
 
-def test_refused_messages_never_block_the_newest_and_are_dropped_with_a_report(outbox: Outbox) -> None:
+def test_refused_messages_never_block_the_newest_and_are_dropped_with_a_report_after_a_day(
+    outbox: Outbox, clock: Clock
+) -> None:
     picky = Recorder(never=["a", "b", "c"])
     write(outbox, "a", "b", "c")
     outbox.deliver("here", picky.send)
     assert (picky.keys, picky.offered) == ([], 3)
-    for key in ("d", "e", "f"):
+    newer = [str(number) for number in range(10, 34)]
+    for key in newer:
+        assert outbox.waiting("here") == 3
         write(outbox, key)
         outbox.deliver("here", picky.send)
         assert picky.keys[-1] == key
         outbox.deliver("here", picky.send)
+        clock.now_s += 3600
     for _ in range(3):  # the reports about the dropped messages
         outbox.deliver("here", picky.send)
     assert outbox.waiting("here") == 0
-    assert [key for key in picky.keys if len(key) == 1] == ["d", "e", "f"]
-    assert {key for key in picky.keys if len(key) > 1} == {"dropped:here:a", "dropped:here:b", "dropped:here:c"}
+    assert [key for key in picky.keys if len(key) == 2] == newer
+    assert {key for key in picky.keys if len(key) > 2} == {"dropped:here:a", "dropped:here:b", "dropped:here:c"}
     there = Recorder()
     outbox.deliver("there", there.send)
     assert set(there.keys) == {"a", "b", "c", *picky.keys}
+
+
+def test_a_busy_service_that_refuses_the_first_requests_of_each_tick_loses_nothing(
+    outbox: Outbox, clock: Clock
+) -> None:
+    sent: list[str] = []
+
+    def busy(envelope: Envelope) -> None:
+        offered.append(envelope.key)
+        if len(offered) <= 2:
+            raise SinkError("503")
+        sent.append(envelope.key)
+
+    write(outbox, "a", "b", "c")
+    for number in range(20):  # ten minutes
+        offered: list[str] = []
+        write(outbox, f"new {number}")
+        outbox.deliver("here", busy)
+        clock.now_s += 30
+    outbox.deliver("here", Recorder().send)
+    assert outbox.waiting("here") == 0
+    with closing(sqlite3.connect(outbox._path)) as connection:
+        assert connection.execute("select count(*) from outbox where dropped_at is not null").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_is_not_finite_is_null_in_the_document(value: float, outbox: Outbox, tmp_path: Path) -> None:
+    outbox.write("a", Message("a", "body", "warning", {"findings": [{"value": value}]}))
+    assert outbox.deliver("here", JsonLinesSink(tmp_path / "alerts.jsonl").send) == (1, None)
+    assert json.loads((tmp_path / "alerts.jsonl").read_text())["findings"] == [{"value": None}]
+
+
+def test_whatever_a_sink_raises_for_a_message_holds_up_no_other(outbox: Outbox) -> None:
+    sent: list[str] = []
+
+    def broken(envelope: Envelope) -> None:
+        if envelope.key == "a":
+            raise KeyError("of a library")
+        sent.append(envelope.key)
+
+    write(outbox, "a", "b")
+    assert outbox.deliver("here", broken) == (1, "'of a library'")
+    assert sent == ["b"]
+    assert outbox.waiting("here") == 1
 
 
 def test_a_sink_that_goes_down_after_one_refusal_loses_nothing(outbox: Outbox) -> None:

@@ -5,7 +5,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from resources.system.paths import project_dir
+from resources.system.paths import dagster_home, data_location, project_dir
 from screenalytics_assets.core.common.errors import ConfigurationError, MissingPackageError, UnavailableError
 from screenalytics_assets.services.dagster_instance.instance import open_instance, prepare_home
 from screenalytics_assets.services.dagster_instance.instance_files import LOGS_BUCKET, POSTGRES_URL
@@ -117,3 +117,48 @@ def test_logs_go_to_the_bucket_that_the_environment_names(config: Path, monkeypa
         manager = instance.compute_log_manager
         assert type(manager).__name__ == "S3ComputeLogManager"
         assert manager._s3_bucket == "step-logs"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"run_monitoring: {enabled: maybe}\n", "Dagster does not accept it: .*maybe.*; correct it"),
+        (
+            b"event_log_storage: {module: no_such_module, class: A, config: {}}\n",
+            "Dagster does not accept it: .*no_such_module",
+        ),
+        (b"a: 1\nb: [1\n", "not valid YAML, line 3"),
+        (b"a: \xff\n", "line 1 is not UTF-8 text"),
+        (b"[1, 2]\n", "expected a mapping of keys"),
+    ],
+)
+def test_a_file_of_a_person_that_cannot_be_used_is_named(content: bytes, problem: str, config: Path) -> None:
+    config.parent.mkdir()
+    config.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=f"^{config}: {problem}") as refused:
+        open_instance()
+    assert len(str(refused.value).splitlines()) == 1
+    assert config.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(config: Path) -> None:
+    config.mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=f"^{config}: this is a folder"):
+        open_instance()
+
+
+@pytest.mark.parametrize("variable", ["DAGSTER_HOME", "SCREENALYTICS_DATA_ROOT"])
+def test_a_place_that_is_a_link_to_itself_is_refused(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setenv(variable, str(tmp_path / "loop"))
+    place = {"DAGSTER_HOME": dagster_home, "SCREENALYTICS_DATA_ROOT": data_location}[variable]
+    with pytest.raises(ConfigurationError, match=f"^{variable} is {tmp_path}/loop: the symbolic links form a loop"):
+        place()
+
+
+def test_an_address_as_data_root_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", "https://key:hunter2@host/x")
+    with pytest.raises(ConfigurationError, match=r"is https://…@host/x: expected a folder or s3://bucket/prefix"):
+        data_location()

@@ -7,18 +7,23 @@ import inspect
 import os
 import re
 import shutil
+import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import PIL.Image
 import psycopg
+import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy
+from dagster_postgres.utils import DagsterPostgresException
 from pydantic import BaseModel, ValidationError
 
 from resources.system.error_translation import is_transient, translated
@@ -37,6 +42,8 @@ LIBRARIES = (
     "av.error",
     "boto3.exceptions",
     "botocore.exceptions",
+    "PIL",
+    "PIL.Image",
     "cv2",
     "filelock",
     "google.protobuf.message",
@@ -299,3 +306,43 @@ def test_a_tick_fails_with_the_sentence_and_nothing_of_the_library() -> None:
     with pytest.raises(StorageError, match="no such table") as failed:
         tick()
     assert failed.value.__suppress_context__
+
+
+def test_a_postgres_that_is_away_for_dagster_may_be_tried_again() -> None:
+    outer = DagsterPostgresException("too many retries for DB connection")
+    outer.__cause__ = sqlalchemy.exc.OperationalError("select 1", {}, psycopg2.OperationalError("connection refused"))
+    known = translated(outer)
+    assert isinstance(known, DatabaseAwayError)
+    assert "connection refused" in str(known)
+    assert is_transient(outer)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        OSError(errno.ENETUNREACH, "Network is unreachable"),
+        ssl.SSLCertVerificationError(1, "certificate verify failed"),
+    ],
+)
+def test_an_error_of_the_network_is_not_told_as_one_of_a_file(error: OSError) -> None:
+    known = translated(error)
+    assert isinstance(known, UnavailableError)
+    assert str(known) == f"a server: {error.strerror}: check the network and the address, then run again"
+    assert str(translated(error, "ftp://host")).startswith("ftp://host: ")
+
+
+def test_an_error_of_a_network_drive_names_the_file() -> None:
+    known = translated(OSError(errno.EHOSTUNREACH, "No route to host", "/mnt/a.mp4"))
+    assert str(known) == "/mnt/a.mp4: No route to host: check the drive or the network and run again"
+
+
+def test_a_file_that_is_no_picture_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(PIL.UnidentifiedImageError) as refused:
+        PIL.Image.open(tmp_path / "a.jpg")
+    known = translated(refused.value)
+    assert type(known) is StorageError
+    assert str(known).startswith(f"{tmp_path}/a.jpg: this is not a picture of a known format; ")
