@@ -8,7 +8,7 @@ ROUNDS ?= 3
 TRIES  ?=
 HOURS  ?=
 BASE   ?= main
-FAULTS := corrections new_homes kills disks
+FAULTS := readers corrections new_homes kills disks
 
 .PHONY: setup demo ui check test faults lint docs bench clean
 .DEFAULT_GOAL := setup

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resources.models.packs import ModelPack
 from resources.system.paths import config_dir
-from resources.system.text_documents import parse_yaml, read_yaml_file
+from resources.system.text_documents import MAX_YAML_BYTES, parse_yaml, read_limited
 from screenalytics_assets.core.common.errors import ConfigurationError
 from screenalytics_assets.core.config.keys import STAGE_FILES, flatten, section_of_key
 from screenalytics_assets.core.config.layers import Layer, Resolved, resolve, unknown_key
@@ -44,12 +46,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: The file is missing, is not YAML, or does not hold a mapping.
     """
-    content = read_yaml_file(path)
+    content = deepcopy(_parsed(read_limited(path, MAX_YAML_BYTES), path))
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
     return content
+
+
+@lru_cache(maxsize=32)
+def _parsed(content: bytes, path: Path) -> Any:  # noqa: ANN401 - any YAML document
+    """What a file holds. All files are read for each season of `seasons.yaml`; parsing them is most of that time."""
+    return parse_yaml(content, str(path))
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -113,7 +121,8 @@ def profile_layer(name: str | None) -> Layer:
     key = known.aliases.get(wanted, wanted)
     if key not in known.profiles:
         names = sorted([*known.profiles, *known.aliases])
-        raise ConfigurationError(f"unknown profile {wanted!r}; known profiles: {', '.join(names)}")
+        source = "" if name else "performance_profiles.yaml: default_profile: "
+        raise ConfigurationError(f"{source}unknown profile {wanted!r}; known profiles: {', '.join(names)}")
     return Layer(f"profile {key}", known.profiles[key] or {})
 
 

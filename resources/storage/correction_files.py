@@ -102,6 +102,8 @@ def _line_of(node: Any, keys: Sequence[int | str]) -> int:  # noqa: ANN401 - a Y
     line = int(node.start_mark.line) + 1
     for key in keys:
         if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            if key >= len(node.value):  # an item that is missing
+                break
             node = node.value[key]
             line = node.start_mark.line + 1
             continue

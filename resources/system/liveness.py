@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import psutil
 from filelock import lock_descriptor
+from pydantic import TypeAdapter, ValidationError
 
 from resources.system.files import file_named
 
@@ -43,6 +44,9 @@ class Holder(NamedTuple):
 
     def __str__(self) -> str:
         return f"process {self.pid} of {self.host}" if self.pid else self.host
+
+
+_HOLDER = TypeAdapter(Holder)
 
 
 class HeldFile:
@@ -156,8 +160,8 @@ def _holder(descriptor: int) -> Holder:
 
 def _parsed(content: bytes) -> Holder:
     try:
-        return Holder(**json.loads(content))
-    except (ValueError, TypeError):  # a holder that was killed before it wrote this, or that is about to
+        return _HOLDER.validate_json(content, strict=True)
+    except ValidationError:  # a holder that was killed before it wrote this, or that is about to
         return Holder()
 
 

@@ -26,7 +26,11 @@ def read_truth(path: Path) -> Truth:
     Raises:
         TruthError: The file is missing, not JSON, or malformed.
     """
-    return parse_truth(read_json_file(path, TruthError))
+    content = read_json_file(path, TruthError)
+    try:
+        return parse_truth(content)
+    except TruthError as error:
+        raise TruthError(f"{path}: {error}") from error
 
 
 def is_final(store: ArtifactStore, ep_id: str) -> bool:

@@ -18,6 +18,8 @@ from screenalytics_assets.core.common.errors import ConfigurationError, Screenal
 What = Literal["missing", "stale", "failed", "all"]
 KINDS: tuple[What, ...] = get_args(What)
 FILE = "seasons.yaml"
+MAX_SEASONS = 100
+"""Each has a schedule of its own, and the configuration of each is checked whenever the file is read, 3 ms."""
 
 
 class UnusableSeasonError(ConfigurationError):
@@ -97,7 +99,7 @@ class Season(ConfigFile):
 class Seasons(ConfigFile):
     """The content of ``seasons.yaml``."""
 
-    seasons: tuple[Season, ...] = ()
+    seasons: tuple[Season, ...] = Field((), max_length=MAX_SEASONS)
 
     @field_validator("seasons")
     @classmethod
@@ -134,7 +136,7 @@ def usable_seasons() -> tuple[dict[str, Season], str | None]:
     except ScreenalyticsError:
         return {}, problem
     found: list[Season] = []
-    for entry in entries if isinstance(entries, list) else ():
+    for entry in entries[:MAX_SEASONS] if isinstance(entries, list) else ():
         with suppress(ValidationError, ScreenalyticsError):
             found.append(Season.model_validate(entry))
     names = Counter(season.name for season in found)

@@ -1,8 +1,24 @@
 """Errors that a user can act on; their messages say what was found, what was expected and what to do."""
 
+MAX_MESSAGE_CHARACTERS = 8_000
+"""The list of all configuration keys, which a message may contain, has some 2,500."""
+
 
 class ScreenalyticsError(Exception):
-    """Base of all errors whose message is written for the person who runs the pipeline."""
+    """Base of all errors whose message is written for the person who runs the pipeline.
+
+    A message may quote what a file holds: characters that would change how a terminal shows it are escaped, and the
+    middle of a very long message is left out.
+    """
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        if len(message) > MAX_MESSAGE_CHARACTERS:
+            half = MAX_MESSAGE_CHARACTERS // 2
+            message = f"{message[:half]} [{len(message) - 2 * half:,} characters] {message[-half:]}"
+        return "".join(
+            one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in message
+        )
 
 
 class ConfigurationError(ScreenalyticsError):

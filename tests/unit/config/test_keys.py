@@ -268,7 +268,7 @@ def test_an_unknown_profile_is_refused_with_a_list_of_the_known_ones(
 )
 def test_a_malformed_profiles_file_is_refused_by_name(content: dict[str, Any], write_file: WriteFile) -> None:
     write_file("performance_profiles.yaml", content)
-    with pytest.raises(ConfigurationError, match=r"performance_profiles\.yaml|unknown profile 'gone'"):
+    with pytest.raises(ConfigurationError, match=r"performance_profiles\.yaml: "):
         resolve_settings()
 
 

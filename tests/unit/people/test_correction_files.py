@@ -95,6 +95,11 @@ def test_a_file_written_by_hand_is_read(site: StoreSite) -> None:
         ("action: name", "action: rename", r"line 3: corrections\[0\]: .*'merge', 'split', 'name'"),
         ("      bbox: [0.1, 0.2, 0.3, 0.6]", "      bbox: [0.1, 0.2, 0.3, 1.6]", r"line 10: .*faces\[0\]\.bbox\[3\]: "),
         ("      bbox: [0.1, 0.2, 0.3, 0.6]", "      bbox: [0.3, 0.2, 0.1, 0.6]", r"line 9: .*is empty"),
+        (
+            "      bbox: [0.1, 0.2, 0.3, 0.6]",
+            "      bbox: [0.1, 0.2, 0.3]",
+            r"line 10: .*faces\[0\]\.bbox\[3\]: Field required",
+        ),
         ("- ts_s: 1.25", "- ts_s: -1", r"line 9: .*ts_s: Input should be greater"),
         ("person_id: jane-doe", "person_id: Jane Doe!", r"line 12: .*person_id: "),
         ("ep_id: show-s01e02", "ep_id: show-s01e03", r"ep_id: these are corrections of show-s01e03"),

@@ -6,6 +6,7 @@ import pytest
 
 from screenalytics_assets.automation.inbox.inbox import InboxSettings, inbox_settings, reading_interval_s
 from screenalytics_assets.automation.seasons.season_config import (
+    MAX_SEASONS,
     Season,
     read_seasons,
     run_config_of,
@@ -100,6 +101,16 @@ def test_a_season_that_is_listed_twice_is_refused(configured: Configured) -> Non
     configured(seasons={"seasons": [RHOBH, RHOBH]})
     with pytest.raises(ConfigurationError, match="rhobh-s05 is listed more than once"):
         read_seasons()
+
+
+def test_more_seasons_than_can_be_checked_at_every_tick_are_refused(configured: Configured) -> None:
+    listed = [{"show": f"show{i}", "season": 1} for i in range(MAX_SEASONS + 1)]
+    configured(seasons={"seasons": listed})
+    with pytest.raises(ConfigurationError, match=f"seasons = .*: Tuple should have at most {MAX_SEASONS} items"):
+        read_seasons()
+    assert len(usable_seasons()[0]) == MAX_SEASONS
+    configured(seasons={"seasons": listed[1:]})
+    assert len(read_seasons()) == MAX_SEASONS
 
 
 def test_an_unlisted_season_has_the_defaults_and_an_invalid_name_is_refused(

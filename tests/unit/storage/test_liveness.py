@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resources.system import liveness
-from resources.system.liveness import LEASE_S, HeldFile, Holder, hold_new, is_held, try_hold
+from resources.system.liveness import LEASE_S, HeldFile, Holder, hold_new, is_held, read_holder, try_hold
 from resources.system.paths import project_dir
 
 HOLD = """
@@ -118,3 +118,12 @@ def test_a_child_that_inherits_the_descriptor_holds_the_file_after_its_parent(tm
     assert is_held(held.path)
     child.communicate()
     assert not is_held(held.path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"pid": 1', b"[" * 4096, b'{"a":' * 800, b'{"host": ["a"]}', b'{"pid": "x"}', b"\xff"]
+)
+def test_a_damaged_note_about_the_holder_is_of_an_unknown_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.held"
+    path.write_bytes(content)
+    assert str(read_holder(path)) == "an unknown machine"
