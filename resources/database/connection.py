@@ -2,21 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Self
+from typing import Self
 
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from resources.database import limited_connection
 from resources.database.embedded_postgres import EmbeddedPostgres
+from resources.database.limited_connection import LimitedConnection
 from resources.database.schema import migrate
 from resources.system.error_translation import error_of_disk
 from resources.system.paths import embedded_database_dir
 from screenalytics_assets.core.common.errors import DatabaseAwayError, DatabaseError
 
-CONNECT_TIMEOUT_S = 10
-ANSWER_TIMEOUT_S = 20
-"""The longest wait for a lock or for the answer to a statement: the largest ones of an episode take under a second."""
 _POOL_SIZE = 4
 _NEEDS_BYTES = 16 * 1024**2
 """The embedded server makes its log in pieces of this size, and ends if there is no room for one."""
@@ -48,16 +47,17 @@ class DatabaseConnection:
 
     def _open(self, conninfo: str, *, may_upgrade: bool) -> None:
         with self._errors():  # the address may not be one
-            options = _limits_of_waits(conninfo)
+            options = limited_connection.limits_of_waits(conninfo)
         if self._embedded:
             options["application_name"] = self._embedded.application
-        with self._errors(), psycopg.connect(conninfo, autocommit=True, **options) as connection:
+        with self._errors(), LimitedConnection.connect(conninfo, autocommit=True, **options) as connection:
             migrate(connection, may_upgrade=may_upgrade)
         self._pool = ConnectionPool(
             conninfo,
+            connection_class=LimitedConnection,
             min_size=1,
             max_size=_POOL_SIZE,
-            timeout=CONNECT_TIMEOUT_S,
+            timeout=limited_connection.CONNECT_TIMEOUT_S,
             kwargs=options,
             configure=_configure,
             check=ConnectionPool.check_connection,
@@ -103,24 +103,6 @@ class DatabaseConnection:
             raise DatabaseError(f"{self.place} was closed: open it again")
         with self._errors(), self._pool.connection() as connection:
             yield connection
-
-
-def _limits_of_waits(conninfo: str) -> dict[str, Any]:
-    """Options of a connection that gives up, if the server does not accept it, is gone, or waits for a lock.
-
-    The server ends what waits too long; if its machine is gone, the kernel ends the connection. Options of the
-    address are kept.
-    """
-    milliseconds = ANSWER_TIMEOUT_S * 1000
-    given = psycopg.conninfo.conninfo_to_dict(conninfo).get("options") or ""
-    return {
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "tcp_user_timeout": milliseconds,
-        "keepalives_idle": ANSWER_TIMEOUT_S // 2,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "options": f"-c lock_timeout={milliseconds} -c statement_timeout={milliseconds} {given}".strip(),
-    }
 
 
 def _configure(connection: psycopg.Connection) -> None:

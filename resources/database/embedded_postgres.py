@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from resources.database.limited_connection import LimitedConnection, limits_of_waits
 from resources.database.postgres_server import PostgresServer, server_errors_collected
 from resources.system.error_translation import error_of_disk
 from resources.system.liveness import RENEWAL_S
@@ -22,6 +23,7 @@ _LOCK_TIMEOUT_S = 60.0
 _DISCONNECT_S = 0.5
 _NEEDS_BYTES = 64 * 1024**2
 """To start: 40 MB for the files of an empty database, which a failure removes, and 16 MB for a piece of the log."""
+_CLOSING_SILENCE_S = 5.0
 
 
 class EmbeddedPostgres:
@@ -41,7 +43,7 @@ class EmbeddedPostgres:
         self.application = f"screenalytics {uuid.uuid4().hex}"
         self.conninfo = ""
         self._server = PostgresServer(self.folder / "postgres")
-        self._lease: psycopg.Connection | None = None
+        self._lease: LimitedConnection | None = None
         self._closed = threading.Event()
 
     def open(self) -> str:
@@ -55,7 +57,10 @@ class EmbeddedPostgres:
         with self._exclusive():
             self.conninfo = self._server.start()
             # Still under the lock: `close` of another process looks for connections under the same lock.
-            self._lease = psycopg.connect(self.conninfo, autocommit=True, application_name=self.application)
+            options = limits_of_waits(self.conninfo)
+            self._lease = LimitedConnection.connect(
+                self.conninfo, autocommit=True, application_name=self.application, **options
+            )
         threading.Thread(target=self._renew, name="renew-database", daemon=True).start()
         return self.conninfo
 
@@ -79,6 +84,7 @@ class EmbeddedPostgres:
         self._closed.set()
         if lease is None:
             return
+        lease.silence_s = _CLOSING_SILENCE_S
         try:
             with self._lock():
                 # A client that disconnected a moment ago may still be listed.
@@ -126,7 +132,7 @@ class EmbeddedPostgres:
             error=DatabaseError,
         )
 
-    def _is_shared(self, lease: psycopg.Connection) -> bool:
+    def _is_shared(self, lease: LimitedConnection) -> bool:
         """Whether another share is connected; also true if the server no longer answers."""
         try:
             row = lease.execute(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore import exceptions as boto
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -19,10 +20,13 @@ from screenalytics_assets.core.common.errors import ConfigurationError, StorageE
 
 ATTEMPTS = 8
 """Attempts of a request, with growing pauses: about half a minute until an endpoint counts as unavailable."""
-READ_TIMEOUT_S = 8.0
+READ_TIMEOUT_S = 7.0
 """The longest wait for a connection, and for the next bytes of an answer."""
-SILENT_ATTEMPTS = 3
-"""Attempts of a request that is not answered at all; with the pauses, half a minute."""
+SILENT_ATTEMPTS = 2
+"""Attempts of a request that is not answered at all."""
+DOWNLOAD_ATTEMPTS = 3
+"""Attempts of a download that breaks off. Two that fall silent on the way, and a third one that is not answered at all,
+take half a minute."""
 MULTIPART_BYTES = 16 * 1024**2
 """Larger files are uploaded in parts, several at a time."""
 _DELETE_AT_ONCE = 1000
@@ -31,6 +35,7 @@ _CHUNK_BYTES = 1024**2
 _BUSY = frozenset({"RequestTimeout", "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException"})
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 _SILENT = (boto.ReadTimeoutError, boto.ConnectTimeoutError)
+_DOWNLOAD = TransferConfig(num_download_attempts=DOWNLOAD_ATTEMPTS)
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _NO_ANSWER = (
     boto.ConnectionError,
@@ -39,6 +44,12 @@ _NO_ANSWER = (
     boto.FlexibleChecksumError,
     RetriesExceededError,
 )
+
+
+class _NotAnsweredError(boto.HTTPClientError):  # type: ignore[misc] # botocore has no types
+    """A request that no attempt got an answer to. A download does not repeat it, as it does a `ReadTimeoutError`."""
+
+    fmt = "{error}"
 
 
 class NoObjectError(StorageError):
@@ -83,7 +94,6 @@ class Bucket:
             raise ConfigurationError(f"{url!r} is not a bucket: expected s3://bucket/prefix")
         self.name = parts.netloc
         self._prefix = "".join(f"{part}/" for part in parts.path.split("/") if part)
-        self._attempts = attempts
         with self._errors(""):
             self._client = client or boto3.session.Session().client("s3", config=_client_config(attempts))
             self._client.meta.events.register_first("needs-retry.s3", _give_up_if_silent)
@@ -198,7 +208,7 @@ class Bucket:
             NoObjectError: There is no such object.
         """
         with self._errors(key), target.open("wb") as stream:
-            self._client.download_fileobj(self.name, self._prefix + key, stream)
+            self._client.download_fileobj(self.name, self._prefix + key, stream, Config=_DOWNLOAD)
 
     def checksum(self, key: str) -> str:
         """SHA-256 of the content of an object; this reads all of it."""
@@ -241,10 +251,8 @@ class Bucket:
                 f"{place}: {error}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
             ) from error
         except _NO_ANSWER as error:
-            tries = min(self._attempts, SILENT_ATTEMPTS) if isinstance(error, _SILENT) else self._attempts
             raise UnavailableError(
-                f"{place}: no answer after {tries} tries: {error}; "
-                "check the network and the endpoint (AWS_ENDPOINT_URL_S3, AWS_REGION)"
+                f"{place}: no answer: {error}; check the network and the endpoint (AWS_ENDPOINT_URL_S3, AWS_REGION)"
             ) from error
         except (boto.BotoCoreError, ValueError) as error:
             raise ConfigurationError(f"{place}: {error}; correct the address or the AWS_ variables") from error
@@ -275,7 +283,7 @@ def _client_config(attempts: int) -> Config:
 def _give_up_if_silent(*, attempts: int, caught_exception: Exception | None, **_: object) -> None:
     """Raise instead of another attempt: eight waits for a server that never answers take a minute."""
     if isinstance(caught_exception, _SILENT) and attempts >= SILENT_ATTEMPTS:
-        raise caught_exception
+        raise _NotAnsweredError(error=caught_exception)
 
 
 def _described(key: str, metadata: Mapping[str, str] | None) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def test_a_bucket_as_data_root_is_named_with_its_endpoint(bucket: BucketPlace) -
     [
         ("SCREENALYTICS_DATA_ROOT", "s3://no-such-bucket", "there is no bucket no-such-bucket"),
         ("SCREENALYTICS_DATA_ROOT", "gs://bucket", "expected a folder or s3://bucket/prefix"),
-        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", "no answer after 1 tries"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", "no answer: "),
         ("AWS_ENDPOINT_URL_S3", "nonsense", "nonsense"),
         ("AWS_ACCESS_KEY_ID", "", "set AWS_ACCESS_KEY_ID"),
     ],

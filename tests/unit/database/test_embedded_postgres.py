@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from resources.database import connection, postgres_server
+from resources.database import limited_connection, postgres_server
 from resources.database.access import database_made_in_background
 from resources.database.embedded_postgres import EmbeddedPostgres
 from resources.database.vector_database import VectorDatabase
@@ -150,7 +150,7 @@ def test_a_process_that_is_killed_in_a_transaction_leaves_what_was_there_and_no_
 def test_a_killed_server_is_reported_and_the_next_one_has_everything_that_was_stored(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 1)
+    monkeypatch.setattr(limited_connection, "CONNECT_TIMEOUT_S", 1)
     finish(start("show-s01e01", "x"))
     with VectorDatabase() as database:
         postmaster = int((made / "postgres" / "postmaster.pid").read_text().split()[0])

@@ -200,7 +200,7 @@ def test_a_missing_bucket_is_named_by_every_kind_of_request(bucket: BucketPlace)
 
 def test_an_endpoint_that_does_not_answer_is_unavailable(bucket: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
-    with pytest.raises(UnavailableError, match=r"no answer after 1 tries: .*AWS_ENDPOINT_URL_S3"):
+    with pytest.raises(UnavailableError, match=r"no answer: .*AWS_ENDPOINT_URL_S3"):
         Bucket(bucket.url, attempts=1).read("a")
 
 
