@@ -18,6 +18,7 @@ from screenalytics_assets.core.common.schemas import EMBEDDING_DIMENSION
 from screenalytics_assets.core.detection.alignment import embedding_crop
 from screenalytics_assets.core.detection.face_boxes import FrameFaces
 from screenalytics_assets.core.people.enrolment import (
+    TOO_MANY_BYTES,
     TOO_MANY_PIXELS,
     PhotoFinding,
     analyse_photo,
@@ -79,15 +80,18 @@ class PhotoAnalyser:
         Returns:
             The findings in the order of the photos, and the (512,) vectors of those that are accepted, by photo id.
         """
-        analysed = refuse_duplicates(
-            [self.analyse(photo.photo_id, people[photo.folder].person_id, photo.content) for photo in photos]
-        )
+        analysed = refuse_duplicates([self._analyse(photo, people[photo.folder].person_id) for photo in photos])
         good = [finding for finding in analysed if finding.is_accepted]
         vectors = self.embed(good)
         compared = {f.photo_id: f for f in compare_photos(good, vectors, min_photo_sim=min_photo_sim)}
         findings = [compared.get(finding.photo_id, finding) for finding in analysed]
         rows = zip(good, vectors, strict=True)
         return findings, {f.photo_id: vector for f, vector in rows if compared[f.photo_id].is_accepted}
+
+    def _analyse(self, photo: Photo, person_id: str) -> PhotoFinding:
+        if photo.content is None:
+            return PhotoFinding(photo.photo_id, person_id, "", reason=TOO_MANY_BYTES)
+        return self.analyse(photo.photo_id, person_id, photo.content)
 
     def embed(self, findings: Sequence[PhotoFinding]) -> NDArray[np.float32]:
         """The vectors of the faces that were found, (N, 512) float32."""

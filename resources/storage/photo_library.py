@@ -5,18 +5,35 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from resources.system.files import leaves_folder
+from resources.system.text_documents import read_limited
+from screenalytics_assets.core.common.digests import sha256_of
 from screenalytics_assets.core.common.errors import FacebankError
 
+MAX_PHOTO_BYTES = 100_000_000
+"""A larger file is not read: one byte for each of the pixels that a photo may have, while a JPEG takes about half."""
 # botocore keeps ten connections open.
 _THREADS = 8
 
 
 class Photo(NamedTuple):
-    """A file in a person's folder; ``photo_id`` is folder and file name, ``Sheldon Cooper/2.jpg``."""
+    """A file in a person's folder.
+
+    Attributes:
+        photo_id: Folder and name of the file, ``Sheldon Cooper/2.jpg``.
+        folder: The person's folder.
+        size_bytes: Size of the file.
+        content: What is in it; None if it is larger than `MAX_PHOTO_BYTES`.
+    """
 
     photo_id: str
     folder: str
-    content: bytes
+    size_bytes: int
+    content: bytes | None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file; of a file that is not read, a text that changes with its size."""
+        return f"{self.size_bytes} bytes" if self.content is None else sha256_of(self.content)
 
 
 def photos_in_folder(folder: Path) -> list[Photo]:
@@ -32,7 +49,13 @@ def photos_in_folder(folder: Path) -> list[Photo]:
                 f"{path} is a link that leads out of {folder}, or nowhere: put the photos there themselves"
             )
     paths = [path for path in sorted(folder.glob("*/*")) if path.is_file() and not _is_hidden(path)]
-    return [Photo(f"{path.parent.name}/{path.name}", path.parent.name, path.read_bytes()) for path in paths]
+    return [_photo_in_file(path) for path in paths]
+
+
+def _photo_in_file(path: Path) -> Photo:
+    size_bytes = path.stat().st_size
+    content = read_limited(path, MAX_PHOTO_BYTES, FacebankError) if size_bytes <= MAX_PHOTO_BYTES else None
+    return Photo(f"{path.parent.name}/{path.name}", path.parent.name, size_bytes, content)
 
 
 def photos_in_bucket(url: str) -> list[Photo]:
@@ -41,12 +64,18 @@ def photos_in_bucket(url: str) -> list[Photo]:
     from resources.storage.bucket import bucket_of
 
     bucket = bucket_of(url)
-    paths = sorted(PurePosixPath(stored.key) for stored in bucket.list(""))
-    wanted = [path for path in paths if len(path.parts) == 2 and not _is_hidden(path)]
+    sizes = {PurePosixPath(stored.key): stored.bytes for stored in bucket.list("")}
+    wanted = [path for path in sorted(sizes) if len(path.parts) == 2 and not _is_hidden(path)]
+
+    def photo(path: PurePosixPath) -> Photo | None:
+        if sizes[path] > MAX_PHOTO_BYTES:
+            return Photo(str(path), path.parent.name, sizes[path], None)
+        found = bucket.read(str(path))
+        return Photo(str(path), path.parent.name, len(found.content), found.content) if found else None
+
     with ThreadPoolExecutor(_THREADS) as pool:
-        read = list(pool.map(bucket.read, map(str, wanted)))
-    # Photos that were deleted since the listing are skipped.
-    return [Photo(str(path), path.parent.name, found[0]) for path, found in zip(wanted, read, strict=True) if found]
+        # Photos that were deleted since the listing are skipped.
+        return [found for found in pool.map(photo, wanted) if found is not None]
 
 
 def _is_hidden(path: PurePath) -> bool:

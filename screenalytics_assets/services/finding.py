@@ -9,7 +9,9 @@ from resources.configuration.run_settings import RunSettings
 from resources.database.access import open_database
 from resources.models.photo_analysis import MAX_PHOTO_MEGAPIXELS, PhotoAnalyser
 from resources.storage.crop_file import read_crops
+from resources.storage.photo_library import MAX_PHOTO_BYTES
 from resources.storage.store import ArtifactStore
+from resources.system.text_documents import read_limited
 from screenalytics_assets.core.common.errors import FacebankError
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.people.appearances import Appearance, appearances
@@ -66,7 +68,7 @@ def find_photo(path: Path, run: RunSettings, store: ArtifactStore, *, show: str 
     if not path.is_file():
         raise FacebankError(f"{path}: no such file")
     faces = PhotoAnalyser(run)
-    photo = faces.analyse(path.name, "", path.read_bytes())
+    photo = faces.analyse(path.name, "", read_limited(path, MAX_PHOTO_BYTES, FacebankError))
     if photo.crop is None:
         raise FacebankError(
             f"{path}: {photo.reason.replace('_', ' ')}; give a photo of one face, of at most "

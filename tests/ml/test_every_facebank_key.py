@@ -111,17 +111,22 @@ KEYS = {
 """Shown here; `tests.ml.test_every_key` proves that no key is left out."""
 
 
-def test_a_photo_with_too_many_pixels_is_refused_by_name_and_the_others_are_enrolled(
+def test_a_photo_with_too_many_pixels_or_bytes_is_refused_by_name_and_the_others_are_enrolled(
     open_pack: ModelPack, group_photo: Picture
 ) -> None:
     assert open_pack
     analyser, min_photo_sim = run_with()
     photos = [
-        Photo("amy/huge.png", "amy", test_enrolment.png_of_zeros(30_000, 30_000)),
-        Photo("amy/good.jpg", "amy", jpeg(portrait(group_photo))),
+        Photo(f"amy/{name}", "amy", 1, content)
+        for name, content in {
+            "heavy.png": None,
+            "huge.png": test_enrolment.png_of_zeros(30_000, 30_000),
+            "good.jpg": jpeg(portrait(group_photo)),
+        }.items()
     ]
     findings, vectors = analyser.enrol(photos, {"amy": person_of("amy")}, min_photo_sim=min_photo_sim)
     assert [(finding.photo_id, finding.reason) for finding in findings] == [
+        ("amy/heavy.png", "too_many_bytes"),
         ("amy/huge.png", "too_many_pixels"),
         ("amy/good.jpg", ""),
     ]

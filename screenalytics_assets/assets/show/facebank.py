@@ -44,7 +44,7 @@ def config(run: Run) -> dict[str, Any]:
         "min_confidence": run.thresholds.min_confidence,
         "detector": run.pack.detector.file.sha256,
         "embedder": run.pack.embedder.file.sha256,
-        "photos": digest_of({p.photo_id: sha256_of(p.content) for p in run.once(read_photos)}),
+        "photos": digest_of({p.photo_id: p.digest for p in run.once(read_photos)}),
     }
 
 

@@ -35,7 +35,7 @@ class PhotoDecision(Document):
     Attributes:
         photo_id: Folder and name of the file.
         person_id: The person whose folder it is in.
-        sha256: SHA-256 of the file.
+        sha256: SHA-256 of the file; empty if it is too large to be read.
         decision: Whether its vector is in the facebank.
         reason: Why it was refused, or null.
         remark: ``unlike_own`` or null.

@@ -20,7 +20,7 @@ Detect = Callable[[NDArray[np.uint8]], FrameFaces]
 """From a picture (H, W, 3) BGR to its faces."""
 
 UNREADABLE, NO_FACE, SEVERAL_FACES, DUPLICATE = "unreadable", "no_face", "several_faces", "duplicate"
-TOO_MANY_PIXELS = "too_many_pixels"
+TOO_MANY_PIXELS, TOO_MANY_BYTES = "too_many_pixels", "too_many_bytes"
 RESEMBLES_OTHER = "resembles_other"
 UNLIKE_OWN = "unlike_own"
 """Remark on an accepted photo that is not similar enough to any of the person's other photos."""
@@ -40,7 +40,7 @@ class PhotoFinding:
     Attributes:
         photo_id: Folder and name of the file.
         person_id: The person whose folder it is in.
-        sha256: Of the file.
+        sha256: Of the file; empty if the file is too large to be read.
         reason: Why it was refused; empty when it was accepted.
         faces: Number of faces in it, not counting small ones in the background.
         measures: Confidence, size, sharpness, pose and quality of the face, as for faces in episodes.

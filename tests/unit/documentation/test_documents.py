@@ -218,7 +218,7 @@ OTHER_NAMES = {
     *("phase_index", "phase_progress", "phase_total", "run_id", "total_elapsed_seconds"),
     *("corrupt_frames", "runtime_s", "runtimes_s", "runtime_per_duration", "runtime_sec"),
     # Why a photo is refused, beside what faces of episodes are refused for too.
-    *("no_face", "several_faces", "too_many_pixels"),
+    *("no_face", "several_faces", "too_many_pixels", "too_many_bytes"),
     # The search of the facebank, and a table in its plan.
     *("facebank_similarities", "facebank_photo"),
     # A figure of one manifest.
