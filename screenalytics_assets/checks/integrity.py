@@ -155,13 +155,14 @@ def identity_breaches(
     tracks = published[tracks_of].table("tracks.parquet", ["track_id", "boxes"])
     faces = published[faces_of].table("faces.parquet", ["face_id"])
     boxes = artifact.table(f"{boxes_name}.parquet")
+    cannot_link = cannot_link_constraints(tracks, document.settings, [*(document.same_face or ()), *exempt])
     ids = [identity.identity_id for identity in document.identities]
     representatives = [identity.representative_face_id for identity in document.identities]
     return [
         *core.partition_breaches(label, tracks["track_id"].to_pylist(), *core.identity_track_ids(document)),
         *core.reason_breaches(document),
         *core.unique_breaches(label, ids),
-        *core.cannot_link_breaches(document, cannot_link_constraints(tracks, document.settings, exempt)),
+        *core.cannot_link_breaches(document, cannot_link),
         *core.schema_breaches(boxes_name, boxes, schemas.IDENTITY_BOXES),
         *core.partition_breaches(boxes_name, ids, set(boxes["identity_id"].to_pylist())),
         *core.reference_breaches(label, representatives, faces["face_id"].to_pylist()),

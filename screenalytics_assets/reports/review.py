@@ -58,7 +58,8 @@ class Review:
         self._ep_id = data.ep_id
         self._limits = limits
         self._identities = data.identities.identities
-        self._cannot_link = cannot_link_constraints(data.tracks, clustering, data.grouping.exempt)
+        exempt = [*(data.identities.same_face or ()), *data.grouping.exempt]
+        self._cannot_link = cannot_link_constraints(data.tracks, clustering, exempt)
         self._decisions = earlier_decisions(data.corrections, TrackPlaces(data.tracks))
         self._best = _best_faces(data.faces)
         self.tracks = EpisodeTracks(data.tracks, data.faces, data.track_ids, data.track_vectors)

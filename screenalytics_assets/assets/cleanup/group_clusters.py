@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.storage.artifacts import Artifact
-from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.artifact import ArtifactSpec, Outputs, add_warning
 from screenalytics_assets.assets.cast import draw_cast, read_cast
 from screenalytics_assets.assets.identity_spec import earlier_identities, with_previous
 from screenalytics_assets.core.common.episode_ids import show_of
@@ -20,6 +20,7 @@ from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.identity.identities import same_face_warning
 from screenalytics_assets.core.identity.stable_ids import identity_boxes
 from screenalytics_assets.core.people.correction_evidence import PresentEvidence
 from screenalytics_assets.core.people.corrections import Corrections, Evidence
@@ -82,6 +83,7 @@ def compute(run: Run, outputs: Outputs) -> None:
         ),
     )
     output = outputs["group_clusters"]
+    add_warning(output, same_face_warning(people.identities, tracks.table))
     output.write_document("identities.json", people.identities)
     output.write_document("grouping.json", people.grouping)
     output.write_table("people_boxes", identity_boxes(run.key, people.identities.tracks_of, tracks.table))
@@ -114,6 +116,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
     decisions = [entry.to_dict() for entry in grouping.decisions if entry.decision not in ("named", "not_compared")]
     return {
         **document.stats.to_dict(),
+        "same_face_pairs": len(document.same_face or ()),
         "centroids": grouping.centroids,
         "within_episode": grouping.within_episode,
         "across_episodes": grouping.across_episodes,

@@ -13,7 +13,7 @@ from screenalytics_assets.assets.identity_spec import earlier_identities, identi
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.identity.identities import cannot_link_constraints, identify
+from screenalytics_assets.core.identity.identities import identify, seen_together
 from screenalytics_assets.core.identity.remap import remap_identities
 from screenalytics_assets.run_context import Run
 
@@ -51,11 +51,13 @@ def _pass_through(run: Run, tracks: EpisodeTracks) -> Identities:
     before, faces = run.inputs["tracks"].table("tracks.parquet"), run.inputs["faces"].table("faces.parquet")
     if tracks.table.equals(before) and tracks.faces.equals(faces):
         return document
+    cannot_link, same_face = seen_together(tracks, run.keys.clustering)
     return remap_identities(
         document,
         before,
         tracks,
-        cannot_link=cannot_link_constraints(tracks.table, run.keys.clustering),
+        cannot_link=cannot_link,
+        same_face=same_face,
         min_cohesion=run.thresholds.min_cohesion,
     )
 
@@ -78,7 +80,7 @@ SPEC = identity_spec(
     tracks="split_tracks",
     faces="reembed",
     document="clusters.json",
-    code_version="2",
+    code_version="3",
     group="cleanup",
     description=__doc__,
     also_reads=("tracks", "faces", "identities"),

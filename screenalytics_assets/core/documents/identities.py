@@ -106,6 +106,8 @@ class Identities(Document):
         last_identity_number: The highest number that an identity of this episode ever had; none is used twice.
         identities: The identities, in the order in which they first appear.
         unassigned: The other tracks, by id.
+        same_face: Pairs of tracks that show one face twice at the same time, as a mirror or a copy of the picture does;
+            left out if there are none.
     """
 
     ep_id: str
@@ -114,6 +116,7 @@ class Identities(Document):
     last_identity_number: int
     identities: tuple[Identity, ...]
     unassigned: tuple[UnassignedTrack, ...]
+    same_face: tuple[tuple[str, str], ...] | None = None
 
     @property
     def settings(self) -> ClusteringSettings:

@@ -12,6 +12,7 @@ from screenalytics_assets.core.documents.identities import ClusterStats, Identit
 from screenalytics_assets.core.identity.cannot_link import TrackPair, cannot_link_pairs
 from screenalytics_assets.core.identity.clustering import Cluster, TrackVectors, blocked_merges, cluster_tracks
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.identity.same_face import same_face_pairs
 from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, stable_ids
 
 NO_ACCEPTED_FACE = "no_accepted_face"
@@ -35,7 +36,8 @@ def identify(
         thresholds: Similarities.
         earlier: The identities of this episode that were published before; the same person keeps the id.
     """
-    pairs = [pair for pair in cannot_link_constraints(tracks.table, settings) if len(tracks.rows_of(pair)) == 2]
+    cannot_link, same_face = seen_together(tracks, settings)
+    pairs = [pair for pair in cannot_link if len(tracks.rows_of(pair)) == 2]
     clustered = TrackVectors(
         tracks.vectors,
         tracks.face_counts,
@@ -76,6 +78,7 @@ def identify(
         last_identity_number=last_number,
         identities=tuple(identities),
         unassigned=_by_track(unassigned),
+        **({"same_face": tuple(same_face)} if same_face else {}),
     )
 
 
@@ -93,6 +96,30 @@ def with_identities(
     return document.model_copy(
         update={"stats": stats, "identities": tuple(identities), "unassigned": _by_track(unassigned)}
     )
+
+
+def same_face_warning(document: Identities, tracks: pa.Table) -> str | None:
+    """A sentence with the faces that are in the picture twice, or None.
+
+    Args:
+        document: The identities.
+        tracks: Rows of the tracks table.
+    """
+    if not document.same_face:
+        return None
+    starts_s = dict(zip(tracks["track_id"].to_pylist(), tracks["start_s"].to_pylist(), strict=True))
+    first_s = min(starts_s[track_id] for pair in document.same_face for track_id in pair)
+    return (
+        f"pairs of tracks that show one face twice at the same time: {len(document.same_face)}, first at {first_s:.1f} "
+        "s (a mirror, or a copy of the picture). Each pair is one person; if they are two, correct that with `split`"
+    )
+
+
+def seen_together(tracks: EpisodeTracks, settings: ClusteringSettings) -> tuple[list[TrackPair], list[TrackPair]]:
+    """Pairs of tracks that are seen together: those that are two people, and those that show one face twice."""
+    pairs = cannot_link_constraints(tracks.table, settings)
+    same_face = same_face_pairs(tracks, pairs)
+    return [pair for pair in pairs if pair not in same_face], same_face
 
 
 def cannot_link_constraints(

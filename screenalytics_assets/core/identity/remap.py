@@ -40,6 +40,7 @@ def remap_identities(
     tracks: EpisodeTracks,
     *,
     cannot_link: Sequence[TrackPair],
+    same_face: Sequence[TrackPair] = (),
     min_cohesion: float,
 ) -> Identities:
     """The same identities over other tracks of the same detections: each track goes where most of its detections were.
@@ -52,6 +53,7 @@ def remap_identities(
         earlier_tracks: Rows of the earlier tracks table.
         tracks: The tracks of today.
         cannot_link: Pairs of the tracks of today that cannot be one person.
+        same_face: Pairs of the tracks of today that show one face twice.
         min_cohesion: A lower cohesion is flagged, if the document flags low cohesion at all.
     """
     found_in = origins(earlier_tracks, tracks.table)
@@ -70,7 +72,9 @@ def remap_identities(
         for track_id, earlier in came_from.items()
         if track_id not in owner_of
     ]
-    return with_identities(document, identities, unassigned + unassigned_without_vector(tracks))
+    found = with_identities(document, identities, unassigned + unassigned_without_vector(tracks))
+    kept = {key: value for key, value in found.to_dict().items() if key != "same_face"}
+    return Identities.model_validate(kept | ({"same_face": tuple(same_face)} if same_face else {}))
 
 
 def origins(earlier_tracks: pa.Table, tracks: pa.Table) -> dict[str, Counter[str]]:

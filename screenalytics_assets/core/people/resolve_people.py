@@ -74,7 +74,7 @@ def resolve_people(
     ignored = {track for group in corrected.groups if group.ignored_by is not None for track in group.tracks}
     groups = [group for group in corrected.groups if group.ignored_by is None]
 
-    overlapping = cannot_link_constraints(tracks.table, settings)
+    overlapping = cannot_link_constraints(tracks.table, settings, clusters.same_face or ())
     pairs = [*overlapping, *corrected.cannot_link]
     limits = NameLimits(
         similarity=thresholds.name_similarity, tight=thresholds.tight_thresh, margin=thresholds.name_margin

@@ -13,7 +13,12 @@ from screenalytics_assets.core.config.thresholds import Thresholds
 from screenalytics_assets.core.documents.identities import ClusterStats, Identities
 from screenalytics_assets.core.identity.clustering import LOW_SIMILARITY, SINGLE_FACE, SMALL_CLUSTER
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.identity.identities import NO_ACCEPTED_FACE, cannot_link_constraints, identify
+from screenalytics_assets.core.identity.identities import (
+    NO_ACCEPTED_FACE,
+    cannot_link_constraints,
+    identify,
+    same_face_warning,
+)
 from tests.unit.builders import EP_ID, Seen, at_cosine, faces_table, people, track_id, tracks_table
 
 THRESHOLDS = Thresholds(
@@ -194,11 +199,29 @@ def test_the_representative_is_the_best_face_of_all_tracks_and_the_earliest_of_e
 def test_faces_that_are_seen_together_are_two_people_unless_configured_otherwise(
     constraints: dict[str, Any], identities: int
 ) -> None:
-    """Of three equal faces in a row the outer two do not touch, and each touches the middle one."""
-    document = document_of(people([3]), seen_together=True, **constraints)
+    """Of three similar faces in a row the outer two do not touch, and each touches the middle one."""
+    document = document_of(people([3], spread=0.8), seen_together=True, **constraints)
     assert len(document.identities) == identities
     assert document.stats.blocked_merges == identities * (identities - 1) // 2
     assert document.stats.cannot_link_pairs == {1: 0, 2: 1, 3: 3}[identities]
+
+
+def test_a_face_that_is_in_the_picture_twice_is_one_person() -> None:
+    document = document_of(people([3]), seen_together=True)
+    assert members(document) == [["track-00001", "track-00002", "track-00003"]]
+    assert document.same_face == (("track-00001", "track-00003"),)
+    assert document.stats.cannot_link_pairs == 0
+    assert json.loads(json.dumps(document.to_dict()))["same_face"] == [["track-00001", "track-00003"]]
+    assert same_face_warning(document, tracks_table(side_by_side(3))) == (
+        "pairs of tracks that show one face twice at the same time: 1, first at 0.0 s (a mirror, or a copy of the "
+        "picture). Each pair is one person; if they are two, correct that with `split`"
+    )
+
+
+def test_without_such_a_face_the_document_and_the_run_do_not_mention_it() -> None:
+    document = document_of(people([1, 1]), seen_together=True)
+    assert "same_face" not in document.to_dict()
+    assert same_face_warning(document, tracks_table(side_by_side(2))) is None
 
 
 def test_an_exempt_pair_is_no_constraint() -> None:

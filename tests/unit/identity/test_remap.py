@@ -43,6 +43,7 @@ def remapped(
     groups: Sequence[Sequence[int]],
     *,
     cannot_link: Sequence[TrackPair] = (),
+    same_face: Sequence[TrackPair] = (),
     vectorless: Sequence[str] = (),
     unassigned: Sequence[int] = (),
 ) -> Identities:
@@ -73,6 +74,7 @@ def remapped(
         tracks_of(before),
         EpisodeTracks(tracks_of(after), faces_of(after), names, people([1] * len(names))),
         cannot_link=cannot_link,
+        same_face=same_face,
         min_cohesion=0.5,
     )
 
@@ -152,3 +154,10 @@ def test_identities_of_tracks_that_did_not_change_stay_the_same() -> None:
     document = identify(EP_ID, tracks, ClusteringSettings(), THRESHOLDS)
     found = remap_identities(document, tracks.table, tracks, cannot_link=[], min_cohesion=THRESHOLDS.min_cohesion)
     assert found == document
+
+
+def test_the_pairs_that_show_one_face_twice_are_those_of_the_tracks_of_today() -> None:
+    pair = (track_id(0), track_id(1))
+    again = remapped([6, 6], [6, 6], [[0, 1]], same_face=[pair])
+    assert again.same_face == (pair,)
+    assert "same_face" not in remapped([6, 6], [6, 6], [[0, 1]]).to_dict()

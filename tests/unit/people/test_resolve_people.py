@@ -1,7 +1,6 @@
 """Clusters of an episode made into people."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,12 +33,17 @@ RIGHT: Box = (0.6, 0.2, 0.8, 0.6)
 FACES = 4
 
 
+def moved(box: Box, right: float) -> Box:
+    left, top, end, bottom = box
+    return left + right, top, end + right, bottom
+
+
 class Episode:
     """Tracks side by side or one after the other, clustered too tightly or too loosely, and a facebank.
 
     Args:
         who: The person of each track, as a number; each is a direction of its own.
-        when: Second in which each track begins; they last one second. Every second one is on the right.
+        when: Second in which each track begins; they last one second. Every second one is on the right and moves.
         vectors: In place of those of the persons.
     """
 
@@ -51,7 +55,7 @@ class Episode:
             self.vectors = vectors
         self.table = tracks_table(
             [
-                [replace(Seen(round(24 * start) + 3 * k), bbox=(LEFT, RIGHT)[i % 2]) for k in range(8)]
+                [Seen(round(24 * start) + 3 * k, bbox=moved(RIGHT, 0.02 * k) if i % 2 else LEFT) for k in range(8)]
                 for i, start in enumerate(when)
             ]
         )
