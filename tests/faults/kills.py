@@ -142,7 +142,7 @@ def run_again(cli: Cli, video: Path, expected: dict[str, str], limit_s: float, w
     except subprocess.TimeoutExpired:
         return f"still runs after {limit_s:.0f} s"
     if done.returncode != 0:
-        return f"exit code {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}"
+        return f"exit code {done.returncode}: {done.stdout[-1500:]}{done.stderr[-1500:]}"
     found = cli.artifacts()
     different = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
     if different:
