@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import dagster as dg
 import psutil
 
 from screenalytics_assets.services.demo import render_demo_episode
+from tests.faults.moments import children_work_s, wait_for_work, wait_until
 from tests.orchestration.command_line import SCRIPT, Cli, free_port
 
 EP = "demo-s01e01"
@@ -31,6 +31,9 @@ CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 VICTIMS = ("run", "database", "ui", "daemon")
 DATABASE_S = 3.0
 """About as long as the database's server lives in a run."""
+STARTS_S = 60.0
+LIMIT_S = 300.0
+"""A run takes about ten seconds on an idle machine."""
 LONGEST_WAIT_S = 60.0
 
 
@@ -64,13 +67,6 @@ def daemons(ui: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], limit_s: float) -> None:
-    """Wait, but not for ever."""
-    deadline = time.monotonic() + limit_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
 def disturb(cli: Cli, video: Path, victim: str, chance: float, usual_s: float, wrapper: tuple[str, ...]) -> str:
     """Start a run, and kill something at a random moment of its life; returns when, or that it was not there.
 
@@ -79,21 +75,21 @@ def disturb(cli: Cli, video: Path, victim: str, chance: float, usual_s: float, w
         video: The episode.
         victim: One of ``VICTIMS``.
         chance: The moment, 0 to 1.
-        usual_s: How long a run takes that nobody disturbs.
+        usual_s: The processor time of a run that nobody disturbs.
         wrapper: What the run is started with.
     """
     ui = start(cli, "ui", "--port", str(free_port())) if victim in ("ui", "daemon") else None
     if ui is not None:
-        wait_until(lambda: bool(daemons(ui)), usual_s)
+        wait_until(lambda: bool(daemons(ui)), STARTS_S)
     run = start(cli, "run", str(video), "--ep-id", EP, wrapper=wrapper)
     began = time.monotonic()
-    moment_s = chance * usual_s
     if victim == "database":  # it lives for the last part of a run
         server = cli.data / "database/postgres/postmaster.pid"
-        wait_until(lambda: server.exists() or run.poll() is not None, 10 * usual_s)
-        moment_s = chance * DATABASE_S
-    with suppress(subprocess.TimeoutExpired):
-        run.wait(moment_s)
+        wait_until(lambda: server.exists() or run.poll() is not None, LIMIT_S)
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(chance * DATABASE_S)
+    else:
+        wait_for_work(run, chance * usual_s, LIMIT_S)
     hit = True
     if victim == "run":
         hit = run.poll() is None
@@ -165,9 +161,9 @@ def main() -> int:
         video = Path(folder, "episode.mp4")
         render_demo_episode(video, seed=3, duration_s=1.5)
         undisturbed = Cli(Path(folder, "undisturbed"))
-        began = time.monotonic()
-        subprocess.run([SCRIPT, "run", str(video), "--ep-id", EP], env=undisturbed.environment(), check=True)
-        usual_s = time.monotonic() - began
+        began_s = children_work_s()
+        undisturbed.run("run", str(video), "--ep-id", EP)
+        usual_s = children_work_s() - began_s
         expected = undisturbed.artifacts()
         tries: list[tuple[str, tuple[str, ...]]] = [(VICTIMS[i % len(VICTIMS)], ()) for i in range(options.kills)]
         tries += [("run", CONTAINER)] * options.containers
@@ -175,7 +171,7 @@ def main() -> int:
         for number, (victim, wrapper) in enumerate(tries):
             cli, place = Cli(Path(folder, str(number))), " in a container" if wrapper else ""
             happened = disturb(cli, video, victim, chance.random(), usual_s, wrapper)
-            problem = run_again(cli, video, expected, 3 * usual_s + LONGEST_WAIT_S, wrapper)
+            problem = run_again(cli, video, expected, LIMIT_S, wrapper)
             faults += problem is not None
             result = problem or f"right; the next run waited at most {longest_wait_s(cli):.1f} s before a step"
             print(f"{number}: {victim}{place} {happened}: {result}", flush=True)
