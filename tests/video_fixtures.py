@@ -1,6 +1,6 @@
 """Small videos that tests render for themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -44,6 +44,7 @@ def write_video(
     index_first: bool = False,
     gop_size: int = 12,
     codec: str = "libx264",
+    options: Mapping[str, str] | None = None,
 ) -> Path:
     """Encode pictures into the container that the file's ending names.
 
@@ -57,10 +58,11 @@ def write_video(
         audio_s: its length; as long as the pictures by default.
         index_first: put the index of an MP4 in front (faststart).
         gop_size: most frames between keyframes.
-        codec: H.264 by default, or ``libx265``.
+        codec: H.264 by default.
+        options: of the codec, beside a high quality.
     """
     height, width = pictures[0].shape[:2]
-    quality = {"preset": "veryfast", "crf": "10", "x265-params": "log-level=none"}
+    quality = {"preset": "veryfast", "crf": "10", "x265-params": "log-level=none", **(options or {})}
     with av.open(str(path), "w", options={"movflags": "faststart"} if index_first else {}) as container:
         stream = cast("VideoStream", container.add_stream(codec, rate=fps, options=quality))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

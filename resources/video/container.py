@@ -1,6 +1,7 @@
 """Video files as containers, packets and decoded frames, with errors that name the file."""
 
 import errno
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,12 @@ DECODING_ERRORS = (av.FFmpegError,)
 """What decoders raise for a packet that they refuse: mostly InvalidDataError, but libvpx and others have more."""
 _MAX_FAILURES = 100
 """How many packets in a row may fail before the rest of a file counts as lost; each failure skips some of it."""
+_NO_DURATION = ("mpegts", "mpeg")
+"""Containers that declare no duration; FFmpeg takes the one that it reports from the timestamps."""
+_COUNTED_FROM_ZERO = ("matroska", "avi", "flv")
+"""Containers whose duration counts from time zero, not from the first packet."""
+_DURATION_OF_EACH_STREAM = ("mov", "avi")
+"""Containers that declare a duration for each stream. Of others, FFmpeg gives each the duration of the file."""
 
 
 _NEVER_OF_A_DEMUXER = frozenset({errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT})
@@ -128,6 +135,32 @@ def packets_of(container: InputContainer, *streams: StreamT) -> "Iterator[Packet
 
 def _demuxed(container: InputContainer, streams: tuple[StreamT, ...]) -> "Iterator[Packet[StreamT]]":
     return cast("Iterator[Packet[StreamT]]", container.demux(*streams))
+
+
+def declared_end_s(container: InputContainer, stream: VideoStream, *, of_pictures: bool = False) -> float | None:
+    """When the video ends according to its container, in seconds on the clock of its packets; None if it does not say.
+
+    Args:
+        container: As opened.
+        stream: The pictures.
+        of_pictures: Only what is said about the pictures themselves, and not about all streams together.
+    """
+    name = container.format.name
+    if name in _NO_DURATION:
+        return None
+    # Matroska has no field for the duration of a track, so programs write a tag.
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag:
+        return 3600.0 * int(tag[1]) + 60.0 * int(tag[2]) + float(tag[3])
+    if of_pictures and len(container.streams) > 1 and not any(part in name for part in _DURATION_OF_EACH_STREAM):
+        return None
+    from_zero = any(part in name for part in _COUNTED_FROM_ZERO)
+    if stream.duration is not None and stream.time_base is not None:
+        start = 0 if from_zero else stream.start_time or 0
+        return float((start + stream.duration) * stream.time_base)
+    if container.duration is None or (of_pictures and len(container.streams) > 1):
+        return None
+    return ((0 if from_zero else container.start_time or 0) + container.duration) / av.time_base
 
 
 def is_displayed(packet: "Packet[StreamT]") -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from resources.system.files import sha256_of_file
 from resources.video.container import (
     check_file,
+    declared_end_s,
     decoded_frames,
     decoder_of,
     file_named_in_errors,
@@ -29,7 +29,7 @@ from resources.video.displayed import (
     transfer_of,
 )
 from resources.video.packet_log import PacketLog
-from resources.video.survey import Clock, survey
+from resources.video.survey import Clock, DisplayTimes, Survey, survey
 from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.common.intervals import Intervals, intervals_of, total_s
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
@@ -107,9 +107,9 @@ def probe_video(path: Path, *, sha256: str | None = None) -> VideoProbe:
             times_s = times_s[~(times_s < start_s)]
             times = summarise_timestamps(times_s, clock.last_duration_s)
             missing = with_gap_before_start(times.gaps, first_s, start_s)
-            declared_end_s = None if found.is_joined else _declared_end_s(container, stream, clock)
-            if declared_end_s is not None:
-                check_complete(max(times.end_s, found.end_s), declared_end_s)
+            end_s = _declared_end_s(container, stream, found)
+            if end_s is not None:
+                check_complete(max(times.end_s, found.end_s), end_s)
             return VideoProbe(
                 width=width,
                 height=height,
@@ -161,19 +161,12 @@ def _first_shown_s(clock: Clock, first: av.VideoFrame) -> float:
     return clock.seconds(max(known)) if known else 0.0
 
 
-_NO_DURATION = {"mpegts", "mpeg"}
-"""Containers that declare no duration; FFmpeg takes the one that it reports from the timestamps."""
-
-
-def _declared_end_s(container: InputContainer, stream: VideoStream, clock: Clock) -> float | None:
-    """The end of the video stream declared by the container, or else that of the container itself."""
-    if container.format.name in _NO_DURATION:
-        return None
-    if stream.duration is not None and stream.time_base is not None:
-        return clock.seconds((stream.start_time or 0) + stream.duration)
-    if container.duration is None:
-        return None
-    return float(Fraction((container.start_time or 0) + container.duration, av.time_base) - clock.origin_s)
+def _declared_end_s(
+    container: InputContainer, stream: VideoStream, found: Survey, *, of_pictures: bool = False
+) -> float | None:
+    """What the container declares, on the clock of the file; joined recordings declare only the first one."""
+    end_s = declared_end_s(container, stream, of_pictures=of_pictures)
+    return None if end_s is None or found.is_joined else end_s - float(found.clock.origin_s)
 
 
 def _seconds(microseconds: int | None) -> float | None:
@@ -209,12 +202,16 @@ def read_frames(
     every_frame = every_frame or probe.is_interlaced
     count, ts_s = 0, -1.0
     with file_named_in_errors(path):
-        clock = survey(path, probe.track).clock
+        found = survey(path, probe.track)
+        clock = found.clock
         with open_video(path, probe.track) as (container, stream):
-            log = PacketLog(path, container, stream, every_frame=every_frame)
-            skipper = None if every_frame else _FrameSkipper(clock, probe, stream)
+            end_s = _declared_end_s(container, stream, found, of_pictures=True)
+            log = PacketLog(path, container, stream, every_frame=every_frame, declared_end_s=end_s)
+            # Where only the order tells when a picture is shown, all of them are needed.
+            skipper = None if every_frame or clock.is_order_only else _FrameSkipper(clock, probe, stream)
             packets = log.noting(_moved_packets(container, stream, clock))
-            pictures = log.noting_pictures(decoded_frames(packets, decoder_of(stream), log.refused))
+            decoded_pictures = decoded_frames(packets, decoder_of(stream), log.refused)
+            pictures = log.noting_pictures(decoded_pictures, DisplayTimes(clock))
             for decoded in deinterlaced(pictures, stream):
                 if decoded.pts is None or decoded.time_base is None:
                     continue
@@ -228,10 +225,11 @@ def read_frames(
         frame_s, origin_s = 1 / probe.fps, float(clock.origin_s)
         check_complete(log.last_s(origin_s) + frame_s, probe.duration_s)
         # Time without pictures is reported by the probe.
-        damaged = outside(log.damage(origin_s, frame_s), intervals_of(probe.missing))
-        check_enough_left(damaged, probe.duration_s)
+        missing = intervals_of(probe.missing)
+        # An encoder may have left out the pictures of a gap, so that gaps alone are no reason to refuse a video.
+        check_enough_left(outside(log.damage(origin_s, frame_s, with_gaps=False), missing), probe.duration_s)
         if on_damage is not None:
-            on_damage(damaged)
+            on_damage(outside(log.damage(origin_s, frame_s), missing))
 
 
 class _FrameSkipper:

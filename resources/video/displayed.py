@@ -87,22 +87,26 @@ class PictureConverter(threading.local):
 def deinterlaced(frames: Iterable[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
     """The same frames, those with two fields made of the first field alone; others pass as they are.
 
-    The filter begins with the first interlaced frame. From there on every frame is decoded, because the filter compares
-    each with its neighbours.
+    The filter begins with the first interlaced frame, and anew where the size or format of the pictures changes. From
+    there on every frame is decoded, because the filter compares each with its neighbours.
     """
     graph: Graph | None = None
+    taken: tuple[int, int, str] | None = None
     for frame in frames:
+        shape = frame.width, frame.height, frame.format.name
+        if graph is not None and shape != taken:
+            yield from _flushed(graph)
+            graph = None
         if graph is None and not frame.interlaced_frame:
             yield frame
             continue
         if graph is None:
             stream.codec_context.skip_frame = "DEFAULT"
-            graph = _bwdif(frame, stream)
+            graph, taken = _bwdif(frame, stream), shape
         graph.vpush(frame)
         yield from _ready(graph)
     if graph is not None:
-        graph.vpush(None)
-        yield from _ready(graph)
+        yield from _flushed(graph)
 
 
 def _bwdif(frame: av.VideoFrame, stream: VideoStream) -> Graph:
@@ -115,6 +119,11 @@ def _bwdif(frame: av.VideoFrame, stream: VideoStream) -> Graph:
         source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
     ).configure()
     return graph
+
+
+def _flushed(graph: Graph) -> Iterator[av.VideoFrame]:
+    graph.vpush(None)
+    yield from _ready(graph)
 
 
 def _ready(graph: Graph) -> Iterator[av.VideoFrame]:

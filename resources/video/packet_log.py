@@ -1,7 +1,6 @@
 """What became of each packet of a video while it was decoded."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -36,13 +35,22 @@ class PacketLog:
         stream: The stream that is decoded.
         every_frame: Every displayed packet gives a picture, unless it is damaged. Otherwise the decoder may skip some,
             and only refused ones are known to be damaged.
+        declared_end_s: When the pictures end according to the file, on the clock of the frames; None if unknown.
     """
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, *, every_frame: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        container: InputContainer,
+        stream: VideoStream,
+        *,
+        every_frame: bool,
+        declared_end_s: float | None,
+    ) -> None:
         self._format = container.format.name
         # The header counts what an edit list leaves out as well; the index does not.
         self._declared_frames = len(stream.index_entries) if "mov" in self._format and stream.frames else 0
-        self._declared_end_s = _declared_end_s(container, stream)
+        self._declared_end_s = declared_end_s
         self._size_bytes = path.stat().st_size
         self._length_bytes = length_field_bytes(stream.codec_context.name, stream.codec_context.extradata)
         self._every_frame = every_frame
@@ -73,15 +81,19 @@ class PacketLog:
         """Note that the decoder refused a packet."""
         self._refusals.append(len(self._pts))
 
-    def noting_pictures(self, pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """The same decoded pictures, each noted; those that go back in time are lost."""
+    def noting_pictures(
+        self, pictures: Iterable[av.VideoFrame], time_of: Callable[[av.VideoFrame], int | None]
+    ) -> Iterator[av.VideoFrame]:
+        """The same decoded pictures, each noted and put at its time of display; those that go back in time are lost."""
         last: int | None = None
         for picture in pictures:
+            packet_pts = picture.pts
+            picture.pts = time_of(picture)
             if picture.pts is not None and (last is None or picture.pts > last):
                 last = picture.pts
-                self._pictures.add(last)
+                self._pictures.add(packet_pts)
                 if picture.is_corrupt:
-                    self._flawed.add(last)
+                    self._flawed.add(packet_pts)
             yield picture
 
     def last_s(self, origin_s: float) -> float:
@@ -91,12 +103,13 @@ class PacketLog:
     def _shown_s(self) -> NDArray[np.float64]:
         return np.array(self._ts_s, np.float64)[np.array(self._is_shown, np.bool_)]
 
-    def damage(self, origin_s: float, frame_s: float) -> Intervals:
+    def damage(self, origin_s: float, frame_s: float, *, with_gaps: bool = True) -> Intervals:
         """The damaged intervals, once everything is read.
 
         Args:
             origin_s: Time of the packets' clock at which the clock of the frames starts.
             frame_s: Duration of one frame.
+            with_gaps: Whether steps in time count where packets can be lost without a trace.
         """
         is_bad = np.array(self._is_bad, np.bool_)
         has_picture = np.array([pts in self._pictures for pts in self._pts], np.bool_)
@@ -108,8 +121,8 @@ class PacketLog:
         ts_s = np.array(self._ts_s, np.float64)
         found = damaged_intervals(
             PacketTable(ts_s - origin_s, np.array(self._is_key, np.bool_), is_bad, is_shown),
-            gaps_are_loss=not any(name in self._format for name in _INDEXED),
-            lost_end_s=self._lost_end_s(self._shown_s(), frame_s),
+            gaps_are_loss=with_gaps and not any(name in self._format for name in _INDEXED),
+            lost_end_s=self._lost_end_s(self.last_s(origin_s), frame_s),
         )
         inside = found[found[:, 1] > 0]
         return np.maximum(inside, 0.0)
@@ -132,22 +145,10 @@ class PacketLog:
     def _is_cut_within_a_packet(self) -> bool:
         return self._format == "mpegts" and all(self._size_bytes % size for size in _TS_PACKET_SIZES)
 
-    def _lost_end_s(self, ts_s: NDArray[np.float64], frame_s: float) -> float:
+    def _lost_end_s(self, last_s: float, frame_s: float) -> float:
         if self._declared_frames:
             return max(0, self._declared_frames - len(self._pts)) * frame_s
-        if self._declared_end_s is None or not len(ts_s):
+        if self._declared_end_s is None or not np.isfinite(last_s):
             return 0.0
-        lost_s = self._declared_end_s - float(np.nanmax(ts_s)) - frame_s
+        lost_s = self._declared_end_s - last_s - frame_s
         return lost_s if lost_s > _END_TOLERANCE_FRAMES * frame_s else 0.0
-
-
-def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """When the pictures end according to the file, if it says so about them and not only about all streams together."""
-    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
-    if tag:
-        return 3600.0 * int(tag[1]) + 60.0 * int(tag[2]) + float(tag[3])
-    if "avi" in container.format.name and stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if len(container.streams) > 1 or container.duration is None:
-        return None
-    return container.duration / av.time_base

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
+import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
@@ -16,6 +17,12 @@ from resources.video.container import is_displayed, open_container, packets_of
 from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.video.clock import MAX_HOLD_S, joined_clock
 
+_ORDER_ONLY = ("avi",)
+"""Formats that store no times of display. FFmpeg guesses them, and is wrong where a chunk holds two pictures (DivX) and
+in H.264 with B frames."""
+_FLAGGED_BEFORE_JOIN = 2
+"""A transport stream numbers its packets. FFmpeg takes the new numbers of the next recording for a loss, and marks the
+last packet of the one before as damaged; where a parser holds back a packet, the last but one."""
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -31,6 +38,8 @@ class Clock:
         time_base: seconds for each tick.
         first_key_pts: of the first packet that can be decoded by itself, shifted; None if none is marked as such.
         last_duration_s: how long the last picture is shown according to the file; 0 if it does not say.
+        is_order_only: the file stores no times of display, only the order of decoding, as AVI does. Pictures are then
+            shown at the times of decoding, in the order in which the decoder gives them.
     """
 
     shifts: NDArray[np.int64]
@@ -40,6 +49,7 @@ class Clock:
     time_base: Fraction
     first_key_pts: int | None
     last_duration_s: float
+    is_order_only: bool = False
 
     def seconds(self, pts: int) -> float:
         """The time of a picture."""
@@ -51,11 +61,42 @@ class Clock:
 
     def move(self, packet: "Packet[VideoStream]", number: int) -> None:
         """Put the packet with this number in its track on this clock."""
+        if self.is_order_only:
+            packet.pts = packet.dts
         shift = int(self.shifts[min(number, len(self.shifts) - 1)])
         if shift and packet.pts is not None:
             packet.pts += shift
         if shift and packet.dts is not None:
             packet.dts += shift
+        if (self.shifts[number + 1 : number + 1 + _FLAGGED_BEFORE_JOIN] != shift).any():
+            packet.is_corrupt = False
+
+
+class DisplayTimes:
+    """When each decoded picture is shown, for pictures in the order in which the decoder gives them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._delay: int | None = None
+        self._next = 0
+
+    def __call__(self, picture: av.VideoFrame) -> int | None:
+        """Ticks on the clock; None if unknown."""
+        if not self._clock.is_order_only:
+            return picture.pts
+        # A decoder holds back some pictures to bring them into order. From then on it gives one for each packet, whose
+        # time of decoding the picture has, and none for a packet that is lost. At the end it gives those that are left.
+        place = self._next
+        if picture.dts is not None:
+            place = self._place(picture.dts)
+            if self._delay is None:
+                self._delay = 0 if picture.pts is None else place - self._place(picture.pts)
+            place -= self._delay
+        self._next = place + 1
+        return int(self._clock.pts[place]) if 0 <= place < len(self._clock.pts) else None
+
+    def _place(self, ticks: int) -> int:
+        return int(np.searchsorted(self._clock.pts, ticks))
 
 
 @dataclass(frozen=True)
@@ -81,6 +122,7 @@ class Survey:
 class _Packets:
     """The packets of one track, in the order of the file."""
 
+    is_order_only: bool
     pts: list[int | None] = field(default_factory=list)
     dts: list[int | None] = field(default_factory=list)
     displayed: list[bool] = field(default_factory=list)
@@ -89,7 +131,7 @@ class _Packets:
     encrypted: bool = False
 
     def add(self, packet: "Packet[Stream]") -> None:
-        self.pts.append(packet.pts)
+        self.pts.append(packet.dts if self.is_order_only else packet.pts)
         self.dts.append(packet.dts)
         self.displayed.append(is_displayed(packet))
         self.keys.append(packet.is_keyframe)
@@ -119,7 +161,8 @@ def survey(path: Path, track: int | None = None) -> Survey:
     """
     with open_container(path) as container:
         wanted = list(container.streams) if track is None else [container.streams[track]]
-        tracks = {stream.index: _Packets() for stream in wanted}
+        is_order_only = container.format.name in _ORDER_ONLY
+        tracks = {stream.index: _Packets(is_order_only) for stream in wanted}
         for packet in packets_of(container, *wanted):
             if packet.size:
                 tracks[packet.stream_index].add(packet)
@@ -202,4 +245,5 @@ def _clock(container: InputContainer, stream: VideoStream, packets: _Packets) ->
         time_base=time_base,
         first_key_pts=next(keys, None),
         last_duration_s=float(max(shown)[1] * time_base) if shown else 0.0,
+        is_order_only=packets.is_order_only,
     )

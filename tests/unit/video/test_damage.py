@@ -63,6 +63,16 @@ def test_a_gap_is_not_a_loss_where_the_rate_varies() -> None:
     assert found(PacketTable(ts_s, np.arange(36) == 0, np.zeros(36, np.bool_))) == []
 
 
+def test_gaps_in_a_rhythm_are_pictures_that_the_encoder_left_out() -> None:
+    assert found(packets(300, keys=(0,), lost=tuple(range(13, 300, 20)))) == []
+    assert found(packets(300, keys=(0,), lost=(*range(20, 300, 50), *range(21, 300, 50)))) == []
+
+
+@pytest.mark.parametrize("lost", [(40, 90, 140), (13, 20, 31, 97, 150, 220, 223, 260), (40, 41, 42, 43, 44, 45)])
+def test_few_gaps_and_gaps_without_a_rhythm_are_losses(lost: tuple[int, ...]) -> None:
+    assert found(packets(300, keys=(0,), lost=lost)) == [[lost[0] / 10, 30.0]]
+
+
 def test_a_signal_that_was_away_is_not_damage_but_what_refers_to_before_is() -> None:
     ts_s = np.concatenate([np.arange(20) / 10, 60 + np.arange(20) / 10])
     is_key = np.isin(np.arange(40), (0, 30))

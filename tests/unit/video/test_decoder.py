@@ -1,7 +1,8 @@
 import gc
 import hashlib
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.common.intervals import Intervals
 from screenalytics_assets.core.documents.video import VideoProbe
 from tests.video_fixtures import (
+    Picture,
     drop_frames,
     flip_bytes,
     number_of,
@@ -324,13 +326,130 @@ def test_a_transport_stream_that_ends_within_a_packet_is_damaged(tmp_path: Path)
 
 
 def test_frames_that_go_back_in_time_are_dropped_and_counted(tmp_path: Path) -> None:
-    """H.264 with B-frames in AVI, which stores no times of display."""
-    path = write_video(tmp_path / "a.avi", numbered_pictures(60))
+    """H.264 with B frames whose times of display were overwritten with those of decoding."""
+    source, path = write_video(tmp_path / "a.mkv", numbered_pictures(60)), tmp_path / "b.mkv"
+    with av.open(str(source)) as read, av.open(str(path), "w") as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        for number, packet in enumerate(packet for packet in read.demux(video=0) if packet.size):
+            packet.pts = packet.dts = round(number / 24 / packet.time_base)
+            packet.stream = stream
+            written.mux(packet)
     times_s: list[float] = []
     with pytest.raises(VideoError, match=r"of 2\.\d s are damaged or missing"):
         times_s.extend(frame.ts_s for frame in read_frames(path, probe_video(path)))
     assert len(times_s) > 20
     assert (np.diff(times_s) > 0).all()
+
+
+SHARP_B_FRAMES = {"bf": "2", "b": "4000000"}
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_pictures_in_avi_are_shown_in_their_order_at_the_times_of_decoding(
+    tmp_path: Path, codec: str, every_frame: bool
+) -> None:
+    """AVI stores no times of display, and both codecs have B frames here."""
+    path = write_video(tmp_path / "a.avi", numbered_pictures(36), codec=codec, options=SHARP_B_FRAMES)
+    probe = probe_video(path)
+    assert (probe.start_s, probe.frame_count) == (0, 36)
+    frames = [(frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe, every_frame=every_frame)]
+    assert [number for _, number in frames] == list(range(36))
+    assert [ts_s for ts_s, _ in frames] == pytest.approx((np.arange(36) / 24).tolist(), abs=0.001)
+    assert damage_of(path, probe, every_frame=every_frame).size == 0
+
+
+def packed_bitstream(path: Path, pictures: Sequence[Picture]) -> Path:
+    """As DivX writes it: a chunk has a P and a B frame, and the chunk after its B frames is empty but for a header."""
+    start = b"\0\0\1\xb6"
+    options = {**SHARP_B_FRAMES, "sc_threshold": "1000000000"}
+    source = write_video(path.with_stem("plain"), pictures, codec="mpeg4", options=options)
+    with av.open(str(source)) as read, av.open(str(path), "w") as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        frames = [bytes(packet) for packet in read.demux(video=0) if packet.size]
+        is_b = [frame[frame.index(start) + 4] >> 6 == 2 for frame in frames] + [False]
+        chunks: list[bytes] = []
+        for number, frame in enumerate(frames):
+            if not is_b[number] and is_b[number + 1]:
+                chunks.append(frame + frames[number + 1])
+            elif not is_b[number] or is_b[number - 1]:
+                chunks.append(frame)
+            if is_b[number] and not is_b[number + 1]:
+                chunks.append(start + bytes([0x4F, 0x7F]))
+        chunks[0] = chunks[0].replace(start, b"\0\0\1\xb2DivX503b1393p" + start, 1)
+        for number, chunk in enumerate(chunks):
+            packet = av.Packet(chunk)
+            packet.stream, packet.time_base = stream, Fraction(1, 24)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = number == 0 or chunk[chunk.index(start) + 4] >> 6 == 0
+            written.mux(packet)
+        assert len(chunks) == len(pictures)
+    return path
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_two_pictures_in_one_chunk_of_avi_are_both_shown(tmp_path: Path, every_frame: bool) -> None:
+    path = packed_bitstream(tmp_path / "a.avi", numbered_pictures(36))
+    probe = probe_video(path)
+    frames = [(frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe, every_frame=every_frame)]
+    assert [number for _, number in frames] == list(range(36))
+    assert [ts_s for ts_s, _ in frames] == pytest.approx((np.arange(36) / 24).tolist(), abs=0.001)
+    assert damage_of(path, probe, every_frame=every_frame).size == 0
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_a_picture_that_is_damaged_in_avi_moves_no_other(tmp_path: Path, every_frame: bool) -> None:
+    path = write_video(tmp_path / "a.avi", numbered_pictures(36), codec="mpeg4", options=SHARP_B_FRAMES)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    spoilt = bytes(packets[16])
+    next_key = next(number for number in range(17, 36) if packets[number].is_keyframe)
+    path.write_bytes(path.read_bytes().replace(spoilt, b"\xff" * len(spoilt)))
+    probe = probe_video(path)
+    frames = [(frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe, every_frame=every_frame)]
+    intact = [(ts_s, number) for ts_s, number in frames if not 12 / 24 - 0.001 < ts_s < 24 / 24 - 0.001]
+    assert [number for _, number in intact] == pytest.approx([24 * ts_s for ts_s, _ in intact], abs=0.01)
+    assert len(intact) == 24
+    ((start_s, end_s),) = damage_of(path, probe, every_frame=every_frame)
+    assert start_s == pytest.approx(16 / 24, abs=2 / 24)
+    assert end_s == pytest.approx(next_key / 24, abs=2 / 24)
+
+
+EVERY_20TH_LEFT_OUT = [round(index * 1000 / 24) for index in range(240) if index % 20 != 13]
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+@pytest.mark.parametrize("ending", ["mkv", "ts", "flv", "mp4"])
+def test_pictures_that_the_encoder_left_out_are_no_damage(tmp_path: Path, ending: str, every_frame: bool) -> None:
+    pictures = numbered_pictures(len(EVERY_20TH_LEFT_OUT))
+    path = write_video(tmp_path / f"a.{ending}", pictures, times_ms=EVERY_20TH_LEFT_OUT, gop_size=250)
+    probe = probe_video(path)
+    assert probe.is_variable_rate
+    assert damage_of(path, probe, every_frame=every_frame).size == 0
+
+
+def test_gaps_alone_are_damage_but_no_reason_to_refuse_a_video(tmp_path: Path) -> None:
+    times_ms = [round(index * 1000 / 24) for index in range(240) if index not in (30, 31, 90, 170)]
+    pictures, options = numbered_pictures(len(times_ms)), {"bf": "0", "x264-params": "scenecut=0"}
+    path = write_video(tmp_path / "a.mkv", pictures, times_ms=times_ms, gop_size=250, options=options)
+    probe = probe_video(path)
+    damage = damage_of(path, probe)
+    assert damage[0, 0] == pytest.approx(30 / 24, abs=0.003)
+    assert damage[-1, 1] == pytest.approx(10, abs=0.003)
+    assert (damage[:, 1] - damage[:, 0]).sum() > 5
+
+
+@pytest.mark.parametrize("with_audio", [True, False])
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_a_first_picture_that_is_late_is_no_truncation(tmp_path: Path, ending: str, with_audio: bool) -> None:
+    times_ms = [3000 + round(index * 1000 / 24) for index in range(48)]
+    path = write_video(
+        tmp_path / f"a.{ending}", numbered_pictures(48), times_ms=times_ms, with_audio=with_audio, audio_s=5.0
+    )
+    probe = probe_video(path)
+    assert probe.start_s == pytest.approx(3 if with_audio else 0, abs=0.07)
+    assert probe.duration_s == pytest.approx(probe.start_s + 2, abs=0.002)
+    assert damage_of(path, probe).size == 0
 
 
 def test_sound_longer_than_the_pictures_is_not_a_truncation(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common.errors import VideoError
+from screenalytics_assets.core.common.intervals import Intervals
 from screenalytics_assets.core.video.displayed import HLG, PQ, Orientation, ToneMap, displayed_size, orientation_of
 from tests.video_fixtures import number_of, numbered_pictures, write_video
 
@@ -45,6 +46,9 @@ def with_two_tracks(target: Path, first: Path, second: Path, *, second_is_defaul
     return target
 
 
+INTERLACED = {"crf": "5", "x264-params": "interlaced=1:tff=1"}
+
+
 @pytest.mark.parametrize("every_frame", [True, False])
 def test_lost_signal_is_missing_time_between_two_pictures(tmp_path: Path, every_frame: bool) -> None:
     source = write_video(tmp_path / "a.ts", numbered_pictures(96))
@@ -58,12 +62,15 @@ def test_lost_signal_is_missing_time_between_two_pictures(tmp_path: Path, every_
     assert times_s[-1] == pytest.approx(62 + 47 / 24, abs=0.001)
 
 
-def test_recordings_that_were_joined_are_read_one_after_the_other(tmp_path: Path) -> None:
-    part = write_video(tmp_path / "a.ts", numbered_pictures(36))
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg2video"])
+def test_recordings_that_were_joined_are_read_one_after_the_other(tmp_path: Path, codec: str) -> None:
+    part = write_video(tmp_path / "a.ts", numbered_pictures(36), codec=codec)
     path = tmp_path / "joined.ts"
     path.write_bytes(part.read_bytes() * 2)
     probe = probe_video(path)
-    frames = [(frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe)]
+    damaged: list[Intervals] = []
+    frames = [(frame.ts_s, number_of(frame.bgr())) for frame in read_frames(path, probe, on_damage=damaged.append)]
+    assert damaged[0].size == 0
     assert probe.is_joined
     assert [number for _, number in frames] == list(range(36)) * 2
     assert [time_s for time_s, _ in frames] == pytest.approx((np.arange(72) / 24).tolist(), abs=0.05)
@@ -169,19 +176,29 @@ def test_fields_are_put_together_and_no_frame_is_lost(tmp_path: Path) -> None:
             left = 10 + 8 * index + 4 * field
             picture[field::2, left : left + 24] = 220
         pictures.append(picture)
-    path = tmp_path / "a.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=24, options={"crf": "5", "x264-params": "interlaced=1:tff=1"})
-        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode(None))
+    path = write_video(tmp_path / "a.mkv", pictures, options=INTERLACED)
     probe = probe_video(path)
     assert probe.is_interlaced
     frames = list(read_frames(path, probe, every_frame=False))
     assert [frame.index for frame in frames] == list(range(14))
     for frame, combed in zip(frames, pictures, strict=True):
         assert _combing(frame.bgr()) < 0.3 * _combing(combed)
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+@pytest.mark.parametrize(("first", "second"), [(INTERLACED, INTERLACED), (INTERLACED, {}), ({}, INTERLACED)])
+def test_an_interlaced_recording_may_change_its_size(
+    tmp_path: Path, first: dict[str, str], second: dict[str, str], every_frame: bool
+) -> None:
+    small = write_video(tmp_path / "a.ts", numbered_pictures(36), options=first)
+    large = write_video(tmp_path / "b.ts", numbered_pictures(36, width=320, height=240), options=second)
+    path = tmp_path / "joined.ts"
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    probe = probe_video(path)
+    found = [(frame.index, number_of(frame.bgr())) for frame in read_frames(path, probe, every_frame=every_frame)]
+    assert all(index % 36 == number for index, number in found)
+    if probe.is_interlaced or every_frame:
+        assert [index for index, _ in found] == list(range(72))
 
 
 def _combing(picture: NDArray[np.uint8]) -> float:
