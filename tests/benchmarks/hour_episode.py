@@ -298,7 +298,7 @@ def _detections(hour: Hour, outputs: Mapping[str, StagedArtifact], run: RunSetti
     for stem in ("shots", "analysed_frames", "detections", "refused"):
         outputs["detections"].write_table(stem, getattr(hour.detected, stem))
     frames = hour.shots[-1].end_frame + 1
-    figures = {"decoded_frames": frames, "corrupt_frames": 0, "frame_stride": STRIDE, "provider": CPU}
+    figures = {"decoded_frames": frames, "frame_stride": STRIDE, "provider": CPU}
     outputs["detections"].metrics |= figures
     outputs["face_crops"].metrics["blank_crops"] = 0
 

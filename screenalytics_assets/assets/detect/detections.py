@@ -71,7 +71,6 @@ def compute(run: Run, outputs: Outputs) -> None:
     add_warning(table_output, damage_warning(damaged[0]))
     table_output.metrics |= {
         "decoded_frames": found.frames,
-        "corrupt_frames": found.corrupt_frames,
         "close_looks": found.high_resolution_passes,
         "frame_stride": effective_stride(detection, probe.fps),
         "longest_step": max_step(detection, probe.fps),

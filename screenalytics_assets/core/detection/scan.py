@@ -28,7 +28,6 @@ class ScanResult(NamedTuple):
     detections: pa.Table
     refused: pa.Table
     frames: int
-    corrupt_frames: int
     high_resolution_passes: int
     blank_crops: int
 
@@ -114,7 +113,6 @@ def scan(
         detections=rows.detections(),
         refused=rows.refused(),
         frames=log.frames,
-        corrupt_frames=log.corrupt_frames,
         high_resolution_passes=high_resolution_passes,
         blank_crops=rows.blank_crops,
     )
@@ -145,7 +143,6 @@ class FrameLog:
         self._shots: list[_Shot] = []
         self._last_index = -1
         self.frames = 0
-        self.corrupt_frames = 0
 
     def record(self, frames: Iterable[ShotFrame]) -> Iterator[ShotFrame]:
         """The same frames, each recorded as it passes."""
@@ -164,7 +161,6 @@ class FrameLog:
                     )
                 self._shots.append(_Shot(frame.index, frame.index, frame.ts_s, end_s))
             self.frames += 1
-            self.corrupt_frames += frame.is_corrupt
             self._on_frame(frame.index - self._last_index)
             self._last_index = frame.index
             yield shot_frame

@@ -216,7 +216,7 @@ def test_the_names_of_the_contract_are_known_names() -> None:
 OTHER_NAMES = {
     # Fields of `screenalytics progress EP --json` and figures of a run in the metadata.
     *("phase_index", "phase_progress", "phase_total", "run_id", "total_elapsed_seconds"),
-    *("corrupt_frames", "runtime_s", "runtimes_s", "runtime_per_duration", "runtime_sec"),
+    *("runtime_s", "runtimes_s", "runtime_per_duration", "runtime_sec"),
     # Why a photo is refused, beside what faces of episodes are refused for too.
     *("no_face", "several_faces", "too_many_pixels", "too_many_bytes"),
     # The search of the facebank, and a table in its plan.

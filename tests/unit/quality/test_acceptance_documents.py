@@ -73,7 +73,7 @@ def test_every_section_is_led_to() -> None:
 
 def test_the_keys_that_are_advised_exist() -> None:
     figures = {name for metric in METRICS.values() for name in (metric.name, *metric.path.split("."))} | {
-        *("shots", "splits", "rebirths", "runtimes_s", "rejected", "crops_debug", "corrupt_frames", "track_metrics"),
+        *("shots", "splits", "rebirths", "runtimes_s", "rejected", "crops_debug", "track_metrics"),
         *("detections", "tracks", "faces", "identities", "low_cohesion_count", "max_concurrent_runs", "_integrity"),
         *("too_small", "blurry", "pose_yaw", "pose_pitch", "low_confidence", "cut_off", "low_quality"),
     }
