@@ -49,12 +49,13 @@ class VideoLibraryResource(dg.ConfigurableResource[None]):
         return name, self._place().sizes(ep_id)[name]
 
     def holds(self, ep_id: str, source: Path) -> bool:
-        """Whether an episode's video has the same content as a file; it is only copied from a bucket if need be.
+        """Whether an episode's video is as it was stored, with the content of a file; not copied from a bucket.
 
         Raises:
             VideoError: There is none, or more than one.
         """
-        return self._place().holds(ep_id, self._only_name(ep_id), source)
+        place, name = self._place(), self._only_name(ep_id)
+        return place.holds(ep_id, name, source) and place.is_own(ep_id, name)
 
     def identify(self, ep_id: str) -> VideoFile:
         """Name and checksum of an episode's video; it is only copied from a bucket if need be.

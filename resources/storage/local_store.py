@@ -137,13 +137,13 @@ class LocalArtifactStore(ArtifactStore):
         return sorted(str(path) for folder in folders for path in _members(folder) or [folder])
 
     def remove_files_of(self, ep_id: str) -> None:
-        """Delete every folder of an episode."""
+        """Delete every folder of an episode; of a link, not what it leads to."""
         for folder in self._folders_of(ep_id):
-            shutil.rmtree(folder)
+            _remove(folder)
 
     def _folders_of(self, ep_id: str) -> list[Path]:
         # Every folder of the contract has one folder per episode, and so has .staging, where artifacts are written.
-        return sorted(path for path in self.root.glob(f"*/{ep_id}") if path.is_dir())
+        return sorted(path for path in self.root.glob(f"*/{ep_id}") if path.is_dir() or path.is_symlink())
 
 
 def _state_of(path: Path, described: PublishedFile) -> str | None:
@@ -178,5 +178,7 @@ def _remove(path: Path) -> None:
 
 
 def _members(folder: Path) -> list[Path]:
-    """Everything in a folder but folders, broken links included."""
+    """Everything in a folder but folders, broken links included; nothing in one that is a link."""
+    if folder.is_symlink():
+        return []
     return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]

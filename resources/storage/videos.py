@@ -95,12 +95,7 @@ class LocalVideos(VideoPlace):
             VideoError: It is a link that leaves the library, or its content is not what was stored.
         """
         path, stored = self._path(ep_id, name), self._stored_sha256(ep_id, name)
-        library = path.parents[1]
-        if leaves_folder(path, library):
-            raise VideoError(
-                f"{path} is a link that leads out of {library}: remove it and store the video with "
-                f"`screenalytics run VIDEO --ep-id {ep_id}`"
-            )
+        self._require_inside(path, ep_id)
         found = remembered_sha256(path)
         if stored is not None and found != stored:
             raise VideoError(
@@ -119,16 +114,20 @@ class LocalVideos(VideoPlace):
     def is_own(self, ep_id: str, name: str) -> bool:
         """Whether a video is as it was stored, and no hard link to the file is elsewhere, as earlier versions made."""
         path = self._path(ep_id, name)
+        if leaves_folder(path, path.parents[1]):
+            return False
         return path.stat().st_nlink == 1 and remembered_sha256(path) == self._stored_sha256(ep_id, name)
 
     def put(self, ep_id: str, name: str, source: Path) -> None:
         """Store a copy of a video that is the library's own, read-only, and its SHA-256 beside it.
 
         Raises:
-            VideoError: The source changed while it was copied.
+            VideoError: The source changed while it was copied, or the episode's folder is a link out of the library.
             OSError: It cannot be copied; ``ENOSPC``, before anything is copied, if there is too little room.
         """
         path, seal = self._path(ep_id, name), self._seal(ep_id, name)
+        if path.parent.is_symlink():
+            self._require_inside(path.parent, ep_id)
         before = source.stat()
         with replaced_file(path) as copy:
             copy_content(source, copy)
@@ -146,6 +145,16 @@ class LocalVideos(VideoPlace):
 
     def _path(self, ep_id: str, name: str) -> Path:
         return self._root / video_dir(ep_id) / name
+
+    def _require_inside(self, path: Path, ep_id: str) -> None:
+        """Refuse a video, or the folder of an episode, outside of the library."""
+        library = (self._root / video_dir(ep_id)).parent
+        if leaves_folder(path, library):
+            link = next((folder for folder in (path.parent, path) if folder.is_symlink()), path)
+            raise VideoError(
+                f"{link} is a link that leads out of {library}: remove it and store the video with "
+                f"`screenalytics run VIDEO --ep-id {ep_id}`"
+            )
 
     def _seal(self, ep_id: str, name: str) -> Path:
         return self._root / video_dir(ep_id) / f".{name}.sha256"

@@ -2,6 +2,8 @@
 
 A file that was changed in place has another change time, which programs cannot set. So a file is read once, by
 whichever process comes first, and then only if it has changed. Losing what is remembered costs time and nothing else.
+Two changes are not noticed: by a program that writes through a shared memory map, until the kernel writes it back;
+and on FAT, which has no change time, by one that sets the other time back.
 """
 
 import os
@@ -30,7 +32,8 @@ def remembered_sha256(path: Path) -> str:
     Raises:
         OSError: The file does not exist or cannot be read.
     """
-    place, stat = str(path.absolute()), path.stat()
+    # SQLite stores no name that is not UTF-8.
+    place, stat = os.fsencode(path.absolute()).decode(errors="backslashreplace"), path.stat()
     stamp = _stamp(stat)
     found = _known.get(place)
     if found is None or found[0] != stamp:

@@ -19,7 +19,7 @@ import psutil
 from filelock import lock_descriptor
 from pydantic import TypeAdapter, ValidationError
 
-from resources.system.files import file_named
+from resources.system.files import file_named, replaced_file
 
 RENEWAL_S = 10.0
 LEASE_S = 45.0
@@ -57,13 +57,9 @@ class HeldFile:
         descriptor: A process that inherits it holds the file too, until it ends.
     """
 
-    def __init__(self, path: Path, descriptor: int, note: str) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.descriptor = descriptor
-        content = json.dumps(Holder(socket.gethostname(), boot_id(), os.getpid(), note)._asdict()).encode()
-        with file_named(path):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, content, 0)
         _renewed.keep(self)
 
     def release(self, *, remove: bool = True) -> None:
@@ -83,17 +79,25 @@ class HeldFile:
 
 
 def hold_new(path: Path, note: str = "") -> HeldFile:
-    """Make a file that is locked from its first moment on; its name has to be new."""
+    """Make a file that is locked, and says by whom, from its first moment on; its name has to be new.
+
+    Raises:
+        OSError: It cannot be made, for example on a full disk; then there is none.
+    """
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{uuid.uuid4().hex}.new")
+        descriptor = -1
         try:
-            descriptor = _opened(unfinished)
-            lock_descriptor(descriptor, blocking=False)
-            unfinished.rename(path)
+            with replaced_file(path) as unfinished:
+                descriptor = _opened(unfinished)
+                lock_descriptor(descriptor, blocking=False)
+                _describe_holder(descriptor, note)
+            held, descriptor = HeldFile(path, descriptor), -1
+            return held
         except FileNotFoundError:  # the folder was empty for a moment, and another process removed it
             continue
-        return HeldFile(path, descriptor, note)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 def try_hold(path: Path, note: str = "") -> HeldFile | Holder:
@@ -109,7 +113,9 @@ def try_hold(path: Path, note: str = "") -> HeldFile | Holder:
             holder = _holder(descriptor)
             if holder.boot not in ("", boot_id()) and _age_s(path, descriptor) < LEASE_S:
                 return holder
-            held, descriptor = HeldFile(path, descriptor, note), -1
+            with file_named(path):
+                _describe_holder(descriptor, note)
+            held, descriptor = HeldFile(path, descriptor), -1
             return held
         finally:
             if descriptor >= 0:
@@ -145,6 +151,12 @@ def boot_id() -> str:
 
 def _opened(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _describe_holder(descriptor: int, note: str) -> None:
+    content = json.dumps(Holder(socket.gethostname(), boot_id(), os.getpid(), note)._asdict()).encode()
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, content, 0)
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -84,7 +85,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 def _daemon(workspace_file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Dagster's daemon: schedules, sensors, queued runs and backfills."""
     daemon = subprocess.Popen(
-        [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace_file)], preexec_fn=end_with_parent
+        [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace_file)],
+        preexec_fn=partial(end_with_parent, os.getpid()),
     )
     try:
         yield daemon
@@ -97,9 +99,16 @@ def _daemon(workspace_file: Path) -> Iterator[subprocess.Popen[bytes]]:
             daemon.wait()
 
 
-def end_with_parent() -> None:
-    """Have the kernel terminate this process when its parent ends, however it ends."""
+def end_with_parent(parent: int) -> None:
+    """Have the kernel terminate this process when its parent ends, however it ends, or if it has ended already.
+
+    A program that ignores or blocks SIGTERM passes that on to its children, which the signal would not end.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _stop_with(daemon: subprocess.Popen[bytes], server: uvicorn.Server) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 
+from resources.storage.artifacts import Artifact
 from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.episode_ids import season_of, show_of
 from screenalytics_assets.core.common.errors import CorrectionError
@@ -28,6 +29,7 @@ class CorrectablePeople:
     def __init__(self, store: ArtifactStore, ep_id: str) -> None:
         self.ep_id = ep_id
         self._store = store
+        self._opened: dict[str, Artifact] = {}
 
     def reference(self, identity: str) -> IdentityReference:
         """An identity as a correction stores it.
@@ -62,9 +64,13 @@ class CorrectablePeople:
         Raises:
             CorrectionError: The people were made from another video or from other faces than are published now.
         """
-        video = require_artifact(self._store, "episode_video", self.ep_id).document("video.json", VideoProbe)
+        video = self._artifact("episode_video").document("video.json", VideoProbe)
         models = self._tracks.faces["model_digest"].unique().to_pylist()
-        manifests = [self._store.manifest(name, self.ep_id) for name in _CHAIN]
+        # Of what was read, even if it was published again since.
+        manifests = [
+            self._opened[name].manifest if name in self._opened else self._store.manifest(name, self.ep_id)
+            for name in _CHAIN
+        ]
         for earlier, later in pairwise(manifests):
             if earlier and later and later.inputs.get(earlier.asset, earlier.content_digest) != earlier.content_digest:
                 raise CorrectionError(
@@ -79,11 +85,11 @@ class CorrectablePeople:
 
     @cached_property
     def _tracks(self) -> EpisodeTracks:
-        vectors = require_artifact(self._store, "recluster", self.ep_id)
+        vectors = self._artifact("recluster")
         track_ids = vectors.document("track_ids.json", TrackIds).track_ids
         return EpisodeTracks(
-            require_artifact(self._store, "split_tracks", self.ep_id).table("tracks.parquet"),
-            require_artifact(self._store, "reembed", self.ep_id).table("faces.parquet"),
+            self._artifact("split_tracks").table("tracks.parquet"),
+            self._artifact("reembed").table("faces.parquet"),
             track_ids,
             vectors.vectors("tracks.npy", len(track_ids)),
         )
@@ -94,7 +100,7 @@ class CorrectablePeople:
 
     @cached_property
     def _people(self) -> dict[str, Identity]:
-        document = require_artifact(self._store, "group_clusters", self.ep_id).document("identities.json", Identities)
+        document = self._artifact("group_clusters").document("identities.json", Identities)
         return {identity.identity_id: identity for identity in document.identities}
 
     def tracks_of(self, identity: str) -> tuple[str, ...]:
@@ -109,6 +115,11 @@ class CorrectablePeople:
                 f"{self.ep_id} has no identity {identity!r}; its identities are {', '.join(people) or 'none'}"
             )
         return people[identity].track_ids
+
+    def _artifact(self, asset: str) -> Artifact:
+        if asset not in self._opened:
+            self._opened[asset] = require_artifact(self._store, asset, self.ep_id)
+        return self._opened[asset]
 
     def shared_s(self, identities: Sequence[str]) -> float:
         """Seconds in which two or more of these identities are on screen at once, which one person cannot be."""

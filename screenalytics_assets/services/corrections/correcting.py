@@ -226,6 +226,10 @@ class CorrectionDesk:
         made: list[Entry] = []
 
         def change(current: CorrectionsFile) -> CorrectionsFile:
+            # Called again where a bucket's answer was lost and another program has changed the file since.
+            if made and made[-1] in current.corrections:
+                return current
+
             def noted(number: int) -> Entry:
                 made.append(make(number))
                 return made[-1]

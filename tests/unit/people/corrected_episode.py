@@ -35,7 +35,7 @@ MODEL = "2" * 64
 FACES = faces_table([i // 2 for i in range(12)], [0.8] * 12)
 
 
-def publish(store: ArtifactStore, asset: str, **content: Any) -> None:
+def publish(store: ArtifactStore, asset: str, inputs: Mapping[str, str] | None = None, **content: Any) -> None:
     """Publish an artifact; names have ``__`` for the dot, a name without is a table."""
     with store.staging(asset, EP) as staged:
         for name, value in content.items():
@@ -48,7 +48,7 @@ def publish(store: ArtifactStore, asset: str, **content: Any) -> None:
                 staged.write_document(file, value)
             else:
                 staged.write_table(file, value)
-        store.publish(staged, fingerprint="", code_version="1", config={}, inputs={}, metrics={})
+        store.publish(staged, fingerprint="", code_version="1", config={}, inputs=inputs or {}, metrics={})
 
 
 def publish_episode(

@@ -14,9 +14,17 @@ from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import Correction
 from screenalytics_assets.core.people.packed_vectors import packed, unpacked
-from screenalytics_assets.services.corrections.correctable_people import CloseNameError
+from screenalytics_assets.services.corrections.correctable_people import CloseNameError, CorrectablePeople
 from screenalytics_assets.services.corrections.correcting import CorrectionDesk
-from tests.unit.people.corrected_episode import EP, VECTORS, apply_corrections, people_of, publish_episode
+from tests.unit.people.corrected_episode import (
+    EP,
+    FACES,
+    VECTORS,
+    apply_corrections,
+    people_of,
+    publish,
+    publish_episode,
+)
 
 OTHER_VIDEO, OTHER_MODEL = "3" * 64, "4" * 64
 
@@ -102,6 +110,38 @@ def test_nothing_can_be_confirmed_where_nobody_is(store: ArtifactStore) -> None:
     store.write(place, yaml.safe_dump(content).encode())
     with pytest.raises(CorrectionError, match="there is no face at the places of ident_001"):
         CorrectionDesk(store, EP).confirm(1)
+
+
+def test_people_who_were_made_from_other_faces_than_are_published_cannot_be_corrected(store: ArtifactStore) -> None:
+    read_before = CorrectablePeople(store, EP)
+    read_before.reference("ident_001")
+    publish(store, "reembed", {"split_tracks": "0" * 64}, faces=FACES)
+    message = "reembed of .* was made before its split_tracks was computed again.*Run the episode to its end"
+    with pytest.raises(CorrectionError, match=message):
+        CorrectionDesk(store, EP).ignore("ident_001")
+    assert read_corrections(store, EP).corrections == ()
+    assert read_before.evidence() is not None  # what it has read belongs together
+
+
+class LosesAnAnswer(LocalArtifactStore):
+    """A store whose first change of a file is made, while its answer is lost and another program changes the file."""
+
+    def _update(self, relative: str, change: Callable[[bytes | None], bytes]) -> str:
+        super()._update(relative, change)
+        content = yaml.safe_load(self.read(relative) or b"")
+        content["corrections"].append(
+            content["corrections"][0] | {"number": 2, "action": "not-this-person", "person_id": "x"}
+        )
+        self.write(relative, yaml.safe_dump(content).encode())
+        return super()._update(relative, change)
+
+
+def test_a_correction_whose_answer_was_lost_is_not_added_twice(tmp_path: Path) -> None:
+    store = LosesAnAnswer(tmp_path)
+    publish_episode(store)
+    assert CorrectionDesk(store, EP).ignore("ident_001").number == 1
+    found = read_corrections(store, EP).corrections
+    assert [(one.number, one.action) for one in found] == [(1, "ignore"), (2, "not-this-person")]
 
 
 def test_the_evidence_of_a_correction_takes_less_than_a_kilobyte(store: ArtifactStore) -> None:

@@ -2,20 +2,49 @@ import subprocess
 import sys
 
 import psutil
+import pytest
 
 PARENT = """
-import subprocess
+import os, signal, subprocess
+from functools import partial
 from screenalytics_assets.web.server import end_with_parent
-child = subprocess.Popen(["sleep", "300"], preexec_fn=end_with_parent)
+{before}
+child = subprocess.Popen(["sleep", "300"], preexec_fn=partial(end_with_parent, os.getpid()))
 print(child.pid, flush=True)
 child.wait()
 """
+KILLED_AT_ONCE = """
+import os, signal, subprocess
+from screenalytics_assets.web.server import end_with_parent
+
+def begin() -> None:
+    parent = os.getppid()
+    os.write(1, f"{os.getpid()}\\n".encode())
+    os.kill(parent, signal.SIGKILL)
+    while os.getppid() == parent:
+        pass
+    end_with_parent(parent)
+
+subprocess.Popen(["sleep", "300"], preexec_fn=begin)
+"""
 
 
-def test_the_daemon_ends_with_the_ui_also_when_that_is_killed() -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
+@pytest.mark.parametrize(
+    "code",
+    [
+        PARENT.format(before=""),
+        PARENT.format(before="signal.signal(signal.SIGTERM, signal.SIG_IGN)"),
+        PARENT.format(before="signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])"),
+        KILLED_AT_ONCE,
+    ],
+    ids=["", "SIGTERM ignored", "SIGTERM blocked", "killed before the child has begun"],
+)
+def test_the_daemon_ends_with_the_ui_also_when_that_is_killed(code: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
+        pid = int(parent.stdout.readline())
         parent.kill()
-    gone, _ = psutil.wait_procs([child], timeout=30)
-    assert gone or child.status() == psutil.STATUS_ZOMBIE
+    if psutil.pid_exists(pid):
+        child = psutil.Process(pid)
+        gone, _ = psutil.wait_procs([child], timeout=30)
+        assert gone or child.status() == psutil.STATUS_ZOMBIE

@@ -119,3 +119,14 @@ def test_the_oldest_digests_are_forgotten(settled: Path, monkeypatch: pytest.Mon
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         remembered_sha256(tmp_path / "gone")
+
+
+def test_the_digest_of_a_file_is_remembered_though_its_name_is_not_utf8(
+    settled: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = settled.with_name(os.fsdecode(b"caf\xe9.mp4"))
+    settled.rename(path)
+    assert remembered_sha256(path) == sha256(b"one")
+    another_process(monkeypatch)
+    assert remembered_sha256(path) == sha256(b"one")
+    assert reads == [path]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -101,6 +102,21 @@ def test_an_unlocked_file_of_this_kernel_is_not_held_however_new_it_is(tmp_path:
     path = tmp_path / "a.held"
     written_by(path, liveness.boot_id(), 0.0)
     assert not is_held(path)
+
+
+def test_a_file_that_cannot_be_written_is_not_made_and_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "a.held"
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # as on a full disk
+    try:
+        with pytest.raises(OSError, match="File too large") as refused:
+            hold_new(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert refused.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_holding_a_file_renews_its_time(tmp_path: Path) -> None:

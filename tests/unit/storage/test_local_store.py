@@ -94,3 +94,18 @@ def test_a_url_that_is_not_of_a_bucket_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SCREENALYTICS_DATA_ROOT", "gs://bucket/tv")
     with pytest.raises(ConfigurationError, match=r"gs://bucket/tv: expected a folder or s3://"):
         ArtifactStoreResource().store()
+
+
+def test_of_a_folder_that_is_a_link_only_the_link_is_listed_and_removed(
+    store: LocalArtifactStore, tmp_path: Path
+) -> None:
+    precious = tmp_path / "elsewhere" / "precious"
+    precious.parent.mkdir()
+    precious.write_text("kept")
+    link = store.root / "manifests" / EP_ID
+    link.parent.mkdir(parents=True)
+    link.symlink_to(precious.parent)
+    assert store.files_of(EP_ID) == [str(link)]
+    store.remove_files_of(EP_ID)
+    assert store.files_of(EP_ID) == []
+    assert precious.read_text() == "kept"

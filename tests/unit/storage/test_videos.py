@@ -180,8 +180,27 @@ def test_a_link_that_leaves_the_library_is_refused(is_folder: bool, tmp_path: Pa
     link = tmp_path / "data" / (f"videos/{EP_ID}" if is_folder else at("episode.mp4"))
     link.parent.mkdir(parents=True)
     link.symlink_to(outside.parent if is_folder else outside)
-    with pytest.raises(VideoError, match=r"episode\.mp4 is a link that leads out of .*videos.*screenalytics run"):
+    message = rf"{link.name} is a link that leads out of .*videos.*screenalytics run"
+    with pytest.raises(VideoError, match=message):
         library.find(EP_ID)
+    if is_folder:
+        with pytest.raises(VideoError, match=message):
+            library.add(EP_ID, outside, replace=True)
+        assert list(outside.parent.iterdir()) == [outside]
+        link.unlink()
+    library.add(EP_ID, outside, replace=True)
+    assert library.find(EP_ID).read_bytes() == b"moving pictures"
+
+
+def test_a_video_that_was_changed_after_it_was_stored_is_not_held_and_can_be_stored_again(tmp_path: Path) -> None:
+    library, source = VideoLibraryResource(root=str(tmp_path / "data")), video(tmp_path / "a.mp4")
+    place = Path(library.add(EP_ID, source, replace=False))
+    assert library.holds(EP_ID, source)
+    place.chmod(0o644)
+    place.write_bytes(b"Moving Pictures")
+    assert not library.holds(EP_ID, source)
+    library.add(EP_ID, source, replace=False)
+    assert library.holds(EP_ID, source)
 
 
 def test_too_little_room_is_noticed_before_anything_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
