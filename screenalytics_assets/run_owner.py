@@ -23,13 +23,19 @@ _claimed: dict[str, HeldFile] = {}
 
 @contextmanager
 def owned_run(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Hold a run while this process executes it; begin before the run is recorded."""
+    """Hold a run while this process executes it; begin before the run is recorded.
+
+    After an error the file stays: the instance may not have been told the end, on a full disk for example. Then
+    `release_dead_runs` fails the run and frees its slots.
+    """
     held = _claimed[run_id] = hold_new(_file(instance, run_id))
+    has_ended = False
     try:
         yield
+        has_ended = True
     finally:
         del _claimed[run_id]
-        held.release()
+        held.release(remove=has_ended)
 
 
 def claim_run(context: dg.AssetExecutionContext) -> None:

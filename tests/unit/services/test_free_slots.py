@@ -1,5 +1,6 @@
 """Steps that wait for a pool slot."""
 
+import errno
 import os
 import socket
 import sqlite3
@@ -68,3 +69,21 @@ def test_a_waiting_run_says_which_run_of_which_process_it_waits_for(tmp_path: Pa
         )
         assert said == [message]
         assert [entry.message for entry in instance.all_logs("second")] == [message]
+
+
+def run_on_full_disk(instance: dg.DagsterInstance, run_id: str) -> None:
+    with owned_run(instance, run_id):
+        instance.add_run(dg.DagsterRun("episode_job", run_id=run_id, status=dg.DagsterRunStatus.STARTED))
+        instance.event_log_storage.claim_concurrency_slot("gpu", run_id, "detections")
+        raise OSError(errno.ENOSPC, "full")
+
+
+def test_a_run_whose_end_could_not_be_recorded_gives_its_slot_back(tmp_path: Path) -> None:
+    """As on a full disk, where the instance cannot be told that the run has failed."""
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        instance.event_log_storage.set_concurrency_slots("gpu", 1)
+        with pytest.raises(OSError, match="full"):
+            run_on_full_disk(instance, "first")
+        assert release_dead_runs(instance) == ["first"]
+        assert instance.event_log_storage.get_concurrency_info("gpu").active_slot_count == 0
+        assert release_dead_runs(instance) == []
