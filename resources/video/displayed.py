@@ -87,8 +87,8 @@ class PictureConverter(threading.local):
 def deinterlaced(frames: Iterable[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
     """The same frames, those with two fields made of the first field alone; others pass as they are.
 
-    The filter begins with the first interlaced frame, and anew where the size or format of the pictures changes. From
-    there on every frame is decoded, because the filter compares each with its neighbours.
+    The filter begins with the first interlaced frame, and is rebuilt where the size or format changes. From there on
+    every frame is decoded, because the filter compares each with its neighbours.
     """
     graph: Graph | None = None
     taken: tuple[int, int, str] | None = None
