@@ -4,6 +4,7 @@ import json
 import os
 import re
 import stat
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -88,13 +89,17 @@ def parse_json(content: bytes | str, place: str, error: type[ScreenalyticsError]
     """
     text = _text_of(content, place, MAX_JSON_BYTES, error)
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as problem:
         raise error(f"{place}: not valid JSON, line {problem.lineno}: {_without_content(problem.msg)}") from None
     except ValueError:  # more digits than Python converts, or not a number
         raise error(f"{place}: not valid JSON: a number in it is too long, or is NaN or infinite") from None
     except RecursionError:
-        raise error(f"{place}: lists and objects are nested too deeply; expected at most {MAX_DEPTH} levels") from None
+        value = None
+    else:
+        if not _is_deeper(value, MAX_DEPTH):
+            return value
+    raise error(f"{place}: lists and objects are nested too deeply; expected at most {MAX_DEPTH} levels")
 
 
 def read_yaml_file(path: Path, error: type[ScreenalyticsError] = ConfigurationError) -> Any:  # noqa: ANN401 - any YAML document
@@ -190,6 +195,17 @@ def _check_limits(text: str) -> None:
             _refuse(event, f"nested too deeply; expected at most {MAX_DEPTH} levels")
         if values > MAX_VALUES:
             _refuse(event, f"too many values, repeated ones included; expected at most {MAX_VALUES:,}")
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether lists and dictionaries are nested in more levels than this."""
+    level: list[Any] = [value]
+    for _ in range(levels + 1):
+        level = [found for found in level if isinstance(found, list | dict)]
+        if not level:
+            return False
+        level = list(chain.from_iterable(found.values() if isinstance(found, dict) else found for found in level))
+    return True
 
 
 def _refuse(event: Any, problem: str) -> NoReturn:  # noqa: ANN401 - an event of either parser

@@ -191,8 +191,7 @@ def _chosen_track(container: InputContainer, pictures: dict[int, int]) -> tuple[
     known = [stream for stream in container.streams.video if stream.codec_context is not None]
     moving = [stream for stream in known if not stream.disposition & _STILL]
     if not moving:
-        kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
-        raise VideoError(f"there is no picture in this file, only {' and '.join(kinds) or 'nothing'}")
+        raise VideoError(_without_pictures(container))
     several = [stream for stream in moving if pictures[stream.index] > 1] or moving
     best = max(
         several,
@@ -209,6 +208,16 @@ def _chosen_track(container: InputContainer, pictures: dict[int, int]) -> tuple[
     if best.disposition & Disposition.default:
         return best.index, "marked as default"
     return best.index, "none is marked as default, and this one has the largest picture"
+
+
+def _without_pictures(container: InputContainer) -> str:
+    if not container.streams:
+        return "this file has no streams; expected a video"
+    if any(stream.codec_context is None for stream in container.streams.video):
+        return "FFmpeg does not know the codec of the pictures in this file; convert it to another one"
+    kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
+    covers = ["a cover or preview picture"] if container.streams.video else []
+    return f"there is no picture in this file, only {' and '.join(kinds + covers)}; expected a video"
 
 
 def _clock(container: InputContainer, stream: VideoStream, packets: _Packets) -> Clock:

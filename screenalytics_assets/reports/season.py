@@ -52,18 +52,25 @@ def _lines(season: SeasonScreenTime) -> list[ShareLine]:
 
 def season_plot(season: SeasonScreenTime) -> bytes:
     """The lines of the page as a PNG for the UI."""
+    buffer = io.BytesIO()
+    season_figure(season).savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def season_figure(season: SeasonScreenTime) -> Figure:
+    """The lines of the page with their axes and legend."""
     figure = Figure(figsize=(9, 3.6), dpi=80, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     names = [episode.ep_id for episode in season.episodes]
-    for line in _lines(season):
-        axes.plot(names, [100 * share for share in line.shares], "o-", color=line.colour, label=plain_label(line.name))
+    lines = _lines(season)
+    drawn = [axes.plot(names, [100 * share for share in line.shares], "o-", color=line.colour)[0] for line in lines]
     axes.set_ylabel("% of the episode")
     axes.set_ylim(bottom=0)
     axes.tick_params(axis="x", rotation=30)
     axes.spines[["top", "right"]].set_visible(False)
-    if season.people:
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    if lines:
+        # As labels of the lines, names that begin with an underscore would be left out.
+        labels = [plain_label(line.name) for line in lines]
+        axes.legend(drawn, labels, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure

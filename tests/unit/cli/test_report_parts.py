@@ -10,6 +10,8 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from resources.configuration.acceptance_limits import load_acceptance
@@ -19,6 +21,7 @@ from screenalytics_assets.assets.results.report_data import configured_models
 from screenalytics_assets.core.common.intervals import intervals_of
 from screenalytics_assets.core.evaluation.truth import parse_truth
 from screenalytics_assets.core.people.review_candidates import IdentitySimilarity
+from screenalytics_assets.core.screen_time.season import season_screen_time
 from screenalytics_assets.reports.acceptance import metric_rows
 from screenalytics_assets.reports.people import Face, ReportPerson
 from screenalytics_assets.reports.pictures import MAX_PICTURE_BYTES
@@ -27,9 +30,10 @@ from screenalytics_assets.reports.pictures.heatmap import heatmap_of
 from screenalytics_assets.reports.pictures.over_truth import Compared, over_truth, true_intervals
 from screenalytics_assets.reports.pictures.thumbnails import animated, still
 from screenalytics_assets.reports.provenance import used_digest, used_keys, used_models
+from screenalytics_assets.reports.season import season_figure
 from screenalytics_assets.reports.timeline import MAX_THUMBNAILS, clock, timeline_of
 from tests.published import NO_FACES, metrics_with
-from tests.unit.document_builders import identity_with, person_time
+from tests.unit.document_builders import identity_with, person_time, screen_time_with
 
 
 def person(*intervals: tuple[float, float], name: str | None = "Amy", **identity: Any) -> ReportPerson:
@@ -141,6 +145,26 @@ def test_the_truth_is_drawn_as_the_frames_in_which_a_face_is_visible() -> None:
     assert true_intervals(truth, "amy") == pytest.approx(np.array([[0.0, 0.2], [0.4, 0.5]]))
     rows = [Compared("$\\foo$", true_intervals(truth, "amy"), intervals_of([(0.0, 0.2)]))]
     assert over_truth(rows, title="demo", duration_s=0.5).startswith(b"\x89PNG")
+
+
+NAMES = st.lists(
+    st.text("$_^{}\\\\ab ", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=4, unique=True
+)
+
+
+@given(NAMES)
+@example(["$x_1^2$", "_Amy_", "$5 & $6", "\\$a$", "$\\foo$", "Bob"])
+@settings(max_examples=20)
+def test_the_plot_of_a_season_has_every_name_as_it_is_written(names: list[str]) -> None:
+    people = [person_time(f"p{i}", [(0.0, 9.0 - i)], name=name) for i, name in enumerate(names)]
+    season = season_screen_time("a-s01", {"a-s01e01": screen_time_with(*people, ep_id="a-s01e01", duration_s=10.0)})
+    figure = season_figure(season)
+    figure.draw_without_rendering()
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    shown = legend.get_texts()
+    plain = [figure.text(0, 0, name, fontsize=8, parse_math=False) for name in names]
+    assert [text.get_window_extent().width for text in shown] == [text.get_window_extent().width for text in plain]
 
 
 def test_the_timeline_of_the_event_log_shows_when_each_person_is_on_screen() -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ def test_a_bad_yaml_document_is_refused_with_its_place_and_without_its_content(n
 
 BAD_JSON: dict[str, str | bytes] = {
     "100,000 brackets": "[" * 100_000,
+    "100,000 closed brackets": "[" * 100_000 + "]" * 100_000,
     "an integer of 5,000 digits": '{"a": ' + "9" * 5000 + "}",
     "infinity": '{"a": Infinity}',
     "not a number": '{"a": NaN}',
@@ -110,10 +112,18 @@ def test_dates_are_text_possible_or_not() -> None:
     ]
 
 
-def test_the_deepest_nesting_that_is_allowed_is_read() -> None:
-    assert parse_yaml("[" * MAX_DEPTH + "]" * MAX_DEPTH, "f") is not None
-    with pytest.raises(ConfigurationError, match="nested too deeply"):
-        parse_yaml("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "f")
+@pytest.mark.parametrize("parse", [parse_yaml, parse_json])
+@pytest.mark.parametrize(("first", "last"), [("[", "]"), ('{"a": ', "}"), ('[[], {"a": ', "}]")])
+@pytest.mark.parametrize("inner", ["1", '"[[["'])
+def test_the_deepest_nesting_that_is_allowed_is_read(
+    parse: Callable[[str, str], object], first: str, last: str, inner: str
+) -> None:
+    times = MAX_DEPTH // len(last)
+    deepest = first * times + inner + last * times
+    assert parse(deepest, "f") is not None
+    for deeper in (f"[{deepest}]", f'{{"a": {deepest}}}', first * times + "[]" + last * times):
+        with pytest.raises(ConfigurationError, match="nested too deeply; expected at most 64 levels"):
+            parse(deeper, "f")
 
 
 def test_a_byte_order_mark_is_not_part_of_a_document() -> None:

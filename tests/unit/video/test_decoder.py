@@ -1,5 +1,6 @@
 import gc
 import hashlib
+import struct
 import tracemalloc
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -8,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from resources.video.decoder import probe_video, read_frames
 from screenalytics_assets.core.common.errors import VideoError
@@ -181,6 +183,36 @@ def empty(path: Path) -> Path:
     return path
 
 
+def mp4_box(kind: bytes, *content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + sum(map(len, content)), kind) + b"".join(content)
+
+
+def no_streams(path: Path) -> Path:
+    """An MP4 file with an index that lists no track."""
+    index = mp4_box(b"mvhd", bytes(12) + struct.pack(">II", 1000, 0) + bytes(80))
+    path.write_bytes(mp4_box(b"ftyp", b"isom", bytes(4), b"isom") + mp4_box(b"moov", index) + mp4_box(b"mdat"))
+    return path
+
+
+def cover_only(path: Path) -> Path:
+    """A file whose one picture is marked as a cover."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuvj420p"
+        stream.disposition = Disposition.attached_pic
+        for picture in numbered_pictures(1):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+def unknown_codec(path: Path) -> Path:
+    """A video that names a codec which does not exist."""
+    path = write_video(path, numbered_pictures(24))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz9"))
+    return path
+
+
 def text(path: Path) -> Path:
     path.write_text("not a video\n" * 100)
     return path
@@ -231,7 +263,10 @@ BAD: list[tuple[Callable[[Path], Path], str]] = [
     (text, "not a video file"),
     (playlist, "playlist"),
     (list_of_files, "playlist"),
-    (write_sound, "no picture in this file, only audio"),
+    (write_sound, "no picture in this file, only audio; expected a video"),
+    (no_streams, "this file has no streams; expected a video"),
+    (cover_only, "no picture in this file, only a cover or preview picture;"),
+    (unknown_codec, "does not know the codec of the pictures"),
     (half_an_mp4, r"MP4 has no index \(moov\)"),
     (half_an_mp4_with_its_index_in_front, r"end at \d\.\d s but the file declares 4\.2 s: it is truncated"),
     (half_an_mkv, r"end at \d\.\d s but the file declares 4\.2 s: it is truncated"),
