@@ -19,7 +19,7 @@ import psutil
 from filelock import lock_descriptor
 from pydantic import TypeAdapter, ValidationError
 
-from resources.system.files import file_named, replaced_file
+from resources.system.files import file_named
 
 RENEWAL_S = 10.0
 LEASE_S = 45.0
@@ -85,16 +85,22 @@ def hold_new(path: Path, note: str = "") -> HeldFile:
         OSError: It cannot be made, for example on a full disk; then there is none.
     """
     while True:
-        descriptor = -1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished, descriptor = path.with_name(f".{uuid.uuid4().hex}.new"), -1
         try:
-            with replaced_file(path) as unfinished:
-                descriptor = _opened(unfinished)
-                lock_descriptor(descriptor, blocking=False)
-                _describe_holder(descriptor, note)
+            descriptor = _opened(unfinished)
+            lock_descriptor(descriptor, blocking=False)
+            _describe_holder(descriptor, note)
+            unfinished.rename(path)
             held, descriptor = HeldFile(path, descriptor), -1
             return held
         except FileNotFoundError:  # the folder was empty for a moment, and another process removed it
             continue
+        except OSError as error:
+            error.filename, error.filename2 = str(path), None  # nobody knows the other name
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
