@@ -82,16 +82,19 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
     return {
         "report": dg.MetadataValue.path(artifact.location("index.html")),
         **document.totals.to_dict(),
+        "damaged_s": document.totals.damaged_s or 0.0,
         "episodes_count": len(document.episodes),
         "people_count": len(people),
-        "episodes": table([episode.to_dict() for episode in document.episodes]),
+        "episodes": table(
+            [episode.to_dict() | {"damaged_s": episode.damaged_s or 0.0} for episode in document.episodes]
+        ),
         "plot": picture(season_plot(document), "share of each episode, for the people with the most screen time"),
     } | ({"people": table(people)} if people else {})
 
 
 SPEC = ArtifactSpec(
     "season_screen_time",
-    code_version="1",
+    code_version="2",
     group="season",
     kinds={"json", "csv", "html"},
     description=__doc__,

@@ -113,6 +113,7 @@ class SeasonEpisode(Document):
         named: Number of people with a name.
         unnamed: Number of people without one.
         unnamed_s: Seconds of the people without a name added up.
+        damaged_s: Damaged seconds of the video, in which people may be missing or mistaken; left out if there are none.
     """
 
     ep_id: str
@@ -122,6 +123,7 @@ class SeasonEpisode(Document):
     named: int
     unnamed: int
     unnamed_s: Seconds
+    damaged_s: float | None = None
 
 
 class SeasonPerson(Document):
@@ -153,11 +155,13 @@ class SeasonTotals(Document):
         duration_s: Duration of the episodes.
         named_s: Seconds of the people with a name added up.
         unnamed_s: Seconds of the people without a name added up.
+        damaged_s: Damaged seconds of the videos added up; left out if there are none.
     """
 
     duration_s: float
     named_s: Seconds
     unnamed_s: Seconds
+    damaged_s: float | None = None
 
 
 class SeasonScreenTime(Document):

@@ -38,6 +38,7 @@ def season_screen_time(season: str, episodes: Mapping[str, ScreenTime]) -> Seaso
     durations = {episode.ep_id: episode.duration_s for episode in ordered}
     people = [_person(person_id, names[person_id], spans, durations) for person_id, spans in seconds.items()]
     rows = [_episode(episode) for episode in ordered]
+    damaged_s = [row.damaged_s for row in rows if row.damaged_s is not None]
     return SeasonScreenTime(
         season=season,
         episodes=tuple(rows),
@@ -46,6 +47,7 @@ def season_screen_time(season: str, episodes: Mapping[str, ScreenTime]) -> Seaso
             duration_s=round(sum(durations.values()), 3),
             named_s=round(sum(person.total_s for person in people), 3),
             unnamed_s=round(sum(row.unnamed_s for row in rows), 3),
+            **({"damaged_s": round(sum(damaged_s), 3)} if damaged_s else {}),
         ),
     )
 
@@ -91,4 +93,5 @@ def _episode(screen_time: ScreenTime) -> SeasonEpisode:
         named=len(screen_time.people) - len(unnamed),
         unnamed=len(unnamed),
         unnamed_s=round(sum(unnamed), 3),
+        **({"damaged_s": screen_time.damage.damaged_s} if screen_time.damage else {}),
     )

@@ -1,10 +1,14 @@
 import csv
 import io
+import re
 
 import pytest
 
+from screenalytics_assets.core.common.intervals import intervals_of
+from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.screen_time import ScreenTime, SeasonTotals
 from screenalytics_assets.core.screen_time.season import season_screen_time, season_screen_time_csv
+from screenalytics_assets.reports.season import render_season
 from tests.unit.document_builders import person_time, screen_time_with
 
 
@@ -34,6 +38,31 @@ def test_unnamed_people_are_never_matched_across_episodes() -> None:
     assert [row.person_id for row in document.people] == ["ann"]
     assert [one.unnamed_s for one in document.episodes] == [10, 30]
     assert document.totals == SeasonTotals(duration_s=200.0, named_s=5, unnamed_s=40)
+
+
+def with_damage(episode: tuple[str, ScreenTime], *places: tuple[float, float]) -> tuple[str, ScreenTime]:
+    ep_id, document = episode
+    return ep_id, document.model_copy(update={"damage": Damage.of(intervals_of(places))})
+
+
+def test_damaged_seconds_are_there_for_each_damaged_episode_and_added_up() -> None:
+    episodes = [
+        with_damage(episode("a-s01e01", ann=10), (1.0, 2.5), (60.0, 61.0)),
+        episode("a-s01e02", ann=10),
+        with_damage(episode("a-s01e03"), (0.0, 0.125)),
+    ]
+    document = season_screen_time("a-s01", dict(episodes))
+    assert [row.damaged_s for row in document.episodes] == [2.5, None, 0.125]
+    assert document.totals.damaged_s == 2.625
+    page = render_season(document, place="a-s01/index.html", reports={})
+    assert re.findall(r"<b>([^<]*)</b>damaged in the videos", page) == ["0:02.6"]
+    assert re.findall(r'<td class="n">([^<]*)</td></tr>', page.partition('id="episodes"')[2]) == ["0:02.5", "–", "0:00.1"]
+
+
+def test_a_season_without_damage_does_not_mention_it() -> None:
+    document = season_screen_time("a-s01", dict([episode("a-s01e01", ann=10)]))
+    assert "damage" not in str(document.to_dict())
+    assert "amaged" not in render_season(document, place="a-s01/index.html", reports={})
 
 
 def test_the_trend_is_the_slope_of_the_shares_and_not_of_the_seconds() -> None:
