@@ -18,6 +18,7 @@ from filelock import Timeout
 
 from resources.system.error_translation import reason_of
 from resources.system.locks import file_lock
+from screenalytics_assets.core.common.errors import StorageError
 from screenalytics_assets.core.quality.alert_state import AlertEvent, LastState, Message, StateChange, change_of
 
 _MAX_REFUSALS = 2
@@ -36,6 +37,8 @@ That is a day: a limit on requests or a fault of a service passes sooner, and th
 SILENCE_S = 600.0
 """A sink that took a message and did not answer is left alone for this long: it may have the message."""
 _BATCH = 100
+_VERSION = 1
+"""Of the tables, in the file's ``user_version``: raised if earlier programs would misread them. Older files have 0."""
 _DROPPED = "dropped:"
 """Begins the key of a report about a dropped message."""
 _SCHEMA = (
@@ -101,12 +104,22 @@ class Outbox:
         path: The SQLite file; created where it does not exist.
         sinks: Names of the sinks that messages are stored for from now on, even while they are not configured: they
             get them when they are back.
+
+    Raises:
+        StorageError: The file is of a newer version.
     """
 
     def __init__(self, path: Path, sinks: Sequence[str]) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._transaction() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                raise StorageError(
+                    f"{path}: a newer version of screenalytics made it (tables {version}, expected {_VERSION}): "
+                    "use that version, or move the file away, and with it the alerts that were not sent"
+                )
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
             for statement in _SCHEMA:
                 connection.execute(statement)
             for table, column in _ADDED_COLUMNS:

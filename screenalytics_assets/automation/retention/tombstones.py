@@ -34,7 +34,7 @@ def read_tombstone(store: ArtifactStore, ep_id: str) -> Tombstone | None:
     """The record of an episode, if it was ever retired.
 
     Raises:
-        ArtifactError: The record cannot be read.
+        ArtifactError: The record cannot be read, or is of a newer version.
     """
     content = store.read(tombstone_path(ep_id))
     if content is None:
@@ -43,6 +43,11 @@ def read_tombstone(store: ArtifactStore, ep_id: str) -> Tombstone | None:
         return Tombstone.model_validate_json(content)
     except ValidationError as error:
         place = store.location(tombstone_path(ep_id))
+        if any(problem["type"] == "extra_forbidden" for problem in error.errors()):
+            raise ArtifactError(
+                f"{place}: it has a key that is not one of this version: a newer version of screenalytics retired the "
+                "episode; use that version"
+            ) from error
         raise ArtifactError(f"{place}: not a record of a retirement; move the file away to begin a new one") from error
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from resources.alerts.outbox import SILENCE_S, Envelope, Outbox, SilentSinkError, SinkError
 from resources.alerts.sinks import AppriseSink, JsonLinesSink, configured_sinks, deliver_all, ui_url, without_secrets
-from screenalytics_assets.core.common.errors import ConfigurationError
+from screenalytics_assets.core.common.errors import ConfigurationError, StorageError
 from screenalytics_assets.core.quality.alert_state import AlertEvent, Level, Message, StateChange, message_of_run
 from tests.webhook import Webhook, listening
 
@@ -363,6 +363,17 @@ def test_the_file_of_an_earlier_version_is_taken_over_with_what_was_sent_and_wha
     assert not outbox.write("a", Message("a", "", "warning", {}))
     assert report(outbox, 1, event("warning", 9)) is None
     assert report(outbox, 2, event("ok", 10)) is not None
+
+
+def test_the_file_of_a_newer_version_is_refused_and_left_as_it_is(outbox: Outbox, tmp_path: Path) -> None:
+    write(outbox, "a")
+    path = tmp_path / "alerts.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match=r"alerts\.sqlite: a newer version of screenalytics made it"):
+        Outbox(path, ["here", "new"])
+    assert path.read_bytes() == before
 
 
 EARLIER_VERSION = """

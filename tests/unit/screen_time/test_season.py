@@ -56,7 +56,11 @@ def test_damaged_seconds_are_there_for_each_damaged_episode_and_added_up() -> No
     assert document.totals.damaged_s == 2.625
     page = render_season(document, place="a-s01/index.html", reports={})
     assert re.findall(r"<b>([^<]*)</b>damaged in the videos", page) == ["0:02.6"]
-    assert re.findall(r'<td class="n">([^<]*)</td></tr>', page.partition('id="episodes"')[2]) == ["0:02.5", "–", "0:00.1"]
+    assert re.findall(r'<td class="n">([^<]*)</td></tr>', page.partition('id="episodes"')[2]) == [
+        "0:02.5",
+        "–",
+        "0:00.1",
+    ]
 
 
 def test_a_season_without_damage_does_not_mention_it() -> None:
