@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import hypothesis
 import pytest
 import yaml
 
+from resources.database.embedded_postgres import EmbeddedPostgres
 from resources.models.packs import ModelPack, load_pack
 from resources.models.pull import pull_pack
 from resources.system.paths import config_dir, project_dir
@@ -129,3 +131,14 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         return folder
 
     return write
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A running database server; in a folder that its own user can reach, which a folder of pytest's is not."""
+    folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
+    server = EmbeddedPostgres(folder)
+    server.open()
+    yield server
+    server.close()
+    shutil.rmtree(folder)

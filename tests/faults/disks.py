@@ -26,7 +26,7 @@ import cv2
 
 from screenalytics_assets.services.demo import GROUP_FACES, GROUP_PHOTO, render_demo_episode
 from tests.faults.moments import children_work_s, wait_for_work
-from tests.orchestration.command_line import SCRIPT, Cli, Outcome, free_port
+from tests.orchestration.command_line import Cli, Outcome, free_port
 
 EP = "demo-s01e01"
 SIZE_MB = 400
@@ -101,18 +101,6 @@ def on_disk(folder: Path, where: str) -> Iterator[tuple[Cli, Disk]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def start(cli: Cli, *arguments: str | Path) -> "subprocess.Popen[str]":
-    """Start a command in a session of its own; what it says is one text."""
-    return subprocess.Popen(
-        [SCRIPT, *arguments],
-        env=cli.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def ended(process: "subprocess.Popen[str]") -> Outcome:
     """How a command ends; one that does not is killed, and has the exit status of that."""
     try:
@@ -149,7 +137,7 @@ def run_on_bad_disk(
     """A run whose disk goes bad, and the same run afterwards; returns what is wrong, and what the first one said."""
     with on_disk(folder, where) as (cli, disk):
         command = ("run", video, "--ep-id", EP)
-        run = start(cli, *command)
+        run = cli.start(*command, output=subprocess.PIPE)
         began = time.monotonic()
         wait_for_work(run, work_s, ENDS_S)
         when = f"after {time.monotonic() - began:.1f} s"
@@ -161,7 +149,7 @@ def run_on_bad_disk(
         if problem is None and outcome.returncode == 0 and (different := differences(cli, expected)):
             problem = f"exit code 0 with other bytes: {different}"
         disk.mend()
-        again = ended(start(cli, *command))
+        again = ended(cli.start(*command, output=subprocess.PIPE))
         if again.returncode != 0:
             problem = problem or f"once there was room again: exit code {again.returncode}: {again.said[-1500:]}"
         elif different := differences(cli, expected):
@@ -195,13 +183,13 @@ def commands_on_bad_disk(folder: Path, video: Path, fault: str) -> Iterator[tupl
     photos = folder.parent / "photos"
     photo = demo_photo(photos / "person-1")
     with on_disk(folder, "data and home") as (cli, disk):
-        ended(start(cli, "run", video, "--ep-id", EP))
+        ended(cli.start("run", video, "--ep-id", EP, output=subprocess.PIPE))
         for name, command in other_commands(photos, photo, disk.folder / "out").items():
             disk.spoil(fault)
-            outcome = watched(cli, command) if name == "ui" else ended(start(cli, *command))
+            outcome = watched(cli, command) if name == "ui" else ended(cli.start(*command, output=subprocess.PIPE))
             problem = fault_in_message(outcome, fault, disk.folder)
             disk.mend()
-            again = watched(cli, command) if name == "ui" else ended(start(cli, *command))
+            again = watched(cli, command) if name == "ui" else ended(cli.start(*command, output=subprocess.PIPE))
             if again.returncode != 0:
                 problem = problem or f"once there was room again: exit code {again.returncode}: {again.said[-1500:]}"
             yield name, problem, f"exit code {outcome.returncode}, {message_of(outcome)}"
@@ -209,7 +197,7 @@ def commands_on_bad_disk(folder: Path, video: Path, fault: str) -> Iterator[tupl
 
 def watched(cli: Cli, command: tuple[str | Path, ...]) -> Outcome:
     """How a UI ends that is asked to after a while."""
-    ui = start(cli, *command)
+    ui = cli.start(*command, output=subprocess.PIPE)
     with suppress(subprocess.TimeoutExpired):
         ui.wait(UI_S)
     with suppress(ProcessLookupError):

@@ -37,17 +37,6 @@ LIMIT_S = 300.0
 LONGEST_WAIT_S = 60.0
 
 
-def start(cli: Cli, *arguments: str, wrapper: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
-    """Start a command in a session of its own."""
-    return subprocess.Popen(
-        [*wrapper, SCRIPT, *arguments],
-        env=cli.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 def kill_database(cli: Cli) -> bool:
     """Kill the server of a data root, if it runs; returns whether it did."""
     with suppress(FileNotFoundError, ValueError, IndexError, ProcessLookupError):
@@ -56,7 +45,7 @@ def kill_database(cli: Cli) -> bool:
     return False
 
 
-def daemons(ui: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+def daemons(ui: "subprocess.Popen[str]") -> list[psutil.Process]:
     """The daemon of a UI, if it has one by now."""
     found = []
     with suppress(psutil.NoSuchProcess):
@@ -78,10 +67,10 @@ def disturb(cli: Cli, video: Path, victim: str, chance: float, usual_s: float, w
         usual_s: The processor time of a run that nobody disturbs.
         wrapper: What the run is started with.
     """
-    ui = start(cli, "ui", "--port", str(free_port())) if victim in ("ui", "daemon") else None
+    ui = cli.start("ui", "--port", str(free_port())) if victim in ("ui", "daemon") else None
     if ui is not None:
         wait_until(lambda: bool(daemons(ui)), STARTS_S)
-    run = start(cli, "run", str(video), "--ep-id", EP, wrapper=wrapper)
+    run = cli.start("run", str(video), "--ep-id", EP, wrapper=wrapper)
     began = time.monotonic()
     if victim == "database":  # it lives for the last part of a run
         server = cli.data / "database/postgres/postmaster.pid"

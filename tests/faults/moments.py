@@ -22,7 +22,7 @@ def wait_until(condition: Callable[[], bool], limit_s: float) -> None:
         time.sleep(0.02)
 
 
-def wait_for_work(process: "subprocess.Popen[str] | subprocess.Popen[bytes]", work_s: float, limit_s: float) -> None:
+def wait_for_work(process: "subprocess.Popen[str]", work_s: float, limit_s: float) -> None:
     """Wait until a process and its children have used this much processor time, or it has ended."""
     wait_until(lambda: process.poll() is not None or _work_s(process.pid) >= work_s, limit_s)
 

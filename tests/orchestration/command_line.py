@@ -55,12 +55,16 @@ class Cli:
         )
         return Outcome(result.returncode, result.stdout + result.stderr)
 
-    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *arguments: str | Path, output: int = subprocess.DEVNULL, wrapper: tuple[str, ...] = ()
+    ) -> "subprocess.Popen[str]":
+        """Start a command in a session of its own; with a pipe as ``output``, all that it says is one text."""
         return subprocess.Popen(
-            [SCRIPT, *arguments],
+            [*wrapper, SCRIPT, *arguments],
             env=self.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
             start_new_session=True,
         )
 

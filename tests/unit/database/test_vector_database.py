@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,17 +22,6 @@ from screenalytics_assets.core.common.errors import ArtifactError, DatabaseError
 from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
 
 MODEL, OTHER_MODEL = "a" * 64, "b" * 64
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedPostgres]:
-    """A running server; in a folder that the server's own user can reach, which a folder of pytest's is not."""
-    folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
-    server = EmbeddedPostgres(folder)
-    server.open()
-    yield server
-    server.close()
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Waits for a server that accepts connections and never answers, or falls silent later."""
 
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,7 +39,7 @@ def test_a_silent_database_is_given_up(silent_port: int, monkeypatch: pytest.Mon
 
 
 class FallsSilent:
-    """Passes bytes between its clients and a server, until it is told to swallow what the server says."""
+    """A proxy in front of a server. On request it drops the server's answers from some statement on."""
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -72,17 +70,6 @@ class FallsSilent:
     def close(self) -> None:
         for end in self._open:
             end.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedPostgres]:
-    """A running server; in a folder that the server's own user can reach, which a folder of pytest's is not."""
-    folder = Path(tempfile.mkdtemp(prefix="screenalytics-test-"))
-    server = EmbeddedPostgres(folder)
-    server.open()
-    yield server
-    server.close()
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
