@@ -3,7 +3,6 @@
 To be reviewed when Dagster is upgraded.
 """
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster_shared.error import SerializableErrorInfo
 
+from resources.system.files import write_whole
 from screenalytics_assets.core.common.errors import ScreenalyticsError
 
 AssetGraph = BaseAssetGraph[Any]
@@ -68,19 +68,17 @@ def _partitions_of(backfill: PartitionBackfill, default: set[str]) -> set[str]:
 
 @contextmanager
 def code_servers(instance: dg.DagsterInstance, workspace_file: Path) -> Iterator[Path]:
-    """Code servers for a workspace; yields a workspace file that names them.
+    """Code servers for a workspace; yields a workspace file that names them, in the folder of the instance.
 
     The web server and the daemon share them, as in ``dagster dev``, which cannot be told to use another web server.
     """
     from dagster._cli.proxy_server_manager import ProxyServerManager
     from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-    with (
-        ProxyServerManager(instance, WorkspaceFileTarget([str(workspace_file)]), "info") as servers,
-        tempfile.TemporaryDirectory(prefix="screenalytics-ui.") as folder,
-    ):
-        served = Path(folder, "workspace.yaml")
-        served.write_text(yaml.safe_dump({"load_from": servers.get_code_server_specs()}), encoding="utf-8")
+    # A UI that is killed leaves the file to the next one, which replaces it.
+    served = Path(instance.root_directory, ".ui_workspace.yaml")
+    with ProxyServerManager(instance, WorkspaceFileTarget([str(workspace_file)]), "info") as servers:
+        write_whole(served, yaml.safe_dump({"load_from": servers.get_code_server_specs()}).encode())
         yield served
 
 
@@ -95,6 +93,12 @@ def open_workspace(instance: dg.DagsterInstance, workspace_file: Path) -> Iterat
     target = WorkspaceFileTarget([str(workspace_file)])
     with WorkspaceProcessContext(instance, target, version=dg.__version__) as workspace:
         yield workspace
+
+
+def reload_code_locations(workspace: Any) -> None:  # noqa: ANN401 - private
+    """Have the code servers of `open_workspace` load the definitions again, as "Reload" in the UI does."""
+    for name in workspace.code_location_names:
+        workspace.reload_code_location(name)
 
 
 def dagster_app(workspace: Any, parse_key: Callable[[str, str], None]) -> Any:  # noqa: ANN401 - private, and Starlette

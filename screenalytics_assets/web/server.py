@@ -17,9 +17,10 @@ import uvicorn
 
 from resources.alerts.sinks import ui_url
 from screenalytics_assets.core.common.errors import ScreenalyticsError
-from screenalytics_assets.dagster_private import code_servers, open_workspace
+from screenalytics_assets.dagster_private import code_servers, open_workspace, reload_code_locations
 from screenalytics_assets.web.app import create_app
 from screenalytics_assets.web.guard import allowed_hosts
+from screenalytics_assets.web.reloading import ChangedFiles, reloading
 
 _CLOSE_TIMEOUT_S = 5
 """The browser keeps WebSockets open; the server does not wait longer for them when it stops."""
@@ -46,6 +47,7 @@ def serve(
         ScreenalyticsError: The port cannot be listened on, or the daemon has died.
     """
     hosts = allowed_hosts(host, ui_url(os.environ))
+    changed = ChangedFiles()
     # A shell without job control starts background processes with SIGINT ignored; uvicorn sends both to itself again
     # when it has stopped, and the default action of SIGTERM would leave the daemon behind.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -56,6 +58,7 @@ def serve(
         code_servers(instance, workspace_file) as served_file,
         _daemon(served_file) as daemon,
         open_workspace(instance, served_file) as workspace,
+        reloading(changed, lambda: reload_code_locations(workspace)),
     ):
         config = uvicorn.Config(
             create_app(workspace, hosts), log_level="warning", timeout_graceful_shutdown=_CLOSE_TIMEOUT_S

@@ -4,6 +4,9 @@ import sys
 import psutil
 import pytest
 
+from screenalytics_assets.core.common.errors import ScreenalyticsError
+from screenalytics_assets.web.server import _listening
+
 PARENT = """
 import os, signal, subprocess
 from functools import partial
@@ -48,3 +51,9 @@ def test_the_daemon_ends_with_the_ui_also_when_that_is_killed(code: str) -> None
         child = psutil.Process(pid)
         gone, _ = psutil.wait_procs([child], timeout=30)
         assert gone or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_an_address_that_cannot_be_listened_on_is_told_with_both_options() -> None:
+    expected = r"port 3000 of nosuch\.invalid: .*; choose another --host or --port"
+    with pytest.raises(ScreenalyticsError, match=expected), _listening("nosuch.invalid", 3000):
+        pass
