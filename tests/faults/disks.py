@@ -85,7 +85,8 @@ class Disk:
 
     def remove(self) -> None:
         """Unmount it, whoever still uses it."""
-        subprocess.run(["umount", "--lazy", self.folder], check=False)
+        while os.path.ismount(self.folder):
+            subprocess.run(["umount", "--lazy", self.folder], check=True)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def _made_whole(home: Path) -> Iterator[None]:
     """Begin again with databases whose making was interrupted, and mend those that two processes made at once."""
     mark = home / _BEING_MADE
     runs = home / "history" / "runs.db"
-    if mark.exists() and not _rows(runs, "select count(*) from runs"):
+    if mark.exists() and not _rows(runs, "select 1 from runs limit 1"):
         for name in _DATABASES:
             rmtree(home / name, ignore_errors=True)
     if not runs.exists():

@@ -47,17 +47,28 @@ def test_a_home_that_two_processes_made_at_once_is_mended_and_keeps_its_runs(nam
     assert revisions(home / name) == whole
 
 
-def test_a_home_whose_making_was_interrupted_is_made_again(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("database", "tables"),
+    [
+        ("history/runs.db", ("alembic_version", "run_tags")),
+        ("history/runs/index.db", ("dynamic_partitions",)),
+        ("schedules/schedules.db", ("alembic_version", "jobs")),
+    ],
+)
+def test_a_home_whose_making_was_interrupted_is_made_again(database: str, tables: tuple[str, ...], home: Path) -> None:
+    """As on a disk that was full: Dagster does not notice that tables are missing from a file that exists."""
     with open_instance():
         pass
-    with closing(sqlite3.connect(home / "history" / "runs.db")) as connection, connection:
-        connection.execute("drop table alembic_version")
-        connection.execute("drop table run_tags")
-    (home / "schedules" / "schedules.db").unlink()
+    with closing(sqlite3.connect(home / database)) as connection, connection:
+        for table in tables:
+            connection.execute(f"drop table {table}")
     (home / ".being_made").touch()
     with open_instance() as instance:
         instance.add_run(dg.DagsterRun("episode_job", tags={"a": "b"}))
         assert len(instance.get_runs(filters=dg.RunsFilter(tags={"a": "b"}))) == 1
+        register(instance, EPISODES_NAME, "demo-s01e01")
+        assert list(instance.get_dynamic_partitions(EPISODES_NAME)) == ["demo-s01e01"]
+        assert not list(instance.all_instigator_state())
     assert not (home / ".being_made").exists()
 
 
