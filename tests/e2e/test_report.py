@@ -162,7 +162,8 @@ def test_markup_in_a_name_is_text(browser: Browser, tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'>"
     row = {"name": name, "seconds": {EP: 3.0}, "total_s": 3.0, "share": 0.5, "trend_per_episode": None}
     episode = {"ep_id": EP, "duration_s": 6.0, "union_s": 3, "overlap_s": 0, "named": 1, "unnamed": 0, "unnamed_s": 0}
-    totals = {"duration_s": 6.0, "named_s": 3.0, "unnamed_s": 0.0}
+    episode["damaged_s"] = 1.5
+    totals = {"duration_s": 6.0, "named_s": 3.0, "unnamed_s": 0.0, "damaged_s": 1.5}
     season = {"season": SEASON, "people": [row], "episodes": [episode], "totals": totals}
     file = tmp_path / "index.html"
     html = render_page("season.html.j2", season=season, links={}, most_s=3.0, lines=[])
@@ -171,6 +172,8 @@ def test_markup_in_a_name_is_text(browser: Browser, tmp_path: Path) -> None:
     assert seen.complaints == []
     assert name in seen.page.get_by_role("rowheader").first.inner_text()
     assert seen.page.locator("img").count() == 0
+    assert seen.page.get_by_role("cell", name="0:01.5").count() == 1
+    assert "0:01.5damaged in the videos, uncertain" in seen.page.locator("main").inner_text().replace("\n", "")
 
 
 def test_the_policy_stops_a_script_that_is_not_the_reports(browser: Browser, pages: Pages, tmp_path: Path) -> None:
