@@ -20,9 +20,10 @@ class CropWriter:
     def __init__(self, path: Path) -> None:
         # JPEG data cannot be compressed further.
         self._path = path
-        self._writer = pq.ParquetWriter(
-            path, FACE_CROPS, compression="none", use_dictionary=False, write_statistics=False
-        )
+        with file_named(path):  # it writes the first bytes
+            self._writer = pq.ParquetWriter(
+                path, FACE_CROPS, compression="none", use_dictionary=False, write_statistics=False
+            )
         self._ids: list[str] = []
         self._jpegs: list[bytes] = []
         self.count = 0

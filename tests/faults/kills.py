@@ -29,7 +29,7 @@ from tests.orchestration.command_line import SCRIPT, Cli, free_port
 EP = "demo-s01e01"
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 VICTIMS = ("run", "database", "ui", "daemon")
-DATABASE_S = 3.0
+DATABASE_S = 1.0
 """About as long as the database's server lives in a run."""
 STARTS_S = 60.0
 LIMIT_S = 300.0

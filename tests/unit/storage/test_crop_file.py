@@ -28,6 +28,15 @@ def test_crops_come_back_as_they_went_in_and_in_order(count: int, tmp_path: Path
     assert pq.read_schema(path).equals(schemas.FACE_CROPS)
 
 
+def test_a_full_disk_names_the_file_from_its_first_bytes_on(tmp_path: Path) -> None:
+    """/dev/full answers every write with ENOSPC."""
+    path = tmp_path / "crops.parquet"
+    path.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space") as refused:
+        write(path, 0)
+    assert refused.value.filename == str(path)
+
+
 def test_only_wanted_crops_are_read_in_the_order_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "crops.parquet"
     crops = write(path, 1300)
