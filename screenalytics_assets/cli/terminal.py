@@ -70,10 +70,11 @@ def people_table(store: ArtifactStore, ep_id: str) -> Table:
     screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
     totals = screen_time.totals
     damaged = f", {screen_time.damage.damaged_s:.1f} s of the video damaged" if screen_time.damage else ""
+    pictures = "" if totals.picture_s is None else f", a picture of a face {totals.picture_s:.1f} s"
     table = Table(
         title=f"{ep_id}: {len(screen_time.people)} people",
         caption=f"someone on screen {totals.union_s:.1f} s of {screen_time.duration_s:.1f} s, "
-        f"two or more {totals.overlap_s:.1f} s{damaged}",
+        f"two or more {totals.overlap_s:.1f} s{pictures}{damaged}",
     )
     for name in ("person", "identity", "on screen", "share", "first seen", "tracks", "faces", "confidence"):
         table.add_column(name, justify="left" if name in ("person", "identity") else "right")

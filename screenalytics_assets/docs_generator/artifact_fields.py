@@ -108,6 +108,7 @@ REASONS: Mapping[str, str] = {
     "degenerate_box": "a side of the box is below `min_box_px`, or the face cannot be aligned",
     "volume_cap": "over `max_crops_per_episode`",
     "no_accepted_face": "a track without an accepted face (unassigned)",
+    "picture": "a track that shows a photo, a poster, a drawing or a frozen frame (unassigned)",
     "low_identity_similarity": "an outlier: less similar to its identity than `min_identity_sim`",
     "small_cluster": "an outlier: an identity with fewer tracks than `min_cluster_size`",
     "seen_together": "a track seen together with the identity that it would be assigned to",

@@ -131,6 +131,22 @@ def boxes_overlap(store: LocalArtifactStore) -> None:
     republish_table(store, "tracks", EP_ID, "tracks", change)
 
 
+def a_face_does_not_move(store: LocalArtifactStore) -> None:
+    """All detections of the first track have the landmarks and the crop of its first one."""
+    track = published(store, "tracks", EP_ID).table("tracks.parquet").slice(0, 1)["boxes"].to_pylist()[0]
+    ids = [box["detection_id"] for box in track]
+
+    def with_the_first(name: str) -> Callable[[pa.Table], pa.Table]:
+        def change(rows: pa.Table) -> pa.Table:
+            values = dict(zip(rows["detection_id"].to_pylist(), rows[name].to_pylist(), strict=True))
+            return with_columns(rows, **{name: list((values | dict.fromkeys(ids, values[ids[0]])).values())})
+
+        return change
+
+    republish_table(store, "detections", EP_ID, "detections", with_the_first("landmarks"))
+    republish_table(store, "face_crops", EP_ID, "face_crops", with_the_first("jpeg"))
+
+
 def one_face_a_track(store: LocalArtifactStore) -> None:
     run_asset("faces", store, EP_ID, max_crops_per_track=1)
 
@@ -255,6 +271,7 @@ ROWS: dict[str, Row] = {
     "cannot_link_enabled": Row("identities", True, False, stat("clusters"), less, ONE_PERSON),
     "cannot_link_min_frames": Row("identities", 3, 1000, stat("cannot_link_pairs"), less),
     "cannot_link_max_iou": Row("identities", 0.3, 1.0, stat("cannot_link_pairs"), more, prepare=boxes_overlap),
+    "count_pictures": Row("identities", False, True, unassigned, less, prepare=a_face_does_not_move),
     "outlier_handling.treat_as_singletons": Row("identities", True, False, unassigned, more, {"min_cluster_size": 3}),
     "outlier_handling.mark_low_cohesion": Row(
         "identities", True, False, stat("low_cohesion_count"), less, {"min_cohesion": 0.9999}

@@ -31,7 +31,11 @@ def _clustering(run: Run) -> ClusteringSettings:
 def config(run: Run) -> dict[str, Any]:
     """Whether the phase is on, and the keys of clustering that it reads."""
     if not _is_enabled(run):
-        return {"enabled": False, "min_cohesion": run.thresholds.min_cohesion}
+        return {
+            "enabled": False,
+            "min_cohesion": run.thresholds.min_cohesion,
+            "count_pictures": run.keys.clustering.count_pictures,
+        }
     return {"enabled": True, **_clustering(run).model_dump()}
 
 
@@ -80,7 +84,7 @@ SPEC = identity_spec(
     tracks="split_tracks",
     faces="reembed",
     document="clusters.json",
-    code_version="3",
+    code_version="4",
     group="cleanup",
     description=__doc__,
     also_reads=("tracks", "faces", "identities"),

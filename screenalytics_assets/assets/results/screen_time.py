@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resources.storage.artifacts import Artifact
-from screenalytics_assets.artifact import ArtifactSpec, Outputs
+from screenalytics_assets.artifact import ArtifactSpec, Outputs, add_warning
 from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.documents.screen_time import ScreenTime
@@ -47,6 +47,7 @@ def compute(run: Run, outputs: Outputs) -> None:
         damage=detections.document("damage.json", Damage),
     )
     output = outputs["screen_time"]
+    add_warning(output, core.picture_warning(document, identities))
     output.write_document("screen_time.json", document)
     output.write_bytes("screen_time.csv", core.screen_time_csv(document).encode())
 
@@ -60,6 +61,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
     together = [{"people": " and ".join(pair.people), "seconds": pair.seconds} for pair in document.together]
     return {
         **document.totals.to_dict(),
+        "picture_s": document.totals.picture_s or 0.0,
         "damaged_s": document.damage.damaged_s if document.damage else 0.0,
         "people_count": len(document.people),
         "people": table([{key: getattr(person, key) for key in _COLUMNS} for person in document.people]),
@@ -70,7 +72,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = ArtifactSpec(
     "screen_time",
-    code_version="2",
+    code_version="3",
     group="results",
     kinds={"json", "csv"},
     description=__doc__,

@@ -88,6 +88,10 @@ class ClusteringSettings(Section):
     cannot_link_max_iou: float = Field(
         0.3, gt=0, le=1, description="Frames in which the two boxes overlap this much or more (IoU) do not count."
     )
+    count_pictures: bool = Field(
+        False,
+        description="Photos, posters, drawings and frozen frames count as people; otherwise they stay unassigned.",
+    )
     outlier_handling: OutlierHandling = OutlierHandling()
 
 

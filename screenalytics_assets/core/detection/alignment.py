@@ -16,6 +16,9 @@ ARCFACE_TEMPLATE_112: NDArray[np.float64] = np.array(
 112×112 face. From InsightFace, `insightface.utils.face_align.arcface_dst`, the alignment of ArcFace (Deng et
 al., CVPR 2019)."""
 
+REDUCTION = 4
+"""By how much `decode_reduced_gray` makes a crop smaller."""
+
 _MIN_SPREAD_PX = 0.5
 """Root mean square distance of the landmarks from their centre; below it, rounding determines the rotation."""
 

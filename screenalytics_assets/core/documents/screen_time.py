@@ -59,13 +59,15 @@ class ScreenTimeTotals(Document):
         union_s: Seconds with at least one person.
         sum_s: Seconds of all people added up.
         overlap_s: Seconds with two people or more.
-        unassigned_s: Seconds with a face that is assigned to no identity.
+        unassigned_s: Seconds with a face that is assigned to no identity; without pictures.
+        picture_s: Seconds with a picture of a face, which is not counted as a person; left out if there are none.
     """
 
     union_s: float
     sum_s: Seconds
     overlap_s: float
     unassigned_s: float
+    picture_s: float | None = None
 
 
 class SharedTime(Document):

@@ -20,16 +20,18 @@ class EpisodeTracks:
         faces: Rows of the faces table.
         track_ids: The T tracks that have a vector, ascending, which is the order in which they begin.
         vectors: (T, 512) float32, unit rows, one for each of them.
+        pictures: Tracks that show a picture of a face and no person; they have no vector.
     """
 
     table: pa.Table
     faces: pa.Table
     track_ids: Sequence[str]
     vectors: NDArray[np.float32]
+    pictures: frozenset[str] = frozenset()
 
     @cached_property
     def without_vector(self) -> list[str]:
-        """The tracks that have no vector, because none of their faces was accepted; ascending."""
+        """The tracks that have no vector: pictures, and those none of whose faces was accepted; ascending."""
         return sorted(set(self.table["track_id"].to_pylist()) - set(self.track_ids))
 
     def rows_of(self, track_ids: Iterable[str]) -> NDArray[np.int64]:

@@ -18,6 +18,9 @@ from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, sta
 NO_ACCEPTED_FACE = "no_accepted_face"
 """Reason of a track none of whose faces was good enough to be embedded."""
 
+PICTURE = "picture"
+"""Reason of a track that shows a picture of a face: a photo, a poster, a drawing, a frozen frame."""
+
 
 def identify(
     ep_id: str,
@@ -205,7 +208,10 @@ def identity_of(identity_id: str, cluster: Cluster, tracks: EpisodeTracks, *, lo
 
 def unassigned_without_vector(tracks: EpisodeTracks) -> list[UnassignedTrack]:
     """The tracks that cannot be compared with others."""
-    return [UnassignedTrack(track_id=track_id, reason=NO_ACCEPTED_FACE) for track_id in tracks.without_vector]
+    return [
+        UnassignedTrack(track_id=track_id, reason=PICTURE if track_id in tracks.pictures else NO_ACCEPTED_FACE)
+        for track_id in tracks.without_vector
+    ]
 
 
 def _members(cluster: Cluster, tracks: EpisodeTracks) -> list[str]:

@@ -22,6 +22,7 @@ from screenalytics_assets.core.config.keys import ScreenTimeSettings
 from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.identities import Identities, Identity
 from screenalytics_assets.core.documents.screen_time import PersonTime, ScreenTime, ScreenTimeTotals, SharedTime
+from screenalytics_assets.core.identity.identities import PICTURE
 
 CSV_COLUMNS = (
     "person",
@@ -173,7 +174,8 @@ def screen_time(
         sure = _to_ms(sightings.intervals(strong, **bridge), duration_s)
         rows.append(_person_time(person, times[person.key], total_s(seen), sure, damaged, duration_s))
     rows.sort(key=lambda row: (-row.visual_s, row.person_id))
-    unassigned = [track.track_id for track in identities.unassigned]
+    pictures = [track.track_id for track in identities.unassigned if track.reason == PICTURE]
+    unassigned = [track.track_id for track in identities.unassigned if track.reason != PICTURE]
     all_times = list(times.values())
     return ScreenTime(
         ep_id=ep_id,
@@ -185,6 +187,7 @@ def screen_time(
             sum_s=round(sum(map(total_s, all_times)), 3),
             overlap_s=round(time_with_at_least(2, all_times), 3),
             unassigned_s=round(total_s(_to_ms(sightings.intervals(unassigned), duration_s)), 3),
+            **({"picture_s": round(total_s(_to_ms(sightings.intervals(pictures), duration_s)), 3)} if pictures else {}),
         ),
         together=tuple(_together([row.person_id for row in rows], times)),
         **({"damage": damage} if damage and damage.intervals else {}),
@@ -212,6 +215,23 @@ def link_similarities(
         similarity = (to_all - np.einsum("ij,ij->i", own, own)) / (len(known) - 1)
         found |= dict(zip(known, similarity.tolist(), strict=True))
     return found
+
+
+def picture_warning(screen_time: ScreenTime, identities: Identities) -> str | None:
+    """A sentence with the pictures of faces that are not counted, or None.
+
+    Args:
+        screen_time: The screen time of an episode.
+        identities: Its identities.
+    """
+    pictures = sum(track.reason == PICTURE for track in identities.unassigned)
+    if not pictures:
+        return None
+    return (
+        f"tracks that show a picture of a face (a photo, a poster, a drawing, a frozen frame): {pictures}, together "
+        f"{screen_time.totals.picture_s:.1f} s. They do not count as people and are among the unassigned tracks; "
+        "`count_pictures` counts them"
+    )
 
 
 def screen_time_csv(screen_time: ScreenTime) -> str:

@@ -69,7 +69,7 @@ def representatives(
     if not count or max_duplicate_s <= 0:
         return found
     limit_s = min(max_duplicate_s, float(ts_s[-1] - ts_s[0]) / _MIN_PARTS) - CLOCK_TOLERANCE_S
-    unit = _unit_contrast(patches)
+    unit = unit_contrast(patches)
     is_jump = np.isin(found, jumps)
     starts = [0]
     for row in range(1, count):
@@ -82,8 +82,11 @@ def representatives(
     return found
 
 
-def _unit_contrast(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(N, 400) rows of mean 0 and norm 1, so that their product is the correlation; 0 without contrast."""
+def unit_contrast(patches: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pictures (N, H, W) as (N, H·W) rows of mean 0 and norm 1, so that their product is the correlation.
+
+    The row of a picture without contrast is 0.
+    """
     rows = patches.reshape(len(patches), -1).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
     return unit_rows(rows)

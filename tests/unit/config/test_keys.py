@@ -80,6 +80,7 @@ OTHER_VALUES: dict[str, Any] = {
     "cannot_link_enabled": False,
     "cannot_link_min_frames": 5,
     "cannot_link_max_iou": 0.1,
+    "count_pictures": True,
     "outlier_handling.treat_as_singletons": False,
     "outlier_handling.mark_low_cohesion": False,
     "actions": ["recluster"],

@@ -15,6 +15,7 @@ from screenalytics_assets.core.identity.clustering import LOW_SIMILARITY, SINGLE
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import (
     NO_ACCEPTED_FACE,
+    PICTURE,
     cannot_link_constraints,
     identify,
     same_face_warning,
@@ -43,6 +44,7 @@ def document_of(
     vectors: NDArray[np.float32],
     *,
     tracks_without_face: Sequence[int] = (),
+    pictures: Sequence[int] = (),
     thresholds: Thresholds = THRESHOLDS,
     min_cluster_size: int = 1,
     treat_as_singletons: bool = True,
@@ -66,6 +68,7 @@ def document_of(
             faces_table([track for track, _ in faces], [value for _, value in faces]),
             [track_id(track) for track in with_face],
             vectors,
+            frozenset(track_id(track) for track in pictures),
         ),
         ClusteringSettings.model_validate(
             {
@@ -116,6 +119,12 @@ def test_a_track_without_a_face_is_unassigned_with_the_reason() -> None:
     document = document_of(people([2]), tracks_without_face=[0, 2])
     assert members(document) == [["track-00002", "track-00004"]]
     assert unassigned(document) == [("track-00001", NO_ACCEPTED_FACE), ("track-00003", NO_ACCEPTED_FACE)]
+
+
+def test_a_picture_of_a_face_is_unassigned_for_that_reason() -> None:
+    document = document_of(people([1]), tracks_without_face=[0, 2], pictures=[2])
+    assert unassigned(document) == [("track-00001", NO_ACCEPTED_FACE), ("track-00003", PICTURE)]
+    assert members(document) == [["track-00002"]]
 
 
 def test_an_outlier_becomes_an_identity_of_its_own_that_says_why() -> None:

@@ -17,6 +17,7 @@ from screenalytics_assets.core.screen_time.episode import (
     CSV_COLUMNS,
     Sightings,
     link_similarities,
+    picture_warning,
     screen_time,
     screen_time_csv,
 )
@@ -201,6 +202,26 @@ def test_unassigned_faces_are_counted_separately() -> None:
     document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
     assert document.people == ()
     assert document.totals == ScreenTimeTotals(union_s=0.0, sum_s=0, overlap_s=0.0, unassigned_s=0.15)
+
+
+def test_pictures_of_faces_are_counted_apart_from_people_and_from_unassigned_faces() -> None:
+    identities = identities_with(identity_with("ident_001", ["a"]), unassigned={"b": "picture", "c": "blurry"})
+    seen = sightings({"a": on_frames(0, 1), "b": on_frames(*range(20), box=RIGHT), "c": on_frames(41, 42)})
+    document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
+    assert document.totals == ScreenTimeTotals(
+        union_s=0.15, sum_s=0.15, overlap_s=0.0, unassigned_s=0.2, picture_s=1.95
+    )
+    warning = picture_warning(document, identities)
+    assert warning is not None
+    assert "frozen frame): 1, together 1.9 s" in warning
+
+
+def test_without_pictures_nothing_is_said_about_them() -> None:
+    identities = identities_with(identity_with("ident_001", ["a"]), unassigned={"c": "blurry"})
+    seen = sightings({"a": on_frames(0, 1), "c": on_frames(41, 42)})
+    document = screen_time("a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=8.0, weak_link_sim=0.4)
+    assert "picture_s" not in document.totals.to_dict()
+    assert picture_warning(document, identities) is None
 
 
 def test_links_are_compared_with_the_rest_of_the_person_only() -> None:
