@@ -54,6 +54,7 @@ class SettingsResource(dg.ConfigurableResource[None]):
             models.model_pack,
             Path(models.model_dir) if models.model_dir else None,
             config_dir() / "pipeline" / "models.yaml",
+            verifier_pack=models.verifier_pack,
         )
         complete = fill_from_models(resolved, declared_thresholds(pack), f"model pack {pack.name}")
         return RunSettings(complete, pack, thresholds_of(complete.settings))

@@ -45,7 +45,7 @@ def registry() -> Path:
 def open_pack(registry: Path) -> ModelPack:
     """The default pack, fetched on its first use and kept in the user's cache."""
     pull_pack("open", accept_licence=False, registry=registry, report=lambda _line: None)
-    return load_pack("open", None, registry)
+    return load_pack("open", None, registry, verifier_pack="open")
 
 
 @pytest.fixture(scope="session")

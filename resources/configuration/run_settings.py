@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resources.models.packs import ModelPack
+from resources.models.registry import Registry
 from resources.system.paths import config_dir
 from resources.system.text_documents import MAX_YAML_BYTES, parse_yaml, read_limited
 from screenalytics_assets.core.common.errors import ConfigurationError
@@ -37,7 +38,7 @@ _NOT_SETTINGS = frozenset(
     }
 )
 # models.yaml also holds the registry of packs, which is not part of the configuration layers.
-REGISTRY_KEYS = frozenset({"packs", "detectors", "embedders"})
+REGISTRY_KEYS = frozenset(Registry.model_fields)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

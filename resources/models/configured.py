@@ -6,7 +6,7 @@ from resources.configuration.run_settings import RunSettings
 from resources.system.cpu import default_threads
 
 if TYPE_CHECKING:
-    from resources.models.detector import FaceDetector
+    from resources.models.detector_nets import FaceDetector
     from resources.models.embedder import FaceEmbedder
 
 

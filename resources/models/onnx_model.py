@@ -1,5 +1,6 @@
 """Prepares an ONNX model for the runtime; what it computes stays the same."""
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -45,11 +46,21 @@ def _parse_model(model_bytes: bytes) -> onnx.ModelProto:
     return model
 
 
+def _free_reshapes(model: onnx.ModelProto) -> None:
+    """Let the reshapes to (1, rows, columns) follow the size of the input: as many pictures, and whatever rows."""
+    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for tensor in model.graph.initializer:
+        sizes = onnx.numpy_helper.to_array(tensor) if tensor.name in shapes else np.empty(0)
+        if sizes.shape == (3,) and sizes[0] == 1 and sizes[1] > 1:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array([0, -1, sizes[2]], np.int64), tensor.name))
+
+
 def _make_dynamic(model: onnx.ModelProto, axes: tuple[int, ...]) -> None:
     for value in model.graph.input:
         sizes = value.type.tensor_type.shape.dim
         for axis in axes:
             sizes[axis].dim_param = f"{value.name}_{axis}"
+    _free_reshapes(model)
     # Later shapes follow from the input; those in the file are only true for its fixed size.
     del model.graph.value_info[:]
     for value in model.graph.output:

@@ -1,5 +1,6 @@
-"""Model packs: a detector and an embedder, where their files are, and verification of the files."""
+"""Model packs: a detector, a verifier and an embedder, where their files are, and their digests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,8 @@ from resources.models.registry import (
     PackEntry,
     PackFile,
     Registry,
+    VerifierEntry,
+    WeightsEntry,
     load_declaration,
     load_registry,
 )
@@ -60,6 +63,14 @@ class DetectorSpec:
 
 
 @dataclass(frozen=True)
+class VerifierSpec:
+    """The file of a verifier, and the registry entry of its weights."""
+
+    file: ModelFile
+    entry: VerifierEntry
+
+
+@dataclass(frozen=True)
 class EmbedderSpec:
     """The file of an embedder, and the registry entry of its weights."""
 
@@ -69,27 +80,40 @@ class EmbedderSpec:
 
 @dataclass(frozen=True)
 class ModelPack:
-    """A detector and an embedder that are used together."""
+    """Models that are used together; without a verifier, each box of the detector counts."""
 
     name: str
     licence: str
     commercial_use: bool
     detector: DetectorSpec
     embedder: EmbedderSpec
+    verifier: VerifierSpec | None = None
+
+    @property
+    def parts(self) -> "dict[str, DetectorSpec | VerifierSpec | EmbedderSpec]":
+        """The models by their role."""
+        verifier = {"verifier": self.verifier} if self.verifier else {}
+        return {"detector": self.detector, **verifier, "embedder": self.embedder}
+
+    @property
+    def detection_digests(self) -> dict[str, str | None]:
+        """SHA-256 of the weights that decide where faces are, by role."""
+        return {"detector": self.detector.file.sha256, "verifier": self.verifier.file.sha256 if self.verifier else None}
 
     @property
     def thresholds(self) -> dict[str, float | None]:
         """The thresholds that belong to these weights, by configuration key; None if none is declared."""
-        return self.detector.entry.thresholds() | self.embedder.entry.thresholds()
+        scores = self.verifier or self.detector
+        return scores.entry.thresholds() | self.embedder.entry.thresholds()
 
     def verify(self) -> None:
-        """Verify both files before anything is computed.
+        """Verify all files before anything is computed.
 
         Raises:
             ModelPackError: A file is missing or altered.
         """
-        for file in (self.detector.file, self.embedder.file):
-            file.read_verified()
+        for part in self.parts.values():
+            part.file.read_verified()
 
     @property
     def licence_notice(self) -> str | None:
@@ -129,46 +153,77 @@ def model_file(name: str, file: PackFile) -> ModelFile:
     return ModelFile(pack_dir(name) / file.file, file.sha256, f"run `screenalytics models pull {name}{flag}`")
 
 
-def load_pack(model_pack: str, model_dir: Path | None, registry: Path) -> ModelPack:
+def load_pack(
+    model_pack: str, model_dir: Path | None, registry: Path, *, verifier_pack: str | None = None
+) -> ModelPack:
     """Find a pack; its files are verified when they are loaded.
 
     Args:
         model_pack: A name in the registry.
         model_dir: A folder with a detector and an embedder, used instead of the named pack.
         registry: Path of ``models.yaml``.
+        verifier_pack: The pack whose verifier checks the boxes of the detector; None if none does.
 
     Raises:
-        ModelPackError: No such pack, a file is missing, or the folder does not hold one detector and one embedder.
+        ModelPackError: No such pack, a file is missing, the folder does not hold one detector and one embedder, or the
+            pack of the verifier has none.
     """
     known = load_registry(registry)
     if model_dir is not None:
-        return _folder_pack(model_dir, known)
+        return _folder_pack(model_dir, known, verifier_pack)
     entry = find_pack(model_pack, known)
-    files = [model_file(model_pack, file) for file in entry.files]
+    detector_file, embedder_file = _present(model_pack, (entry.detector, entry.embedder))
+    detector = DetectorSpec(detector_file, known.detectors[entry.detector.sha256])
+    embedder = EmbedderSpec(embedder_file, known.embedders[entry.embedder.sha256])
+    return _pack(model_pack, detector, embedder, FolderDeclaration(), _verifier_of(verifier_pack, known))
+
+
+def _verifier_of(name: str | None, registry: Registry) -> VerifierSpec | None:
+    if name is None:
+        return None
+    file = find_pack(name, registry).verifier
+    if file is None:
+        having = sorted(known for known, pack in registry.packs.items() if pack.verifier)
+        raise ModelPackError(
+            f"verifier_pack: model pack {name!r} has no verifier; packs that have one: {', '.join(having)}. "
+            "Set it to null to count each box of the detector"
+        )
+    (found,) = _present(name, (file,))
+    return VerifierSpec(found, registry.verifiers[file.sha256])
+
+
+def _present(name: str, wanted: Sequence[PackFile]) -> list[ModelFile]:
+    files = [model_file(name, file) for file in wanted]
     missing = [file.path.name for file in files if not file.path.is_file()]
     if missing:
         raise ModelPackError(
-            f"model pack {model_pack!r} is not here: no {' and no '.join(missing)} in "
-            f"{pack_dir(model_pack)}; {files[0].remedy}"
+            f"model pack {name!r} is not here: no {' and no '.join(missing)} in {pack_dir(name)}; {files[0].remedy}"
         )
-    detector = DetectorSpec(files[0], known.detectors[entry.detector.sha256])
-    embedder = EmbedderSpec(files[1], known.embedders[entry.embedder.sha256])
-    return _pack(model_pack, detector, embedder, FolderDeclaration())
+    return files
 
 
-def _pack(name: str, detector: DetectorSpec, embedder: EmbedderSpec, declared: FolderDeclaration) -> ModelPack:
-    licences = {entry.name: entry.licence for entry in (detector.entry, embedder.entry)}
-    known_free = detector.entry.commercial_use and embedder.entry.commercial_use
+def _pack(
+    name: str,
+    detector: DetectorSpec,
+    embedder: EmbedderSpec,
+    declared: FolderDeclaration,
+    verifier: VerifierSpec | None,
+) -> ModelPack:
+    verifying: list[WeightsEntry] = [verifier.entry] if verifier else []
+    entries = [detector.entry, *verifying, embedder.entry]
+    licence = "; ".join(f"{entry.name}: {entry.licence}" for entry in entries)
+    known_free = all(entry.commercial_use for entry in entries)
     return ModelPack(
         name=name,
-        licence=declared.licence or "; ".join(f"{part}: {licence}" for part, licence in licences.items()),
+        licence=declared.licence or licence,
         commercial_use=known_free if declared.commercial_use is None else declared.commercial_use,
         detector=detector,
         embedder=embedder,
+        verifier=verifier,
     )
 
 
-def _folder_pack(folder: Path, registry: Registry) -> ModelPack:
+def _folder_pack(folder: Path, registry: Registry, verifier_pack: str | None) -> ModelPack:
     if not folder.is_dir():
         raise ModelPackError(f"model_dir {folder}: no such folder")
     declared = load_declaration(folder / PACK_FILE)
@@ -177,13 +232,14 @@ def _folder_pack(folder: Path, registry: Registry) -> ModelPack:
     if unknown:
         raise ModelPackError(f"{folder / PACK_FILE}: no such model in the folder: {', '.join(sorted(unknown))}")
     detectors = [path for path in models if _detector_kind(path) is not None]
-    detector_path = _only(detectors, folder, "detector (det_*.onnx or centerface.onnx)")
+    detector_path = _only(detectors, folder, "detector (det_*.onnx, centerface.onnx or yunet.onnx)")
     embedder_path = _only([path for path in models if path not in detectors], folder, "embedder (any other *.onnx)")
     return _pack(
         folder.name,
         _folder_detector(detector_path, declared, registry),
         _folder_embedder(embedder_path, declared, registry),
         declared,
+        _verifier_of(verifier_pack, registry),
     )
 
 
@@ -208,6 +264,8 @@ def _detector_kind(path: Path) -> DetectorKind | None:
     name = path.name.lower()
     if name == "centerface.onnx":
         return "centerface"
+    if name == "yunet.onnx":
+        return "yunet"
     return "scrfd" if name.startswith("det") else None
 
 

@@ -41,10 +41,9 @@ def pull_pack(name: str, *, accept_licence: bool, registry: Path, report: Report
     if not wanted:
         report(f"{name}: already here and verified ({pack_dir(name)})")
         return
+    entries = known.entries_of(pack)
     licence = known.detectors[pack.detector.sha256].licence
-    free = known.detectors[pack.detector.sha256].commercial_use
-    free = free and known.embedders[pack.embedder.sha256].commercial_use
-    if not free and not accept_licence:
+    if not accept_licence and not all(entry.commercial_use for entry in entries):
         raise ModelPackError(
             f"model pack {name!r} is not free for commercial use ({licence}). If your use is allowed, "
             f"run `screenalytics models pull {name} --accept-licence`"

@@ -10,7 +10,8 @@ from resources.system.text_documents import read_yaml_file
 from screenalytics_assets.core.common.errors import ModelPackError
 from screenalytics_assets.core.config.ranges import Cosine, Margin, Score, problem_words
 
-DetectorKind = Literal["centerface", "scrfd"]
+DetectorKind = Literal["centerface", "scrfd", "yunet"]
+VerifierKind = Literal["centerface"]
 
 
 class _Entry(BaseModel):
@@ -36,24 +37,27 @@ class PackFile(_Entry):
 
 
 class PackEntry(_Entry):
-    """The two files of a pack."""
+    """The files of a pack."""
 
     detector: PackFile
     embedder: PackFile
+    verifier: PackFile | None = None
 
     @property
-    def files(self) -> tuple[PackFile, PackFile]:
-        """Detector, then embedder."""
-        return self.detector, self.embedder
+    def files(self) -> tuple[PackFile, ...]:
+        """Detector, embedder, and the verifier if the pack has one."""
+        return (self.detector, self.embedder, *([self.verifier] if self.verifier else []))
 
 
-class DetectorEntry(_Entry):
-    """The weights of a detector; thresholds are scores from 0 to 1."""
+class WeightsEntry(_Entry):
+    """Some weights and what their licence allows."""
 
     name: str
-    kind: DetectorKind
     licence: str
     commercial_use: bool
+
+
+class _BoxThresholds(WeightsEntry):
     confidence_th: Score | None
     track_thresh: Score | None
     why: str = ""
@@ -61,6 +65,25 @@ class DetectorEntry(_Entry):
     def thresholds(self) -> dict[str, float | None]:
         """The thresholds by configuration key; None if not declared."""
         return {"confidence_th": self.confidence_th, "track_thresh": self.track_thresh}
+
+
+class DetectorEntry(_BoxThresholds):
+    """The weights of a detector; thresholds are scores from 0 to 1.
+
+    Attributes:
+        proposal_th: Minimum score of a box that a verifier looks at.
+        keep_boxes: Whether a verified face keeps the box and landmarks of the detector, or gets the verifier's.
+    """
+
+    kind: DetectorKind
+    proposal_th: Score = 0.2
+    keep_boxes: bool = True
+
+
+class VerifierEntry(_BoxThresholds):
+    """The weights of a verifier; its score replaces the detector's, and so do its thresholds."""
+
+    kind: VerifierKind
 
 
 class _EmbedderThresholds(_Entry):
@@ -81,10 +104,9 @@ class _EmbedderValues(_EmbedderThresholds):
     input_std: float | None = Field(None, gt=0, le=255)
 
 
-class EmbedderEntry(_EmbedderValues):
+class EmbedderEntry(_EmbedderValues, WeightsEntry):
     """The weights of an embedder; thresholds are cosine similarities."""
 
-    name: str
     licence: str = "not declared"
     commercial_use: bool = False
     dimension: int = Field(512, ge=1, le=8192)
@@ -101,15 +123,22 @@ class Registry(_Entry):
     packs: dict[str, PackEntry]
     detectors: dict[str, DetectorEntry]
     embedders: dict[str, EmbedderEntry]
+    verifiers: dict[str, VerifierEntry] = {}
 
     @model_validator(mode="after")
     def _weights_are_listed(self) -> Self:
         wanted = {*get_args(DetectorKind), *(pack.detector.sha256 for pack in self.packs.values())}
         missing = wanted - set(self.detectors)
         missing |= {pack.embedder.sha256 for pack in self.packs.values()} - set(self.embedders)
+        missing |= {pack.verifier.sha256 for pack in self.packs.values() if pack.verifier} - set(self.verifiers)
         if missing:
-            raise ValueError(f"no entry below detectors or embedders for {', '.join(sorted(missing))}")
+            raise ValueError(f"no entry below detectors, verifiers or embedders for {', '.join(sorted(missing))}")
         return self
+
+    def entries_of(self, pack: PackEntry) -> list[WeightsEntry]:
+        """The entries of a pack's files, in their order."""
+        verifier = [self.verifiers[pack.verifier.sha256]] if pack.verifier else []
+        return [self.detectors[pack.detector.sha256], self.embedders[pack.embedder.sha256], *verifier]
 
 
 class _DetectorThresholds(_Entry):
@@ -134,7 +163,7 @@ def load_registry(path: Path) -> Registry:
         ModelPackError: The file is missing or does not have the documented form.
     """
     content = _read_yaml(path)
-    return _validated(Registry, {key: content.get(key) for key in Registry.model_fields}, path)
+    return _validated(Registry, {key: content[key] for key in Registry.model_fields if key in content}, path)
 
 
 def load_declaration(path: Path) -> FolderDeclaration:

@@ -33,16 +33,16 @@ A key has one name everywhere: in its file below `config/pipeline/`, in a profil
 
 `screenalytics config show` prints every key with its value and source. Unknown keys and invalid values are refused,
 with their source, before anything is computed. The values and their hash are stored with every artifact and shown in
-its metadata. `null` in the table means the value that `models.yaml` declares for the detector or embedder in use
+its metadata. `null` in the table means the value that `models.yaml` declares for the models in use
 (below).
 """
 _MODELS = """
 ## Thresholds of the models
 
 Scores and similarities are only comparable within one model. Therefore these thresholds are declared in `models.yaml`
-for the SHA-256 of the weights, with their derivation. A key that is set overrides them. `min_confidence` is the
-detector's `track_thresh`; `recluster_thresh` and `recluster_tight_thresh` are the embedder's `cluster_thresh` and
-`tight_thresh`. A detector that is not listed uses the values of its kind. An embedder that is not listed needs its own
+for the SHA-256 of the weights, with their derivation. A key that is set overrides them. With a verifier, its score
+replaces the detector's, and its thresholds hold. `min_confidence` is `track_thresh`; `recluster_thresh` and
+`recluster_tight_thresh` are the embedder's `cluster_thresh` and `tight_thresh`. A detector that is not listed uses the values of its kind. An embedder that is not listed needs its own
 values, in the `pack.yaml` of its folder or by `--set`.
 
 """
@@ -147,10 +147,13 @@ def _thresholds(registry: Registry) -> str:
         (entry.name if len(key) == _SHA256_DIGITS else f"any other {entry.name}", *_declared(entry, detector_keys))
         for key, entry in registry.detectors.items()
     ]
+    verifiers = [(entry.name, *_declared(entry, detector_keys)) for entry in registry.verifiers.values()]
     embedders = [(entry.name, *_declared(entry, embedder_keys)) for entry in registry.embedders.values()]
     return (
         _MODELS
         + table(("detector", *map(code, detector_keys)), detectors)
+        + "\n"
+        + table(("verifier", *map(code, detector_keys)), verifiers)
         + "\n"
         + table(("embedder", *map(code, embedder_keys)), embedders)
     )

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from resources.configuration.run_settings import RunSettings, declared_thresholds, resolve_settings
-from resources.models.detector import FaceDetector, load_detector
+from resources.models.detector import load_detector
+from resources.models.detector_nets import FaceDetector
 from resources.models.embedder import FaceEmbedder, load_embedder
 from resources.models.packs import ModelPack, load_pack
 from resources.system.paths import config_dir
@@ -129,7 +130,7 @@ class RememberingDetector:
         _, faces, seconds = known
         self.seconds += seconds
         good = faces.scores >= confidence_th
-        return FrameFaces(faces.boxes_px[good], faces.scores[good], faces.landmarks_px[good])
+        return faces.chosen(good)
 
 
 class Bench:

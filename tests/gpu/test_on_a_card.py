@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from resources.models.detector import FaceDetector, load_detector
+from resources.models.detector import load_detector
+from resources.models.detector_nets import FaceDetector
 from resources.models.embedder import CUDA_BATCH_SIZE, load_embedder
 from resources.models.packs import ModelPack
 from screenalytics_assets.core.config.providers import CUDA, Device

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from resources.models import onnx_session
-from resources.models.detector import FaceDetector, load_detector
+from resources.models.detector import load_detector
+from resources.models.detector_nets import FaceDetector
 from resources.models.embedder import CUDA_BATCH_SIZE, load_embedder
 from resources.models.packs import ModelPack
 from screenalytics_assets.core.config.providers import CUDA

@@ -371,6 +371,21 @@ def test_model_pack_names_the_weights(
         run_asset("faces", store, EP_ID, model_pack="buffalo_l")
 
 
+def test_verifier_pack_names_the_verifier_and_null_is_none(clip: LocalArtifactStore, tmp_path: Path) -> None:
+    scores = {}
+    for verifier_pack in ("open", None):
+        store = copy_of(clip, tmp_path / str(verifier_pack))
+        run_asset("detections", store, EP_ID, verifier_pack=verifier_pack)
+        scores[verifier_pack] = published(store, "detections", EP_ID).table("detections.parquet")["confidence"]
+    assert len(scores["open"]) > 0
+    assert scores["open"] != scores[None]
+
+
+def test_a_pack_without_a_verifier_cannot_be_the_verifier_pack(clip: LocalArtifactStore, tmp_path: Path) -> None:
+    with pytest.raises(dg.Failure, match=r"'buffalo_l' has no verifier; packs that have one: open"):
+        run_asset("detections", copy_of(clip, tmp_path / "data"), EP_ID, verifier_pack="buffalo_l")
+
+
 def test_model_dir_brings_its_own_weights_and_thresholds(
     talk: LocalArtifactStore, open_pack: ModelPack, tmp_path: Path
 ) -> None:
@@ -427,6 +442,7 @@ def test_cuda_memory_gb_is_the_memory_limit_of_a_session_on_cuda(
 
 SHOWN_BY_THEMSELVES = {
     "model_pack": test_model_pack_names_the_weights,
+    "verifier_pack": test_verifier_pack_names_the_verifier_and_null_is_none,
     "model_dir": test_model_dir_brings_its_own_weights_and_thresholds,
     "device": test_device_cuda_is_an_error_where_there_is_none_and_auto_takes_the_cpu,
     "cpu_threads": test_cpu_threads_is_how_many_the_runtime_gets,

@@ -12,8 +12,8 @@ from resources.system.paths import project_dir
 from screenalytics_assets.core.config.keys import section_of_key
 
 DECLARED = {
-    "confidence_th": "detectors",
-    "track_thresh": "detectors",
+    "confidence_th": "verifiers",
+    "track_thresh": "verifiers",
     "cluster_thresh": "embedders",
     "tight_thresh": "embedders",
     "min_identity_sim": "embedders",
@@ -43,7 +43,8 @@ def test_a_value_that_a_model_declares_is_the_limit_of_a_run(
     before = SettingsResource().load().thresholds
     path = tmp_path / "config" / "pipeline" / "models.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    spec = open_pack.detector if DECLARED[key] == "detectors" else open_pack.embedder
+    spec = open_pack.verifier if DECLARED[key] == "verifiers" else open_pack.embedder
+    assert spec is not None
     content[DECLARED[key]][spec.file.sha256][key] = 0.77
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     after = SettingsResource().load().thresholds

@@ -27,8 +27,8 @@ FRAMES_AHEAD = 16
 
 
 def config(run: Run) -> dict[str, Any]:
-    """The keys of detection, and the detector."""
-    return {**run.keys.detection.model_dump(), "detector": run.pack.detector.file.sha256}
+    """The keys of detection, and the models."""
+    return {**run.keys.detection.model_dump(), **run.pack.detection_digests}
 
 
 def compute(run: Run, outputs: Outputs) -> None:
@@ -98,6 +98,7 @@ def describe_detections(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> 
         "analysed_frames": analysed,
         "faces_per_frame": found.num_rows / analysed if analysed else 0.0,
         "refused_boxes": sum(refused.values()),
+        "not_a_face": refused["not_a_face"],
         "damaged_s": artifact.document("damage.json", Damage).damaged_s,
         **medians,
     }
@@ -118,7 +119,7 @@ def describe_crops(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mappi
 
 SPEC = ArtifactSpec(
     "detections",
-    code_version="7",
+    code_version="8",
     group="detect",
     kinds={"onnx", "parquet"},
     description="Shot cuts, and each face with box, landmarks, confidence, sharpness, pose and quality.",

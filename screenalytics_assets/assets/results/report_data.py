@@ -47,7 +47,7 @@ def read_configs(run: Run) -> Configs:
 
 
 def configured_models(pack: ModelPack) -> list[UsedModel]:
-    """The detector and the embedder of a pack."""
+    """The models of a pack."""
     return [
         UsedModel(
             role,
@@ -56,5 +56,5 @@ def configured_models(pack: ModelPack) -> list[UsedModel]:
             "yes" if part.entry.commercial_use else "not known",
             part.file.sha256,
         )
-        for role, part in (("detector", pack.detector), ("embedder", pack.embedder))
+        for role, part in pack.parts.items()
     ]

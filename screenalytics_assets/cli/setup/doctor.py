@@ -70,7 +70,8 @@ def check_models() -> Check:
         settings = resolve_settings().settings
         models, detection = settings.models, settings.detection
         folder = Path(models.model_dir) if models.model_dir else None
-        pack = load_pack(models.model_pack, folder, config_dir() / "pipeline" / "models.yaml")
+        registry = config_dir() / "pipeline" / "models.yaml"
+        pack = load_pack(models.model_pack, folder, registry, verifier_pack=models.verifier_pack)
         embedder = load_embedder(pack, device=models.device, threads=models.cpu_threads)
         load_detector(
             pack,

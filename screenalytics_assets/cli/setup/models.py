@@ -38,15 +38,12 @@ def list_packs() -> None:
     registry = load_registry(registry_path())
     table = Table("pack", "state", "licence", "commercial use", "size")
     for name, pack in registry.packs.items():
-        detector, embedder = (
-            registry.detectors[pack.detector.sha256],
-            registry.embedders[pack.embedder.sha256],
-        )
+        entries = registry.entries_of(pack)
         table.add_row(
             name,
             pack_state(_files(name, registry)),
-            f"{detector.name}: {detector.licence}\n{embedder.name}: {embedder.licence}",
-            "yes" if detector.commercial_use and embedder.commercial_use else "no",
+            "\n".join(f"{entry.name}: {entry.licence}" for entry in entries),
+            "yes" if all(entry.commercial_use for entry in entries) else "no",
             f"{sum(file.bytes for file in pack.files) / 1e6:.0f} MB",
         )
     _console.print(table)

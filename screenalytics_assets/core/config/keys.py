@@ -38,6 +38,11 @@ class ModelSettings(Section):
 
     model_pack: str = Field("open", min_length=1, description="Name of a pack in models.yaml.")
     model_dir: str | None = Field(None, description="A folder with a detector and an embedder; overrides model_pack.")
+    verifier_pack: str | None = Field(
+        "open",
+        min_length=1,
+        description="The pack whose verifier looks at each box that the detector finds; null counts them all as faces.",
+    )
     device: Device = Field("auto", description="cuda fails without a GPU; auto uses the GPU if there is one.")
     cpu_threads: int = Field(
         0, ge=0, le=1024, description="Threads of the model runtime; 0 is as many as the CPU quota."

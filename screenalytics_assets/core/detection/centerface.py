@@ -67,5 +67,4 @@ def suppress_overlaps(faces: FrameFaces, nms_iou: float) -> FrameFaces:
         overlap = intersection_areas(boxes[best], boxes[others])
         # Without a division, so that two empty boxes do not divide by zero.
         remaining = others[overlap <= nms_iou * (area[best] + area[others] - overlap)]
-    chosen = np.array(kept, dtype=np.intp)
-    return FrameFaces(boxes[chosen], faces.scores[chosen], faces.landmarks_px[chosen])
+    return faces.chosen(np.array(kept, dtype=np.intp))

@@ -53,7 +53,7 @@ class DetectionRows:
         self._chunks: list[pa.Table] = []
         self._count = 0
         self._pending: list[_Accepted] = []
-        self._refused: list[tuple[BoxLocation, float, str]] = []
+        self._refused: list[tuple[BoxLocation, float | None, str]] = []
         self.blank_crops = 0
 
     def accept(
@@ -67,8 +67,8 @@ class DetectionRows:
             self._chunks.append(self._table_of_pending())
         return detection_id
 
-    def refuse(self, location: BoxLocation, confidence: float, reason: str) -> None:
-        """Add a box that is not a usable face."""
+    def refuse(self, location: BoxLocation, confidence: float | None, reason: str) -> None:
+        """Add a box that is not a usable face; without a score if a verifier gave it none."""
         self._refused.append((location, confidence, reason))
 
     def detections(self) -> pa.Table:
@@ -117,7 +117,7 @@ class DetectionRows:
                 "detection_id": nulls,
                 "status": ["refused"] * len(locations),
                 "reason": [reason for _, _, reason in self._refused],
-                "confidence": np.array([confidence for _, confidence, _ in self._refused], np.float32),
+                "confidence": [confidence for _, confidence, _ in self._refused],
                 "face_px": np.array([location.face_px() for location in locations], np.float32),
                 "sharpness": nulls,
                 "yaw": nulls,

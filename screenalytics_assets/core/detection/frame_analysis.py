@@ -50,6 +50,7 @@ class FrameAnalysis(NamedTuple):
         shot_idx: Its shot.
         high_resolution: Whether this was a high-resolution pass.
         candidates: From left to right.
+        not_faces: Boxes in which a verifier found no face.
         boxes: The boxes of the candidates, for hysteresis.
         snapshot: The same, for the comparison with other frames.
     """
@@ -59,6 +60,7 @@ class FrameAnalysis(NamedTuple):
     shot_idx: int
     high_resolution: bool
     candidates: list[Candidate]
+    not_faces: list[BoxLocation]
     boxes: FrameBoxes
     snapshot: FaceSnapshot
 
@@ -97,6 +99,10 @@ def analyse_frame(
         location = BoxLocation(frame.index, frame.ts_s, shot_idx, boxes_px[i], (width, height))
         face = _face_in(picture, location, faces.landmarks_px[i], settings) if is_finite[i] else None
         candidates.append(Candidate(location, float(faces.scores[i]), face))
+    not_faces = [
+        BoxLocation(frame.index, frame.ts_s, shot_idx, box_px, (width, height))
+        for box_px in clamp_boxes(faces.refused_px, width, height)
+    ]
     boxes_px, scores = boxes_px[order], faces.scores[order]
     strong = scores >= confidence_th
     return FrameAnalysis(
@@ -105,6 +111,7 @@ def analyse_frame(
         shot_idx,
         high_resolution,
         candidates,
+        not_faces,
         FrameBoxes(frame.ts_s, boxes_px, strong, certain=scores >= confidence_th + CERTAIN_MARGIN),
         snapshot_of(picture, boxes_px, strong),
     )

@@ -195,6 +195,8 @@ class DetectionCollector:
         """Accept the strong candidates of the next frame, and hold back the weak ones."""
         if self._shot and analysis.shot_idx != self._shot[-1].shot_idx:
             self.finish_shot()
+        for location in analysis.not_faces:
+            self._rows.refuse(location, None, "not_a_face")
         weak = []
         for candidate, is_strong in zip(analysis.candidates, analysis.boxes.strong.tolist(), strict=True):
             if is_strong:

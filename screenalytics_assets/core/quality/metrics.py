@@ -95,6 +95,10 @@ def _edge_boxes(tracks: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float
     return bbox[starts], bbox[ends - 1]
 
 
+_NO_REJECTIONS = frozenset({"degenerate_box", "not_a_face", "volume_cap"})
+"""Reasons of boxes that are no detections, and of good faces that there are enough of."""
+
+
 def crop_stats(
     faces: pa.Table,
     vectors: NDArray[np.float32],
@@ -122,7 +126,7 @@ def crop_stats(
         max_crops_per_track: The limit that the faces were chosen by.
     """
     reasons = Counter(crops_debug["reason"].to_pylist())
-    rejected = sum(number for reason, number in reasons.items() if reason not in ("degenerate_box", "volume_cap"))
+    rejected = sum(number for reason, number in reasons.items() if reason not in _NO_REJECTIONS)
     quality = column_of(faces, "quality_score")
     per_track = faces["track_id"].value_counts().field("counts").to_numpy()
     return CropStats(

@@ -99,6 +99,7 @@ OTHER_VALUES: dict[str, Any] = {
     "photo_max_second_face": 0.25,
     "min_photo_sim": 0.5,
     "model_pack": "buffalo_l",
+    "verifier_pack": "checked",
     "model_dir": "weights",
     "device": "cpu",
     "cpu_threads": 3,
@@ -410,6 +411,7 @@ def test_empty_variables_and_those_of_other_programs_are_ignored() -> None:
         ("device", "gpu"),
         ("cuda_memory_gb", -1),
         ("model_pack", ""),
+        ("verifier_pack", ""),
     ],
 )
 def test_a_wrong_value_is_refused_with_key_value_and_source(key: str, value: object) -> None:

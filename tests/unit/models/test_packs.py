@@ -53,6 +53,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             sha256(DETECTOR): detector_entry(),
             "scrfd": detector_entry(confidence_th=0.5, commercial_use=False, licence="not declared"),
             "centerface": detector_entry(kind="centerface", confidence_th=0.2, commercial_use=False),
+            "yunet": detector_entry(kind="yunet", confidence_th=0.5, commercial_use=False),
         },
         "embedders": {sha256(EMBEDDER): embedder},
     }
