@@ -33,8 +33,7 @@ A key has one name everywhere: in its file below `config/pipeline/`, in a profil
 
 `screenalytics config show` prints every key with its value and source. Unknown keys and invalid values are refused,
 with their source, before anything is computed. The values and their hash are stored with every artifact and shown in
-its metadata. `null` in the table means the value that `models.yaml` declares for the models in use
-(below).
+its metadata. `null` in the table means the value that `models.yaml` declares for the models in use (below).
 """
 _MODELS = """
 ## Thresholds of the models
@@ -42,8 +41,8 @@ _MODELS = """
 Scores and similarities are only comparable within one model. Therefore these thresholds are declared in `models.yaml`
 for the SHA-256 of the weights, with their derivation. A key that is set overrides them. With a verifier, its score
 replaces the detector's, and its thresholds hold. `min_confidence` is `track_thresh`; `recluster_thresh` and
-`recluster_tight_thresh` are the embedder's `cluster_thresh` and `tight_thresh`. A detector that is not listed uses the values of its kind. An embedder that is not listed needs its own
-values, in the `pack.yaml` of its folder or by `--set`.
+`recluster_tight_thresh` are the embedder's `cluster_thresh` and `tight_thresh`. A detector that is not listed uses the
+values of its kind. An embedder that is not listed needs its own values, in the `pack.yaml` of its folder or by `--set`.
 
 """
 _SHA256_DIGITS = 64
