@@ -201,7 +201,13 @@ ROWS: dict[str, Row] = {
     ),
     "still_interval_s": Row("detections", 0.0, 0.5, rows_of("detections", "analysed_frames"), less),
     "detector_input_px": Row(
-        "detections", 640, 160, mean_confidence, less, FEW_FRAMES | {"closeup_input_px": 0, "close_look_scale": 1.0}
+        "detections",
+        640,
+        160,
+        mean_confidence,
+        less,
+        # The score is the verifier's where there is one, whatever the detector sees.
+        FEW_FRAMES | {"closeup_input_px": 0, "close_look_scale": 1.0, "verifier_pack": None},
     ),
     "closeup_input_px": Row("detections", 0, 256, mean_confidence, more, FEW_FRAMES | {"detector_input_px": 160}),
     "close_look_scale": Row("detections", 1.0, 3.0, mean_confidence, more, FEW_FRAMES | SMALL_INPUT),
@@ -258,8 +264,8 @@ ROWS: dict[str, Row] = {
     "min_inside_fraction": Row("faces", 0.8, 0.9, rejected("cut_off"), more, prepare=faces_reach_out_of_the_frame),
     "max_yaw_angle": Row("faces", 60.0, 5.0, rejected("pose_yaw"), more),
     "max_pitch_angle": Row("faces", 45.0, 5.0, rejected("pose_pitch"), more),
-    "sampling_strategy": Row("faces", "uniform", "quality_weighted", mean_quality, more, {"max_crops_per_track": 4}),
-    "max_crops_per_track": Row("faces", 16, 4, most_faces_of_a_track, less),
+    "sampling_strategy": Row("faces", "uniform", "quality_weighted", mean_quality, more, {"max_crops_per_track": 2}),
+    "max_crops_per_track": Row("faces", 16, 2, most_faces_of_a_track, less),
     "max_crops_per_episode": Row("faces", 10_000, 20, rows_of("faces", "faces"), less),
     "save_crops": Row("faces", True, False, crop_files, less),
     # Identities.
