@@ -65,17 +65,23 @@ class TerminalProgress(ProgressResource):
         self._console.print(line, highlight=False)
 
 
+def totals_line(screen_time: ScreenTime) -> str:
+    """The seconds with people, and those of which it is not known whom they show."""
+    totals, damage = screen_time.totals, screen_time.damage
+    parts = [
+        f"someone on screen {totals.union_s:.1f} s of {screen_time.duration_s:.1f} s",
+        f"two or more {totals.overlap_s:.1f} s",
+        f"an unassigned face {totals.unassigned_s:.1f} s" if totals.unassigned_s else "",
+        f"a picture of a face {totals.picture_s:.1f} s" if totals.picture_s else "",
+        f"{damage.damaged_s:.1f} s of the video damaged" if damage else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
 def people_table(store: ArtifactStore, ep_id: str) -> Table:
     """The people of a published episode after the cleanup, by falling screen time."""
     screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
-    totals = screen_time.totals
-    damaged = f", {screen_time.damage.damaged_s:.1f} s of the video damaged" if screen_time.damage else ""
-    pictures = "" if totals.picture_s is None else f", a picture of a face {totals.picture_s:.1f} s"
-    table = Table(
-        title=f"{ep_id}: {len(screen_time.people)} people",
-        caption=f"someone on screen {totals.union_s:.1f} s of {screen_time.duration_s:.1f} s, "
-        f"two or more {totals.overlap_s:.1f} s{pictures}{damaged}",
-    )
+    table = Table(title=f"{ep_id}: {len(screen_time.people)} people", caption=totals_line(screen_time))
     for name in ("person", "identity", "on screen", "share", "first seen", "tracks", "faces", "confidence"):
         table.add_column(name, justify="left" if name in ("person", "identity") else "right")
     for person in screen_time.people:
