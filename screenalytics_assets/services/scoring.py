@@ -11,9 +11,11 @@ from resources.system.text_documents import read_json_file
 from screenalytics_assets.core.common.csv_text import csv_text
 from screenalytics_assets.core.common.episode_ids import parse_ep_id, parse_season
 from screenalytics_assets.core.common.errors import ArtifactError, ConfigurationError, TruthError
+from screenalytics_assets.core.common.intervals import Intervals
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, score_episode
+from screenalytics_assets.core.evaluation.labelled_intervals import IntervalScores, parse_labels, score_intervals
 from screenalytics_assets.core.evaluation.name_scores import NameScores, all_names, score_names
 from screenalytics_assets.core.evaluation.truth import Truth, parse_truth
 
@@ -29,6 +31,19 @@ def read_truth(path: Path) -> Truth:
     content = read_json_file(path, TruthError)
     try:
         return parse_truth(content)
+    except TruthError as error:
+        raise TruthError(f"{path}: {error}") from error
+
+
+def read_labels(path: Path) -> dict[str, Intervals]:
+    """A file of labelled intervals, by person.
+
+    Raises:
+        TruthError: The file is missing, not JSON, or malformed.
+    """
+    content = read_json_file(path, TruthError)
+    try:
+        return parse_labels(content)
     except TruthError as error:
         raise TruthError(f"{path}: {error}") from error
 
@@ -54,6 +69,12 @@ def score_published(store: ArtifactStore, ep_id: str, truth: Truth, *, before_cl
         identities.document("identities.json", Identities),
         None if screen_time is None else screen_time.document("screen_time.json", ScreenTime),
     )
+
+
+def score_published_intervals(store: ArtifactStore, ep_id: str, labels: Mapping[str, Intervals]) -> IntervalScores:
+    """Score the screen time of an episode against labelled intervals."""
+    screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
+    return score_intervals(labels, screen_time)
 
 
 def score_published_names(store: ArtifactStore, ep_id: str, truth: Truth) -> NameScores | None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from screenalytics_assets.core.evaluation.truth import TruthDocument
 from tests.orchestration.command_line import Cli
 
@@ -29,6 +31,16 @@ def test_an_episode_can_be_computed_asset_by_asset_and_then_scored(
     scored = cli.run("evaluate", EP, "--truth", str(document), "--json")
     assert scored.returncode == 0, scored.said
     assert json.loads(scored.said)["detection_recall"] > 0.9
+
+    # With the seconds of one person that were published, that person is right and all others are nobody.
+    published = json.loads((cli.data / f"manifests/{EP}/screen_time.json").read_text(encoding="utf-8"))["people"]
+    document.write_text(json.dumps({"people": {"Ann": published[0]["intervals"]}}))
+    noted = cli.run("evaluate", EP, "--intervals", str(document), "--json")
+    assert noted.returncode == 0, noted.said
+    scores = json.loads(noted.said)
+    assert scores["per_person"][0]["identity"] == published[0]["person_id"]
+    assert scores["error_max"] == pytest.approx(0)
+    assert scores["false_people_s"] == pytest.approx(sum(person["visual_s"] for person in published[1:]), abs=0.01)
 
 
 def test_the_configuration_is_shown_with_where_each_value_comes_from(cli: Cli) -> None:

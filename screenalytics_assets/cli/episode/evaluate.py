@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from screenalytics_assets.cli.options import AsJson, DataRoot, new_console, uncut, use_data_root
@@ -12,13 +13,17 @@ from screenalytics_assets.cli.options import AsJson, DataRoot, new_console, uncu
 if TYPE_CHECKING:
     from resources.storage.store import ArtifactStore
     from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores
+    from screenalytics_assets.core.evaluation.labelled_intervals import IntervalScores
     from screenalytics_assets.core.evaluation.name_scores import NameScores
     from screenalytics_assets.services.scoring import SeasonScores
 
 
 def evaluate(
-    ep_id: Annotated[str | None, typer.Argument(help="A published episode; requires --truth.")] = None,
+    ep_id: Annotated[str | None, typer.Argument(help="A published episode; requires --truth or --intervals.")] = None,
     truth: Annotated[Path | None, typer.Option(help="The episode's truth file, JSON.")] = None,
+    intervals: Annotated[
+        Path | None, typer.Option(help="Instead of a truth file: JSON with the seconds of each person, without boxes.")
+    ] = None,
     season: Annotated[
         str | None, typer.Option(help="All published episodes of a season, SHOW-sSS; requires --truth-dir.")
     ] = None,
@@ -41,19 +46,25 @@ def evaluate(
     from screenalytics_assets.core.common.errors import ConfigurationError
 
     use_data_root(data_root)
-    if ep_id is not None and truth is not None and not (season or truth_dir or output):
+    if (
+        ep_id is not None
+        and intervals is not None
+        and not (truth or season or truth_dir or output or picture or before_cleanup)
+    ):
+        _evaluate_intervals(ArtifactStoreResource().store(), ep_id, intervals, as_json=as_json)
+    elif ep_id is not None and truth is not None and not (intervals or season or truth_dir or output):
         store = ArtifactStoreResource().store()
         if picture is not None:
             _draw(store, ep_id, truth, picture)
         _evaluate_episode(store, ep_id, truth, as_json=as_json, before_cleanup=before_cleanup)
-    elif season is not None and truth_dir is not None and not (ep_id or truth or picture):
+    elif season is not None and truth_dir is not None and not (ep_id or truth or intervals or picture):
         _evaluate_season(
             ArtifactStoreResource().store(), season, truth_dir, output, as_json=as_json, before_cleanup=before_cleanup
         )
     else:
         raise ConfigurationError(
-            "evaluate: expected EP --truth FILE [--picture FILE.png], or --season SEASON --truth-dir DIR "
-            "[--output FILE]"
+            "evaluate: expected EP --truth FILE [--picture FILE.png], or EP --intervals FILE, or --season SEASON "
+            "--truth-dir DIR [--output FILE]"
         )
 
 
@@ -97,6 +108,24 @@ def _evaluate_episode(store: "ArtifactStore", ep_id: str, truth: Path, *, as_jso
         console.print(_names(names))
 
 
+def _evaluate_intervals(store: "ArtifactStore", ep_id: str, intervals: Path, *, as_json: bool) -> None:
+    from screenalytics_assets.core.common.episode_ids import parse_ep_id
+    from screenalytics_assets.services.scoring import read_labels, score_published_intervals
+
+    parse_ep_id(ep_id)
+    scores = score_published_intervals(store, ep_id, read_labels(intervals))
+    if as_json:
+        typer.echo(json.dumps(scores.to_dict(), indent=2))
+        return
+    console = new_console()
+    console.print(_figures(ep_id, scores))
+    table = Table("person", "seconds", "predicted", "both", "error", "identity")
+    for person in scores.per_person:
+        seconds = (f"{value:.1f}" for value in (person.true_s, person.predicted_s, person.shared_s))
+        table.add_row(escape(person.person), *seconds, f"{person.error:.1%}", escape(person.identity or "none"))
+    console.print(uncut(table))
+
+
 def _evaluate_season(
     store: "ArtifactStore", season: str, truth_dir: Path, output: Path | None, *, as_json: bool, before_cleanup: bool
 ) -> None:
@@ -122,7 +151,7 @@ def _evaluate_season(
     messages.print(f"table: {place}")
 
 
-def _figures(title: str, scores: "EpisodeScores") -> Table:
+def _figures(title: str, scores: "EpisodeScores | IntervalScores") -> Table:
     from screenalytics_assets.services.scoring import text_of
 
     table = Table("figure", "value", title=title)
