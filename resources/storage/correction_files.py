@@ -14,10 +14,13 @@ from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.people.corrections import (
     Anchor,
     CorrectionsFile,
+    Evidence,
+    Give,
     IdentityReference,
     Ignore,
     Merge,
     Name,
+    NamedPerson,
     NotThisPerson,
     Split,
 )
@@ -29,7 +32,19 @@ _HEADING = "# Written by `screenalytics correct`; see docs/reference/corrections
 _HEADING += "# an entry is about is found by its faces, each a time and a box in the picture.\n"
 
 _SHOWN_PROBLEMS = 3
-_MODELS = (CorrectionsFile, Merge, Split, Name, NotThisPerson, Ignore, IdentityReference, Anchor)
+_MODELS = (
+    CorrectionsFile,
+    Merge,
+    Split,
+    Give,
+    Name,
+    NotThisPerson,
+    Ignore,
+    IdentityReference,
+    NamedPerson,
+    Evidence,
+    Anchor,
+)
 _KEYS = sorted({key for model in _MODELS for key in model.model_fields})
 
 

@@ -157,7 +157,8 @@ def identity_breaches(
     boxes = artifact.table(f"{boxes_name}.parquet")
     cannot_link = cannot_link_constraints(tracks, document.settings, [*(document.same_face or ()), *exempt])
     ids = [identity.identity_id for identity in document.identities]
-    representatives = [identity.representative_face_id for identity in document.identities]
+    found = (identity.representative_face_id for identity in document.identities)
+    representatives = [face for face in found if face is not None]
     return [
         *core.partition_breaches(label, tracks["track_id"].to_pylist(), *core.identity_track_ids(document)),
         *core.reason_breaches(document),

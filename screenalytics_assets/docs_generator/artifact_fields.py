@@ -121,7 +121,8 @@ REASONS: Mapping[str, str] = {
 """Why a box, a face or a track was rejected."""
 
 _ONLY_NAMED = {"stats.named?"} | {
-    f"identities[].{name}?" for name in ("person_id", "name", "name_similarity", "name_margin", "named_by")
+    f"identities[].{name}?"
+    for name in ("person_id", "name", "name_similarity", "name_margin", "named_by", "confirmed_track_ids")
 }
 """Keys of identities that exist only after the people were resolved."""
 

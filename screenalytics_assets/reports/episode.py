@@ -97,6 +97,7 @@ class EpisodePage:
             good=bands.good,
             fair=bands.fair,
             unassigned=self._unassigned(),
+            loose=[{**track._asdict(), "faces": self._shown(track.faces)} for track in self.review.unassigned],
             heatmap=self._heatmap(),
             identities=len(data.identities.identities),
             metrics=metric_rows(data.metrics, self.acceptance, season),
@@ -174,13 +175,10 @@ class EpisodePage:
         }
 
     def _questions(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
-        return [
-            {
-                **question._asdict(),
-                "faces": [{"uri": self._still(detection_id), "alt": alt} for detection_id, alt in question.faces],
-            }
-            for question in questions
-        ]
+        return [{**question._asdict(), "faces": self._shown(question.faces)} for question in questions]
+
+    def _shown(self, faces: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+        return [{"uri": self._still(crop), "alt": alt} for crop, alt in faces if crop in self._crops]
 
     def _heatmap(self) -> Heatmap:
         shown = [i for person in self._people for i in person.identities][:MAX_IDENTITIES]

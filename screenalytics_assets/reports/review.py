@@ -5,11 +5,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import cannot_link_constraints
 from screenalytics_assets.core.people.corrections import TrackPlaces
+from screenalytics_assets.core.people.resolve_people import IGNORED
 from screenalytics_assets.core.people.review_candidates import (
     MergeLimits,
     earlier_decisions,
@@ -20,6 +22,8 @@ from screenalytics_assets.reports.episode_data import EpisodeData
 
 SHOWN = 5
 """Number of questions of each kind."""
+LOOSE_SHOWN = 10
+"""Number of unassigned tracks; the longest matter most."""
 _FACES = 2
 
 
@@ -45,8 +49,28 @@ class Question(NamedTuple):
     faces: Sequence[tuple[str, str]]
 
 
+class LooseTrack(NamedTuple):
+    """An unassigned track that may show one of the people.
+
+    Attributes:
+        track_id: The track.
+        reason: Why it is unassigned.
+        start_s: When it begins.
+        end_s: When it ends.
+        command: The command that gives it to a person.
+        faces: Detection id and description of its best crops.
+    """
+
+    track_id: str
+    reason: str
+    start_s: float
+    end_s: float
+    command: str
+    faces: Sequence[tuple[str, str]]
+
+
 class Review:
-    """The pairs to check in an episode.
+    """The pairs and tracks to check in an episode.
 
     Args:
         data: The episode.
@@ -55,20 +79,20 @@ class Review:
     """
 
     def __init__(self, data: EpisodeData, clustering: ClusteringSettings, limits: MergeLimits) -> None:
-        self._ep_id = data.ep_id
         self._limits = limits
         self._identities = data.identities.identities
         exempt = [*(data.identities.same_face or ()), *data.grouping.exempt]
         self._cannot_link = cannot_link_constraints(data.tracks, clustering, exempt)
-        self._decisions = earlier_decisions(data.corrections, TrackPlaces(data.tracks))
+        self._decisions = earlier_decisions(data.corrections, TrackPlaces(data.tracks), self._identities)
         self._best = _best_faces(data.faces)
+        self._data = data
         self.tracks = EpisodeTracks(data.tracks, data.faces, data.track_ids, data.track_vectors)
 
     @cached_property
     def _questions(self) -> tuple[list[Question], list[Question]]:
         names = {identity.identity_id: identity.label for identity in self._identities}
         tracks_of = {identity.identity_id: identity.track_ids for identity in self._identities}
-        command = f"screenalytics correct {self._ep_id}"
+        command = f"screenalytics correct {self._data.ep_id}"
         merges = merge_candidates(
             self._identities,
             self.tracks,
@@ -116,9 +140,29 @@ class Review:
         """Tracks that may show another person than the rest of their identity, most likely first."""
         return self._questions[1]
 
+    @cached_property
+    def unassigned(self) -> list[LooseTrack]:
+        """The longest unassigned tracks, but for those that a correction ignores."""
+        reasons = {track.track_id: track.reason for track in self._data.identities.unassigned}
+        wanted = pa.array([track_id for track_id, reason in reasons.items() if reason != IGNORED], pa.string())
+        tracks = self._data.tracks.select(["track_id", "start_s", "end_s"])
+        rows = tracks.filter(pc.is_in(tracks["track_id"], value_set=wanted)).to_pylist()
+        longest = sorted(rows, key=lambda row: (row["start_s"] - row["end_s"], row["track_id"]))[:LOOSE_SHOWN]
+        rejected = _best_rejected(self._data.rejected, [row["track_id"] for row in longest])
+        return [
+            LooseTrack(
+                **row,
+                reason=reasons[row["track_id"]],
+                command=f'screenalytics correct {self._data.ep_id} give {row["track_id"]} "NAME"',
+                faces=self._faces([row["track_id"]], row["track_id"]) or rejected.get(row["track_id"], ()),
+            )
+            for row in longest
+        ]
+
     def faces_shown(self) -> set[str]:
         """Detections whose crops the questions show."""
-        return {face for question in (*self.merges(), *self.splits()) for face, _ in question.faces}
+        shown = [one.faces for one in (*self.merges(), *self.splits())] + [track.faces for track in self.unassigned]
+        return {detection_id for faces in shown for detection_id, _ in faces}
 
     def _faces(self, track_ids: Sequence[str], alt: str) -> list[tuple[str, str]]:
         best = sorted(face for track_id in track_ids for face in self._best.get(track_id, ()))
@@ -131,4 +175,18 @@ def _best_faces(faces: pa.Table) -> dict[str, list[tuple[int, float, str]]]:
         found.setdefault(face["track_id"], []).append(
             (face["quality_rank"], -face["quality_score"], face["detection_id"])
         )
+    return found
+
+
+def _best_rejected(rejected: pa.Table, track_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """The best crops of tracks without an accepted face: detection id and description."""
+    own = rejected.filter(pc.is_in(rejected["track_id"], value_set=pa.array(track_ids, pa.string())))
+    ranked = own.filter(own["detection_id"].is_valid()).sort_by(
+        [("quality_score", "descending"), ("ts_s", "ascending")]
+    )
+    found: dict[str, list[tuple[str, str]]] = {}
+    for track_id, detection_id in zip(ranked["track_id"].to_pylist(), ranked["detection_id"].to_pylist(), strict=True):
+        faces = found.setdefault(track_id, [])
+        if len(faces) < _FACES:
+            faces.append((detection_id, track_id))
     return found

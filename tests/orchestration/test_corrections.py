@@ -12,11 +12,13 @@ import yaml
 
 from resources.artifact_store import ArtifactStoreResource
 from resources.storage.artifacts import Artifact
+from resources.storage.store import require_artifact
 from resources.system.paths import data_root
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, Identity, TrackIds
+from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces
 from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
 from screenalytics_assets.services.corrections.correcting import CorrectionDesk
@@ -250,6 +252,27 @@ def test_the_command_writes_lists_and_takes_back_corrections_and_says_what_to_ru
     assert "removed" in command.run("correct", EP, "undo", "1").said
     assert "no corrections" in command.run("correct", EP, "list").said
     assert json.loads(json.dumps(yaml.safe_load(Path(desk.location).read_text(encoding="utf-8"))))["corrections"] == []
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_command_gives_a_track_to_a_person_who_is_sure_then(place: Path, tmp_path: Path) -> None:
+    command = Cli(tmp_path)
+    command.data, command.home = place / "data", place / "home"
+    (one,) = largest(1)
+    first = people()[one].track_ids[0]
+    refused = command.run("correct", EP, "give", first, one)
+    assert (refused.returncode, f"{first} is of {one} already" in refused.said) == (2, True)
+    assert command.run("correct", EP, "give", first, "Jane Doe", "--apply").returncode == 0
+    listed = command.run("correct", EP, "list").said
+    assert f'give {first} "Jane Doe"' in listed
+    assert "not applied yet" not in listed
+    store = ArtifactStoreResource().store()
+    screen_time = require_artifact(store, "screen_time", EP).document("screen_time.json", ScreenTime)
+    time = {person.name: person for person in screen_time.people}
+    assert time["Jane Doe"].confidence == 1.0
+    assert time["Jane Doe"].confirmed_s == time["Jane Doe"].visual_s > 0
+    page = require_artifact(store, "episode_report", EP).path("index.html").read_text(encoding="utf-8")
+    assert '100% <span class="quiet">confirmed</span>' in page
 
 
 def test_two_commands_that_apply_corrections_at_once_publish_what_one_run_makes_of_both(

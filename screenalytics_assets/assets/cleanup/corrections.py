@@ -1,4 +1,4 @@
-"""What people corrected in the episode: identities merged, split, named, not named, or ignored.
+"""What people corrected in the episode: identities merged, split, named, not named, ignored, or given a track.
 
 Read from ``corrections/{ep_id}.yaml`` below the data root, which ``screenalytics correct`` writes; an episode without
 such a file has no corrections. An invalid file is refused, and everything downstream stays

@@ -2,7 +2,8 @@
 
 Times come from the detected faces; bridging a gap never extends an interval across a cut or past the end of the
 video. ``confidence`` is the share of a person's time that remains without the tracks whose similarity to the
-rest of the person is weak, and without the seconds in which the video is damaged.
+rest of the person is weak, and without the seconds in which the video is damaged. What a person confirmed by a
+correction is sure.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.screen_time import episode as core
+from screenalytics_assets.core.screen_time.export import screen_time_csv
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.reports.pictures.contact_sheets import TimelineRow, timeline
 from screenalytics_assets.run_context import Run
@@ -49,7 +51,7 @@ def compute(run: Run, outputs: Outputs) -> None:
     output = outputs["screen_time"]
     add_warning(output, core.picture_warning(document, identities))
     output.write_document("screen_time.json", document)
-    output.write_bytes("screen_time.csv", core.screen_time_csv(document).encode())
+    output.write_bytes("screen_time.csv", screen_time_csv(document).encode())
 
 
 def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str, Any]:
@@ -72,7 +74,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = ArtifactSpec(
     "screen_time",
-    code_version="3",
+    code_version="4",
     group="results",
     kinds={"json", "csv"},
     description=__doc__,

@@ -13,9 +13,15 @@ if TYPE_CHECKING:
     from screenalytics_assets.core.people.corrections import Correction
     from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 
-correct_app = typer.Typer(help="Merge, split, name or ignore identities of an episode.", no_args_is_help=True)
+correct_app = typer.Typer(
+    help="Merge, split, name or ignore identities of an episode, or give tracks to them.", no_args_is_help=True
+)
 
 _Number = Annotated[int, typer.Argument(min=1, max=10_000_000, help="Number of the correction as shown by `list`.")]
+_PersonId = Annotated[
+    str | None, typer.Option(help="The person's id in the facebank, if it differs from the one made from the name.")
+]
+_Yes = Annotated[bool, typer.Option("--yes", help="A new person, even if the name is close to a known one.")]
 _Apply = Annotated[bool, typer.Option("--apply", help="Run group_clusters and everything after it at once.")]
 
 
@@ -38,11 +44,7 @@ def merge(
 ) -> None:
     """Merge identities that are the same person."""
     desk = _desk(context)
-    if (shared_s := desk.shared_s(identities)) > 0:
-        new_console().print(
-            f"[yellow]warning:[/yellow] they are on screen together for {shared_s:.1f} s: one person cannot be, "
-            "except in a mirror or a split screen"
-        )
+    _warn_if_together(desk.shared_s(identities))
     _write(desk, lambda: desk.merge(identities), apply=apply)
 
 
@@ -62,31 +64,34 @@ def name(
     context: typer.Context,
     identity: Annotated[str, typer.Argument(help="The identity.")],
     name: Annotated[str, typer.Argument(help='The name, for example "Jane Doe".')],
-    person_id: Annotated[
-        str | None, typer.Option(help="The person's id in the facebank, if it differs from the one made from the name.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="A new person, even if the name is close to a known one.")] = False,
+    person_id: _PersonId = None,
+    yes: _Yes = False,
     apply: _Apply = False,
 ) -> None:
     """Name an identity.
 
     A new name that is close to a known one needs confirmation; without a terminal it is refused.
     """
-    from screenalytics_assets.services.corrections.correctable_people import CloseNameError
-
     desk = _desk(context)
+    _write_name(desk, name, lambda sure: desk.name(identity, name, person_id, confirmed=sure), yes=yes, apply=apply)
 
-    def add() -> "Correction":
-        try:
-            return desk.name(identity, name, person_id, confirmed=yes)
-        except CloseNameError as error:
-            if not sys.stdin.isatty():
-                raise
-            known = ", ".join(f"{one.person.name} ({one.difference})" for one in error.close)
-            typer.confirm(f"{name} is new, but close to {known}. Is it another person?", abort=True)
-            return desk.name(identity, name, confirmed=True)
 
-    _write(desk, add, apply=apply)
+@correct_app.command()
+def give(
+    context: typer.Context,
+    track: Annotated[str, typer.Argument(help="The track; the episode's report lists the unassigned ones.")],
+    person: Annotated[str, typer.Argument(help='An identity, or a name: a known one or a new one, "Jane Doe".')],
+    person_id: _PersonId = None,
+    yes: _Yes = False,
+    apply: _Apply = False,
+) -> None:
+    """Give a track to the person whom it shows: an unassigned one, or one of another person.
+
+    A new name that is close to a known one needs confirmation; without a terminal it is refused.
+    """
+    desk = _desk(context)
+    _warn_if_together(desk.shared_with_s(track, person, person_id))
+    _write_name(desk, person, lambda sure: desk.give(track, person, person_id, confirmed=sure), yes=yes, apply=apply)
 
 
 @correct_app.command("not-this-person")
@@ -156,6 +161,33 @@ def undo(
 def _add(context: typer.Context, make: "Callable[[CorrectionDesk], Correction]", *, apply: bool) -> None:
     desk = _desk(context)
     _write(desk, lambda: make(desk), apply=apply)
+
+
+def _write_name(
+    desk: "CorrectionDesk", name: str, make: "Callable[[bool], Correction]", *, yes: bool, apply: bool
+) -> None:
+    """Write a correction with a name; ask whether it is another person if it is close to a known one."""
+    from screenalytics_assets.services.corrections.correctable_people import CloseNameError
+
+    def add() -> "Correction":
+        try:
+            return make(yes)
+        except CloseNameError as error:
+            if not sys.stdin.isatty():
+                raise
+            known = ", ".join(f"{one.person.name} ({one.difference})" for one in error.close)
+            typer.confirm(f"{name} is new, but close to {known}. Is it another person?", abort=True)
+            return make(True)
+
+    _write(desk, add, apply=apply)
+
+
+def _warn_if_together(shared_s: float) -> None:
+    if shared_s > 0:
+        new_console().print(
+            f"[yellow]warning:[/yellow] they are on screen together for {shared_s:.1f} s: one person cannot be, "
+            "except in a mirror or a split screen"
+        )
 
 
 def _write(desk: "CorrectionDesk", make: "Callable[[], Correction]", *, apply: bool) -> None:

@@ -49,13 +49,15 @@ class Identity(Document):
         cohesion_score: Mean cosine similarity between its tracks.
         min_identity_sim: Lowest mean similarity of one of its tracks to the others.
         num_faces: Number of accepted faces.
-        representative_face_id: Its best face.
+        representative_face_id: Its best face, null if no face was accepted.
         reason: Why it is an outlier.
         person_id: The person, or null.
         name: The person's name, or null.
         name_similarity: Mean similarity to the person's photos, or null.
         name_margin: Lead over the second best person, or null.
         named_by: ``facebank``, ``correction``, or null.
+        confirmed_track_ids: Those of its tracks of which a person said by a correction that they are this person; left
+            out if there are none.
     """
 
     identity_id: str
@@ -65,13 +67,19 @@ class Identity(Document):
     cohesion_score: float
     min_identity_sim: float
     num_faces: int
-    representative_face_id: str
+    representative_face_id: str | None
     reason: str | None = None
     person_id: str | None = None
     name: str | None = None
     name_similarity: float | None = None
     name_margin: float | None = None
     named_by: Literal["facebank", "correction"] | None = None
+    confirmed_track_ids: tuple[str, ...] | None = None
+
+    @property
+    def unconfirmed_track_ids(self) -> set[str]:
+        """The tracks that no person has confirmed."""
+        return set(self.track_ids) - set(self.confirmed_track_ids or ())
 
     @property
     def person_key(self) -> str:

@@ -24,10 +24,12 @@ class PersonTime(Document):
         intervals: Start and end of each appearance in seconds, merged and in order.
         tracks: Number of tracks.
         faces: Number of accepted faces.
-        confidence: Share of the time that remains without weakly linked tracks and damaged seconds.
+        confidence: Share of the time that remains without weakly linked tracks and damaged seconds; what a person
+            confirmed by a correction is neither.
         weak_link_s: Seconds that rest on weakly linked tracks alone.
         bridged_s: Seconds without a detection: bridged gaps and padding.
         damaged_s: Seconds in which the video is damaged; left out where the whole video is intact.
+        confirmed_s: Seconds that rest on tracks which a person confirmed by a correction; left out if there are none.
     """
 
     person_id: str
@@ -45,6 +47,7 @@ class PersonTime(Document):
     weak_link_s: float
     bridged_s: float
     damaged_s: float | None = None
+    confirmed_s: float | None = None
 
     @property
     def label(self) -> str:

@@ -127,8 +127,10 @@ def _linked(tracks: TrackVectors, tight_thresh: float, cluster_thresh: float) ->
 
 
 def cluster_of(vectors: NDArray[np.float32], members: NDArray[np.int64]) -> Cluster:
-    """The given rows as one cluster, whatever their similarity."""
+    """The given rows as one cluster, whatever their similarity; without rows there is none that is low."""
     own = vectors[members]
     count = len(own)
+    if not count:
+        return Cluster(members, 1.0, 1.0)
     cohesion = float(((own @ own.T).sum() - count) / (count * (count - 1))) if count > 1 else 1.0
     return Cluster(members, cohesion, float(similarity_to_rest(own).min()))

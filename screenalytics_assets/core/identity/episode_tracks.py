@@ -34,9 +34,13 @@ class EpisodeTracks:
         """The tracks that have no vector: pictures, and those none of whose faces was accepted; ascending."""
         return sorted(set(self.table["track_id"].to_pylist()) - set(self.track_ids))
 
+    def with_vector(self, track_ids: Iterable[str]) -> list[str]:
+        """Those of these tracks that have a vector."""
+        return [track_id for track_id in track_ids if track_id in self._rows]
+
     def rows_of(self, track_ids: Iterable[str]) -> NDArray[np.int64]:
         """The rows of ``vectors`` of these tracks; tracks without a vector are left out."""
-        return np.array([self._rows[track_id] for track_id in track_ids if track_id in self._rows], np.int64)
+        return np.array([self._rows[track_id] for track_id in self.with_vector(track_ids)], np.int64)
 
     def vector_of(self, track_id: str) -> NDArray[np.float32]:
         """(512,) the vector of a track that has one."""
@@ -50,15 +54,17 @@ class EpisodeTracks:
 
     def num_faces(self, track_ids: Iterable[str]) -> int:
         """How many faces these tracks have."""
-        return sum(len(self._faces_of[track_id]) for track_id in track_ids)
+        return sum(len(self._faces_of.get(track_id, ())) for track_id in track_ids)
 
     def weight_of(self, track_id: str) -> float:
         """The summed quality of a track's faces."""
         return sum(-negative_quality for negative_quality, _ in self._faces_of[track_id])
 
-    def best_face(self, track_ids: Iterable[str]) -> str:
-        """Id of the face of highest quality in these tracks, the earliest of equals."""
-        return min(face for track_id in track_ids for face in self._faces_of[track_id])[1]
+    def best_face(self, track_ids: Iterable[str]) -> str | None:
+        """Id of the face of highest quality in these tracks, the earliest of equals; None if there is no face."""
+        return min((face for track_id in track_ids for face in self._faces_of.get(track_id, ())), default=(0.0, None))[
+            1
+        ]
 
     def shots_of(self, track_ids: Iterable[str]) -> set[int]:
         """The shots that these tracks are in."""

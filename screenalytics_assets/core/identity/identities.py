@@ -17,6 +17,8 @@ from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, sta
 
 NO_ACCEPTED_FACE = "no_accepted_face"
 """Reason of a track none of whose faces was good enough to be embedded."""
+NO_LIMIT = -1.0
+"""A limit that no cosine similarity is below."""
 
 PICTURE = "picture"
 """Reason of a track that shows a picture of a face: a photo, a poster, a drawing, a frozen frame."""
@@ -146,8 +148,8 @@ def cannot_link_constraints(
 
 
 def low_cohesion_limit(settings: ClusteringSettings, min_cohesion: float) -> float:
-    """The cohesion below which an identity is flagged; -1, which flags none, where that is switched off."""
-    return min_cohesion if settings.outlier_handling.mark_low_cohesion else -1.0
+    """The cohesion below which an identity is flagged; `NO_LIMIT` where that is switched off."""
+    return min_cohesion if settings.outlier_handling.mark_low_cohesion else NO_LIMIT
 
 
 def cluster_stats(

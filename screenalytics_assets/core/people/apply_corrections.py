@@ -1,18 +1,15 @@
 """Corrections applied to a clustering, whatever its tracks and identities are called by now."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from screenalytics_assets.core.documents.grouping import CorrectionOutcome, CorrectionStatus
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.people.corrected_names import give_name, keep_name, merge_names
 from screenalytics_assets.core.people.correction_evidence import PresentEvidence, evidence_problem
 from screenalytics_assets.core.people.correction_matching import Remark, find_groups
 from screenalytics_assets.core.people.corrections import (
     Correction,
+    Give,
     IdentityReference,
     Ignore,
     Merge,
@@ -20,11 +17,8 @@ from screenalytics_assets.core.people.corrections import (
     NotThisPerson,
     Split,
     TrackPlaces,
-    describe,
 )
 from screenalytics_assets.core.people.groups import CorrectedName, Group
-
-SEVERITY: Sequence[CorrectionStatus] = get_args(CorrectionStatus)
 
 
 class CorrectedClusters:
@@ -45,7 +39,7 @@ class CorrectedClusters:
         """Start from a clustering.
 
         Args:
-            groups: Its groups; all of their tracks have a vector.
+            groups: Its groups. A correction may add a track without a vector.
             places: All tracks of the episode.
             tracks: The same tracks with their vectors.
             present: What the evidence of the corrections is compared with; None to apply them without.
@@ -67,6 +61,8 @@ class CorrectedClusters:
                 remarks = self._split(correction)
             case Name():
                 remarks = self._name(correction)
+            case Give():
+                remarks = self._give(correction)
             case NotThisPerson():
                 remarks = self._exclude(correction)
             case Ignore():
@@ -84,18 +80,26 @@ class CorrectedClusters:
             return [*remarks, Remark("not_found", text)]
         first, *others = dict.fromkeys(match.group for matches, _ in found for match in matches)
         for other in others:
-            remarks += self._withdraw_splits([*first.tracks, *other.tracks])
-            remarks += _merge_names(first, other)
-            first.clusters += [name for name in other.clusters if name not in first.clusters]
-            first.tracks += other.tracks
-            first.is_doubtful &= other.is_doubtful
-            first.is_assigned |= other.is_assigned
-            first.excluded |= other.excluded
-            first.ignored_by = None if None in (first.ignored_by, other.ignored_by) else first.ignored_by
-            other.tracks = []
+            remarks += self._join(first, other)
+        first.confirmed |= {track for matches, _ in found for match in matches for track in match.tracks}
         if first.name and first.name.person_id in first.excluded:
             number = first.excluded.pop(first.name.person_id)
             remarks.append(Remark("conflict", f"one of them is not {first.name.name} by correction {number}"))
+        return remarks
+
+    def _join(self, first: Group, other: Group) -> list[Remark]:
+        """Move everything of the second group to the first."""
+        remarks = self._withdraw_splits([*first.tracks, *other.tracks])
+        remarks += merge_names(first, other)
+        first.clusters += [name for name in other.clusters if name not in first.clusters]
+        first.tracks += other.tracks
+        first.is_doubtful &= other.is_doubtful
+        first.is_assigned |= other.is_assigned
+        first.is_given &= other.is_given
+        first.confirmed |= other.confirmed
+        first.excluded |= other.excluded
+        first.ignored_by = None if None in (first.ignored_by, other.ignored_by) else first.ignored_by
+        other.tracks = []
         return remarks
 
     def _split(self, correction: Split) -> list[Remark]:
@@ -121,7 +125,7 @@ class CorrectedClusters:
         if correction.person_id is not None:
             denied.add(correction.person_id)
         for group in affected:
-            remarks += _keep_name(group, moved)
+            remarks += keep_name(group, moved)
             own = [track for track in group.tracks if track in moved]
             if own:
                 group.tracks = [track for track in group.tracks if track not in moved]
@@ -146,6 +150,7 @@ class CorrectedClusters:
             left = name.tracks - moved
             group.name = name._replace(tracks=left) if left else None
         own = [track for track in group.tracks if track in moved]
+        group.confirmed -= moved
         is_mixed = 0 < len(own) < len(group.tracks)
         if not own or (is_mixed and name and name.person_id not in denied):
             return []
@@ -167,15 +172,71 @@ class CorrectedClusters:
                 named = self._divide(group, earlier.tracks.intersection(group.tracks), tracks, correction.number)
                 text = f"its cluster also holds {earlier.name} (correction {earlier.number}): divided"
                 remarks.append(Remark("partly", text))
-            if correction.person_id in named.excluded:
-                number = named.excluded.pop(correction.person_id)
-                text = f"takes back correction {number}, which says that it is not that person"
-                remarks.append(Remark("conflict", text))
+            if earlier and earlier.person_id != correction.person_id:
+                named.confirmed.clear()
+            remarks += give_name(named, CorrectedName(correction.person_id, correction.name, correction.number, tracks))
             if named.ignored_by is not None:
                 remarks.append(Remark("conflict", f"takes back correction {named.ignored_by}, which ignores it"))
                 named.ignored_by = None
-            named.name = CorrectedName(correction.person_id, correction.name, correction.number, tracks)
         return remarks
+
+    def _give(self, correction: Give) -> list[Remark]:
+        found_at = [self._places.track_at(anchor) for anchor in correction.track.faces]
+        tracks = {track for track in found_at if track is not None}
+        if not tracks:
+            return [Remark("not_found", f"{correction.track.id} is not there; nothing was given")]
+        remarks: list[Remark] = []
+        if lost := found_at.count(None):
+            text = f"{correction.track.id}: {lost} of {len(found_at)} faces are in no track now"
+            remarks.append(Remark("partly", text))
+        person = correction.person
+        if isinstance(person, IdentityReference):
+            return remarks + self._give_to_identity(tracks, person, correction.number)
+        for group in self.groups:
+            if group.name and group.name.person_id == person.person_id and group.ignored_by is None:
+                group.confirmed |= tracks.intersection(group.tracks)
+                tracks -= set(group.tracks)
+        if tracks:
+            given, taken_remarks = self._taken_out(tracks)
+            given.is_given = True
+            name = CorrectedName(person.person_id, person.name, correction.number, frozenset(tracks))
+            remarks += taken_remarks + give_name(given, name)
+            self.groups.append(given)
+        return remarks
+
+    def _give_to_identity(self, tracks: set[str], identity: IdentityReference, number: int) -> list[Remark]:
+        matches, remarks = find_groups(identity, self.groups, self._places)
+        if not matches:
+            return remarks
+        receiver = max(matches, key=lambda match: len(match.tracks)).group
+        new = tracks.difference(receiver.tracks)
+        if new:
+            stays = {
+                track
+                for group in self.groups
+                if group is not receiver and new.intersection(group.tracks)
+                for track in group.tracks
+                if track not in new
+            }
+            given, taken_remarks = self._taken_out(new)
+            self._separate(given.tracks, stays, number)
+            remarks += taken_remarks + self._join(receiver, given)
+        receiver.confirmed |= tracks
+        return remarks
+
+    def _taken_out(self, tracks: Collection[str]) -> tuple[Group, list[Remark]]:
+        """A group of these tracks, which are in no other group from now on."""
+        taken = Group([], sorted(tracks), is_doubtful=True, is_assigned=False)
+        remarks: list[Remark] = []
+        for group in self.groups:
+            own = [track for track in group.tracks if track in tracks]
+            if own:
+                remarks += keep_name(group, own)
+                part = group.divided_off(own)
+                taken.clusters += [name for name in part.clusters if name not in taken.clusters]
+                taken.is_assigned |= part.is_assigned
+                taken.excluded |= part.excluded
+        return taken, remarks
 
     def _exclude(self, correction: NotThisPerson) -> list[Remark]:
         groups, remarks = self._take_out(correction.identity, correction.number)
@@ -184,6 +245,7 @@ class CorrectedClusters:
                 text = f"takes back correction {group.name.number}, which gives it that name"
                 remarks.append(Remark("conflict", text))
                 group.name = None
+                group.confirmed.clear()
             group.excluded[correction.person_id] = correction.number
         return remarks
 
@@ -205,13 +267,13 @@ class CorrectedClusters:
             tracks: Tracks of the second person; they are taken out.
             number: The correction.
         """
-        towards_second = self._mean(tracks) - self._mean(before)
-        taken = [
-            track
-            for track in group.tracks
-            if track in tracks or (track not in before and float(self._tracks.vector_of(track) @ towards_second) > 0)
-        ]
-        return self._divide_off(group, taken, number)
+        first, second = (self._tracks.vectors[self._tracks.rows_of(sorted(one))] for one in (before, tracks))
+        taken = set(tracks)
+        if len(first) and len(second):
+            towards_second = second.mean(axis=0) - first.mean(axis=0)
+            others = self._tracks.with_vector(track for track in group.tracks if track not in before)
+            taken.update(track for track in others if float(self._tracks.vector_of(track) @ towards_second) > 0)
+        return self._divide_off(group, [track for track in group.tracks if track in taken], number)
 
     def _divide_off(self, group: Group, taken: Sequence[str], number: int) -> Group:
         """Make these tracks of a group one of their own, which is never merged with the others."""
@@ -232,66 +294,3 @@ class CorrectedClusters:
             Remark("conflict", f"takes back correction {number}, which keeps them apart")
             for number in sorted(set(withdrawn.values()))
         ]
-
-    def _mean(self, tracks: Iterable[str]) -> NDArray[np.float32]:
-        return np.mean([self._tracks.vector_of(track) for track in sorted(tracks)], axis=0)
-
-
-def _keep_name(group: Group, moved: Collection[str]) -> list[Remark]:
-    """After a split, the name stays with the named tracks that stay; if none does, neither half has it."""
-    name = group.name
-    if name is None or name.tracks.isdisjoint(moved):
-        return []
-    group.name = name._replace(tracks=name.tracks.difference(moved))
-    if group.name.tracks:
-        return []
-    group.name = None
-    text = f"takes back correction {name.number}: all tracks that it named {name.name} are split off; name them again"
-    return [Remark("conflict", text)]
-
-
-def shared_names(groups: Sequence[Group], cannot_link: NDArray[np.bool_]) -> list[tuple[int, Remark]]:
-    """Remarks on corrections that give one name to groups that cannot be one person.
-
-    The corrections are applied all the same. Both get the remark, as either may be the wrong one.
-
-    Args:
-        groups: The N groups when names are given.
-        cannot_link: (N, N) groups that cannot be one person.
-
-    Returns:
-        Numbers of the corrections, each with its remark.
-    """
-    found: list[tuple[int, Remark]] = []
-    for first, second in np.argwhere(np.triu(cannot_link)).tolist():
-        name, other_name = groups[first].name, groups[second].name
-        if name is None or other_name is None or name.person_id != other_name.person_id:
-            continue
-        for named, group, rival in ((name, first, second), (other_name, second, first)):
-            text = (
-                f"{groups[group].label} and {groups[rival].label} are both {named.name}, though they are seen "
-                "together or were split"
-            )
-            found.append((named.number, Remark("conflict", text)))
-    return found
-
-
-def outcome_of(correction: Correction, remarks: Sequence[Remark]) -> CorrectionOutcome:
-    """What became of a correction; the most severe remark decides the status."""
-    return CorrectionOutcome(
-        number=correction.number,
-        action=correction.action,
-        correction=describe(correction),
-        status=max((remark.status for remark in remarks), default="applied", key=SEVERITY.index),
-        remarks=tuple(remark.text for remark in remarks),
-    )
-
-
-def _merge_names(first: Group, other: Group) -> list[Remark]:
-    """Keep the name of the first group if it has one, and otherwise take the other's."""
-    kept, dropped = first.name, other.name
-    first.name = kept or dropped
-    if not kept or not dropped or kept.person_id == dropped.person_id:
-        return []
-    text = f"correction {kept.number} names one {kept.name}, correction {dropped.number} another {dropped.name}; "
-    return [Remark("conflict", f"{text}{kept.name} is kept")]

@@ -47,8 +47,9 @@ def evidence_problem(
     """Why a correction must be confirmed before it is applied, None if it need not be.
 
     A correction of an earlier version has no evidence and needs no confirmation. Vectors of two models are not
-    compared: the same video with the same place and time is enough then. A face that is not found is no problem of the
-    evidence.
+    compared: the same video with the same place and time is enough then. A track without an
+    accepted face has no vector: place and time in the same video are enough for it, too. A face that is not found is no
+    problem of the evidence.
     """
     made_on = correction.evidence
     if made_on is None:

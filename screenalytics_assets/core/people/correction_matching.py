@@ -1,16 +1,18 @@
-"""Which groups of tracks the identity of a correction is now."""
+"""Which groups of tracks the identity of a correction is now, and what became of the correction."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, get_args
 
-from screenalytics_assets.core.documents.grouping import CorrectionStatus
-from screenalytics_assets.core.people.corrections import IdentityReference, TrackPlaces
+from screenalytics_assets.core.documents.grouping import CorrectionOutcome, CorrectionStatus
+from screenalytics_assets.core.people.corrections import Correction, IdentityReference, TrackPlaces, describe
 from screenalytics_assets.core.people.groups import Group
 
 MATCHING_SHARE = 0.5
 """A group is what a correction refers to if it holds at least this share of the correction's faces, or if at least this
 share of its tracks are referred to."""
+
+SEVERITY: Sequence[CorrectionStatus] = get_args(CorrectionStatus)
 
 
 class Remark(NamedTuple):
@@ -66,3 +68,14 @@ def find_groups(
         text = f"{reference.id} is scattered over other people; nothing was done with it"
         remarks.append(Remark("not_found", text))
     return matches, remarks
+
+
+def outcome_of(correction: Correction, remarks: Sequence[Remark]) -> CorrectionOutcome:
+    """What became of a correction; the most severe remark decides the status."""
+    return CorrectionOutcome(
+        number=correction.number,
+        action=correction.action,
+        correction=describe(correction),
+        status=max((remark.status for remark in remarks), default="applied", key=SEVERITY.index),
+        remarks=tuple(remark.text for remark in remarks),
+    )

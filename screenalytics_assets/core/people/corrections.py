@@ -5,13 +5,13 @@ correction therefore holds a few faces of the identity or track that it refers t
 for people to read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Literal, Self
 from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.geometry import paired_iou
@@ -20,9 +20,9 @@ from screenalytics_assets.core.identity.stable_ids import SAME_FACE_IOU
 from screenalytics_assets.core.people.packed_vectors import PackedVector
 from screenalytics_assets.core.tracking.track_table import boxes_by_track
 
-MAX_ANCHORS = 24
-"""Faces that are kept of an identity: up to three per track, or one of each of its longest tracks if it has many."""
 ANCHORS_PER_TRACK = 3
+MANY_ANCHORS = 24
+"""An identity of so many tracks has one face of each, one of fewer tracks up to `ANCHORS_PER_TRACK` of each."""
 SLACK_S = 0.2
 """A track may begin or end this much later or earlier in another run: two analysed frames at ten per second."""
 
@@ -31,6 +31,15 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PersonId = Annotated[
     str, Field(pattern=r"^[^\W_]+(?:[-_][^\W_]+)*$", max_length=80), AfterValidator(lambda x: normalize("NFC", x))
 ]
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable() or not name.strip():
+        raise ValueError(f"the name {name!r} has characters that cannot be printed, or none that can be seen")
+    return name
+
+
+PersonName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 
 
 class _Entry(BaseModel):
@@ -60,11 +69,18 @@ class IdentityReference(_Entry):
     vector: PackedVector | None = None
 
 
+class NamedPerson(_Entry):
+    """A person by name."""
+
+    name: PersonName
+    person_id: PersonId
+
+
 class Evidence(_Entry):
-    """What a correction was made on: SHA-256 of the video, and of the model of the vectors."""
+    """What a correction was made on: SHA-256 of the video, and of the model of the vectors, if there were any."""
 
     video: _Sha256
-    model: _Sha256
+    model: _Sha256 | None = None
 
 
 class _Correction(_Entry):
@@ -93,15 +109,16 @@ class Name(_Correction):
 
     action: Literal["name"] = "name"
     identity: IdentityReference
-    name: str = Field(min_length=1, max_length=80)
+    name: PersonName
     person_id: PersonId
 
-    @field_validator("name")
-    @classmethod
-    def _is_printable(cls, value: str) -> str:
-        if not value.isprintable() or not value.strip():
-            raise ValueError(f"the name {value!r} has characters that cannot be printed, or none that can be seen")
-        return value
+
+class Give(_Correction):
+    """This track, unassigned or of somebody else, shows this person: one with a name, or an identity without one."""
+
+    action: Literal["give"] = "give"
+    track: IdentityReference
+    person: NamedPerson | IdentityReference
 
 
 class NotThisPerson(_Correction):
@@ -119,7 +136,7 @@ class Ignore(_Correction):
     identity: IdentityReference
 
 
-Correction = Annotated[Merge | Split | Name | NotThisPerson | Ignore, Field(discriminator="action")]
+Correction = Annotated[Merge | Split | Name | Give | NotThisPerson | Ignore, Field(discriminator="action")]
 
 
 class Corrections(_Entry):
@@ -181,6 +198,9 @@ def references_of(correction: Correction) -> tuple[IdentityReference, ...]:
             return correction.identities
         case Split():
             return (correction.identity, *correction.tracks)
+        case Give():
+            receiver = correction.person
+            return (correction.track, *((receiver,) if isinstance(receiver, IdentityReference) else ()))
         case _:
             return (correction.identity,)
 
@@ -195,6 +215,10 @@ def describe(correction: Correction) -> str:
             return f"split {correction.identity.id} {tracks}"
         case Name():
             return f'name {correction.identity.id} "{correction.name}"'
+        case Give():
+            person = correction.person
+            receiver = f'"{person.name}"' if isinstance(person, NamedPerson) else person.id
+            return f"give {correction.track.id} {receiver}"
         case NotThisPerson():
             return f"not-this-person {correction.identity.id} {correction.person_id}"
         case Ignore():
@@ -207,15 +231,20 @@ class TrackPlaces:
     def __init__(self, tracks: pa.Table) -> None:
         """Take the rows of the tracks table."""
         self._tracks = boxes_by_track(tracks)
+        self._ids = list(self._tracks)
+        self._starts_s = np.array([track.ts_s[0] for track in self._tracks.values()])
+        self._ends_s = np.array([track.ts_s[-1] for track in self._tracks.values()])
+
+    @property
+    def track_ids(self) -> Collection[str]:
+        """All tracks."""
+        return self._tracks.keys()
 
     def track_at(self, anchor: Anchor) -> str | None:
         """The track of a face: the most overlapping one at that time, or else shortly before or after."""
         for slack_s in (0.0, SLACK_S):
-            there = [
-                track_id
-                for track_id, track in self._tracks.items()
-                if track.ts_s[0] - slack_s <= anchor.ts_s <= track.ts_s[-1] + slack_s
-            ]
+            is_there = (self._starts_s - slack_s <= anchor.ts_s) & (anchor.ts_s <= self._ends_s + slack_s)
+            there = [self._ids[row] for row in np.flatnonzero(is_there)]
             if not there:
                 continue
             boxes = np.concatenate([self._tracks[track_id].at(np.array([anchor.ts_s])) for track_id in there])
@@ -243,9 +272,8 @@ class TrackPlaces:
                 f"{name} has {', '.join(unknown)}, which the tracks of the episode do not: they were computed again "
                 "since. Run the episode to its end with `screenalytics run`, then correct it"
             )
-        longest = sorted(track_ids, key=lambda track_id: (-self._seconds(track_id), track_id))[:MAX_ANCHORS]
-        each = min(ANCHORS_PER_TRACK, max(1, MAX_ANCHORS // len(longest)))
-        anchors = [anchor for track_id in sorted(longest) for anchor in self._anchors(track_id, each)]
+        each = min(ANCHORS_PER_TRACK, max(1, MANY_ANCHORS // len(track_ids)))
+        anchors = [anchor for track_id in sorted(track_ids) for anchor in self._anchors(track_id, each)]
         return IdentityReference(id=name, tracks=len(track_ids), faces=tuple(anchors))
 
     def _anchors(self, track_id: str, count: int) -> list[Anchor]:
@@ -260,7 +288,3 @@ class TrackPlaces:
             )
             for row in chosen
         ]
-
-    def _seconds(self, track_id: str) -> float:
-        times = self._tracks[track_id].ts_s
-        return float(times[-1] - times[0])

@@ -9,21 +9,25 @@ from screenalytics_assets.core.documents.grouping import MergeDecision
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.people.cluster_merging import ClusterFeatures, ClusterMerge, merge_clusters
-from screenalytics_assets.core.people.groups import Group
+from screenalytics_assets.core.people.groups import Group, confirmed_together
 from screenalytics_assets.core.people.naming import NameMatch, Namer
 
 
 def merge_similar_groups(
     groups: Sequence[Group], pairs: Sequence[TrackPair], tracks: EpisodeTracks, namer: Namer
 ) -> tuple[list[Group], list[MergeDecision]]:
-    """Merge groups that are similar; a track that was left unassigned takes no part unless a correction named it."""
-    candidates = [group for group in groups if group.is_assigned or group.name]
+    """Merge groups that are similar.
+
+    A track that was left unassigned takes no part unless a correction named it, and one that a correction gave to a
+    person takes none.
+    """
+    candidates = [group for group in groups if (group.is_assigned or group.name) and not group.is_given]
     matches = [namer.match(group) for group in candidates]
     features = ClusterFeatures(
         means=np.array(
             [tracks.vectors[tracks.rows_of(group.tracks)].astype(np.float64).mean(0) for group in candidates]
         ).reshape(-1, tracks.vectors.shape[1]),
-        tracks=np.array([len(group.tracks) for group in candidates], np.int64),
+        tracks=np.array([len(tracks.rows_of(group.tracks)) for group in candidates], np.int64),
         faces=np.array([tracks.num_faces(group.tracks) for group in candidates], np.int64),
         doubtful=np.array([group.is_doubtful for group in candidates], bool),
         cannot_link=cannot_link_groups(candidates, pairs) | _different_people(candidates, matches),
@@ -48,8 +52,10 @@ def _merge(kept: Group, absorbed: Group, merge: ClusterMerge, tracks: EpisodeTra
         shared_shots=len(tracks.shots_of(kept.tracks) & tracks.shots_of(absorbed.tracks)),
         **rounded,
     )
+    confirmed = confirmed_together([kept, absorbed])
     kept.clusters += absorbed.clusters
     kept.tracks += absorbed.tracks
+    kept.confirmed = confirmed
     kept.is_doubtful &= absorbed.is_doubtful
     kept.name = kept.name or absorbed.name
     kept.excluded |= absorbed.excluded

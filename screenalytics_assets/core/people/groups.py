@@ -34,6 +34,8 @@ class Group:
         excluded: Ids of people that it is not, each with the number of the correction that says so.
         is_split_off: Whether a correction split it off; the rest comes first for a name.
         ignored_by: Number of the correction that says to ignore it.
+        is_given: Whether a correction gave its tracks to the person; it is not compared with others.
+        confirmed: Tracks of which a person said by a correction that they are this person.
     """
 
     clusters: list[str]
@@ -44,6 +46,8 @@ class Group:
     excluded: dict[str, int] = field(default_factory=dict)
     is_split_off: bool = False
     ignored_by: int | None = None
+    is_given: bool = False
+    confirmed: set[str] = field(default_factory=set)
 
     @property
     def label(self) -> str:
@@ -56,6 +60,18 @@ class Group:
         return Group(
             list(self.clusters), list(tracks), self.is_doubtful, self.is_assigned, excluded=dict(self.excluded)
         )
+
+
+def confirmed_together(groups: Sequence[Group]) -> set[str]:
+    """The tracks of several groups of which a person confirmed that they are one person.
+
+    These are the tracks of the groups that a correction named. Without one, they are those of a single group: that
+    tracks of one group are one person says nothing about another group.
+    """
+    named = [group.confirmed & set(group.tracks) for group in groups if group.name]
+    if named:
+        return set().union(*named)
+    return max((group.confirmed & set(group.tracks) for group in groups), key=len, default=set())
 
 
 class ResolvedPerson(NamedTuple):

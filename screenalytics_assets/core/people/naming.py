@@ -242,11 +242,12 @@ class Namer:
 
     def match(self, group: Group) -> NameMatch:
         """Who a group is, by a correction or else by the facebank."""
+        own = self._tracks.with_vector(group.tracks)
         match = match_name(
             self._similarities,
-            group.tracks,
-            self._weights(group.tracks),
-            self._tracks.num_faces(group.tracks),
+            own,
+            self._weights(own),
+            self._tracks.num_faces(own),
             self.limits,
             strict=group.is_doubtful,
             excluded=group.excluded,
@@ -258,7 +259,7 @@ class Namer:
         if person.person_id is None:
             return dict.fromkeys(("person_id", "name", "name_similarity", "name_margin", "named_by"))
         corrected = [group.name.name for group in person.groups if group.name]
-        similarity, margin = self._similarity(person.person_id, person.track_ids)
+        similarity, margin = self._similarity(person.person_id, self._tracks.with_vector(person.track_ids))
         return {
             "person_id": person.person_id,
             "name": corrected[-1] if corrected else self._names.get(person.person_id, person.person_id),
@@ -269,7 +270,7 @@ class Namer:
 
     def _similarity(self, person_id: str, track_ids: Sequence[str]) -> tuple[float | None, float | None]:
         """Similarity of tracks to a person, and its lead over the next person; None where there is none."""
-        if self._similarities is None or person_id not in self._similarities.people:
+        if self._similarities is None or not track_ids or person_id not in self._similarities.people:
             return None, None
         found = dict(
             zip(self._similarities.people, self._similarities.of(track_ids, self._weights(track_ids)), strict=True)

@@ -17,17 +17,20 @@ from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.clustering import cluster_of
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import (
+    NO_LIMIT,
     cannot_link_constraints,
     identity_of,
     low_cohesion_limit,
     with_identities,
 )
 from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, stable_ids
-from screenalytics_assets.core.people.apply_corrections import CorrectedClusters, outcome_of, shared_names
+from screenalytics_assets.core.people.apply_corrections import CorrectedClusters
+from screenalytics_assets.core.people.corrected_names import shared_names
 from screenalytics_assets.core.people.correction_evidence import PresentEvidence
+from screenalytics_assets.core.people.correction_matching import outcome_of
 from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.people.group_merging import cannot_link_groups, merge_similar_groups
-from screenalytics_assets.core.people.groups import Group, ResolvedPerson
+from screenalytics_assets.core.people.groups import Group, ResolvedPerson, confirmed_together
 from screenalytics_assets.core.people.naming import Facebank, NameMatch, Namer, one_holder_per_name
 
 IGNORED = "ignored"
@@ -85,6 +88,8 @@ def resolve_people(
         groups, merges = merge_similar_groups(groups, pairs, tracks, namer)
 
     cannot_link = cannot_link_groups(groups, pairs)
+    given = [i for i, group in enumerate(groups) if group.is_given]
+    cannot_link[given, :] = cannot_link[:, given] = False  # whoever gave them has seen where else the person is
     for number, remark in shared_names(groups, cannot_link):
         remarks[number].append(remark)
     matches, holders = one_holder_per_name(
@@ -158,8 +163,13 @@ def _identities(
         is_alone = len(person.track_ids) == 1 and person.person_id is None
         reason = outliers.get(person.track_ids[0]) if is_alone else None
         cluster = cluster_of(tracks.vectors, tracks.rows_of(person.track_ids))._replace(reason=reason)
-        identity = identity_of(identity_id, cluster, tracks, low_cohesion=low_cohesion)
-        identities.append(identity.model_copy(update=namer.name_fields(person)))
+        confirmed = confirmed_together(person.groups)
+        limit = NO_LIMIT if confirmed.issuperset(person.track_ids) else low_cohesion
+        identity = identity_of(identity_id, cluster, tracks, low_cohesion=limit)
+        fields: dict[str, Any] = {"track_ids": tuple(person.track_ids), **namer.name_fields(person)}
+        if confirmed:
+            fields["confirmed_track_ids"] = tuple(sorted(confirmed))
+        identities.append(identity.model_copy(update=fields))
     return identities, last_number
 
 

@@ -13,7 +13,7 @@ from screenalytics_assets.core.documents.identities import Identity
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.constrained_linkage import required_similarity
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.corrections import Corrections, IdentityReference, Merge, Split, TrackPlaces
+from screenalytics_assets.core.people.corrections import Corrections, Merge, Split, TrackPlaces
 
 
 class MergeLimits(NamedTuple):
@@ -75,27 +75,29 @@ class EarlierDecisions(NamedTuple):
     Attributes:
         cannot_link: Pairs of tracks of different people.
         same_person: Sets of tracks of one person.
+        confirmed: Tracks of which a person confirmed whose they are.
     """
 
     cannot_link: Collection[TrackPair] = ()
     same_person: Sequence[frozenset[str]] = ()
+    confirmed: frozenset[str] = frozenset()
 
 
-def earlier_decisions(corrections: Corrections, places: TrackPlaces) -> EarlierDecisions:
-    """What the corrections of an episode say about its tracks as they are now."""
-
-    def tracks_of(reference: IdentityReference) -> set[str]:
-        return {track for anchor in reference.faces if (track := places.track_at(anchor)) is not None}
-
+def earlier_decisions(
+    corrections: Corrections, places: TrackPlaces, identities: Sequence[Identity]
+) -> EarlierDecisions:
+    """What the corrections of an episode say about its tracks and identities as they are now."""
+    tracks_of = places.tracks_of
     cannot_link: list[TrackPair] = []
-    same_person = []
+    same_person = [frozenset(one.confirmed_track_ids or ()) for one in identities]
+    confirmed = frozenset().union(*same_person)
     for correction in corrections.corrections:
         if isinstance(correction, Merge):
             same_person.append(frozenset().union(*map(tracks_of, correction.identities)))
         elif isinstance(correction, Split):
             moved = set().union(*map(tracks_of, correction.tracks))
             cannot_link += [(a, b) for a in moved for b in tracks_of(correction.identity) - moved]
-    return EarlierDecisions(cannot_link, same_person)
+    return EarlierDecisions(cannot_link, same_person, confirmed)
 
 
 class IdentitySimilarity(NamedTuple):
@@ -183,7 +185,7 @@ def split_candidates(
 
     The two parts are those that average linkage joins last. If they are two people by the limit, each part is divided
     in the same way, so that an identity of three people gives two candidates. Tracks that a correction merged are not
-    divided.
+    divided, and tracks that a person confirmed are not split off.
 
     Args:
         identities: The identities.
@@ -191,7 +193,7 @@ def split_candidates(
         limits: Limits of the embedder; candidates are ordered by how far they are below it.
         decisions: What corrections say.
     """
-    same_person = decisions.same_person if decisions else ()
+    same_person, confirmed = (decisions.same_person, decisions.confirmed) if decisions else ((), frozenset())
     found = [
         candidate
         for identity_id, rows in _rows_of(identities, tracks).items()
@@ -199,6 +201,7 @@ def split_candidates(
         if not any(
             merged.intersection(candidate.track_ids) and merged.intersection(candidate.rest) for merged in same_person
         )
+        and not confirmed.issuperset(candidate.track_ids)
     ]
     return sorted(found, key=lambda one: (one.similarity - one.required, one.identity_id, one.track_ids))
 

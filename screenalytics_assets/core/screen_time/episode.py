@@ -8,7 +8,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.arrow import boxes_of, column_of
-from screenalytics_assets.core.common.csv_text import csv_text
 from screenalytics_assets.core.common.intervals import (
     Intervals,
     intervals_of,
@@ -23,23 +22,6 @@ from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.identities import Identities, Identity
 from screenalytics_assets.core.documents.screen_time import PersonTime, ScreenTime, ScreenTimeTotals, SharedTime
 from screenalytics_assets.core.identity.identities import PICTURE
-
-CSV_COLUMNS = (
-    "person",
-    "name",
-    "visual_s",
-    "share",
-    "first_s",
-    "last_s",
-    "longest_s",
-    "appearances",
-    "tracks",
-    "faces",
-    "confidence",
-    "weak_link_s",
-    "bridged_s",
-)
-
 
 HIDDEN_COVERAGE = 0.4
 """A face is hidden if another one covers at least this share of it: one minus the share that must be visible for a face
@@ -137,6 +119,10 @@ class _Person(NamedTuple):
     identities: list[Identity]
     track_ids: list[str]
 
+    @property
+    def confirmed(self) -> set[str]:
+        return {track for identity in self.identities for track in identity.confirmed_track_ids or ()}
+
 
 def screen_time(
     ep_id: str,
@@ -159,8 +145,8 @@ def screen_time(
         settings: Bridging and padding.
         duration_s: Duration of the video.
         weak_link_sim: Tracks below this similarity are weakly linked: it is doubtful whom they show. So are the tracks
-            of an outlier.
-        damage: The damaged seconds of the video, which are never sure.
+            of an outlier. Tracks that a person confirmed are not doubtful.
+        damage: The damaged seconds of the video, which are sure only where a person confirmed the tracks.
     """
     damaged = intervals_of(damage.intervals if damage else ())
     people = _people(identities)
@@ -169,10 +155,16 @@ def screen_time(
     rows = []
     for person in people:
         doubtful = {t for identity in person.identities if identity.outlier for t in identity.track_ids}
-        strong = [t for t in person.track_ids if t not in doubtful and link_similarity.get(t, 1.0) >= weak_link_sim]
-        seen = _to_ms(sightings.intervals(person.track_ids), duration_s)
-        sure = _to_ms(sightings.intervals(strong, **bridge), duration_s)
-        rows.append(_person_time(person, times[person.key], total_s(seen), sure, damaged, duration_s))
+        doubtful |= {t for t in person.track_ids if link_similarity.get(t, 1.0) < weak_link_sim}
+        seen, linked, confirmed = (
+            _to_ms(sightings.intervals(tracks, **options), duration_s)
+            for tracks, options in (
+                (person.track_ids, {}),
+                ([t for t in person.track_ids if t not in doubtful - person.confirmed], bridge),
+                (sorted(person.confirmed), bridge),
+            )
+        )
+        rows.append(_person_time(person, times[person.key], total_s(seen), linked, confirmed, damaged, duration_s))
     rows.sort(key=lambda row: (-row.visual_s, row.person_id))
     pictures = [track.track_id for track in identities.unassigned if track.reason == PICTURE]
     unassigned = [track.track_id for track in identities.unassigned if track.reason != PICTURE]
@@ -234,15 +226,6 @@ def picture_warning(screen_time: ScreenTime, identities: Identities) -> str | No
     )
 
 
-def screen_time_csv(screen_time: ScreenTime) -> str:
-    """The people of an episode as a spreadsheet."""
-    rows = [
-        {**person.to_dict(), "person": person.person_id, "appearances": len(person.intervals)}
-        for person in screen_time.people
-    ]
-    return csv_text([CSV_COLUMNS, *([row[column] for column in CSV_COLUMNS] for row in rows)])
-
-
 def _people(identities: Identities) -> list[_Person]:
     grouped: dict[str, list[Identity]] = {}
     for identity in identities.identities:
@@ -254,10 +237,18 @@ def _people(identities: Identities) -> list[_Person]:
 
 
 def _person_time(
-    person: _Person, time: Intervals, seen_s: float, sure: Intervals, damaged: Intervals, duration_s: float
+    person: _Person,
+    time: Intervals,
+    seen_s: float,
+    linked: Intervals,
+    confirmed: Intervals,
+    damaged: Intervals,
+    duration_s: float,
 ) -> PersonTime:
-    visual_s, linked_s = total_s(time), total_s(sure)
-    sure_s = linked_s - time_with_at_least(2, [sure, damaged])
+    visual_s, linked_s = total_s(time), total_s(linked)
+    # What is confirmed is linked too, so that the damaged seconds of both are those that are linked but not confirmed.
+    unsure_s = time_with_at_least(2, [linked, damaged]) - time_with_at_least(2, [confirmed, damaged])
+    sure_s = linked_s - unsure_s
     return PersonTime(
         person_id=person.key,
         identity_ids=tuple(identity.identity_id for identity in person.identities),
@@ -274,6 +265,7 @@ def _person_time(
         weak_link_s=round(visual_s - linked_s, 3),
         bridged_s=round(visual_s - seen_s, 3),
         **({"damaged_s": round(time_with_at_least(2, [time, damaged]), 3)} if len(damaged) else {}),
+        **({"confirmed_s": round(total_s(confirmed), 3)} if len(confirmed) else {}),
     )
 
 

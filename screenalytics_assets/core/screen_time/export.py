@@ -9,10 +9,33 @@ import pyarrow as pa
 from screenalytics_assets.core.common.csv_text import csv_text
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.documents.screen_time import ScreenTime
-from screenalytics_assets.core.screen_time.episode import screen_time_csv
 
 Format = Literal["csv", "jsonl", "mot"]
 FORMATS: tuple[Format, ...] = ("csv", "jsonl", "mot")
+CSV_COLUMNS = (
+    "person",
+    "name",
+    "visual_s",
+    "share",
+    "first_s",
+    "last_s",
+    "longest_s",
+    "appearances",
+    "tracks",
+    "faces",
+    "confidence",
+    "weak_link_s",
+    "bridged_s",
+)
+
+
+def screen_time_csv(screen_time: ScreenTime) -> str:
+    """The people of an episode as a spreadsheet."""
+    rows = [
+        {**person.to_dict(), "person": person.person_id, "appearances": len(person.intervals)}
+        for person in screen_time.people
+    ]
+    return csv_text([CSV_COLUMNS, *([row[column] for column in CSV_COLUMNS] for row in rows)])
 
 
 class ExportedBox(NamedTuple):

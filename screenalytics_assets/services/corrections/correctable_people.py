@@ -1,8 +1,10 @@
 """The published people of an episode, as corrections refer to them."""
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
+from unicodedata import normalize
 
 from resources.storage.artifacts import Artifact
 from resources.storage.store import ArtifactStore, require_artifact
@@ -15,12 +17,21 @@ from screenalytics_assets.core.documents.screen_time import SeasonScreenTime
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.people.correction_evidence import mean_vector
-from screenalytics_assets.core.people.corrections import Corrections, Evidence, IdentityReference, Name, TrackPlaces
+from screenalytics_assets.core.people.corrections import (
+    Corrections,
+    Evidence,
+    Give,
+    IdentityReference,
+    Name,
+    NamedPerson,
+    TrackPlaces,
+)
 from screenalytics_assets.core.people.packed_vectors import packed
-from screenalytics_assets.core.people.person_names import CloseName
+from screenalytics_assets.core.people.person_names import CloseName, Person, close_names, person_id_of
 
 _CHAIN = ("episode_video", "detections", "tracks", "split_tracks", "reembed", "recluster", "group_clusters")
 """Artifacts from the video to the people, each made from the one before."""
+_SHOWN = 10
 
 
 class CorrectablePeople:
@@ -58,8 +69,8 @@ class CorrectablePeople:
             )
         return self.at(reference.id, tracks)
 
-    def evidence(self) -> Evidence | None:
-        """The video and the model behind what is published; None if no face was embedded.
+    def evidence(self) -> Evidence:
+        """The video and the model behind what is published.
 
         Raises:
             CorrectionError: The people were made from another video or from other faces than are published now.
@@ -77,7 +88,7 @@ class CorrectablePeople:
                     f"{later.asset} of {self.ep_id} was made before its {earlier.asset} was computed again, perhaps "
                     "from another video. Run the episode to its end with `screenalytics run`, then correct it"
                 )
-        return Evidence(video=video.sha256, model=models[0]) if models else None
+        return Evidence(video=video.sha256, model=models[0] if models else None)
 
     @cached_property
     def _places(self) -> TrackPlaces:
@@ -94,17 +105,8 @@ class CorrectablePeople:
             vectors.vectors("tracks.npy", len(track_ids)),
         )
 
-    def person_of(self, identity: str) -> str | None:
-        """The id of the person that an identity has the name of, if any."""
-        return self._people[identity].person_id
-
-    @cached_property
-    def _people(self) -> dict[str, Identity]:
-        document = self._artifact("group_clusters").document("identities.json", Identities)
-        return {identity.identity_id: identity for identity in document.identities}
-
-    def tracks_of(self, identity: str) -> tuple[str, ...]:
-        """The tracks of an identity.
+    def identity(self, identity: str) -> Identity:
+        """An identity by its id.
 
         Raises:
             CorrectionError: It does not exist.
@@ -114,18 +116,60 @@ class CorrectablePeople:
             raise CorrectionError(
                 f"{self.ep_id} has no identity {identity!r}; its identities are {', '.join(people) or 'none'}"
             )
-        return people[identity].track_ids
+        return people[identity]
+
+    def holder(self, track: str) -> Identity | None:
+        """The identity that has a track, None if it is unassigned.
+
+        Raises:
+            CorrectionError: There is no such track.
+        """
+        found = self._document.identity_of.get(track)
+        if found is None and track not in self._places.track_ids:
+            unassigned = ", ".join(one.track_id for one in self._document.unassigned[:_SHOWN]) or "none"
+            raise CorrectionError(
+                f"{self.ep_id} has no track {track!r}. Its unassigned tracks, longest first, are in the report of the "
+                f"episode; the first are {unassigned}"
+            )
+        return found
+
+    def receiver(self, person: str, person_id: str | None = None) -> Identity | None:
+        """The identity with this id, or of the person with this name or id; None if nobody in the episode has it.
+
+        Raises:
+            CorrectionError: It looks like the id of an identity, and there is none.
+        """
+        if re.fullmatch(r"ident_\d+", person):
+            return self.identity(person)
+        wanted = {person_id} if person_id else {person, person_id_of(person)}
+        return next((one for one in self._document.identities if one.person_id in wanted), None)
+
+    @cached_property
+    def _people(self) -> dict[str, Identity]:
+        return {identity.identity_id: identity for identity in self._document.identities}
+
+    @cached_property
+    def _document(self) -> Identities:
+        return self._artifact("group_clusters").document("identities.json", Identities)
+
+    def tracks_of(self, identity: str) -> tuple[str, ...]:
+        """The tracks of an identity.
+
+        Raises:
+            CorrectionError: It does not exist.
+        """
+        return self.identity(identity).track_ids
 
     def _artifact(self, asset: str) -> Artifact:
         if asset not in self._opened:
             self._opened[asset] = require_artifact(self._store, asset, self.ep_id)
         return self._opened[asset]
 
-    def shared_s(self, identities: Sequence[str]) -> float:
-        """Seconds in which two or more of these identities are on screen at once, which one person cannot be."""
+    def shared_s(self, groups: Sequence[Sequence[str]]) -> float:
+        """Seconds in which two or more of these groups of tracks are on screen at once, which one person cannot be."""
         table = self._tracks.table
-        of = {track: name for name in dict.fromkeys(identities) for track in self.tracks_of(name)}
-        sets: dict[str, list[tuple[float, float]]] = {}
+        of = {track: number for number, tracks in enumerate(groups) for track in tracks}
+        sets: dict[int, list[tuple[float, float]]] = {}
         for track, start_s, end_s in zip(
             *(table[key].to_pylist() for key in ("track_id", "start_s", "end_s")), strict=True
         ):
@@ -145,7 +189,38 @@ def known_people(store: ArtifactStore, ep_id: str, corrections: Corrections) -> 
     if grouping := store.open("group_clusters", ep_id):
         people_here = grouping.document("identities.json", Identities).identities
         known |= {one.person_id: one.name for one in people_here if one.person_id and one.name}
-    return known | {entry.person_id: entry.name for entry in corrections.corrections if isinstance(entry, Name)}
+    for entry in corrections.corrections:
+        match entry:
+            case Name(name=name, person_id=person_id) | Give(person=NamedPerson(name=name, person_id=person_id)):
+                known[person_id] = name
+    return known
+
+
+def person_called(
+    store: ArtifactStore, ep_id: str, corrections: Corrections, name: str, person_id: str | None, *, confirmed: bool
+) -> Person:
+    """The person with a name. The id of a known person counts as the name.
+
+    Args:
+        store: The store.
+        ep_id: The episode.
+        corrections: Its corrections.
+        name: The name.
+        person_id: The id of the person; None makes it of the name.
+        confirmed: The name is new, even if it is close to a known one. Giving the id confirms that too.
+
+    Raises:
+        CloseNameError: The name is not known, but close to a known one.
+        CorrectionError: It has neither letters nor digits.
+    """
+    name = normalize("NFC", name).strip()
+    person = person_id or person_id_of(name)
+    if not person_id_of(person):
+        raise CorrectionError(f"name: {name!r} has neither letters nor digits")
+    known = known_people(store, ep_id, corrections)
+    if person not in known and person_id is None and not confirmed and (close := close_names(name, known)):
+        raise CloseNameError(name, close)
+    return Person(person, known.get(person, name) if name == person else name)
 
 
 class CloseNameError(CorrectionError):

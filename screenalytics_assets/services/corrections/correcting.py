@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
-from unicodedata import normalize
 
 from pydantic import ValidationError
 
@@ -17,15 +16,17 @@ from screenalytics_assets.core.people.corrections import (
     Correction,
     Corrections,
     CorrectionsFile,
+    Give,
+    IdentityReference,
     Ignore,
     Merge,
     Name,
+    NamedPerson,
     NotThisPerson,
     Split,
     describe,
 )
-from screenalytics_assets.core.people.person_names import close_names, person_id_of
-from screenalytics_assets.services.corrections.correctable_people import CloseNameError, CorrectablePeople, known_people
+from screenalytics_assets.services.corrections.correctable_people import CorrectablePeople, person_called
 
 GROUPING = "group_clusters"
 _EPISODES_SHOWN = 10
@@ -86,7 +87,7 @@ class CorrectionDesk:
             raise CorrectionError(f"split: these are all tracks of {identity}; no track would be left")
         kept, evidence = people.at(identity, stays), people.evidence()
         split_off = tuple(people.at(track, [track]) for track in dict.fromkeys(tracks))
-        person_id = people.person_of(identity)
+        person_id = people.identity(identity).person_id
         return self._add(
             lambda number: Split(number=number, evidence=evidence, identity=kept, tracks=split_off, person_id=person_id)
         )
@@ -104,16 +105,44 @@ class CorrectionDesk:
             CloseNameError: The name is not known, but close to a known one.
             CorrectionError: The identity does not exist, or the name has neither letters nor digits.
         """
-        name = normalize("NFC", name).strip()
-        person = person_id or person_id_of(name)
-        if not person_id_of(person):
-            raise CorrectionError(f"name: {name!r} has neither letters nor digits")
-        if person_id is None and not confirmed:
-            self._require_no_close_name(person, name)
+        person = person_called(self._store, self.ep_id, self.corrections, name, person_id, confirmed=confirmed)
         people = CorrectablePeople(self._store, self.ep_id)
         reference, evidence = people.reference(identity), people.evidence()
         return self._add(
-            lambda number: Name(number=number, evidence=evidence, identity=reference, name=name, person_id=person)
+            lambda number: Name(
+                number=number, evidence=evidence, identity=reference, name=person.name, person_id=person.person_id
+            )
+        )
+
+    def give(self, track: str, person: str, person_id: str | None = None, *, confirmed: bool = False) -> Give:
+        """Give a track, unassigned or of somebody else, to a person.
+
+        Args:
+            track: The track.
+            person: An identity of the episode, or the name of a person. The id of a known person counts as the name.
+            person_id: The id of the person with this name; None makes it of the name.
+            confirmed: The name is new, even if it is close to a known one. Giving the id confirms that too.
+
+        Raises:
+            CloseNameError: The name is not known, but close to a known one.
+            CorrectionError: The track or the identity does not exist, or the track is that person's already.
+        """
+        people = CorrectablePeople(self._store, self.ep_id)
+        holder, receiver = people.holder(track), people.receiver(person, person_id)
+        if receiver is not None and receiver == holder:
+            who = f"{holder.name} ({holder.identity_id})" if holder.name else holder.identity_id
+            raise CorrectionError(f"give: {track} is of {who} already")
+        reference, evidence = people.at(track, [track]), people.evidence()
+        if receiver is not None and not (receiver.person_id and receiver.name):
+            to = people.reference(receiver.identity_id)
+            return self._add(lambda number: Give(number=number, evidence=evidence, track=reference, person=to))
+        if receiver is not None:
+            person, person_id = receiver.name or "", receiver.person_id
+        named = person_called(self._store, self.ep_id, self.corrections, person, person_id, confirmed=confirmed)
+        return self._add(
+            lambda number: Give(
+                number=number, evidence=evidence, track=reference, person=NamedPerson(**named._asdict())
+            )
         )
 
     def not_this_person(self, identity: str, person_id: str) -> NotThisPerson:
@@ -155,6 +184,10 @@ class CorrectionDesk:
                     "identity": people.present(entry.identity),
                     "tracks": tuple(map(people.present, entry.tracks)),
                 }
+            case Give():
+                update["track"] = people.present(entry.track)
+                if isinstance(entry.person, IdentityReference):
+                    update["person"] = people.present(entry.person)
             case _:
                 update["identity"] = people.present(entry.identity)
         confirmed: Correction = entry.model_copy(update=update)
@@ -171,7 +204,14 @@ class CorrectionDesk:
 
     def shared_s(self, identities: Sequence[str]) -> float:
         """Seconds in which two or more of these identities are on screen at once, which one person cannot be."""
-        return CorrectablePeople(self._store, self.ep_id).shared_s(identities)
+        people = CorrectablePeople(self._store, self.ep_id)
+        return people.shared_s([people.tracks_of(identity) for identity in dict.fromkeys(identities)])
+
+    def shared_with_s(self, track: str, person: str, person_id: str | None = None) -> float:
+        """Seconds in which a track and the person whom it would be given to are on screen at once."""
+        people = CorrectablePeople(self._store, self.ep_id)
+        receiver = people.receiver(person, person_id)
+        return people.shared_s([[track], receiver.track_ids if receiver else ()])
 
     def undo(self, number: int) -> Correction:
         """Remove a correction; the others keep their numbers, and its own is not given again.
@@ -249,10 +289,3 @@ class CorrectionDesk:
             known = ", ".join(map(str, found)) or "none"
             raise CorrectionError(f"{self.ep_id} has no correction {number}; its corrections are {known}")
         return found[number]
-
-    def _require_no_close_name(self, person_id: str, name: str) -> None:
-        known = known_people(self._store, self.ep_id, self.corrections)
-        if person_id in known:
-            return
-        if close := close_names(name, known):
-            raise CloseNameError(name, close)

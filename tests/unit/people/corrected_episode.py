@@ -1,10 +1,11 @@
 """A published episode that can be corrected: six tracks of two people, and what the cleanup makes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from resources.storage.correction_files import read_corrections
@@ -14,6 +15,7 @@ from screenalytics_assets.core.documents.grouping import CorrectionOutcome, Grou
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.identity.identities import NO_ACCEPTED_FACE
 from screenalytics_assets.core.people.correction_evidence import PresentEvidence
 from screenalytics_assets.core.people.corrections import Corrections, Evidence
 from screenalytics_assets.core.people.resolve_people import resolve_people
@@ -52,34 +54,60 @@ def publish(store: ArtifactStore, asset: str, inputs: Mapping[str, str] | None =
 
 
 def publish_episode(
-    store: ArtifactStore, *, video: str = "1" * 64, vectors: NDArray[np.float32] = VECTORS, model: str = MODEL
+    store: ArtifactStore,
+    *,
+    video: str = "1" * 64,
+    vectors: NDArray[np.float32] = VECTORS,
+    model: str = MODEL,
+    faceless: Collection[str] = (),
+    identities: Sequence[Sequence[int]] | None = None,
 ) -> None:
-    """Publish an episode of which each track is an identity: ``ident_001`` to ``ident_006``."""
+    """Publish an episode of six tracks, ``ident_001`` to ``ident_006``.
+
+    Args:
+        store: Where.
+        video: The digest of its video.
+        vectors: (6, 512) of the tracks.
+        model: The digest of the embedder.
+        faceless: Tracks without an accepted face, which are unassigned.
+        identities: Numbers of the tracks of each identity; by default, each track is one.
+    """
     publish(
         store, "episode_video", video__json=probe_with(size_bytes=1, codec="h264").model_copy(update={"sha256": video})
     )
     publish(store, "split_tracks", tracks=TABLE)
     faces = FACES.set_column(FACES.schema.get_field_index("model_digest"), "model_digest", [[model] * len(FACES)])
-    publish(store, "reembed", faces=faces.cast(FACES.schema))
+    accepted = [track not in faceless for track in faces["track_id"].to_pylist()]
+    publish(store, "reembed", faces=faces.cast(FACES.schema).filter(pa.array(accepted)))
+    numbers = [i for i, track in enumerate(TRACKS) if track not in faceless]
     publish(
         store,
         "recluster",
-        track_ids__json=TrackIds(track_ids=tuple(TRACKS)),
-        tracks__npy=vectors,
-        clusters__json=identities_with(*(identity_with(f"ident_{i + 1:03d}", [t]) for i, t in enumerate(TRACKS))),
+        track_ids__json=TrackIds(track_ids=tuple(TRACKS[i] for i in numbers)),
+        tracks__npy=vectors[numbers],
+        clusters__json=identities_with(
+            *(
+                identity_with(f"ident_{own[0] + 1:03d}", [TRACKS[i] for i in own])
+                for own in identities or [[i] for i in numbers]
+            ),
+            unassigned=dict.fromkeys(sorted(faceless), NO_ACCEPTED_FACE),
+        ),
     )
     apply_corrections(store)
 
 
-def apply_corrections(store: ArtifactStore) -> Mapping[int, CorrectionOutcome]:
-    """What a run does with the corrections, without merging and naming; the outcomes by number."""
+def apply_corrections(store: ArtifactStore, *, automatic: bool = False) -> Mapping[int, CorrectionOutcome]:
+    """What a run does with the corrections, by default without merging and naming; the outcomes by number."""
     file = read_corrections(store, EP)
     corrections = Corrections(ep_id=EP, corrections=file.corrections)
     publish(store, "corrections", corrections__json=corrections)
     clusters = require_artifact(store, "recluster", EP)
+    faces = require_artifact(store, "reembed", EP).table("faces.parquet")
+    track_ids = clusters.document("track_ids.json", TrackIds).track_ids
+    models = faces["model_digest"].unique().to_pylist()
     resolved = resolve_people(
         clusters.document("clusters.json", Identities),
-        EpisodeTracks(TABLE, FACES, TRACKS, clusters.vectors("tracks.npy", len(TRACKS))),
+        EpisodeTracks(TABLE, faces, track_ids, clusters.vectors("tracks.npy", len(track_ids))),
         None,
         corrections,
         ClusteringSettings(),
@@ -87,11 +115,11 @@ def apply_corrections(store: ArtifactStore) -> Mapping[int, CorrectionOutcome]:
         present=PresentEvidence(
             Evidence(
                 video=require_artifact(store, "episode_video", EP).document("video.json", VideoProbe).sha256,
-                model=require_artifact(store, "reembed", EP).table("faces.parquet")["model_digest"][0].as_py(),
+                model=models[0] if models else MODEL,
             ),
             THRESHOLDS.name_similarity,
         ),
-        automatic=False,
+        automatic=automatic,
     )
     publish(store, "group_clusters", identities__json=resolved.identities, grouping__json=resolved.grouping)
     return {outcome.number: outcome for outcome in grouping(store).corrections}

@@ -10,7 +10,8 @@ import pytest
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.apply_corrections import CorrectedClusters, outcome_of
+from screenalytics_assets.core.people.apply_corrections import CorrectedClusters
+from screenalytics_assets.core.people.correction_matching import outcome_of
 from screenalytics_assets.core.people.corrections import (
     Anchor,
     Correction,
@@ -84,12 +85,12 @@ def test_a_track_that_begins_a_little_later_in_another_run_is_found_all_the_same
     assert late.track_at(Anchor(ts_s=1.75, bbox=LEFT)) is None
 
 
-def test_an_identity_of_many_tracks_is_found_by_its_longest_ones() -> None:
+def test_an_identity_of_many_tracks_is_found_by_one_face_of_each() -> None:
     spans = [walk(i * 2.0, i * 2.0 + (1.5 if i < 24 else 0.2)) for i in range(30)]
     places = TrackPlaces(tracks_table(spans))
     found = places.reference("x", [track_id(i) for i in range(30)])
     assert found.tracks == 30
-    assert [places.track_at(anchor) for anchor in found.faces] == [track_id(i) for i in range(24)]
+    assert [places.track_at(anchor) for anchor in found.faces] == [track_id(i) for i in range(30)]
 
 
 def test_a_name_goes_to_every_cluster_that_the_identity_is_now() -> None:

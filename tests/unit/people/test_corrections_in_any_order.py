@@ -12,7 +12,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from resources.storage.correction_files import read_corrections
 from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.documents.identities import Identities, Identity
-from screenalytics_assets.core.people.corrections import Correction, CorrectionsFile, Ignore, Name, Split, TrackPlaces
+from screenalytics_assets.core.people.corrections import (
+    Correction,
+    CorrectionsFile,
+    Give,
+    Ignore,
+    Merge,
+    Name,
+    NamedPerson,
+    Split,
+    TrackPlaces,
+    references_of,
+)
 from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 from tests.unit.people.corrected_episode import (
     EP,
@@ -36,7 +47,7 @@ class Corrected(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="corrected."))
         self.store = LocalArtifactStore(self.root)
-        publish_episode(self.store)
+        publish_episode(self.store, faceless=TRACKS[-1:])
         self.given: list[int] = []
         self.applied = True
 
@@ -73,6 +84,15 @@ class Corrected(RuleBasedStateMachine):
         if identity := self._one(one):
             self._made(self._desk().not_this_person(identity.identity_id, name.lower()).number)
 
+    @rule(track=st.sampled_from(TRACKS), one=chance, name=st.sampled_from([*NAMES, None]))
+    def give(self, track: str, one: int, name: str | None) -> None:
+        """To a name or to an identity, but not where it is already."""
+        identity, held_by = self._one(one), self._people().identity_of.get(track)
+        person = name or (identity.identity_id if identity else None)
+        if person and (held_by is None or person not in (held_by.identity_id, held_by.name)):
+            self._made(self._desk().give(track, person).number)
+            self.apply()
+
     @rule(one=chance)
     def ignore(self, one: int) -> None:
         if identity := self._one(one):
@@ -104,15 +124,50 @@ class Corrected(RuleBasedStateMachine):
         found = self._people()
         tracks = [track for one in found.identities for track in one.track_ids]
         assert sorted([*tracks, *(track.track_id for track in found.unassigned)]) == TRACKS
-        assert {track.reason for track in found.unassigned} <= {"ignored"}
-        assert not found.unassigned or not self.applied or any(isinstance(one, Ignore) for one in self._entries())
+        reasons = {track.track_id: track.reason for track in found.unassigned}
+        assert set(reasons.values()) <= {"ignored", "no_accepted_face"}
+        assert {track for track, reason in reasons.items() if reason == "no_accepted_face"} <= set(TRACKS[-1:])
+        assert "ignored" not in reasons.values() or not self.applied or self._has(Ignore)
+        assert tracks or self._has(Ignore)
+
+    @invariant()
+    def only_what_a_correction_said_is_confirmed(self) -> None:
+        confirmed = {
+            track: one for one in self._people().identities for track in one.confirmed_track_ids or () if self.applied
+        }
+        assert all(track in one.track_ids for track, one in confirmed.items())
+        sayings = [one for one in self._entries() if isinstance(one, Name | Give | Merge)]
+        said = {track for one in sayings for reference in references_of(one) for track in PLACES.tracks_of(reference)}
+        assert set(confirmed) <= said
+
+    @invariant()
+    def the_last_correction_is_what_its_tracks_are(self) -> None:
+        last = self._entries()[-1:]
+        if not last or not self.applied or grouping(self.store).corrections[-1].status == "not_found":
+            return
+        holder = self._people().identity_of
+        match last[0]:
+            case Give(track=track, person=person):
+                given = {holder[one] for one in PLACES.tracks_of(track)}
+                assert len(given) == 1
+                (receiver,) = given
+                assert PLACES.tracks_of(track) <= set(receiver.confirmed_track_ids or ())
+                if isinstance(person, NamedPerson):
+                    assert (receiver.person_id, receiver.name) == (person.person_id, person.name)
+                else:
+                    assert PLACES.tracks_of(person).intersection(receiver.track_ids)
+            case Name(identity=identity, person_id=person_id):
+                for one in PLACES.tracks_of(identity):
+                    assert one not in holder or one in (holder[one].confirmed_track_ids or ())
+                    assert one not in holder or holder[one].person_id == person_id
 
     @invariant()
     def each_person_has_one_identity_and_a_name_that_a_correction_gave(self) -> None:
         named = [one.person_id for one in self._people().identities if one.person_id]
         assert len(set(named)) == len(named)
         if self.applied:
-            assert set(named) <= {one.person_id for one in self._entries() if isinstance(one, Name)}
+            persons = [one.person if isinstance(one, Give) else one for one in self._entries()]
+            assert set(named) <= {one.person_id for one in persons if isinstance(one, Name | NamedPerson)}
 
     @invariant()
     def split_off_tracks_have_no_name_that_was_not_given_to_them(self) -> None:
@@ -136,6 +191,9 @@ class Corrected(RuleBasedStateMachine):
         kept = [entry.number for entry in self._entries()]
         assert set(kept) <= set(self.given)
         assert not self.given or self._file().last_number == self.given[-1]
+
+    def _has(self, kind: type) -> bool:
+        return any(isinstance(one, kind) for one in self._entries())
 
     def _made(self, number: int) -> None:
         self.given.append(number)

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from screenalytics_assets.core.documents.identities import Identity
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
+from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.people.review_candidates import (
     EarlierDecisions,
     MergeLimits,
+    earlier_decisions,
     identity_similarity,
     merge_candidates,
     split_candidates,
@@ -56,6 +58,9 @@ def identities_of(*groups: Sequence[int], names: dict[int, str] | None = None) -
         )
         for i, group in enumerate(groups, start=1)
     ]
+
+
+ALL = identities_of([1, 2, 3, 4])
 
 
 def test_a_person_in_two_identities_comes_first_and_is_likely_one() -> None:
@@ -115,6 +120,18 @@ def test_an_identity_of_three_people_gives_two_candidates() -> None:
 def test_tracks_that_a_correction_merged_are_no_candidates() -> None:
     decisions = EarlierDecisions(same_person=[frozenset({"track-00001", "track-00003"})])
     assert split_candidates(identities_of([1, 2, 3]), tracks_of("AAB"), LIMITS, decisions=decisions) == []
+
+
+def test_what_a_person_confirmed_is_not_asked_again_but_what_joined_later_is() -> None:
+    named = [identity.model_copy(update={"confirmed_track_ids": ("track-00001", "track-00003")}) for identity in ALL]
+    tracks = tracks_of("AABC")
+    nothing = Corrections(ep_id="show-s01e02")
+    asked = [
+        [candidate.track_ids for candidate in split_candidates(identities, tracks, LIMITS, decisions=decisions)]
+        for identities in (ALL, named)
+        for decisions in [earlier_decisions(nothing, TrackPlaces(tracks.table), identities)]
+    ]
+    assert asked == [[("track-00003",), ("track-00004",)], [("track-00004",)]]
 
 
 def test_an_identity_of_one_track_cannot_be_divided() -> None:

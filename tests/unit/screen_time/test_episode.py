@@ -14,13 +14,12 @@ from screenalytics_assets.core.config.keys import ScreenTimeSettings
 from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.screen_time import ScreenTime, ScreenTimeTotals, SharedTime
 from screenalytics_assets.core.screen_time.episode import (
-    CSV_COLUMNS,
     Sightings,
     link_similarities,
     picture_warning,
     screen_time,
-    screen_time_csv,
 )
+from screenalytics_assets.core.screen_time.export import CSV_COLUMNS, screen_time_csv
 from tests.unit.document_builders import identities_with, identity_with
 
 FPS = 10
@@ -286,6 +285,58 @@ def test_damaged_seconds_are_never_sure() -> None:
     (person,) = document.people
     assert (person.visual_s, person.damaged_s, person.confidence) == (4.0, 1.0, 0.75)
     assert document.damage == damage
+
+
+def test_what_a_person_confirmed_is_sure_whatever_it_looks_like_and_what_joined_later_is_not() -> None:
+    seen = sightings({"a": on_frames(*range(40)), "b": on_frames(*range(40, 50)), "c": on_frames(*range(60, 80))})
+    weak = {"a": 0.1, "b": 0.1, "c": 0.1}
+    damage = Damage(damaged_s=8.0, intervals=((0.0, 8.0),))
+    found = []
+    for confirmed in ({}, {"confirmed_track_ids": ("a", "b")}, {"confirmed_track_ids": ("a", "b", "c")}):
+        document = screen_time(
+            "a-s01e01",
+            identities_with(identity_with("ident_001", ["a", "b", "c"], **confirmed)),
+            seen,
+            weak,
+            ScreenTimeSettings(gap_tolerance_s=0.0, edge_padding_s=0.0),
+            duration_s=8.0,
+            weak_link_sim=0.4,
+            damage=damage,
+        )
+        (person,) = document.people
+        found.append((person.confidence, person.confirmed_s or 0.0, person.weak_link_s))
+        assert ("confirmed_s" in person.to_dict()) == bool(confirmed)
+    seconds = person.visual_s
+    assert found[0] == (0.0, 0.0, seconds)
+    assert found[2] == (1.0, seconds, 0.0)
+    confidence, confirmed_s, weak_link_s = found[1]
+    assert confirmed_s == pytest.approx(5.0, abs=0.1)
+    assert confidence == pytest.approx(confirmed_s / seconds, abs=1e-4)
+    assert weak_link_s == pytest.approx(seconds - confirmed_s)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 79), st.integers(1, 20)), min_size=1, max_size=6),
+    st.data(),
+)
+def test_to_confirm_more_never_makes_a_person_less_sure(spans: list[tuple[int, int]], data: st.DataObject) -> None:
+    tracks = {f"t{i}": on_frames(*range(start, min(80, start + count))) for i, (start, count) in enumerate(spans)}
+    weak = {track: data.draw(st.sampled_from([0.1, 0.9])) for track in tracks}
+    some = data.draw(st.sets(st.sampled_from(sorted(tracks))))
+    damage = Damage(damaged_s=2.0, intervals=((3.0, 5.0),))
+    sure = []
+    for confirmed in ((), some, tracks):
+        fields = {"confirmed_track_ids": tuple(sorted(confirmed))} if confirmed else {}
+        identities = identities_with(identity_with("ident_001", tracks, **fields))
+        settings = ScreenTimeSettings()
+        document = screen_time(
+            "a-s01e01", identities, sightings(tracks), weak, settings, duration_s=8.0, weak_link_sim=0.4, damage=damage
+        )
+        (person,) = document.people
+        sure.append(person.confidence)
+        assert (person.confirmed_s or 0.0) <= person.visual_s + 1e-9
+    assert sure == sorted(sure)
+    assert sure[-1] == 1.0
 
 
 def test_an_intact_video_has_no_word_about_damage() -> None:
