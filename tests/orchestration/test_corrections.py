@@ -272,7 +272,7 @@ def test_the_command_gives_a_track_to_a_person_who_is_sure_then(place: Path, tmp
     assert time["Jane Doe"].confidence == 1.0
     assert time["Jane Doe"].confirmed_s == time["Jane Doe"].visual_s > 0
     page = require_artifact(store, "episode_report", EP).path("index.html").read_text(encoding="utf-8")
-    assert '100% <span class="quiet">confirmed</span>' in page
+    assert '100.0 % <span class="quiet">confirmed</span>' in page
 
 
 def test_two_commands_that_apply_corrections_at_once_publish_what_one_run_makes_of_both(
