@@ -54,7 +54,7 @@ def load_detector(
     verifier = pack.verifier
     if verifier is None:
         return detector
-    session = session_of(verifier.file, "centerface")
+    session = session_of(verifier.file, verifier.entry.kind)
     return VerifiedDetector(detector, pack.detector.entry, CenterFaceVerifier(session), nms_iou)
 
 

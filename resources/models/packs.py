@@ -96,9 +96,14 @@ class ModelPack:
         return {"detector": self.detector, **verifier, "embedder": self.embedder}
 
     @property
-    def detection_digests(self) -> dict[str, str | None]:
-        """SHA-256 of the weights that decide where faces are, by role."""
-        return {"detector": self.detector.file.sha256, "verifier": self.verifier.file.sha256 if self.verifier else None}
+    def detection_config(self) -> dict[str, object]:
+        """What decides where faces are, for fingerprints: the weights, and how the verifier is used."""
+        found: dict[str, object] = {"detector": self.detector.file.sha256, "verifier": None}
+        if self.verifier:
+            entry = self.detector.entry
+            found |= {"verifier": self.verifier.file.sha256}
+            found |= {"proposal_th": entry.proposal_th, "keep_boxes": entry.keep_boxes}
+        return found
 
     @property
     def thresholds(self) -> dict[str, float | None]:
@@ -185,7 +190,8 @@ def _verifier_of(name: str | None, registry: Registry) -> VerifierSpec | None:
     if file is None:
         having = sorted(known for known, pack in registry.packs.items() if pack.verifier)
         raise ModelPackError(
-            f"verifier_pack: model pack {name!r} has no verifier; packs that have one: {', '.join(having)}. "
+            f"verifier_pack: model pack {name!r} has no verifier; packs that have one: "
+            f"{', '.join(having) or 'none, so models.yaml is of an earlier version'}. "
             "Set it to null to count each box of the detector"
         )
     (found,) = _present(name, (file,))
@@ -245,7 +251,12 @@ def _folder_pack(folder: Path, registry: Registry, verifier_pack: str | None) ->
 
 def _folder_detector(path: Path, declared: FolderDeclaration, registry: Registry) -> DetectorSpec:
     file = _folder_file(path, declared)
-    entry = registry.detectors.get(file.sha256) or registry.detectors[_detector_kind(path) or "scrfd"]
+    kind = _detector_kind(path) or "scrfd"
+    entry = registry.detectors.get(file.sha256) or registry.detectors.get(kind)
+    if entry is None:
+        raise ModelPackError(
+            f"{path}: models.yaml has no entry {kind!r} below detectors; copy it from the project's file"
+        )
     return DetectorSpec(file, entry.model_copy(update=declared.detector.model_dump(exclude_none=True)))
 
 
@@ -272,7 +283,10 @@ def _detector_kind(path: Path) -> DetectorKind | None:
 def _only(paths: list[Path], folder: Path, what: str) -> Path:
     if len(paths) != 1:
         found = ", ".join(path.name for path in paths) or "none"
-        raise ModelPackError(f"model_dir {folder}: expected one {what}, found {found}")
+        raise ModelPackError(
+            f"model_dir {folder}: expected one {what}, found {found}. A verifier in the folder is not used: "
+            "verifier_pack names it"
+        )
     return paths[0]
 
 

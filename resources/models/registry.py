@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,6 +12,8 @@ from screenalytics_assets.core.config.ranges import Cosine, Margin, Score, probl
 
 DetectorKind = Literal["centerface", "scrfd", "yunet"]
 VerifierKind = Literal["centerface"]
+_KINDS_OF_FOLDERS = ("scrfd", "centerface")
+"""Kinds that every ``models.yaml`` has an entry for; one of an earlier version has no other."""
 
 
 class _Entry(BaseModel):
@@ -127,7 +129,7 @@ class Registry(_Entry):
 
     @model_validator(mode="after")
     def _weights_are_listed(self) -> Self:
-        wanted = {*get_args(DetectorKind), *(pack.detector.sha256 for pack in self.packs.values())}
+        wanted = {*_KINDS_OF_FOLDERS, *(pack.detector.sha256 for pack in self.packs.values())}
         missing = wanted - set(self.detectors)
         missing |= {pack.embedder.sha256 for pack in self.packs.values()} - set(self.embedders)
         missing |= {pack.verifier.sha256 for pack in self.packs.values() if pack.verifier} - set(self.verifiers)

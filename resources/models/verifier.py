@@ -37,16 +37,17 @@ class CenterFaceVerifier:
             boxes_px: (N, 4) x1 y1 x2 y2, finite.
             confidence_th: Minimum score.
         """
-        views = [view_of(frame_bgr, box) for box in boxes_px]
-        found = []
-        for first in range(0, len(views), MAX_VIEWS_AT_ONCE):
-            pictures = [view.picture_bgr for view in views[first : first + MAX_VIEWS_AT_ONCE]]
-            maps = self._session.run(None, {self._input_name: cv2.dnn.blobFromImages(pictures, swapRB=True)})
-            found += [
-                decode_centerface(*(m[i : i + 1] for m in maps), confidence_th=confidence_th, input_px_per_frame_px=1)
-                for i in range(len(pictures))
-            ]
-        return [face_in_view(*row) for row in zip(views, found, boxes_px, strict=True)]
+        found: list[FrameFaces] = []
+        for first in range(0, len(boxes_px), MAX_VIEWS_AT_ONCE):
+            boxes = boxes_px[first : first + MAX_VIEWS_AT_ONCE]
+            views = [view_of(frame_bgr, box) for box in boxes]
+            pictures = cv2.dnn.blobFromImages([view.picture_bgr for view in views], swapRB=True)
+            maps = self._session.run(None, {self._input_name: pictures})
+            for i, (view, box) in enumerate(zip(views, boxes, strict=True)):
+                own = (values[i : i + 1] for values in maps)
+                seen = decode_centerface(*own, confidence_th=confidence_th, input_px_per_frame_px=1)
+                found.append(face_in_view(view, seen, box))
+        return found
 
 
 class VerifiedDetector:

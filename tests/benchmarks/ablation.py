@@ -294,7 +294,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of variants")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    bench = Bench(load_pack("open", options.model_dir, config_dir() / "pipeline" / "models.yaml"))
+    bench = Bench(load_pack("open", options.model_dir, config_dir() / "pipeline" / "models.yaml", verifier_pack="open"))
     header = ["variant", *COLUMNS, "detector s"]
     lines = [header, ["---"] * len(header)]
     console = Console()

@@ -60,7 +60,7 @@ def main() -> int:
     console = Console(width=130)
     settings = DetectionSettings()
     try:
-        pack = load_pack("open", arguments.model_dir, config_dir() / "pipeline" / "models.yaml")
+        pack = load_pack("open", arguments.model_dir, config_dir() / "pipeline" / "models.yaml", verifier_pack="open")
         detectors = [
             load_detector(
                 pack,

@@ -115,8 +115,9 @@ class CenterFace:
 def load_models(model_dir: Path | None) -> tuple[Any, Any]:
     """Detector and embedder of a folder with an SCRFD and an ArcFace file, or of the pack ``open``."""
     if model_dir is None:
-        pack = load_pack("open", None, config_dir() / "pipeline" / "models.yaml")
-        detector: Any = CenterFace(pack.detector.file.path)
+        pack = load_pack("open", None, config_dir() / "pipeline" / "models.yaml", verifier_pack="open")
+        assert pack.verifier is not None
+        detector: Any = CenterFace(pack.verifier.file.path)
         embedder_file = pack.embedder.file.path
     else:
         (detector_file,) = model_dir.glob("det_*.onnx")

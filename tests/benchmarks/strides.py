@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--model-dir", type=Path)
     parser.add_argument("--strides", nargs="+", type=int, default=STRIDES)
     options = parser.parse_args()
-    bench = Bench(load_pack("open", options.model_dir, config_dir() / "pipeline" / "models.yaml"))
+    bench = Bench(load_pack("open", options.model_dir, config_dir() / "pipeline" / "models.yaml", verifier_pack="open"))
     print_table(
         [
             row(video, {stride: person_seconds(bench, video, stride) for stride in options.strides})

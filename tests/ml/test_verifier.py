@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,9 +14,13 @@ FACE_PX = (464, 267, 572, 412)
 """A face of the group photo."""
 
 
+def detector_of(pack: ModelPack) -> FaceDetector:
+    return load_detector(pack, device="cpu", threads=2, input_px=640, closeup_input_px=256, nms_iou=0.4)
+
+
 @pytest.fixture
 def detector(open_pack: ModelPack) -> FaceDetector:
-    return load_detector(open_pack, device="cpu", threads=2, input_px=640, closeup_input_px=256, nms_iou=0.4)
+    return detector_of(open_pack)
 
 
 def with_a_plain_patch(picture: Picture) -> Picture:
@@ -41,6 +47,31 @@ def test_the_score_of_a_face_is_the_verifier_s_and_its_threshold_holds(
     found = detector.detect(group_photo, confidence_th=least)
     assert len(found) == int((scores >= least).sum())
     assert len(found) + len(found.refused_px) >= len(scores)
+
+
+def test_a_face_gets_the_verifier_s_score_box_and_landmarks_or_only_its_score(
+    open_pack: ModelPack, group_photo: Picture
+) -> None:
+    entry = open_pack.detector.entry.model_copy(update={"keep_boxes": True})
+    keeping = replace(open_pack, detector=replace(open_pack.detector, entry=entry))
+    alone, verified, kept = (
+        detector_of(pack).detect(group_photo, confidence_th=0.2)
+        for pack in (replace(open_pack, verifier=None), open_pack, keeping)
+    )
+    assert len(verified) == len(kept) > 0
+    assert not np.isin(verified.scores, alone.scores).any()
+    assert not np.isin(verified.boxes_px, alone.boxes_px).any()
+    assert np.isin(kept.scores, verified.scores).all()
+    assert np.isin(kept.boxes_px, alone.boxes_px).all()
+    assert np.isin(kept.landmarks_px, alone.landmarks_px).all()
+
+
+def test_how_the_verifier_is_used_is_in_the_fingerprint(open_pack: ModelPack) -> None:
+    for change in ({"keep_boxes": True}, {"proposal_th": 0.6}):
+        entry = open_pack.detector.entry.model_copy(update=change)
+        changed = replace(open_pack, detector=replace(open_pack.detector, entry=entry))
+        assert changed.detection_config != open_pack.detection_config
+    assert replace(open_pack, verifier=None).detection_config != open_pack.detection_config
 
 
 def test_a_face_at_the_edge_of_the_frame_is_verified_too(detector: FaceDetector, group_photo: Picture) -> None:

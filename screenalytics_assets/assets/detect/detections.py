@@ -28,7 +28,7 @@ FRAMES_AHEAD = 16
 
 def config(run: Run) -> dict[str, Any]:
     """The keys of detection, and the models."""
-    return {**run.keys.detection.model_dump(), **run.pack.detection_digests}
+    return {**run.keys.detection.model_dump(), **run.pack.detection_config}
 
 
 def compute(run: Run, outputs: Outputs) -> None:

@@ -42,7 +42,7 @@ def config(run: Run) -> dict[str, Any]:
         "faces": keys.faces.model_dump(),
         **keys.detection.model_dump(include=set(_DETECTION_KEYS)),
         "min_confidence": run.thresholds.min_confidence,
-        **run.pack.detection_digests,
+        **run.pack.detection_config,
         "embedder": run.pack.embedder.file.sha256,
         "photos": digest_of({p.photo_id: p.digest for p in run.once(read_photos)}),
     }

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from resources.configuration.run_settings import resolve_settings
 from resources.models.packs import ModelFile, find_pack, load_pack, model_file
 from resources.models.pull import pull_pack
 from resources.models.registry import Registry, load_registry
@@ -49,10 +50,11 @@ def list_packs() -> None:
     _console.print(table)
     folder = os.environ.get("SCREENALYTICS_MODEL_DIR")
     if folder:
-        pack_in_folder = load_pack("", Path(folder), registry_path())
+        verifier_pack = resolve_settings().settings.models.verifier_pack
+        used = load_pack("", Path(folder), registry_path(), verifier_pack=verifier_pack)
         _console.print(
             f"SCREENALYTICS_MODEL_DIR names a folder of its own, used instead: {folder} "
-            f"({pack_in_folder.detector.entry.name}, {pack_in_folder.embedder.entry.name})"
+            f"({', '.join(part.entry.name for part in used.parts.values())})"
         )
 
 

@@ -55,7 +55,7 @@ class DetectionSettings(Section):
     )
     confidence_th: Score | None = Field(
         None,
-        description="Minimum score of a strong box, which is a face by itself; null takes the detector's own.",
+        description="Minimum score of a strong box, which is a face by itself; null takes that of the models.",
     )
     weak_confidence_fraction: float = Field(
         0.5,
@@ -107,7 +107,7 @@ class TrackingSettings(Section):
 
     track_thresh: Score | None = Field(
         None,
-        description="Minimum score of a detection that starts a track; null takes the detector's own.",
+        description="Minimum score of a detection that starts a track; null takes that of the models.",
     )
     match_thresh: float = Field(
         0.2,

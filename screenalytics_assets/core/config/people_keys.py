@@ -19,7 +19,7 @@ class FacesSettings(Section):
     min_quality_score: float = Field(0.35, ge=0, le=1, description="Minimum quality_score of an embedded face.")
     min_confidence: Score | None = Field(
         None,
-        description="Minimum detector score of an embedded face; null takes the detector's track_thresh.",
+        description="Minimum score of an embedded face; null takes the track_thresh of the models.",
     )
     min_face_size: float = Field(
         32.0, ge=1, le=MAX_SIDE_PX, description="Minimum shorter side of the face box, in pixels."

@@ -12,9 +12,9 @@ class Thresholds(NamedTuple):
     """The thresholds of a run, all with a value.
 
     Attributes:
-        confidence_th: Minimum detector score of a detection.
-        track_thresh: Minimum detector score that starts a track.
-        min_confidence: Minimum detector score of an embedded face.
+        confidence_th: Minimum score of a detection, the verifier's or, without one, the detector's.
+        track_thresh: Minimum score that starts a track.
+        min_confidence: Minimum score of an embedded face.
         cluster_thresh: Mean cosine similarity at which clusters of many faces are merged.
         tight_thresh: The same for two clusters of a single face each.
         min_identity_sim: Minimum mean cosine similarity of a track to the others of its identity.

@@ -1,5 +1,6 @@
 """Is there a face in a box? A second net looks at each box by itself, enlarged or reduced to one size."""
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -47,13 +48,19 @@ def view_of(frame_bgr: NDArray[np.uint8], box_px: NDArray[np.float32]) -> View:
         frame_bgr: (H, W, 3) uint8.
         box_px: (4,) x1 y1 x2 y2, finite; may reach outside the frame.
     """
+    height, width = frame_bgr.shape[:2]
     size = box_px[2:] - box_px[:2]
-    side_px = VIEW_SIDES * max(float(size.max()), 1.0)
-    scale = VIEW_PX / side_px
-    corner = (box_px[:2] + box_px[2:]) / 2 - side_px / 2
-    matrix = np.array([[scale, 0.0, -corner[0] * scale], [0.0, scale, -corner[1] * scale]])
-    picture = cv2.warpAffine(frame_bgr, matrix, (VIEW_PX, VIEW_PX), flags=cv2.INTER_LINEAR)
-    return View(np.asarray(picture, np.uint8), corner.astype(np.float32), scale)
+    side_px = min(math.ceil(VIEW_SIDES * max(float(size.max()), 1.0)), 2 * max(height, width))
+    left, top = np.rint((box_px[:2] + box_px[2:]) / 2 - side_px / 2).astype(np.int64).tolist()
+    inside = frame_bgr[max(top, 0) : max(top + side_px, 0), max(left, 0) : max(left + side_px, 0)]
+    picture = np.zeros((VIEW_PX, VIEW_PX, 3), np.uint8)
+    if inside.size:
+        above, before = max(-top, 0), max(-left, 0)
+        below, after = side_px - above - inside.shape[0], side_px - before - inside.shape[1]
+        square = cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+        interpolation = cv2.INTER_AREA if side_px > VIEW_PX else cv2.INTER_LINEAR
+        picture[:] = cv2.resize(square, (VIEW_PX, VIEW_PX), interpolation=interpolation)
+    return View(picture, np.array([left, top], np.float32), VIEW_PX / side_px)
 
 
 def face_in_view(view: View, found: FrameFaces, box_px: NDArray[np.float32]) -> FrameFaces:

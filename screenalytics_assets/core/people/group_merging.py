@@ -19,9 +19,13 @@ def merge_similar_groups(
     """Merge groups that are similar.
 
     A track that was left unassigned takes no part unless a correction named it, and one that a correction gave to a
-    person takes none.
+    person takes none; nor do groups without a vector.
     """
-    candidates = [group for group in groups if (group.is_assigned or group.name) and not group.is_given]
+    candidates = [
+        group
+        for group in groups
+        if (group.is_assigned or group.name) and not group.is_given and tracks.with_vector(group.tracks)
+    ]
     matches = [namer.match(group) for group in candidates]
     features = ClusterFeatures(
         means=np.array(

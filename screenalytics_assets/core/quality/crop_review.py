@@ -95,10 +95,12 @@ def review_crops(
     Args:
         faces: The embedded faces.
         detections: The detections of the episode with their measures.
-        rejected: The rejected candidates with their reasons and measures.
+        rejected: The rejected candidates with their reasons and measures. Refused boxes are no candidates, and are
+            left out.
         criteria: The limits that the faces were filtered by.
         examples: Number of examples of each kind.
     """
+    rejected = rejected.filter(pc.not_equal(rejected["status"], "refused"))
     rows = pc.index_in(faces["detection_id"], value_set=detections["detection_id"].combine_chunks())
     accepted = detections.take(rows).append_column("track_id", faces["track_id"])
     accepted = accepted.append_column("reason", pa.nulls(faces.num_rows, pa.string()))

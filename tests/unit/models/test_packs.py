@@ -53,7 +53,6 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             sha256(DETECTOR): detector_entry(),
             "scrfd": detector_entry(confidence_th=0.5, commercial_use=False, licence="not declared"),
             "centerface": detector_entry(kind="centerface", confidence_th=0.2, commercial_use=False),
-            "yunet": detector_entry(kind="yunet", confidence_th=0.5, commercial_use=False),
         },
         "embedders": {sha256(EMBEDDER): embedder},
     }
@@ -263,3 +262,15 @@ def test_packs_are_cached_where_the_environment_says(monkeypatch: pytest.MonkeyP
     assert pack_dir("open") == tmp_path / "xdg/screenalytics/models/open"
     monkeypatch.setenv("SCREENALYTICS_CACHE_DIR", str(tmp_path / "mine"))
     assert pack_dir("open") == tmp_path / "mine/models/open"
+
+
+def test_a_registry_of_an_earlier_version_serves_all_but_newer_kinds_of_detectors(
+    registry: Path, tmp_path: Path
+) -> None:
+    folder = store(tmp_path / "mine", yunet=b"1", vec=EMBEDDER)
+    with pytest.raises(ModelPackError, match=r"yunet\.onnx: models\.yaml has no entry 'yunet' below detectors"):
+        load_pack("ignored", folder, registry)
+    store(pack_dir("tiny"), det_tiny=DETECTOR, vec=EMBEDDER)
+    assert load_pack("tiny", None, registry).verifier is None
+    with pytest.raises(ModelPackError, match="'tiny' has no verifier; packs that have one: none"):
+        load_pack("tiny", None, registry, verifier_pack="tiny")

@@ -56,7 +56,6 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 (hashlib.sha256(b"10g").hexdigest(), "research only", False),
                 ("scrfd", "", False),
                 ("centerface", "", False),
-                ("yunet", "", False),
             )
         },
         "embedders": {
