@@ -77,11 +77,6 @@ class Identity(Document):
     confirmed_track_ids: tuple[str, ...] | None = None
 
     @property
-    def unconfirmed_track_ids(self) -> set[str]:
-        """The tracks that no person has confirmed."""
-        return set(self.track_ids) - set(self.confirmed_track_ids or ())
-
-    @property
     def person_key(self) -> str:
         """Id of the person, or of the identity if no person was assigned."""
         return self.person_id or self.identity_id

@@ -137,9 +137,12 @@ class CorrectablePeople:
         """The identity with this id, or of the person with this name or id; None if nobody in the episode has it.
 
         Raises:
-            CorrectionError: It looks like the id of an identity, and there is none.
+            CorrectionError: It looks like the id of an identity, and there is none; or it is one, and a person's id is
+                given, which goes with a name.
         """
         if re.fullmatch(r"ident_\d+", person):
+            if person_id:
+                raise CorrectionError(f"give: {person} is an identity, and --person-id {person_id} goes with a name")
             return self.identity(person)
         wanted = {person_id} if person_id else {person, person_id_of(person)}
         return next((one for one in self._document.identities if one.person_id in wanted), None)

@@ -218,6 +218,7 @@ def test_a_track_that_is_gone_is_reported(store: ArtifactStore, desk: Correction
         (lambda desk: desk.give(TRACKS[1], "Jane"), r"track-00002 is of Jane \(ident_002\) already"),
         (lambda desk: desk.give(TRACKS[1], "jane"), r"track-00002 is of Jane \(ident_002\) already"),
         (lambda desk: desk.give(TRACKS[0], "ident_001"), "track-00001 is of ident_001 already"),
+        (lambda desk: desk.give(TRACKS[1], "ident_001", "jane"), "ident_001 is an identity, and --person-id jane goes"),
         (lambda desk: desk.give(LOOSE, "ident_099"), "has no identity 'ident_099'"),
         (lambda desk: desk.give(LOOSE, "!?"), "neither letters nor digits"),
         (lambda desk: desk.give(LOOSE, "Bo\x07b"), "cannot be printed"),
@@ -295,3 +296,19 @@ def test_an_identity_of_low_cohesion_is_not_doubtful_once_all_of_it_is_confirmed
     CorrectionDesk(store, EP).name("ident_001", "Jane")
     apply_corrections(store)
     assert not held(store, TRACKS[0]).low_cohesion
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_given_track_without_a_face_that_is_split_off_again_stands_alone(
+    store: ArtifactStore, desk: CorrectionDesk
+) -> None:
+    """Groups are merged by their vectors; one without any takes no part."""
+    apply_corrections(store)
+    others = {track: held(store, track).identity_id for track in TRACKS if track != LOOSE}
+    desk.give(LOOSE, "ident_002")
+    apply_corrections(store, automatic=True)
+    desk.split(held(store, LOOSE).identity_id, [LOOSE])
+    apply_corrections(store, automatic=True)
+    assert held(store, LOOSE).track_ids == (LOOSE,)
+    assert {outcome.status for outcome in grouping(store).corrections} == {"applied"}
+    assert len({held(store, track).identity_id for track in others}) <= len(set(others.values()))
