@@ -1,13 +1,16 @@
 """What should be checked first in an episode: questions with faces and the command that corrects a mistake."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import combinations
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
+from screenalytics_assets.core.documents.grouping import Grouping, NamingDecision
+from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import cannot_link_constraints
 from screenalytics_assets.core.people.corrections import TrackPlaces
@@ -69,6 +72,20 @@ class LooseTrack(NamedTuple):
     faces: Sequence[tuple[str, str]]
 
 
+def _divided(grouping: Grouping, tracks_of: Mapping[str, Sequence[str]]) -> list[TrackPair]:
+    """A pair of tracks for every two identities that corrections made of one cluster; they are two people."""
+    parts: dict[str, list[str]] = {}
+    for decision in grouping.decisions:
+        if isinstance(decision, NamingDecision) and decision.identity_id:
+            for cluster in decision.clusters:
+                parts.setdefault(cluster, []).append(decision.identity_id)
+    return [
+        (tracks_of[first][0], tracks_of[second][0])
+        for identities in parts.values()
+        for first, second in combinations(dict.fromkeys(identities), 2)
+    ]
+
+
 class Review:
     """The pairs and tracks to check in an episode.
 
@@ -83,6 +100,7 @@ class Review:
         self._identities = data.identities.identities
         exempt = [*(data.identities.same_face or ()), *data.grouping.exempt]
         self._cannot_link = cannot_link_constraints(data.tracks, clustering, exempt)
+        self._cannot_link += _divided(data.grouping, data.identities.tracks_of)
         self._decisions = earlier_decisions(data.corrections, TrackPlaces(data.tracks), self._identities)
         self._best = _best_faces(data.faces)
         self._data = data

@@ -13,16 +13,16 @@ from screenalytics_assets.core.common.errors import TruthError
 from screenalytics_assets.core.common.intervals import Intervals, intervals_of, merged, time_with_at_least, total_s
 from screenalytics_assets.core.config.ranges import DAY_S, problem_words
 from screenalytics_assets.core.documents.screen_time import ScreenTime
+from screenalytics_assets.core.people.corrections import PersonName
 
 BRIEF_S = 1.0
 """Identities that are on screen no longer than this are mostly single tracks that were not joined to a person."""
 
-_Time = Annotated[FiniteFloat, Field(ge=0, le=DAY_S)]
-_Name = Annotated[str, Field(min_length=1)]
+_Time = Annotated[FiniteFloat, Field(ge=0, le=DAY_S, strict=True)]
 
 
 class _Labels(BaseModel):
-    people: dict[_Name, Annotated[list[tuple[_Time, _Time]], Field(min_length=1)]]
+    people: dict[PersonName, Annotated[list[tuple[_Time, _Time]], Field(min_length=1)]]
 
 
 @dataclass(frozen=True)

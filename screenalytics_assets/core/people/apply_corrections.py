@@ -132,6 +132,7 @@ class CorrectedClusters:
                 split_off.tracks += own
                 split_off.clusters += [name for name in group.clusters if name not in split_off.clusters]
         if split_off.tracks:
+            split_off.is_assigned = bool(self._tracks.with_vector(split_off.tracks))
             remarks += self._withdraw_splits(split_off.tracks)
             self.groups.append(split_off)
         for group in [group for group in self.groups if group not in affected]:

@@ -32,7 +32,7 @@ def merge_similar_groups(
             [tracks.vectors[tracks.rows_of(group.tracks)].astype(np.float64).mean(0) for group in candidates]
         ).reshape(-1, tracks.vectors.shape[1]),
         tracks=np.array([len(tracks.rows_of(group.tracks)) for group in candidates], np.int64),
-        faces=np.array([tracks.num_faces(group.tracks) for group in candidates], np.int64),
+        faces=np.array([tracks.num_faces(tracks.with_vector(group.tracks)) for group in candidates], np.int64),
         doubtful=np.array([group.is_doubtful for group in candidates], bool),
         cannot_link=cannot_link_groups(candidates, pairs) | _different_people(candidates, matches),
     )

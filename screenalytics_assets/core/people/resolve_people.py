@@ -166,7 +166,12 @@ def _identities(
         confirmed = confirmed_together(person.groups)
         limit = NO_LIMIT if confirmed.issuperset(person.track_ids) else low_cohesion
         identity = identity_of(identity_id, cluster, tracks, low_cohesion=limit)
-        fields: dict[str, Any] = {"track_ids": tuple(person.track_ids), **namer.name_fields(person)}
+        fields: dict[str, Any] = {
+            "track_ids": tuple(person.track_ids),
+            "num_faces": tracks.num_faces(person.track_ids),  # also of tracks without a vector
+            "representative_face_id": tracks.best_face(person.track_ids),
+            **namer.name_fields(person),
+        }
         if confirmed:
             fields["confirmed_track_ids"] = tuple(sorted(confirmed))
         identities.append(identity.model_copy(update=fields))

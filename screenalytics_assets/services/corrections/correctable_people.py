@@ -128,8 +128,8 @@ class CorrectablePeople:
         if found is None and track not in self._places.track_ids:
             unassigned = ", ".join(one.track_id for one in self._document.unassigned[:_SHOWN]) or "none"
             raise CorrectionError(
-                f"{self.ep_id} has no track {track!r}. Its unassigned tracks, longest first, are in the report of the "
-                f"episode; the first are {unassigned}"
+                f"{self.ep_id} has no track {track!r}. The report of the episode lists the longest unassigned tracks; "
+                f"unassigned are {unassigned}"
             )
         return found
 

@@ -81,6 +81,8 @@ def test_a_person_without_any_published_one_is_wholly_missing() -> None:
         ({"people": {"Ann": [[0, 1], [3]]}}, r"people.Ann\[1\]"),
         ({"people": {"Ann": [[0, -1]]}}, r"people.Ann\[0\]\[1\]"),
         ({"people": {"Ann": [[0, math.inf]]}}, r"people.Ann\[0\]\[1\]"),
+        ({"people": {"Ann": [[False, True]]}}, r"people.Ann\[0\]\[0\]"),
+        ({"people": {"\x1b[31mAnn": [[0, 1]]}}, "people"),
         ({"people": {"Ann": [[2, 2]]}}, r"people.Ann\[0\]: \[2.0, 2.0\] is empty"),
     ],
 )
