@@ -167,7 +167,7 @@ def load_pack(
         model_pack: A name in the registry.
         model_dir: A folder with a detector and an embedder, used instead of the named pack.
         registry: Path of ``models.yaml``.
-        verifier_pack: The pack whose verifier checks the boxes of the detector; None if none does.
+        verifier_pack: The pack whose verifier checks the boxes of a detector that needs one; None if none does.
 
     Raises:
         ModelPackError: No such pack, a file is missing, the folder does not hold one detector and one embedder, or the
@@ -180,11 +180,11 @@ def load_pack(
     detector_file, embedder_file = _present(model_pack, (entry.detector, entry.embedder))
     detector = DetectorSpec(detector_file, known.detectors[entry.detector.sha256])
     embedder = EmbedderSpec(embedder_file, known.embedders[entry.embedder.sha256])
-    return _pack(model_pack, detector, embedder, FolderDeclaration(), _verifier_of(verifier_pack, known))
+    return _pack(model_pack, detector, embedder, FolderDeclaration(), _verifier_of(verifier_pack, detector, known))
 
 
-def _verifier_of(name: str | None, registry: Registry) -> VerifierSpec | None:
-    if name is None:
+def _verifier_of(name: str | None, detector: DetectorSpec, registry: Registry) -> VerifierSpec | None:
+    if name is None or not detector.entry.verify:
         return None
     file = find_pack(name, registry).verifier
     if file is None:
@@ -240,13 +240,9 @@ def _folder_pack(folder: Path, registry: Registry, verifier_pack: str | None) ->
     detectors = [path for path in models if _detector_kind(path) is not None]
     detector_path = _only(detectors, folder, "detector (det_*.onnx, centerface.onnx or yunet.onnx)")
     embedder_path = _only([path for path in models if path not in detectors], folder, "embedder (any other *.onnx)")
-    return _pack(
-        folder.name,
-        _folder_detector(detector_path, declared, registry),
-        _folder_embedder(embedder_path, declared, registry),
-        declared,
-        _verifier_of(verifier_pack, registry),
-    )
+    detector = _folder_detector(detector_path, declared, registry)
+    embedder = _folder_embedder(embedder_path, declared, registry)
+    return _pack(folder.name, detector, embedder, declared, _verifier_of(verifier_pack, detector, registry))
 
 
 def _folder_detector(path: Path, declared: FolderDeclaration, registry: Registry) -> DetectorSpec:

@@ -73,11 +73,13 @@ class DetectorEntry(_BoxThresholds):
     """The weights of a detector; thresholds are scores from 0 to 1.
 
     Attributes:
-        proposal_th: Minimum score of a box that a verifier looks at.
+        verify: Whether a verifier looks at its boxes.
+        proposal_th: Minimum score of a box that the verifier looks at.
         keep_boxes: Whether a verified face keeps the box and landmarks of the detector, or gets the verifier's.
     """
 
     kind: DetectorKind
+    verify: bool = False
     proposal_th: Score = 0.2
     keep_boxes: bool = True
 
@@ -143,9 +145,10 @@ class Registry(_Entry):
         return [self.detectors[pack.detector.sha256], self.embedders[pack.embedder.sha256], *verifier]
 
 
-class _DetectorThresholds(_Entry):
+class _DetectorValues(_Entry):
     confidence_th: Score | None = None
     track_thresh: Score | None = None
+    verify: bool | None = None
 
 
 class FolderDeclaration(_Entry):
@@ -154,7 +157,7 @@ class FolderDeclaration(_Entry):
     licence: str | None = None
     commercial_use: bool | None = None
     sha256: dict[str, str] = {}
-    detector: _DetectorThresholds = _DetectorThresholds()
+    detector: _DetectorValues = _DetectorValues()
     embedder: _EmbedderValues = _EmbedderValues()
 
 

@@ -41,7 +41,7 @@ class ModelSettings(Section):
     verifier_pack: str | None = Field(
         "open",
         min_length=1,
-        description="The pack whose verifier looks at each box that the detector finds; null counts them all as faces.",
+        description="The pack whose verifier looks at the boxes of detectors that need it; null is off.",
     )
     device: Device = Field("auto", description="cuda fails without a GPU; auto uses the GPU if there is one.")
     cpu_threads: int = Field(

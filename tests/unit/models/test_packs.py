@@ -272,5 +272,12 @@ def test_a_registry_of_an_earlier_version_serves_all_but_newer_kinds_of_detector
         load_pack("ignored", folder, registry)
     store(pack_dir("tiny"), det_tiny=DETECTOR, vec=EMBEDDER)
     assert load_pack("tiny", None, registry).verifier is None
+    assert load_pack("tiny", None, registry, verifier_pack="tiny").verifier is None
+
+
+def test_a_folder_can_ask_for_the_verifier(registry: Path, tmp_path: Path) -> None:
+    folder = store(tmp_path / "mine", det_a=b"1", vec=EMBEDDER)
+    assert load_pack("ignored", folder, registry, verifier_pack="tiny").verifier is None
+    (folder / "pack.yaml").write_text("detector: {verify: true}\n")
     with pytest.raises(ModelPackError, match="'tiny' has no verifier; packs that have one: none"):
-        load_pack("tiny", None, registry, verifier_pack="tiny")
+        load_pack("ignored", folder, registry, verifier_pack="tiny")
