@@ -248,7 +248,8 @@ def test_people_keep_their_ids_when_the_identities_are_computed_otherwise_and_ba
     instance: dg.DagsterInstance, store: LocalArtifactStore
 ) -> None:
     before = _identity_of_tracks(store)
-    assert run_episode(instance, EP, overrides={"cluster_thresh": 0.95}, select=["identities"]).success
+    apart_limits = {"cluster_thresh": 0.99, "tight_thresh": 0.99}
+    assert run_episode(instance, EP, overrides=apart_limits, select=["identities"]).success
     apart = _identity_of_tracks(store)
     assert len(set(apart.values())) > len(set(before.values()))
     assert {before[track] for track in before if apart[track] == before[track]} == set(before.values())
@@ -283,7 +284,7 @@ def test_a_missing_input_is_named_with_the_command_that_makes_it(
 ) -> None:
     assert store.root.is_dir()
     VideoLibraryResource().add("demo-s01e09", demo_episode[0], replace=False)
-    for asset, missing in {"tracks": "episode_video", "identities": "detections"}.items():
+    for asset, missing in {"tracks": "episode_video", "faces": "detections"}.items():
         outcome = run_episode(instance, "demo-s01e09", select=[asset])
         assert not outcome.success
         (message,) = outcome.failures
