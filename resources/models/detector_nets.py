@@ -71,14 +71,8 @@ class InputSizes(NamedTuple):
         return self.high_resolution if high_resolution else self.standard
 
 
-class CenterFaceDetector:
-    """CenterFace: RGB from 0 to 255 in, four maps out.
-
-    It finds faces that fill the frame, but their landmarks are inaccurate. On photographs enlarged until a face was as
-    high as the frame, the cosine between the vectors of this face and of the small one was 0.91, with a second pass at
-    256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So frames in which the first pass finds a close-up get the
-    close-up pass too.
-    """
+class _OnnxDetector:
+    """A net with one input, of any size."""
 
     def __init__(self, digest: str, session: Any, inputs: InputSizes, nms_iou: float) -> None:  # noqa: ANN401
         self.digest = digest
@@ -87,6 +81,16 @@ class CenterFaceDetector:
         self._inputs = inputs
         self._nms_iou = nms_iou
         self._input_name = session.get_inputs()[0].name
+
+
+class CenterFaceDetector(_OnnxDetector):
+    """CenterFace: RGB from 0 to 255 in, four maps out.
+
+    It finds faces that fill the frame, but their landmarks are inaccurate. On photographs enlarged until a face was as
+    high as the frame, the cosine between the vectors of this face and of the small one was 0.91, with a second pass at
+    256 px 0.95 (at 1.2 times the height 0.79 and 0.90). So frames in which the first pass finds a close-up get the
+    close-up pass too.
+    """
 
     def detect(
         self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
@@ -105,19 +109,11 @@ class CenterFaceDetector:
         return decode_centerface(*maps, confidence_th=confidence_th, input_px_per_frame_px=scale)
 
 
-class YuNetDetector:
+class YuNetDetector(_OnnxDetector):
     """YuNet: BGR from 0 to 255 in, twelve maps out.
 
     Every frame gets the close-up pass, for faces that fill it; that takes a sixth of the time of the first pass.
     """
-
-    def __init__(self, digest: str, session: Any, inputs: InputSizes, nms_iou: float) -> None:  # noqa: ANN401
-        self.digest = digest
-        self.provider = str(session.get_providers()[0])
-        self._session = session
-        self._inputs = inputs
-        self._nms_iou = nms_iou
-        self._input_name = session.get_inputs()[0].name
 
     def detect(
         self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False

@@ -11,7 +11,7 @@ from resources.storage.store import ArtifactStore
 from resources.system.text_documents import dump_yaml, parse_yaml, yaml_nodes
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.corrections import (
     Anchor,
     CorrectionsFile,
     Evidence,

@@ -13,7 +13,7 @@ from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.documents.track_metrics import TrackMetrics
 from screenalytics_assets.core.documents.video import VideoProbe
-from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.corrections.corrections import Corrections
 from screenalytics_assets.reports.provenance import Configs, UsedModel
 
 

@@ -13,7 +13,7 @@ from screenalytics_assets.core.documents.grouping import Grouping, NamingDecisio
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import cannot_link_constraints
-from screenalytics_assets.core.people.corrections import TrackPlaces
+from screenalytics_assets.core.people.corrections.corrections import TrackPlaces
 from screenalytics_assets.core.people.resolve_people import IGNORED
 from screenalytics_assets.core.people.review_candidates import (
     MergeLimits,

@@ -1,9 +1,9 @@
 """Scores of published episodes against truth files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from resources.storage.store import ArtifactStore, require_artifact
 from resources.system.files import write_whole
@@ -20,6 +20,7 @@ from screenalytics_assets.core.evaluation.name_scores import NameScores, all_nam
 from screenalytics_assets.core.evaluation.truth import Truth, parse_truth
 
 _TRUTH = ".truth.json"
+ParsedT = TypeVar("ParsedT")
 
 
 def read_truth(path: Path) -> Truth:
@@ -28,11 +29,7 @@ def read_truth(path: Path) -> Truth:
     Raises:
         TruthError: The file is missing, not JSON, or malformed.
     """
-    content = read_json_file(path, TruthError)
-    try:
-        return parse_truth(content)
-    except TruthError as error:
-        raise TruthError(f"{path}: {error}") from error
+    return _parsed(path, parse_truth)
 
 
 def read_labels(path: Path) -> dict[str, Intervals]:
@@ -41,9 +38,13 @@ def read_labels(path: Path) -> dict[str, Intervals]:
     Raises:
         TruthError: The file is missing, not JSON, or malformed.
     """
+    return _parsed(path, parse_labels)
+
+
+def _parsed(path: Path, parse: Callable[[Any], ParsedT]) -> ParsedT:
     content = read_json_file(path, TruthError)
     try:
-        return parse_labels(content)
+        return parse(content)
     except TruthError as error:
         raise TruthError(f"{path}: {error}") from error
 

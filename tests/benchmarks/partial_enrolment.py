@@ -27,7 +27,7 @@ from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.evaluation.name_scores import NamedPerson, NameScores, all_names, score_names
 from screenalytics_assets.core.evaluation.truth import Truth
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.corrections.corrections import Corrections
 from screenalytics_assets.core.people.naming import Facebank
 from screenalytics_assets.core.people.resolve_people import resolve_people
 from tests.benchmarks.labelled import print_table, read_truths

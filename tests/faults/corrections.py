@@ -18,7 +18,7 @@ from pathlib import Path
 
 from resources.storage.correction_files import read_corrections
 from resources.storage.local_store import LocalArtifactStore
-from screenalytics_assets.core.people.corrections import NotThisPerson
+from screenalytics_assets.core.people.corrections.corrections import NotThisPerson
 from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 from tests.orchestration.command_line import Cli
 from tests.unit.people.corrected_episode import EP, publish_episode

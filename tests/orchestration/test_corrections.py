@@ -19,7 +19,7 @@ from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, Identity, TrackIds
 from screenalytics_assets.core.documents.screen_time import ScreenTime
-from screenalytics_assets.core.people.corrections import Anchor, TrackPlaces
+from screenalytics_assets.core.people.corrections.corrections import Anchor, TrackPlaces
 from screenalytics_assets.core.people.enrolment import PhotoFinding, facebank_of
 from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 from screenalytics_assets.services.running.runs import RunOutcome, downstream_of, run_episode

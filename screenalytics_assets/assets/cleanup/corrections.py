@@ -12,8 +12,8 @@ from resources.storage.artifacts import Artifact
 from resources.storage.correction_files import read_corrections
 from screenalytics_assets.artifact import ArtifactSpec, Outputs
 from screenalytics_assets.core.common.digests import digest_of
-from screenalytics_assets.core.people.corrections import Corrections
-from screenalytics_assets.core.people.corrections import describe as in_words
+from screenalytics_assets.core.people.corrections.corrections import Corrections
+from screenalytics_assets.core.people.corrections.corrections import describe as in_words
 from screenalytics_assets.metadata import table
 from screenalytics_assets.run_context import Run
 

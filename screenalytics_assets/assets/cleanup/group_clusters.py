@@ -22,8 +22,8 @@ from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import same_face_warning
 from screenalytics_assets.core.identity.stable_ids import identity_boxes
-from screenalytics_assets.core.people.correction_evidence import PresentEvidence
-from screenalytics_assets.core.people.corrections import Corrections, Evidence
+from screenalytics_assets.core.people.corrections.correction_evidence import PresentEvidence
+from screenalytics_assets.core.people.corrections.corrections import Corrections, Evidence
 from screenalytics_assets.core.people.naming import Facebank
 from screenalytics_assets.core.people.resolve_people import resolve_people
 from screenalytics_assets.metadata import picture, table

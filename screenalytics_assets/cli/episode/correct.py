@@ -10,7 +10,7 @@ from rich.markup import escape
 from screenalytics_assets.cli.options import DataRoot, new_console, uncut, use_data_root
 
 if TYPE_CHECKING:
-    from screenalytics_assets.core.people.corrections import Correction
+    from screenalytics_assets.core.people.corrections.corrections import Correction
     from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 
 correct_app = typer.Typer(
@@ -120,7 +120,7 @@ def list_corrections(context: typer.Context) -> None:
     """Show the corrections and their outcome in the last run."""
     from rich.table import Table
 
-    from screenalytics_assets.core.people.corrections import describe
+    from screenalytics_assets.core.people.corrections.corrections import describe
 
     desk = _desk(context)
     outcomes = desk.outcomes()
@@ -152,7 +152,7 @@ def undo(
     apply: _Apply = False,
 ) -> None:
     """Remove a correction from the file."""
-    from screenalytics_assets.core.people.corrections import describe
+    from screenalytics_assets.core.people.corrections.corrections import describe
 
     desk = _desk(context)
     _finish(desk, f"correction {number} removed: {describe(desk.undo(number))}", apply=apply)
@@ -191,7 +191,7 @@ def _warn_if_together(shared_s: float) -> None:
 
 
 def _write(desk: "CorrectionDesk", make: "Callable[[], Correction]", *, apply: bool) -> None:
-    from screenalytics_assets.core.people.corrections import describe
+    from screenalytics_assets.core.people.corrections.corrections import describe
 
     entry = make()
     _finish(desk, f"correction {entry.number}: {describe(entry)}", apply=apply)

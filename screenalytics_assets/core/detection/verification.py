@@ -14,9 +14,9 @@ VIEW_PX = 128
 """Side of the view of a box.
 
 In a street scene and on a dark stage, CenterFace tells faces from other boxes at 96 px as well as at 192 px. On the
-four rendered episodes 0.95 of the faces score 0.4 or more at 96 px, 0.98 at 128 px and 0.88 at 192 px. Faces aligned by
-the landmarks found at 128 px are recognised in 0.972 of one person's pairs at one false pair in 1,000, and in 0.967 by
-those that it finds in the whole frame at 640 px.
+four rendered episodes 0.95 of the faces score 0.4 or more at 96 px, 0.98 at 128 px and 0.88 at 192 px. At a false
+match rate of 1 in 1,000, 0.974 of the pairs of one person match if the faces are aligned by the landmarks found at
+128 px, and 0.967 by those found in the whole frame at 640 px.
 """
 
 VIEW_SIDES = 2.0

@@ -13,7 +13,7 @@ from screenalytics_assets.core.common.errors import TruthError
 from screenalytics_assets.core.common.intervals import Intervals, intervals_of, merged, time_with_at_least, total_s
 from screenalytics_assets.core.config.ranges import DAY_S, problem_words
 from screenalytics_assets.core.documents.screen_time import ScreenTime
-from screenalytics_assets.core.people.corrections import PersonName
+from screenalytics_assets.core.people.corrections.corrections import PersonName
 
 BRIEF_S = 1.0
 """Identities that are on screen no longer than this are mostly single tracks that were not joined to a person."""

@@ -24,11 +24,11 @@ from screenalytics_assets.core.identity.identities import (
     with_identities,
 )
 from screenalytics_assets.core.identity.stable_ids import EarlierIdentities, stable_ids
-from screenalytics_assets.core.people.apply_corrections import CorrectedClusters
-from screenalytics_assets.core.people.corrected_names import shared_names
-from screenalytics_assets.core.people.correction_evidence import PresentEvidence
-from screenalytics_assets.core.people.correction_matching import outcome_of
-from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
+from screenalytics_assets.core.people.corrections.apply_corrections import CorrectedClusters
+from screenalytics_assets.core.people.corrections.corrected_names import shared_names
+from screenalytics_assets.core.people.corrections.correction_evidence import PresentEvidence
+from screenalytics_assets.core.people.corrections.correction_matching import outcome_of
+from screenalytics_assets.core.people.corrections.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.people.group_merging import cannot_link_groups, merge_similar_groups
 from screenalytics_assets.core.people.groups import Group, ResolvedPerson, confirmed_together
 from screenalytics_assets.core.people.naming import Facebank, NameMatch, Namer, one_holder_per_name

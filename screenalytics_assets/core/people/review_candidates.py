@@ -13,7 +13,7 @@ from screenalytics_assets.core.documents.identities import Identity
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.constrained_linkage import required_similarity
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.corrections import Corrections, Merge, Split, TrackPlaces
+from screenalytics_assets.core.people.corrections.corrections import Corrections, Merge, Split, TrackPlaces
 
 
 class MergeLimits(NamedTuple):

@@ -22,7 +22,7 @@ from screenalytics_assets.core.tracking.near_duplicates import unit_contrast
 from screenalytics_assets.core.tracking.track_table import detection_ids_of
 
 MIN_PICTURE_S = 2.5
-"""Least time from the first to the last detection of a picture: a calm person cannot be told from a picture in less."""
+"""Least time from the first to the last detection of a picture: a calm person may look like a picture for less."""
 
 MAX_CHANGE = 0.08
 """Most that a part of a picture changes, from `_largest_change`.

@@ -16,8 +16,8 @@ from screenalytics_assets.core.documents.identities import Identities, Identity,
 from screenalytics_assets.core.documents.screen_time import SeasonScreenTime
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.correction_evidence import mean_vector
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.correction_evidence import mean_vector
+from screenalytics_assets.core.people.corrections.corrections import (
     Corrections,
     Evidence,
     Give,

@@ -12,7 +12,7 @@ from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome, Grouping
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
     Corrections,
     CorrectionsFile,

@@ -21,7 +21,7 @@ from screenalytics_assets.core.config.keys import Settings
 from screenalytics_assets.core.config.layers import Layer, resolve
 from screenalytics_assets.core.config.ranges import number_words
 from screenalytics_assets.core.evaluation.truth import _Document, parse_truth
-from screenalytics_assets.core.people.corrections import Corrections
+from screenalytics_assets.core.people.corrections.corrections import Corrections
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable, parse_acceptance
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 from screenalytics_assets.docs_generator.command_line import commands

@@ -16,8 +16,8 @@ from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import NO_ACCEPTED_FACE
-from screenalytics_assets.core.people.correction_evidence import PresentEvidence
-from screenalytics_assets.core.people.corrections import Corrections, Evidence
+from screenalytics_assets.core.people.corrections.correction_evidence import PresentEvidence
+from screenalytics_assets.core.people.corrections.corrections import Corrections, Evidence
 from screenalytics_assets.core.people.resolve_people import resolve_people
 from tests.synthetic_episodes import probe_with
 from tests.unit.builders import Box, Seen, faces_table, people, track_id, tracks_table

@@ -10,9 +10,9 @@ import pytest
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.apply_corrections import CorrectedClusters
-from screenalytics_assets.core.people.correction_matching import outcome_of
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.apply_corrections import CorrectedClusters
+from screenalytics_assets.core.people.corrections.correction_matching import outcome_of
+from screenalytics_assets.core.people.corrections.corrections import (
     Anchor,
     Correction,
     IdentityReference,

@@ -10,7 +10,7 @@ from resources.storage.correction_files import read_corrections, update_correcti
 from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
-from screenalytics_assets.core.people.corrections import CorrectionsFile
+from screenalytics_assets.core.people.corrections.corrections import CorrectionsFile
 from screenalytics_assets.services.corrections.correcting import CorrectionDesk
 from tests.unit.people.corrected_episode import EP, apply_corrections, publish_episode
 from tests.unit.storage.store_sites import Folder, InBucket, StoreSite

@@ -12,7 +12,7 @@ from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
-from screenalytics_assets.core.people.corrections import Correction
+from screenalytics_assets.core.people.corrections.corrections import Correction
 from screenalytics_assets.core.people.packed_vectors import packed, unpacked
 from screenalytics_assets.services.corrections.correctable_people import CloseNameError, CorrectablePeople
 from screenalytics_assets.services.corrections.correcting import CorrectionDesk

@@ -12,7 +12,7 @@ from resources.storage.correction_files import read_corrections, update_correcti
 from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.corrections import (
     Anchor,
     CorrectionsFile,
     IdentityReference,

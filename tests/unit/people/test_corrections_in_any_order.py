@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from resources.storage.correction_files import read_corrections
 from resources.storage.local_store import LocalArtifactStore
 from screenalytics_assets.core.documents.identities import Identities, Identity
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
     CorrectionsFile,
     Give,

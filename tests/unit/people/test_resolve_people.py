@@ -11,7 +11,7 @@ from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.identities import Identities, UnassignedTrack
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import identify
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
     Corrections,
     Ignore,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from screenalytics_assets.core.documents.identities import Identity
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.corrections import Corrections, TrackPlaces
+from screenalytics_assets.core.people.corrections.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.people.review_candidates import (
     EarlierDecisions,
     MergeLimits,

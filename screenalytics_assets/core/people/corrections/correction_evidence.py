@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from screenalytics_assets.core.common.vectors import unit_rows
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
     Evidence,
     IdentityReference,

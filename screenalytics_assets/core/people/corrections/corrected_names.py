@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from screenalytics_assets.core.people.correction_matching import Remark
+from screenalytics_assets.core.people.corrections.correction_matching import Remark
 from screenalytics_assets.core.people.groups import CorrectedName, Group
 
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Sequence
 
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.corrected_names import give_name, keep_name, merge_names
-from screenalytics_assets.core.people.correction_evidence import PresentEvidence, evidence_problem
-from screenalytics_assets.core.people.correction_matching import Remark, find_groups
-from screenalytics_assets.core.people.corrections import (
+from screenalytics_assets.core.people.corrections.corrected_names import give_name, keep_name, merge_names
+from screenalytics_assets.core.people.corrections.correction_evidence import PresentEvidence, evidence_problem
+from screenalytics_assets.core.people.corrections.correction_matching import Remark, find_groups
+from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
     Give,
     IdentityReference,

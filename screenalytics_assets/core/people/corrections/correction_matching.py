@@ -5,7 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, get_args
 
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome, CorrectionStatus
-from screenalytics_assets.core.people.corrections import Correction, IdentityReference, TrackPlaces, describe
+from screenalytics_assets.core.people.corrections.corrections import (
+    Correction,
+    IdentityReference,
+    TrackPlaces,
+    describe,
+)
 from screenalytics_assets.core.people.groups import Group
 
 MATCHING_SHARE = 0.5
