@@ -66,7 +66,7 @@ class TerminalProgress(ProgressResource):
 
 
 def totals_line(screen_time: ScreenTime) -> str:
-    """The seconds with people, and those of which it is not known whom they show."""
+    """The seconds with people, and the uncertain ones."""
     totals, damage = screen_time.totals, screen_time.damage
     parts = [
         f"someone on screen {totals.union_s:.1f} s of {screen_time.duration_s:.1f} s",

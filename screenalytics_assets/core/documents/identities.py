@@ -56,8 +56,8 @@ class Identity(Document):
         name_similarity: Mean similarity to the person's photos, or null.
         name_margin: Lead over the second best person, or null.
         named_by: ``facebank``, ``correction``, or null.
-        confirmed_track_ids: Those of its tracks of which a person said by a correction that they are this person; left
-            out if there are none.
+        confirmed_track_ids: The tracks that a user confirmed, by a correction, to show this person; left out if there
+            are none.
     """
 
     identity_id: str

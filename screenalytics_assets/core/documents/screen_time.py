@@ -29,7 +29,7 @@ class PersonTime(Document):
         weak_link_s: Seconds that rest on weakly linked tracks alone.
         bridged_s: Seconds without a detection: bridged gaps and padding.
         damaged_s: Seconds in which the video is damaged; left out where the whole video is intact.
-        confirmed_s: Seconds that rest on tracks which a person confirmed by a correction; left out if there are none.
+        confirmed_s: Seconds on tracks that a user confirmed by a correction; left out if there are none.
     """
 
     person_id: str

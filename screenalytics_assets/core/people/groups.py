@@ -35,7 +35,7 @@ class Group:
         is_split_off: Whether a correction split it off; the rest comes first for a name.
         ignored_by: Number of the correction that says to ignore it.
         is_given: Whether a correction gave its tracks to the person; it is not compared with others.
-        confirmed: Tracks of which a person said by a correction that they are this person.
+        confirmed: Tracks that a user confirmed, by a correction, to show this person.
     """
 
     clusters: list[str]
@@ -63,7 +63,7 @@ class Group:
 
 
 def confirmed_together(groups: Sequence[Group]) -> set[str]:
-    """The tracks of several groups of which a person confirmed that they are one person.
+    """The tracks of several groups that a user confirmed to show one person.
 
     These are the tracks of the groups that a correction named. Without one, they are those of a single group: that
     tracks of one group are one person says nothing about another group.

@@ -75,7 +75,7 @@ class EarlierDecisions(NamedTuple):
     Attributes:
         cannot_link: Pairs of tracks of different people.
         same_person: Sets of tracks of one person.
-        confirmed: Tracks of which a person confirmed whose they are.
+        confirmed: Tracks whose person a user confirmed.
     """
 
     cannot_link: Collection[TrackPair] = ()

@@ -37,7 +37,7 @@ def screen_time_of(damage: Damage | None = None, **totals: float) -> ScreenTime:
     )
 
 
-def test_the_last_line_tells_all_seconds_of_which_it_is_not_known_whom_they_show() -> None:
+def test_the_last_line_gives_the_uncertain_seconds() -> None:
     damage = Damage(damaged_s=1.5, intervals=((3.0, 4.5),))
     assert totals_line(screen_time_of(damage, unassigned_s=7.34, picture_s=15.0)) == (
         "someone on screen 50.0 s of 60.0 s, two or more 20.0 s, an unassigned face 7.3 s, "
