@@ -202,5 +202,6 @@ def _validated(model: type[_Model], content: Mapping[str, object], path: Path) -
 
 def _sentence(model: type[BaseModel], problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     expected = problem_words(model, problem)
-    found = f", found {problem['input']!r:.80}" if expected != problem["msg"] else ""
+    named = problem["type"] in ("missing", "extra_forbidden")
+    found = "" if named else f", found {problem['input']!r:.80}"
     return f"{'.'.join(map(str, problem['loc']))}: {expected}{found}"

@@ -11,6 +11,7 @@ from resources.storage.store import ArtifactStore
 from resources.system.text_documents import dump_yaml, parse_yaml, yaml_nodes
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
+from screenalytics_assets.core.config.ranges import problem_words
 from screenalytics_assets.core.people.corrections.corrections import (
     Anchor,
     CorrectionsFile,
@@ -102,7 +103,7 @@ def _parse(stored: bytes | None, ep_id: str, path: str) -> CorrectionsFile:
 
 
 def _explain(problem: "ErrorDetails", document: Any) -> str:  # noqa: ANN401 - a YAML node
-    location, message = problem["loc"], problem["msg"]
+    location, message = problem["loc"], problem_words(CorrectionsFile, problem)
     # After the index of a correction pydantic inserts its kind, which is not a key in the file.
     keys = [*location[:2], *location[3:]] if location[:1] == ("corrections",) else list(location)
     if problem["type"] == "extra_forbidden" and not get_close_matches(str(keys[-1]), _KEYS):

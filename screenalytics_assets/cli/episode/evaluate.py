@@ -119,11 +119,18 @@ def _evaluate_intervals(store: "ArtifactStore", ep_id: str, intervals: Path, *, 
         return
     console = new_console()
     console.print(_figures(ep_id, scores))
-    table = Table("person", "seconds", "predicted", "both", "error", "identity")
+    table = Table("person", "seconds", "predicted", "both", "error", "identity", "name")
     for person in scores.per_person:
         seconds = (f"{value:.1f}" for value in (person.true_s, person.predicted_s, person.shared_s))
-        table.add_row(escape(person.person), *seconds, f"{person.error:.1%}", escape(person.identity or "none"))
+        identity, named = escape(person.identity or "none"), person.named or "none"
+        table.add_row(escape(person.person), *seconds, f"{person.error:.1%}", identity, named)
     console.print(uncut(table))
+    names = Table("name", "right", "wrong", "stands for", title="seconds of each published name")
+    for name in scores.names:
+        stands_for = escape(name.stands_for or "nobody in the labels")
+        names.add_row(escape(name.name), f"{name.right_s:.1f}", f"{name.wrong_s:.1f}", stands_for)
+    if scores.names:
+        console.print(uncut(names))
 
 
 def _evaluate_season(

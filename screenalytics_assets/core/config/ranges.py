@@ -30,6 +30,36 @@ _SIGNS: tuple[tuple[type, str, str], ...] = (
     (MultipleOf, "multiple_of", "a multiple of"),
 )
 _NAMES: Mapping[object, str] = {int: "whole number", float: "number"}
+_SENTENCES: Mapping[str, str] = {
+    "missing": "this is missing",
+    "extra_forbidden": "there is no such key",
+    "model_type": "expected keys with values",
+    "dict_type": "expected keys with values",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "string_type": "expected text",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "literal_error": "expected {expected}",
+    "too_short": "expected a list with {min_length} or more, found {actual_length}",
+    "too_long": "expected a list with {max_length} or fewer, found {actual_length}",
+    "string_too_short": "expected text of {min_length} or more characters",
+    "string_too_long": "expected text of {max_length} or fewer characters",
+    "string_pattern_mismatch": "expected text that matches {pattern}",
+    "value_error": "{error}",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "finite_number": "expected a finite number",
+    "greater_than": "expected a number > {gt}",
+    "greater_than_equal": "expected a number ≥ {ge}",
+    "less_than": "expected a number < {lt}",
+    "less_than_equal": "expected a number ≤ {le}",
+    "union_tag_invalid": "expected {discriminator} to be one of {expected_tags}",
+    "union_tag_not_found": "{discriminator} is missing",
+}
+"""Sentences for what pydantic says in its own terms, by the type of the problem, with the fields of its context."""
 
 
 def number_words(field: FieldInfo) -> str | None:
@@ -38,7 +68,7 @@ def number_words(field: FieldInfo) -> str | None:
 
 
 def problem_words(model: type[BaseModel], problem: Mapping[str, Any]) -> str:
-    """What pydantic refused: for a number the whole range that is expected, otherwise pydantic's own sentence.
+    """What pydantic refused, in a sentence: for a number the whole range that is expected.
 
     Args:
         model: What was validated.
@@ -47,7 +77,10 @@ def problem_words(model: type[BaseModel], problem: Mapping[str, Any]) -> str:
     words = None
     if problem["type"] not in ("missing", "extra_forbidden"):
         words = _words(*_declared(model, problem["loc"]))
-    return f"expected a {words}" if words else str(problem["msg"])
+    if words:
+        return f"expected a {words}"
+    sentence = _SENTENCES.get(problem["type"])
+    return sentence.format(**problem.get("ctx", {})) if sentence else str(problem["msg"])
 
 
 def _words(annotation: object, limits: tuple[object, ...]) -> str | None:

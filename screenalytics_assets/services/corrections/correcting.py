@@ -11,6 +11,7 @@ from resources.storage.store import ArtifactStore
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
+from screenalytics_assets.core.config.ranges import problem_words
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome, Grouping
 from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
@@ -279,7 +280,9 @@ class CorrectionDesk:
         try:
             self.corrections = update_corrections(self._store, self.ep_id, change)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+            problems = "; ".join(
+                f"{'.'.join(map(str, p['loc']))}: {problem_words(CorrectionsFile, p)}" for p in error.errors()
+            )
             raise CorrectionError(f"this correction cannot be written: {problems}") from error
         return made[-1]
 

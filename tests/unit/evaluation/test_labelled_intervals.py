@@ -1,4 +1,6 @@
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from screenalytics_assets.core.common.errors import TruthError
 from screenalytics_assets.core.evaluation.labelled_intervals import (
     IntervalScores,
+    NameSeconds,
     PersonSeconds,
     parse_labels,
     score_intervals,
@@ -13,8 +16,12 @@ from screenalytics_assets.core.evaluation.labelled_intervals import (
 from tests.unit.document_builders import person_time, screen_time_with
 
 
-def scores_of(labels: dict[str, list[list[float]]], published: dict[str, list[list[float]]]) -> IntervalScores:
-    people = [person_time(person_id, intervals) for person_id, intervals in published.items()]
+def scores_of(
+    labels: dict[str, list[list[float]]],
+    published: dict[str, list[list[float]]],
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> IntervalScores:
+    people = [person_time(key, intervals, name=names.get(key)) for key, intervals in published.items()]
     return score_intervals(parse_labels({"people": labels}), screen_time_with(*people))
 
 
@@ -70,6 +77,73 @@ def test_an_episode_without_people_has_no_error() -> None:
 def test_a_person_without_any_published_one_is_wholly_missing() -> None:
     scores = scores_of({"Ann": [[0, 2]]}, {})
     assert (scores.identities, scores.error_mean, scores.error_max) == (0, 1, 1)
+
+
+def test_a_name_of_the_labels_that_another_person_has_is_wrong() -> None:
+    labels = {"Ann Lee": [[0.0, 10.0]], "Bob": [[20.0, 24.0]]}
+    shown = {"ann-lee": [[20.0, 24.0]], "bob": [[0.0, 10.0]]}
+    scores = scores_of(labels, shown, {"ann-lee": "Ann Lee", "bob": "Bob"})
+    assert [(person.identity, person.named) for person in scores.per_person] == [("Bob", "wrong"), ("Ann Lee", "wrong")]
+    assert (scores.people_named_right, scores.people_named_wrong, scores.people_unnamed) == (0, 2, 0)
+    assert scores.named_right_s == 0
+    assert scores.named_wrong_s == pytest.approx(14)
+    exchanged = NameSeconds("Bob", in_labels=True, stands_for="Ann Lee", right=False, right_s=0, wrong_s=10)
+    assert scores.names[1] == exchanged
+
+
+def test_a_right_name_is_wrong_in_the_seconds_in_which_its_person_is_not_there() -> None:
+    scores = scores_of({"Ann": [[0.0, 10.0]], "Bob": [[10.0, 14.0]]}, {"ann": [[0.0, 14.0]]}, {"ann": "Ann"})
+    assert (scores.people_named_right, scores.people_named_wrong, scores.people_unnamed) == (1, 0, 1)
+    assert scores.named_right_s == pytest.approx(10)
+    assert scores.named_wrong_s == pytest.approx(4)
+
+
+def test_a_name_that_nobody_in_the_labels_has_is_wrong_and_an_identity_without_a_name_is_neither() -> None:
+    scores = scores_of(
+        {"Ann": [[0.0, 10.0]], "Bob": [[20.0, 24.0]]},
+        {"carl": [[0.0, 10.0]], "ident_002": [[20.0, 24.0]]},
+        {"carl": "Carl"},
+    )
+    assert [person.named for person in scores.per_person] == ["wrong", None]
+    assert (scores.named_right_s, scores.people_unnamed) == (0, 1)
+    assert scores.named_wrong_s == pytest.approx(10)
+    assert scores.names[0].in_labels is False
+
+
+def test_names_decide_between_people_whose_intervals_differ_by_the_error_of_a_label() -> None:
+    scores = scores_of(
+        {"Ann": [[0.0, 10.0]], "Bob": [[0.0, 9.95]]},
+        {"bob": [[0.0, 10.0]], "ann": [[0.0, 9.95]]},
+        {"ann": "Ann", "bob": "Bob"},
+    )
+    assert [person.named for person in scores.per_person] == ["right", "right"]
+
+
+def test_labels_beyond_the_end_of_the_video_are_refused_and_those_up_to_a_second_later_are_cut_off() -> None:
+    with pytest.raises(
+        TruthError, match=r"^people\.Ann: \[70\.0, 75\.0\] is beyond the end of show-s01e02 at 60\.000 s"
+    ):
+        scores_of({"Ann": [[0.0, 4.0], [70.0, 75.0]]}, {})
+    with pytest.raises(TruthError, match=r"^people\.Ann: the labels begin at the end"):
+        scores_of({"Ann": [[60.2, 60.9]]}, {})
+    assert scores_of({"Ann": [[50.0, 60.5]]}, {}).per_person[0].true_s == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ({}, "people: this is missing"),
+        ({"people": []}, "people: expected keys with values"),
+        ({"people": {"Ann": 3}}, "people.Ann: expected a list"),
+        ({"people": {"Ann": []}}, "people.Ann: expected a list with 1 or more, found 0"),
+        ({"people": {"Ann": [[0, 1, 2]]}}, "people.Ann[0]: expected a list with 2 or fewer, found 3"),
+        ({"people": {"Ann": [["a", 1]]}}, "people.Ann[0][0]: expected a number"),
+    ],
+)
+def test_a_malformed_label_is_refused_in_a_plain_sentence(labels: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(TruthError) as refused:
+        parse_labels(labels)
+    assert str(refused.value).startswith(sentence)
 
 
 @pytest.mark.parametrize(

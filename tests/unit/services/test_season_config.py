@@ -106,7 +106,7 @@ def test_a_season_that_is_listed_twice_is_refused(configured: Configured) -> Non
 def test_more_seasons_than_can_be_checked_at_every_tick_are_refused(configured: Configured) -> None:
     listed = [{"show": f"show{i}", "season": 1} for i in range(MAX_SEASONS + 1)]
     configured(seasons={"seasons": listed})
-    with pytest.raises(ConfigurationError, match=f"seasons = .*: Tuple should have at most {MAX_SEASONS} items"):
+    with pytest.raises(ConfigurationError, match=f"seasons = .*: expected a list with {MAX_SEASONS} or fewer"):
         read_seasons()
     assert len(usable_seasons()[0]) == MAX_SEASONS
     configured(seasons={"seasons": listed[1:]})
