@@ -11,6 +11,8 @@ from screenalytics_assets.core.common.errors import FacebankError
 
 MAX_PHOTO_BYTES = 100_000_000
 """A larger file is not read: one byte for each of the pixels that a photo may have, while a JPEG takes about half."""
+MAX_PHOTOS = 10_000
+"""Photos of a show: a thousand people with ten photos each. All of them are in memory at once."""
 # botocore keeps ten connections open.
 _THREADS = 8
 
@@ -40,7 +42,7 @@ def photos_in_folder(folder: Path) -> list[Photo]:
     """The files in the people's folders, sorted; hidden ones are skipped.
 
     Raises:
-        FacebankError: A link leads out of the folder, or nowhere.
+        FacebankError: A link leads out of the folder, or nowhere, or there are more than `MAX_PHOTOS`.
     """
     people = (path for path in sorted(folder.glob("*")) if not path.name.startswith("."))
     for path in (path for person in people for path in (person, *sorted(person.glob("[!.]*")))):
@@ -49,7 +51,16 @@ def photos_in_folder(folder: Path) -> list[Photo]:
                 f"{path} is a link that leads out of {folder}, or nowhere: put the photos there themselves"
             )
     paths = [path for path in sorted(folder.glob("*/*")) if path.is_file() and not _is_hidden(path)]
+    _check_count(len(paths), str(folder))
     return [_photo_in_file(path) for path in paths]
+
+
+def _check_count(found: int, place: str) -> None:
+    if found > MAX_PHOTOS:
+        raise FacebankError(
+            f"{place}: {found:,} photos; expected at most {MAX_PHOTOS:,}. A few photos of each person are enough: move "
+            "the others away"
+        )
 
 
 def _photo_in_file(path: Path) -> Photo:
@@ -66,6 +77,7 @@ def photos_in_bucket(url: str) -> list[Photo]:
     bucket = bucket_of(url)
     sizes = {PurePosixPath(stored.key): stored.bytes for stored in bucket.list("")}
     wanted = [path for path in sorted(sizes) if len(path.parts) == 2 and not _is_hidden(path)]
+    _check_count(len(wanted), url)
 
     def photo(path: PurePosixPath) -> Photo | None:
         if sizes[path] > MAX_PHOTO_BYTES:

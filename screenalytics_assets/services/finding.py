@@ -65,10 +65,9 @@ def find_photo(path: Path, run: RunSettings, store: ArtifactStore, *, show: str 
         FacebankError: The photo cannot be read, or does not show exactly one face, or no episode can be searched.
         DatabaseError: The database cannot be reached, or has another version.
     """
-    if not path.is_file():
-        raise FacebankError(f"{path}: no such file")
+    content = read_limited(path, MAX_PHOTO_BYTES, FacebankError)
     faces = PhotoAnalyser(run)
-    photo = faces.analyse(path.name, "", read_limited(path, MAX_PHOTO_BYTES, FacebankError))
+    photo = faces.analyse(path.name, "", content)
     if photo.crop is None:
         raise FacebankError(
             f"{path}: {photo.reason.replace('_', ' ')}; give a photo of one face, of at most "

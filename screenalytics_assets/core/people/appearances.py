@@ -17,7 +17,7 @@ class Appearance(NamedTuple):
         intervals_s: Start and end of each stretch, merged and ascending: of the people whom the photo shows, those of
             their screen time; of other tracks, those of the track.
         tracks: The tracks that are similar to the face: track_id, identity_id, person_id, name, start_s, end_s,
-            detection_id, similarity; by time.
+            detection_id, similarity, person_tracks; by time.
     """
 
     ep_id: str
@@ -63,12 +63,14 @@ class Appearance(NamedTuple):
 def appearances(matches: pa.Table, screen_times: Mapping[str, ScreenTime]) -> list[Appearance]:
     """The tracks by episode, in the order of the episodes' ids.
 
-    The photo shows a person if at least half of the person's tracks are similar to it; the others are the same person
-    from the side or in the dark. Then the times are the person's screen time, the one figure that every page shows.
+    The photo shows a person if at least half of the person's tracks that have a vector, and so were compared, are
+    similar to it; the others are the same person from the side or in the dark. Then the times are the person's screen
+    time, the one figure that every page shows.
 
     Args:
         matches: ``ep_id``, ``track_id``, ``identity_id``, ``person_id``, ``name``, ``start_s``, ``end_s``,
-            ``detection_id`` and ``similarity``, by episode and time.
+            ``detection_id``, ``similarity`` and ``person_tracks``, the number of the person's tracks that have a
+            vector; by episode and time.
         screen_times: The screen time of these episodes; one that is missing is replaced by the times of the tracks.
     """
     by_episode: dict[str, list[dict[str, Any]]] = {}
@@ -84,7 +86,12 @@ def _intervals_s(tracks: Sequence[Mapping[str, Any]], screen_time: ScreenTime | 
     people = screen_time.people if screen_time else ()
     person_of = {identity_id: person.person_id for person in people for identity_id in person.identity_ids}
     who = [person_of.get(track["identity_id"]) for track in tracks]
-    shown = {person.person_id: person for person in people if 0 < person.tracks <= 2 * who.count(person.person_id)}
+    compared = {key: int(track["person_tracks"]) for key, track in zip(who, tracks, strict=True) if key is not None}
+    shown = {
+        person.person_id: person
+        for person in people
+        if person.person_id in compared and compared[person.person_id] <= 2 * who.count(person.person_id)
+    }
     found = [interval for person in shown.values() for interval in person.intervals]
     found += [(track["start_s"], track["end_s"]) for track, key in zip(tracks, who, strict=True) if key not in shown]
     return [(float(start_s), float(end_s)) for start_s, end_s in merged(intervals_of(found))]

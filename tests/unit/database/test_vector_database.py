@@ -262,6 +262,14 @@ def test_a_track_is_found_with_its_identity_and_name(database: VectorDatabase) -
     ]
 
 
+def test_each_found_track_says_how_many_tracks_of_its_person_were_compared(database: VectorDatabase) -> None:
+    face = unit(1)[0]
+    vectors = np.stack([alike(face, similarity, seed=10 + i) for i, similarity in enumerate((0.8, 0.1, 0.7, 0.1))])
+    store(database, "a-s01e01", vectors, tracks=tracks_table(4, identities=["i1", "i1", None, None]))
+    rows = database.find_tracks(face, MODEL, min_similarity=0.5, min_identity_sim=0.3).to_pylist()
+    assert [(row["track_id"], row["person_tracks"]) for row in rows] == [("track-00000", 2), ("track-00002", 1)]
+
+
 def test_the_tracks_of_an_identity_that_does_not_resemble_a_face_are_not_found(database: VectorDatabase) -> None:
     face = unit(1)[0]
     vectors = np.stack([alike(face, similarity, seed=i + 10) for i, similarity in enumerate((0.6, 0.35, 0.35))])

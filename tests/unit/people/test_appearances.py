@@ -12,6 +12,7 @@ def match(
     similarity: float,
     who: str | None = None,
     name: str | None = None,
+    of: int = 1,
 ) -> dict[str, object]:
     return {
         "ep_id": ep_id,
@@ -23,6 +24,7 @@ def match(
         "end_s": end_s,
         "detection_id": f"det-{track:06d}",
         "similarity": similarity,
+        "person_tracks": of,
     }
 
 
@@ -63,15 +65,22 @@ def test_who_is_found_in_half_of_the_tracks_is_there_for_the_whole_screen_time_a
         person_time("ident_002", [(20.0, 30.0)], identity_ids=("ident_002",), tracks=3),
     )
     rows = [
-        match("a-s01e01", 1, 0.1, 3.2, 0.7, "ident_001", "Ann"),
-        match("a-s01e01", 2, 9.1, 10.0, 0.7, "ident_004", "Ann"),
-        match("a-s01e01", 3, 21.0, 22.0, 0.4, "ident_002"),
+        match("a-s01e01", 1, 0.1, 3.2, 0.7, "ident_001", "Ann", of=4),
+        match("a-s01e01", 2, 9.1, 10.0, 0.7, "ident_004", "Ann", of=4),
+        match("a-s01e01", 3, 21.0, 22.0, 0.4, "ident_002", of=3),
         match("a-s01e01", 4, 40.0, 41.0, 0.4),
     ]
     (found,) = appearances(pa.Table.from_pylist(rows), {"a-s01e01": times})
     assert found.intervals_s == [(0.0, 3.3), (9.0, 12.5), (21.0, 22.0), (40.0, 41.0)]
     (ann,) = appearances(pa.Table.from_pylist(rows[:2]), {"a-s01e01": times})
     assert ann.seconds == times.people[0].visual_s
+
+
+def test_tracks_without_a_vector_do_not_count_against_the_half_that_must_be_found() -> None:
+    times = screen_time_with(person_time("ann", [(0.0, 30.0)], name="Ann", identity_ids=("ident_001",), tracks=9))
+    rows = [match("a-s01e01", 1, 0.1, 3.2, 0.7, "ident_001", "Ann", of=2)]
+    (found,) = appearances(pa.Table.from_pylist(rows), {"a-s01e01": times})
+    assert found.intervals_s == [(0.0, 30.0)]
 
 
 def test_no_similar_track_means_no_appearance() -> None:

@@ -34,6 +34,18 @@ def test_links_within_the_folder_and_a_link_to_the_folder_itself_are_followed(tm
     assert [found.photo_id for found in photos_in_folder(tmp_path / "show")] == ["Amy/1.jpg", "Amy/2.jpg"]
 
 
+def test_more_photos_than_the_limit_are_refused_before_any_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.storage.photo_library.MAX_PHOTOS", 2)
+    for number in range(2):
+        photo(tmp_path / "Amy" / f"{number}.jpg")
+    assert len(photos_in_folder(tmp_path)) == 2
+    photo(tmp_path / "Bob" / "1.jpg").chmod(0)
+    with pytest.raises(FacebankError, match=r"3 photos; expected at most 2\. A few photos of each person"):
+        photos_in_folder(tmp_path)
+
+
 def test_a_photo_of_too_many_bytes_is_listed_and_not_read(tmp_path: Path) -> None:
     """The large files take no space on the disk: they have no content."""
     for name, size in (("most", MAX_PHOTO_BYTES), ("more", MAX_PHOTO_BYTES + 1)):
