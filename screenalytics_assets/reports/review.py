@@ -14,6 +14,7 @@ from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import cannot_link_constraints
 from screenalytics_assets.core.people.corrections.corrections import TrackPlaces
+from screenalytics_assets.core.people.person_names import PLACEHOLDER
 from screenalytics_assets.core.people.resolve_people import IGNORED
 from screenalytics_assets.core.people.review_candidates import (
     MergeLimits,
@@ -171,7 +172,7 @@ class Review:
             LooseTrack(
                 **row,
                 reason=reasons[row["track_id"]],
-                command=f'screenalytics correct {self._data.ep_id} give {row["track_id"]} "NAME"',
+                command=f'screenalytics correct {self._data.ep_id} give {row["track_id"]} "{PLACEHOLDER}"',
                 faces=self._faces([row["track_id"]], row["track_id"]) or rejected.get(row["track_id"], ()),
             )
             for row in longest

@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 from screenalytics_assets.core.common.errors import FacebankError
 
+PLACEHOLDER = "NAME"
+"""Stands for a name in the commands that reports print."""
+_PLACEHOLDERS = frozenset({PLACEHOLDER, "PERSON"})
+"""Words in commands of reports and documents that are to be replaced by a name; people are not called so."""
 _SHORTEST = 3
 """Letters of a name; of shorter ones (Al, Jo) half would be close to each other."""
 _LONG = 12
@@ -31,6 +35,11 @@ def person_id_of(name: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     kept = "".join(sign if sign.isalnum() or unicodedata.category(sign).startswith("M") else "-" for sign in folded)
     return re.sub(r"-[^\w-]+", "-", re.sub(r"-+", "-", f"-{kept}")).strip("-")
+
+
+def is_placeholder(name: str) -> bool:
+    """Whether this is the word of a command that a name is to be written in place of; only in capitals, as there."""
+    return name.strip().strip("<>[]") in _PLACEHOLDERS
 
 
 class CloseName(NamedTuple):
@@ -100,8 +109,10 @@ def person_of(folder: str) -> Person:
     ``sheldon_cooper``, ``sheldon-cooper`` and ``Sheldon Cooper`` are Sheldon Cooper with the id ``sheldon-cooper``.
 
     Raises:
-        FacebankError: The name has neither letters nor digits.
+        FacebankError: The name has neither letters nor digits, or is a placeholder.
     """
+    if is_placeholder(folder):
+        raise FacebankError(f"the folder {folder!r} is not a person's name: call it by the name of the person")
     person_id = person_id_of(folder)
     if not person_id:
         raise FacebankError(f"the folder {folder!r} is not a person's name: it has neither letters nor digits")

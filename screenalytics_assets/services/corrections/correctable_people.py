@@ -27,7 +27,13 @@ from screenalytics_assets.core.people.corrections.corrections import (
     TrackPlaces,
 )
 from screenalytics_assets.core.people.packed_vectors import packed
-from screenalytics_assets.core.people.person_names import CloseName, Person, close_names, person_id_of
+from screenalytics_assets.core.people.person_names import (
+    CloseName,
+    Person,
+    close_names,
+    is_placeholder,
+    person_id_of,
+)
 
 _CHAIN = ("episode_video", "detections", "tracks", "split_tracks", "reembed", "recluster", "group_clusters")
 """Artifacts from the video to the people, each made from the one before."""
@@ -145,7 +151,11 @@ class CorrectablePeople:
                 raise CorrectionError(f"give: {person} is an identity, and --person-id {person_id} goes with a name")
             return self.identity(person)
         wanted = {person_id} if person_id else {person, person_id_of(person)}
-        return next((one for one in self._document.identities if one.person_id in wanted), None)
+        found = [one for one in self._document.identities if one.person_id in wanted]
+        if not found and not person_id:
+            name = normalize("NFC", person).strip()
+            found = [one for one in self._document.identities if one.name == name]
+        return found[0] if found else None
 
     @cached_property
     def _people(self) -> dict[str, Identity]:
@@ -202,7 +212,7 @@ def known_people(store: ArtifactStore, ep_id: str, corrections: Corrections) -> 
 def person_called(
     store: ArtifactStore, ep_id: str, corrections: Corrections, name: str, person_id: str | None, *, confirmed: bool
 ) -> Person:
-    """The person with a name. The id of a known person counts as the name.
+    """The person with a name. The id of a known person counts as the name, and so does a name that one person has.
 
     Args:
         store: The store.
@@ -214,13 +224,18 @@ def person_called(
 
     Raises:
         CloseNameError: The name is not known, but close to a known one.
-        CorrectionError: It has neither letters nor digits.
+        CorrectionError: It has neither letters nor digits, or is the placeholder of a command.
     """
     name = normalize("NFC", name).strip()
     person = person_id or person_id_of(name)
+    if is_placeholder(name):
+        raise CorrectionError(f"name: {name} stands for the name of the person: write that name instead")
     if not person_id_of(person):
         raise CorrectionError(f"name: {name!r} has neither letters nor digits")
     known = known_people(store, ep_id, corrections)
+    of_that_name = [known_id for known_id, known_name in known.items() if normalize("NFC", known_name) == name]
+    if person not in known and person_id is None and not confirmed and len(of_that_name) == 1:
+        person = of_that_name[0]
     if person not in known and person_id is None and not confirmed and (close := close_names(name, known)):
         raise CloseNameError(name, close)
     return Person(person, known.get(person, name) if name == person else name)

@@ -223,6 +223,12 @@ def test_a_folder_without_letters_is_refused() -> None:
         person_of("--")
 
 
+def test_a_folder_that_is_called_like_the_placeholder_of_a_command_is_refused() -> None:
+    with pytest.raises(FacebankError, match="'PERSON' is not a person's name"):
+        person_of("PERSON")
+    assert person_of("Person").name == "Person"  # in capitals only
+
+
 def photo_folder(root: Path, *files: str) -> Path:
     for name in files:
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -222,6 +222,8 @@ def test_a_track_that_is_gone_is_reported(store: ArtifactStore, desk: Correction
         (lambda desk: desk.give(LOOSE, "ident_099"), "has no identity 'ident_099'"),
         (lambda desk: desk.give(LOOSE, "!?"), "neither letters nor digits"),
         (lambda desk: desk.give(LOOSE, "Bo\x07b"), "cannot be printed"),
+        (lambda desk: desk.give(LOOSE, "NAME"), "NAME stands for the name of the person"),
+        (lambda desk: desk.name("ident_001", "PERSON", confirmed=True), "PERSON stands for the name of the person"),
     ],
 )
 def test_what_cannot_be_given_is_refused(
