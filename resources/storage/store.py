@@ -17,10 +17,12 @@ from resources.storage.manifest import Manifest, command_for
 from resources.system.liveness import HeldFile, hold_new, try_hold
 from resources.system.locks import LOCK_TIMEOUT_S, locked
 from screenalytics_assets.core.common.digests import digest_of
+from screenalytics_assets.core.common.episode_ids import is_ep_id
 from screenalytics_assets.core.common.errors import ArtifactError
 
 UPDATE_TIMEOUT_S = 30.0
 """The longest wait for others who change the same small file; one change takes milliseconds, in a bucket a second."""
+_EPISODES_SHOWN = 10
 _HELD = ".held"
 """Beside a folder in which an artifact is written, with its name: the file that its process holds."""
 
@@ -172,10 +174,22 @@ def require_artifact(store: ArtifactStore, asset: str, ep_id: str) -> Artifact:
     """
     artifact = store.open(asset, ep_id)
     if artifact is None:
-        raise ArtifactError(
-            f"{ep_id} has no {asset}: materialize {asset} first, in the UI or with `{command_for(asset, ep_id)}`"
-        )
+        unknown = unknown_episode(store, ep_id)
+        advice = f"materialize {asset} first, in the UI or with `{command_for(asset, ep_id)}`"
+        raise ArtifactError(f"{ep_id} has no {asset}: {f'{unknown}, or ' if unknown else ''}{advice}")
     return artifact
+
+
+def unknown_episode(store: ArtifactStore, ep_id: str) -> str | None:
+    """That nothing is published of an episode, and which episodes there are; None if it exists, or is no episode."""
+    if not is_ep_id(ep_id) or store.manifest("episode_video", ep_id) is not None:
+        return None
+    known = store.keys("episode_video")
+    more = f" and {len(known) - _EPISODES_SHOWN} more" if len(known) > _EPISODES_SHOWN else ""
+    return (
+        f"there is no episode {ep_id}; published episodes are {', '.join(known[:_EPISODES_SHOWN]) or 'none'}{more}. "
+        "Check the id and the data root"
+    )
 
 
 def stale_paths(previous: Manifest | None, manifest: Manifest) -> list[str]:

@@ -94,7 +94,7 @@ def test_only_the_phases_that_are_named_change_something(cli: Cli) -> None:
     ("arguments", "expected"),
     [
         (["cleanup", EP, "--actions", "regroup"], "'split_tracks', 'reembed', 'recluster' or 'group_clusters'"),
-        (["cleanup", "demo-s01e09"], "demo-s01e09 has no episode_video: materialize episode_video first"),
+        (["cleanup", "demo-s01e09"], "there is no episode demo-s01e09; published episodes are "),
         (["cleanup", "../x"], "is not an episode id"),
         (["cleanup", EP, "--set", "recluster_tresh=0.4"], "did you mean 'recluster_thresh'"),
         (["progress", "demo-s01e09"], "demo-s01e09 was never run"),

@@ -288,7 +288,8 @@ def test_a_missing_input_is_named_with_the_command_that_makes_it(
         outcome = run_episode(instance, "demo-s01e09", select=[asset])
         assert not outcome.success
         (message,) = outcome.failures
-        assert f"demo-s01e09 has no {missing}: materialize {missing} first" in message
+        assert f"demo-s01e09 has no {missing}: there is no episode demo-s01e09; published episodes are " in message
+        assert f"materialize {missing} first" in message
         assert f"screenalytics run --ep-id demo-s01e09 --select {missing}" in message
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from resources.storage.artifacts import Artifact, checksum_of
 from resources.storage.manifest import parse_manifest
-from resources.storage.store import ArtifactStore
+from resources.storage.store import ArtifactStore, require_artifact
 from screenalytics_assets.core.common.errors import ArtifactError, StorageError
 from screenalytics_assets.core.common.layout import crop_path, crops_dir, file_path, manifest_path, video_dir
 from screenalytics_assets.core.documents.identities import TrackIds
@@ -47,6 +47,18 @@ def store(site: StoreSite) -> ArtifactStore:
 
 
 # Contract
+
+
+def test_an_unknown_episode_is_refused_with_the_episodes_that_there_are(store: ArtifactStore) -> None:
+    with pytest.raises(ArtifactError, match="there is no episode show-s09e09; published episodes are none"):
+        require_artifact(store, "screen_time", "show-s09e09")
+    with store.staging("episode_video", EP_ID) as staged:
+        staged.write_json("video.json", {})
+        publish_nothing_but(store, staged)
+    with pytest.raises(ArtifactError, match=rf"no episode show-s09e09; published episodes are {EP_ID}\. Check the id"):
+        require_artifact(store, "screen_time", "show-s09e09")
+    with pytest.raises(ArtifactError, match=rf"^{EP_ID} has no screen_time: materialize screen_time first"):
+        require_artifact(store, "screen_time", EP_ID)
 
 
 def test_files_are_where_the_contract_says(site: StoreSite) -> None:
