@@ -130,7 +130,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = ArtifactSpec(
     "group_clusters",
-    code_version="5",
+    code_version="6",
     group="cleanup",
     kinds={"numpy", "json"},
     description=__doc__,

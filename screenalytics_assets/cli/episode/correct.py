@@ -91,6 +91,8 @@ def give(
     """
     desk = _desk(context)
     _warn_if_together(desk.shared_with_s(track, person, person_id))
+    if (number := desk.ignored_by(person)) is not None:
+        new_console().print(f"[yellow]warning:[/yellow] this takes back correction {number}, which ignores {person}")
     _write_name(desk, person, lambda sure: desk.give(track, person, person_id, confirmed=sure), yes=yes, apply=apply)
 
 
@@ -118,15 +120,20 @@ def ignore(
 @correct_app.command("list")
 def list_corrections(context: typer.Context) -> None:
     """Show the corrections and their outcome in the last run."""
+    desk = _desk(context)
+    if not desk.corrections.corrections:
+        new_console().print(f"{desk.ep_id} has no corrections")
+        return
+    _print_outcomes(desk)
+
+
+def _print_outcomes(desk: "CorrectionDesk") -> None:
+    """What each correction came to in the last run."""
     from rich.table import Table
 
     from screenalytics_assets.core.people.corrections.corrections import describe
 
-    desk = _desk(context)
     outcomes = desk.outcomes()
-    if not desk.corrections.corrections:
-        new_console().print(f"{desk.ep_id} has no corrections")
-        return
     table = Table("number", "correction", "last run", "remarks", title=desk.ep_id)
     for entry in desk.corrections.corrections:
         outcome = outcomes.get(entry.number)
@@ -142,7 +149,10 @@ def confirm(
     apply: _Apply = False,
 ) -> None:
     """Confirm a correction whose video was replaced, or at whose places another face is now."""
-    _add(context, lambda desk: desk.confirm(number), apply=apply)
+    from screenalytics_assets.core.people.corrections.corrections import describe
+
+    desk = _desk(context)
+    _finish(desk, f"correction {number} confirmed: {describe(desk.confirm(number))}", apply=apply)
 
 
 @correct_app.command()
@@ -193,8 +203,10 @@ def _warn_if_together(shared_s: float) -> None:
 def _write(desk: "CorrectionDesk", make: "Callable[[], Correction]", *, apply: bool) -> None:
     from screenalytics_assets.core.people.corrections.corrections import describe
 
+    before = {entry.number for entry in desk.corrections.corrections}
     entry = make()
-    _finish(desk, f"correction {entry.number}: {describe(entry)}", apply=apply)
+    is_there = " is there already" if entry.number in before else ""
+    _finish(desk, f"correction {entry.number}{is_there}: {describe(entry)}", apply=apply, written=not is_there)
 
 
 def _desk(context: typer.Context) -> "CorrectionDesk":
@@ -204,18 +216,20 @@ def _desk(context: typer.Context) -> "CorrectionDesk":
     return CorrectionDesk(ArtifactStoreResource().store(), context.obj)
 
 
-def _finish(desk: "CorrectionDesk", done: str, *, apply: bool) -> None:
+def _finish(desk: "CorrectionDesk", done: str, *, apply: bool, written: bool = True) -> None:
     from screenalytics_assets.services.running.runs import downstream_of
 
     console = new_console()
     console.print(escape(done))
-    console.print(f"written to {desk.location}")
+    console.print(f"written to {desk.location}" if written else f"nothing was written to {desk.location}")
     follows: Sequence[str] = downstream_of("corrections")
     if apply:
         from screenalytics_assets.cli.episode.run import execute
 
         with desk.applying():
             ok = execute(console, desk.ep_id, None, {}, force=False, select=list(follows))
+        if ok and desk.corrections.corrections:
+            _print_outcomes(desk)
         raise typer.Exit(0 if ok else 1)
     selection = " ".join(f"--select {asset}" for asset in follows)
     console.print(f"to apply it: screenalytics run --ep-id {desk.ep_id} {selection}")

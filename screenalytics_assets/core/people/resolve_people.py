@@ -72,10 +72,10 @@ def resolve_people(
         automatic: Merge and name; otherwise only corrections are applied.
         earlier: The identities that were published before; the same person keeps the id.
     """
-    corrected = CorrectedClusters(_groups(clusters, tracks), TrackPlaces(tracks.table), tracks, present)
+    corrected = CorrectedClusters(_groups(clusters), TrackPlaces(tracks.table), tracks, present)
     remarks = {correction.number: corrected.apply(correction) for correction in corrections.corrections}
     ignored = {track for group in corrected.groups if group.ignored_by is not None for track in group.tracks}
-    groups = [group for group in corrected.groups if group.ignored_by is None]
+    groups = [group for group in corrected.groups if group.ignored_by is None and _takes_part(group, tracks)]
 
     overlapping = cannot_link_constraints(tracks.table, settings, clusters.same_face or ())
     pairs = [*overlapping, *corrected.cannot_link]
@@ -122,14 +122,23 @@ def resolve_people(
     )
 
 
-def _groups(clusters: Identities, tracks: EpisodeTracks) -> list[Group]:
-    """Each identity of the clustering, and each unassigned track that has a vector."""
+def _groups(clusters: Identities) -> list[Group]:
+    """Each identity of the clustering, and each unassigned track.
+
+    Also those without a vector, such as pictures of faces: in an earlier run they may have been the identity that a
+    correction names or ignores.
+    """
     found = [
         Group([identity.identity_id], list(identity.track_ids), is_doubtful=identity.outlier or identity.low_cohesion)
         for identity in clusters.identities
     ]
-    loose = [track.track_id for track in clusters.unassigned if len(tracks.rows_of([track.track_id]))]
+    loose = [track.track_id for track in clusters.unassigned]
     return found + [Group([], [track_id], is_doubtful=True, is_assigned=False) for track_id in loose]
+
+
+def _takes_part(group: Group, tracks: EpisodeTracks) -> bool:
+    """Whether a group may be a person: it was one, or has a name, or its faces can be compared with others."""
+    return group.is_assigned or group.name is not None or bool(tracks.with_vector(group.tracks))
 
 
 def _people(groups: Sequence[Group], matches: Sequence[NameMatch]) -> list[ResolvedPerson]:

@@ -132,12 +132,17 @@ class CorrectablePeople:
         """
         found = self._document.identity_of.get(track)
         if found is None and track not in self._places.track_ids:
-            unassigned = ", ".join(one.track_id for one in self._document.unassigned[:_SHOWN]) or "none"
             raise CorrectionError(
-                f"{self.ep_id} has no track {track!r}. The report of the episode lists the longest unassigned tracks; "
-                f"unassigned are {unassigned}"
+                f"{self.ep_id} has no track {track!r}. The report of the episode lists the longest unassigned tracks: "
+                f"{', '.join(self._longest_unassigned()) or 'there are none'}"
             )
         return found
+
+    def _longest_unassigned(self) -> list[str]:
+        unassigned = {one.track_id for one in self._document.unassigned}
+        columns = (self._tracks.table[name].to_pylist() for name in ("track_id", "start_s", "end_s"))
+        lengths_s = {track: end_s - start_s for track, start_s, end_s in zip(*columns, strict=True)}
+        return sorted(unassigned, key=lambda track: (-lengths_s.get(track, 0.0), track))[:_SHOWN]
 
     def receiver(self, person: str, person_id: str | None = None) -> Identity | None:
         """The identity with this id, or of the person with this name or id; None if nobody in the episode has it.

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
 from resources.storage.correction_files import read_corrections, update_corrections
-from resources.storage.store import ArtifactStore
+from resources.storage.store import ArtifactStore, unknown_episode
 from screenalytics_assets.core.common.episode_ids import parse_ep_id
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.core.common.layout import corrections_path
 from screenalytics_assets.core.config.ranges import problem_words
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome, Grouping
+from screenalytics_assets.core.people.corrections.correction_matching import repeated
 from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
     Corrections,
@@ -30,12 +31,13 @@ from screenalytics_assets.core.people.corrections.corrections import (
 from screenalytics_assets.services.corrections.correctable_people import CorrectablePeople, person_called
 
 GROUPING = "group_clusters"
-_EPISODES_SHOWN = 10
 Entry = TypeVar("Entry", bound=Correction)
 
 
 class CorrectionDesk:
     """The corrections of one episode. Each method adds one and writes the file before it returns.
+
+    A correction that is there already, and that no later one may have changed, is returned and not added again.
 
     Several programs may correct an episode at once: each adds to what the file holds at that moment.
     """
@@ -52,12 +54,8 @@ class CorrectionDesk:
         self.location = store.location(corrections_path(ep_id))
         self.corrections = read_corrections(store, ep_id)
         self._store = store
-        if not self.corrections.corrections and store.manifest("episode_video", ep_id) is None:
-            known = ", ".join(store.keys("episode_video")[:_EPISODES_SHOWN]) or "none"
-            raise CorrectionError(
-                f"{store.location('')}: there is no episode {ep_id}; published episodes are {known}. Check the id and "
-                "the data root, or run `screenalytics run VIDEO --ep-id` with this id first"
-            )
+        if not self.corrections.corrections and (unknown := unknown_episode(store, ep_id)):
+            raise CorrectionError(f"{store.location('')}: {unknown}, or run `screenalytics run VIDEO --ep-id` first")
 
     def merge(self, identities: Sequence[str]) -> Merge:
         """Merge identities that are the same person.
@@ -203,6 +201,11 @@ class CorrectionDesk:
         self.corrections = update_corrections(self._store, self.ep_id, change)
         return confirmed
 
+    def ignored_by(self, identity: str) -> int | None:
+        """The correction that ignores an identity, if there is one that has not been applied yet."""
+        entries = self.corrections.corrections
+        return next((one.number for one in entries if isinstance(one, Ignore) and one.identity.id == identity), None)
+
     def shared_s(self, identities: Sequence[str]) -> float:
         """Seconds in which two or more of these identities are on screen at once, which one person cannot be."""
         people = CorrectablePeople(self._store, self.ep_id)
@@ -275,6 +278,9 @@ class CorrectionDesk:
                 made.append(make(number))
                 return made[-1]
 
+            if (same := repeated(make(1), current.corrections)) is not None:
+                made.append(cast("Entry", same))
+                return current
             return current.with_new(noted, used=used)
 
         try:

@@ -23,15 +23,15 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSite:
     return site
 
 
-def ignore_often(root: Path, times: int) -> None:
-    for _ in range(times):
-        CorrectionDesk(LocalArtifactStore(root), EP).ignore("ident_001")
+def rule_out_often(root: Path, program: int, times: int) -> None:
+    for number in range(times):
+        CorrectionDesk(LocalArtifactStore(root), EP).not_this_person("ident_001", f"person-{program}-{number}")
 
 
 def test_eight_programs_at_once_leave_all_of_their_corrections(tmp_path: Path) -> None:
     publish_episode(LocalArtifactStore(tmp_path))
     context = multiprocessing.get_context("fork")
-    programs = [context.Process(target=ignore_often, args=(tmp_path, 4)) for _ in range(8)]
+    programs = [context.Process(target=rule_out_often, args=(tmp_path, program, 4)) for program in range(8)]
     for program in programs:
         program.start()
     for program in programs:
@@ -51,7 +51,7 @@ def test_what_another_machine_writes_between_reading_and_writing_is_kept(bucket:
     def change(current: CorrectionsFile) -> CorrectionsFile:
         calls.append(len(current.corrections))
         if len(calls) < 4:
-            CorrectionDesk(site.another(), EP).ignore("ident_002")
+            CorrectionDesk(site.another(), EP).not_this_person("ident_002", f"person-{len(calls)}")
         return current.without(0)
 
     update_corrections(site.store, EP, change)

@@ -196,7 +196,8 @@ class Corrected(RuleBasedStateMachine):
         return any(isinstance(one, kind) for one in self._entries())
 
     def _made(self, number: int) -> None:
-        self.given.append(number)
+        if number not in self.given:  # a correction that is there already is not added again
+            self.given.append(number)
         self.applied = False
 
     def _one(self, which: int) -> Identity | None:

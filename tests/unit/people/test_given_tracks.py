@@ -214,7 +214,10 @@ def test_a_track_that_is_gone_is_reported(store: ArtifactStore, desk: Correction
 @pytest.mark.parametrize(
     ("give", "message"),
     [
-        (lambda desk: desk.give("track-00099", "Jane"), "has no track 'track-00099'.* unassigned are track-00006"),
+        (
+            lambda desk: desk.give("track-00099", "Jane"),
+            "has no track 'track-00099'.* unassigned tracks: track-00006",
+        ),
         (lambda desk: desk.give(TRACKS[1], "Jane"), r"track-00002 is of Jane \(ident_002\) already"),
         (lambda desk: desk.give(TRACKS[1], "jane"), r"track-00002 is of Jane \(ident_002\) already"),
         (lambda desk: desk.give(TRACKS[0], "ident_001"), "track-00001 is of ident_001 already"),

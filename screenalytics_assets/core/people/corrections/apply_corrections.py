@@ -1,12 +1,12 @@
 """Corrections applied to a clustering, whatever its tracks and identities are called by now."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from screenalytics_assets.core.identity.cannot_link import TrackPair
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
-from screenalytics_assets.core.people.corrections.corrected_names import give_name, keep_name, merge_names
+from screenalytics_assets.core.people.corrections.corrected_names import give_name, keep_in, keep_name, merge_names
 from screenalytics_assets.core.people.corrections.correction_evidence import PresentEvidence, evidence_problem
-from screenalytics_assets.core.people.corrections.correction_matching import Remark, find_groups
+from screenalytics_assets.core.people.corrections.correction_matching import Remark, find_groups, given_to_others
 from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
     Give,
@@ -18,6 +18,7 @@ from screenalytics_assets.core.people.corrections.corrections import (
     Split,
     TrackPlaces,
 )
+from screenalytics_assets.core.people.corrections.division import tracks_of_second
 from screenalytics_assets.core.people.groups import CorrectedName, Group
 
 
@@ -39,13 +40,14 @@ class CorrectedClusters:
         """Start from a clustering.
 
         Args:
-            groups: Its groups. A correction may add a track without a vector.
+            groups: Its groups; each track is in one.
             places: All tracks of the episode.
             tracks: The same tracks with their vectors.
             present: What the evidence of the corrections is compared with; None to apply them without.
         """
         self.groups = list(groups)
         self.cannot_link: dict[TrackPair, int] = {}
+        self._given_by: dict[str, Give] = {}
         self._places = places
         self._tracks = tracks
         self._present = present
@@ -90,7 +92,7 @@ class CorrectedClusters:
     def _join(self, first: Group, other: Group) -> list[Remark]:
         """Move everything of the second group to the first."""
         remarks = self._withdraw_splits([*first.tracks, *other.tracks])
-        remarks += merge_names(first, other)
+        remarks += merge_names(first, other) + keep_in(first, other)
         first.clusters += [name for name in other.clusters if name not in first.clusters]
         first.tracks += other.tracks
         first.is_doubtful &= other.is_doubtful
@@ -98,7 +100,6 @@ class CorrectedClusters:
         first.is_given &= other.is_given
         first.confirmed |= other.confirmed
         first.excluded |= other.excluded
-        first.ignored_by = None if None in (first.ignored_by, other.ignored_by) else first.ignored_by
         other.tracks = []
         return remarks
 
@@ -191,21 +192,25 @@ class CorrectedClusters:
             text = f"{correction.track.id}: {lost} of {len(found_at)} faces are in no track now"
             remarks.append(Remark("partly", text))
         person = correction.person
+        earlier = {track: self._given_by[track] for track in tracks if track in self._given_by}
+        self._given_by |= dict.fromkeys(tracks, correction)
         if isinstance(person, IdentityReference):
-            return remarks + self._give_to_identity(tracks, person, correction.number)
+            return remarks + self._give_to_identity(tracks, person, correction, earlier)
         for group in self.groups:
             if group.name and group.name.person_id == person.person_id and group.ignored_by is None:
                 group.confirmed |= tracks.intersection(group.tracks)
                 tracks -= set(group.tracks)
         if tracks:
-            given, taken_remarks = self._taken_out(tracks)
+            given, taken_remarks = self._taken_out(tracks, earlier)
             given.is_given = True
             name = CorrectedName(person.person_id, person.name, correction.number, frozenset(tracks))
-            remarks += taken_remarks + give_name(given, name)
+            remarks += taken_remarks + give_name(given, name) + given_to_others(tracks, earlier, correction)
             self.groups.append(given)
         return remarks
 
-    def _give_to_identity(self, tracks: set[str], identity: IdentityReference, number: int) -> list[Remark]:
+    def _give_to_identity(
+        self, tracks: set[str], identity: IdentityReference, give: Give, earlier: Mapping[str, Give]
+    ) -> list[Remark]:
         matches, remarks = find_groups(identity, self.groups, self._places)
         if not matches:
             return remarks
@@ -219,20 +224,25 @@ class CorrectedClusters:
                 for track in group.tracks
                 if track not in new
             }
-            given, taken_remarks = self._taken_out(new)
-            self._separate(given.tracks, stays, number)
-            remarks += taken_remarks + self._join(receiver, given)
+            given, taken_remarks = self._taken_out(new, earlier)
+            self._separate(given.tracks, stays, give.number)
+            remarks += taken_remarks + self._join(receiver, given) + given_to_others(new, earlier, give)
+        elif receiver.ignored_by is not None:
+            remarks += keep_in(receiver, Group([], []))
         receiver.confirmed |= tracks
         return remarks
 
-    def _taken_out(self, tracks: Collection[str]) -> tuple[Group, list[Remark]]:
+    def _taken_out(self, tracks: Collection[str], earlier: Mapping[str, Give]) -> tuple[Group, list[Remark]]:
         """A group of these tracks, which are in no other group from now on."""
         taken = Group([], sorted(tracks), is_doubtful=True, is_assigned=False)
+        given_by = {give.number for give in earlier.values()}
         remarks: list[Remark] = []
         for group in self.groups:
             own = [track for track in group.tracks if track in tracks]
             if own:
-                remarks += keep_name(group, own)
+                number = group.name.number if group.name else None
+                lost = keep_name(group, own)
+                remarks += [] if number in given_by else lost  # `given_to_others` says that
                 part = group.divided_off(own)
                 taken.clusters += [name for name in part.clusters if name not in taken.clusters]
                 taken.is_assigned |= part.is_assigned
@@ -253,11 +263,8 @@ class CorrectedClusters:
     def _take_out(self, reference: IdentityReference, number: int) -> tuple[list[Group], list[Remark]]:
         """The groups that an identity of a correction is now; only its own tracks where a group has far more."""
         matches, remarks = find_groups(reference, self.groups, self._places)
-        groups = [
-            self._divide_off(match.group, sorted(match.tracks), number) if match.is_part else match.group
-            for match in matches
-        ]
-        return groups, remarks
+        own = [self._divide_off(one.group, sorted(one.tracks), number) if one.is_part else one.group for one in matches]
+        return own, remarks
 
     def _divide(self, group: Group, before: Collection[str], tracks: Collection[str], number: int) -> Group:
         """Give each track of a group to the more similar of two people; returns the group of the second one.
@@ -268,12 +275,7 @@ class CorrectedClusters:
             tracks: Tracks of the second person; they are taken out.
             number: The correction.
         """
-        first, second = (self._tracks.vectors[self._tracks.rows_of(sorted(one))] for one in (before, tracks))
-        taken = set(tracks)
-        if len(first) and len(second):
-            towards_second = second.mean(axis=0) - first.mean(axis=0)
-            others = self._tracks.with_vector(track for track in group.tracks if track not in before)
-            taken.update(track for track in others if float(self._tracks.vector_of(track) @ towards_second) > 0)
+        taken = tracks_of_second(group.tracks, before, tracks, self._tracks)
         return self._divide_off(group, [track for track in group.tracks if track in taken], number)
 
     def _divide_off(self, group: Group, taken: Sequence[str], number: int) -> Group:

@@ -42,6 +42,19 @@ def merge_names(first: Group, other: Group) -> list[Remark]:
     return [Remark("conflict", f"{text}{kept.name} is kept")]
 
 
+def keep_in(first: Group, other: Group) -> list[Remark]:
+    """Two groups that become one are left out only if both were; otherwise a correction is taken back."""
+    numbers = {first.ignored_by, other.ignored_by}
+    if None not in numbers:
+        return []
+    first.ignored_by = None
+    return [
+        Remark("conflict", f"takes back correction {number}, which ignores it")
+        for number in numbers
+        if number is not None
+    ]
+
+
 def shared_names(groups: Sequence[Group], cannot_link: NDArray[np.bool_]) -> list[tuple[int, Remark]]:
     """Remarks on corrections that give one name to groups that cannot be one person.
 

@@ -1,15 +1,18 @@
 """Which groups of tracks the identity of a correction is now, and what became of the correction."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, get_args
 
 from screenalytics_assets.core.documents.grouping import CorrectionOutcome, CorrectionStatus
 from screenalytics_assets.core.people.corrections.corrections import (
     Correction,
+    Give,
     IdentityReference,
+    NamedPerson,
     TrackPlaces,
     describe,
+    references_of,
 )
 from screenalytics_assets.core.people.groups import Group
 
@@ -73,6 +76,37 @@ def find_groups(
         text = f"{reference.id} is scattered over other people; nothing was done with it"
         remarks.append(Remark("not_found", text))
     return matches, remarks
+
+
+def given_to_others(moved: Iterable[str], earlier: Mapping[str, Give], give: Give) -> list[Remark]:
+    """Remarks on tracks that a correction moves and that an earlier one gave to another person.
+
+    Args:
+        moved: The tracks.
+        earlier: The correction that gave a track before, by track.
+        give: The correction that moves them now.
+    """
+    found = {earlier[track].number: earlier[track] for track in moved if track in earlier}
+    return [
+        Remark("conflict", f"takes back correction {number}, which gives the track to somebody else")
+        for number, before in sorted(found.items())
+        if _receiver(before) != _receiver(give)
+    ]
+
+
+def _receiver(give: Give) -> str:
+    return give.person.person_id if isinstance(give.person, NamedPerson) else give.person.id
+
+
+def repeated(new: Correction, earlier: Sequence[Correction]) -> Correction | None:
+    """The earlier correction that says the same as a new one, and that none after it may have changed; or None."""
+    ids = {reference.id for reference in references_of(new)}
+    for entry in reversed(earlier):
+        if entry == new.model_copy(update={"number": entry.number}):
+            return entry
+        if ids.intersection(reference.id for reference in references_of(entry)):
+            return None
+    return None
 
 
 def outcome_of(correction: Correction, remarks: Sequence[Remark]) -> CorrectionOutcome:
