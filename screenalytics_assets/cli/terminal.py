@@ -74,6 +74,7 @@ def totals_line(screen_time: ScreenTime) -> str:
         f"an unassigned face {totals.unassigned_s:.1f} s" if totals.unassigned_s else "",
         f"a picture of a face {totals.picture_s:.1f} s" if totals.picture_s else "",
         f"{damage.damaged_s:.1f} s of the video damaged" if damage else "",
+        f"no picture {screen_time.missing_s:.1f} s" if screen_time.missing_s else "",
     ]
     return ", ".join(filter(None, parts))
 

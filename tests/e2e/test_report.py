@@ -163,7 +163,7 @@ def test_markup_in_a_name_is_text(browser: Browser, tmp_path: Path) -> None:
     row = {"name": name, "seconds": {EP: 3.0}, "total_s": 3.0, "share": 0.5, "trend_per_episode": None}
     episode = {"ep_id": EP, "duration_s": 6.0, "union_s": 3, "overlap_s": 0, "named": 1, "unnamed": 0, "unnamed_s": 0}
     episode["damaged_s"] = 1.5
-    totals = {"duration_s": 6.0, "named_s": 3.0, "unnamed_s": 0.0, "damaged_s": 1.5}
+    totals = {"duration_s": 6.0, "named_s": 3.0, "unnamed_s": 0.0, "damaged_s": 1.5, "missing_s": None}
     season = {"season": SEASON, "people": [row], "episodes": [episode], "totals": totals}
     file = tmp_path / "index.html"
     html = render_page("season.html.j2", season=season, links={}, most_s=3.0, lines=[])

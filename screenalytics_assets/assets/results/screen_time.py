@@ -34,6 +34,7 @@ def compute(run: Run, outputs: Outputs) -> None:
     detections, clusters = run.inputs["detections"], run.inputs["recluster"]
     identities = run.inputs["group_clusters"].document("identities.json", Identities)
     track_ids = clusters.document("track_ids.json", TrackIds).track_ids
+    video = run.inputs["episode_video"].document("video.json", VideoProbe)
     document = core.screen_time(
         run.key,
         identities,
@@ -44,9 +45,10 @@ def compute(run: Run, outputs: Outputs) -> None:
         ),
         core.link_similarities(identities, track_ids, clusters.array("tracks.npy")),
         run.keys.screen_time,
-        duration_s=run.inputs["episode_video"].document("video.json", VideoProbe).duration_s,
+        duration_s=video.duration_s,
         weak_link_sim=run.thresholds.min_cohesion,
         damage=detections.document("damage.json", Damage),
+        missing_s=video.missing_s,
     )
     output = outputs["screen_time"]
     add_warning(output, core.picture_warning(document, identities))
@@ -65,6 +67,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
         **document.totals.to_dict(),
         "picture_s": document.totals.picture_s or 0.0,
         "damaged_s": document.damage.damaged_s if document.damage else 0.0,
+        "missing_s": document.missing_s or 0.0,
         "people_count": len(document.people),
         "people": table([{key: getattr(person, key) for key in _COLUMNS} for person in document.people]),
         "together": table(together),
@@ -74,7 +77,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = ArtifactSpec(
     "screen_time",
-    code_version="4",
+    code_version="5",
     group="results",
     kinds={"json", "csv"},
     description=__doc__,

@@ -83,10 +83,14 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
         "report": dg.MetadataValue.path(artifact.location("index.html")),
         **document.totals.to_dict(),
         "damaged_s": document.totals.damaged_s or 0.0,
+        "missing_s": document.totals.missing_s or 0.0,
         "episodes_count": len(document.episodes),
         "people_count": len(people),
         "episodes": table(
-            [episode.to_dict() | {"damaged_s": episode.damaged_s or 0.0} for episode in document.episodes]
+            [
+                episode.to_dict() | {"damaged_s": episode.damaged_s or 0.0, "missing_s": episode.missing_s or 0.0}
+                for episode in document.episodes
+            ]
         ),
         "plot": picture(season_plot(document), "share of each episode, for the people with the most screen time"),
     } | ({"people": table(people)} if people else {})
@@ -94,7 +98,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = ArtifactSpec(
     "season_screen_time",
-    code_version="2",
+    code_version="3",
     group="season",
     kinds={"json", "csv", "html"},
     description=__doc__,

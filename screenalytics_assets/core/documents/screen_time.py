@@ -96,6 +96,8 @@ class ScreenTime(Document):
         totals: The episode as a whole.
         together: Pairs of people, by falling shared time.
         damage: Damaged seconds of the video, in which people may be missing or mistaken; left out if there are none.
+        missing_s: Seconds in which the video has no picture, in gaps of its clock; nobody is counted there. Left out if
+            there are none.
     """
 
     ep_id: str
@@ -105,6 +107,7 @@ class ScreenTime(Document):
     totals: ScreenTimeTotals
     together: tuple[SharedTime, ...]
     damage: Damage | None = None
+    missing_s: float | None = None
 
 
 class SeasonEpisode(Document):
@@ -119,6 +122,7 @@ class SeasonEpisode(Document):
         unnamed: Number of people without one.
         unnamed_s: Seconds of the people without a name added up.
         damaged_s: Damaged seconds of the video, in which people may be missing or mistaken; left out if there are none.
+        missing_s: Seconds in which the video has no picture and nobody is counted; left out if there are none.
     """
 
     ep_id: str
@@ -129,6 +133,7 @@ class SeasonEpisode(Document):
     unnamed: int
     unnamed_s: Seconds
     damaged_s: float | None = None
+    missing_s: float | None = None
 
 
 class SeasonPerson(Document):
@@ -161,12 +166,14 @@ class SeasonTotals(Document):
         named_s: Seconds of the people with a name added up.
         unnamed_s: Seconds of the people without a name added up.
         damaged_s: Damaged seconds of the videos added up; left out if there are none.
+        missing_s: Seconds in which the videos have no picture added up; left out if there are none.
     """
 
     duration_s: float
     named_s: Seconds
     unnamed_s: Seconds
     damaged_s: float | None = None
+    missing_s: float | None = None
 
 
 class SeasonScreenTime(Document):

@@ -134,6 +134,7 @@ def screen_time(
     duration_s: float,
     weak_link_sim: float,
     damage: Damage | None = None,
+    missing_s: float = 0.0,
 ) -> ScreenTime:
     """The screen time of an episode: people by falling time, the totals, pairs of people on screen together.
 
@@ -147,6 +148,7 @@ def screen_time(
         weak_link_sim: Tracks below this similarity are weakly linked: it is doubtful whom they show. So are the tracks
             of an outlier. Tracks that a person confirmed are not doubtful.
         damage: The damaged seconds of the video, which are sure only where a person confirmed the tracks.
+        missing_s: Seconds in which the video has no picture.
     """
     damaged = intervals_of(damage.intervals if damage else ())
     people = _people(identities)
@@ -183,6 +185,7 @@ def screen_time(
         ),
         together=tuple(_together([row.person_id for row in rows], times)),
         **({"damage": damage} if damage and damage.intervals else {}),
+        **({"missing_s": round(missing_s, 3)} if missing_s else {}),
     )
 
 
@@ -270,8 +273,9 @@ def _person_time(
 
 
 def _to_ms(time: Intervals, duration_s: float) -> Intervals:
-    """Ends rounded to milliseconds, so that every figure can be recomputed from the published intervals."""
-    return np.minimum(time.round(3), duration_s)
+    """Ends in whole milliseconds, so that every figure can be recomputed from the published intervals."""
+    last_ms = np.floor(round(1000 * duration_s, 6))  # 1.001 s are 1000.9999999999999 ms
+    return np.minimum(time.round(3), last_ms / 1000)
 
 
 def _together(people: Sequence[str], times: Mapping[str, Intervals]) -> list[SharedTime]:

@@ -39,6 +39,7 @@ def season_screen_time(season: str, episodes: Mapping[str, ScreenTime]) -> Seaso
     people = [_person(person_id, names[person_id], spans, durations) for person_id, spans in seconds.items()]
     rows = [_episode(episode) for episode in ordered]
     damaged_s = [row.damaged_s for row in rows if row.damaged_s is not None]
+    missing_s = [row.missing_s for row in rows if row.missing_s is not None]
     return SeasonScreenTime(
         season=season,
         episodes=tuple(rows),
@@ -48,6 +49,7 @@ def season_screen_time(season: str, episodes: Mapping[str, ScreenTime]) -> Seaso
             named_s=round(sum(person.total_s for person in people), 3),
             unnamed_s=round(sum(row.unnamed_s for row in rows), 3),
             **({"damaged_s": round(sum(damaged_s), 3)} if damaged_s else {}),
+            **({"missing_s": round(sum(missing_s), 3)} if missing_s else {}),
         ),
     )
 
@@ -94,4 +96,5 @@ def _episode(screen_time: ScreenTime) -> SeasonEpisode:
         unnamed=len(unnamed),
         unnamed_s=round(sum(unnamed), 3),
         **({"damaged_s": screen_time.damage.damaged_s} if screen_time.damage else {}),
+        **({"missing_s": screen_time.missing_s} if screen_time.missing_s else {}),
     )

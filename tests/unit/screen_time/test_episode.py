@@ -287,6 +287,36 @@ def test_damaged_seconds_are_never_sure() -> None:
     assert document.damage == damage
 
 
+def test_the_end_of_an_appearance_is_in_whole_milliseconds_at_the_end_of_the_video_too() -> None:
+    seen = sightings({"t": on_frames(*range(40, 80))})
+    identities = identities_with(identity_with("ident_001", ["t"]))
+    ends = []
+    for duration_s in (7.98765432, 7.001, 8.0):
+        document = screen_time(
+            "a-s01e01", identities, seen, {}, ScreenTimeSettings(), duration_s=duration_s, weak_link_sim=0.4
+        )
+        ends.append(document.people[0].last_s)
+        assert document.people[0].intervals[-1][1] == ends[-1] <= duration_s
+    assert ends == [7.987, 7.001, 8.0]
+
+
+def test_seconds_without_a_picture_are_in_the_document_if_there_are_any() -> None:
+    seen = sightings({"t": on_frames(0)})
+    for missing_s, expected in ((1.23456, 1.235), (0.0, None)):
+        document = screen_time(
+            "a-s01e01",
+            identities_with(),
+            seen,
+            {},
+            ScreenTimeSettings(),
+            duration_s=8.0,
+            weak_link_sim=0.4,
+            missing_s=missing_s,
+        )
+        assert document.missing_s == expected
+        assert ("missing_s" in document.to_dict()) == (expected is not None)
+
+
 def test_what_a_person_confirmed_is_sure_whatever_it_looks_like_and_what_joined_later_is_not() -> None:
     seen = sightings({"a": on_frames(*range(40)), "b": on_frames(*range(40, 50)), "c": on_frames(*range(60, 80))})
     weak = {"a": 0.1, "b": 0.1, "c": 0.1}

@@ -97,3 +97,21 @@ def test_the_spreadsheet_has_a_column_per_episode() -> None:
     document = season_screen_time("a-s01", dict([episode("a-s01e01", ann=10), episode("a-s01e02", ann=50)]))
     (row,) = csv.DictReader(io.StringIO(season_screen_time_csv(document)))
     assert (row["name"], row["a-s01e01"], row["a-s01e02"], row["total_s"]) == ("Ann", "10.0", "50.0", "60.0")
+
+
+def test_seconds_without_a_picture_are_there_for_each_episode_that_has_some_and_added_up() -> None:
+    episodes = [episode("a-s01e01", ann=10), episode("a-s01e02", ann=10), episode("a-s01e03")]
+    missing = {"a-s01e01": 2.5, "a-s01e02": None, "a-s01e03": 60.125}
+    document = season_screen_time(
+        "a-s01", {ep_id: one.model_copy(update={"missing_s": missing[ep_id]}) for ep_id, one in episodes}
+    )
+    assert [row.missing_s for row in document.episodes] == [2.5, None, 60.125]
+    assert document.totals.missing_s == 62.625
+    page = render_season(document, place="a-s01/index.html", reports={})
+    assert re.findall(r"<b>([^<]*)</b>without a picture, not counted", page) == ["1:02.6"]
+    assert re.findall(r'<td class="n">([^<]*)</td></tr>', page.partition('id="episodes"')[2]) == [
+        "0:02.5",
+        "–",
+        "1:00.1",
+    ]
+    assert "missing_s" not in season_screen_time("a-s01", dict(episodes)).totals.to_dict()
