@@ -58,17 +58,21 @@ class LimitedConnection(psycopg.Connection[TupleRow]):
             return result
 
 
-def limits_of_waits(conninfo: str) -> dict[str, Any]:
+def limits_of_waits(conninfo: str, *, answer_s: int = ANSWER_TIMEOUT_S) -> dict[str, Any]:
     """Options of a connection that gives up, if the server does not accept it, is gone, or waits for a lock.
 
     The server ends what waits too long; if its machine is gone, the kernel ends the connection. Options of the
     address are kept.
+
+    Args:
+        conninfo: The address.
+        answer_s: The longest wait for a lock or for the answer to a statement.
     """
-    milliseconds = ANSWER_TIMEOUT_S * 1000
+    milliseconds = answer_s * 1000
     given = psycopg.conninfo.conninfo_to_dict(conninfo).get("options") or ""
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
-        "tcp_user_timeout": milliseconds,
+        "tcp_user_timeout": ANSWER_TIMEOUT_S * 1000,
         "keepalives_idle": ANSWER_TIMEOUT_S // 2,
         "keepalives_interval": 2,
         "keepalives_count": 3,

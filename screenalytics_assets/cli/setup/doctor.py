@@ -15,7 +15,7 @@ from resources.system.paths import config_dir, dagster_home, data_location, embe
 from screenalytics_assets.cli.setup import library_checks
 from screenalytics_assets.cli.setup.library_checks import Check
 from screenalytics_assets.core.common.errors import ScreenalyticsError
-from screenalytics_assets.services.dagster_instance.instance_files import POSTGRES_URL, name_driver
+from screenalytics_assets.services.dagster_instance.instance_files import POSTGRES_URL, complete_address
 
 LOW_MEMORY_BYTES = 2 * 1024**3
 LOW_DISK_BYTES = 5 * 1024**3
@@ -193,7 +193,7 @@ def check_dagster_home() -> Check:
 
 def _check_instance_database() -> Check:
     try:
-        name_driver()
+        complete_address()
         import psycopg2
 
         psycopg2.connect(

@@ -4,6 +4,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, urlencode
 
 import yaml
 
@@ -14,6 +15,8 @@ from screenalytics_assets.core.common.errors import ConfigurationError, MissingP
 POSTGRES_URL = "DAGSTER_POSTGRES_URL"
 LOGS_BUCKET = "SCREENALYTICS_LOGS_BUCKET"
 _MADE = "# Made by screenalytics"
+_STATEMENT_S = 60
+"""The longest statement of Dagster, which may read the events of a long run, or wait for a lock of another run."""
 _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg2")
 
 
@@ -41,7 +44,7 @@ def prepare_instance_file(home: Path) -> None:
             not valid.
         MissingPackageError: An extra is not installed.
     """
-    name_driver()
+    complete_address()
     target, base = home / "dagster.yaml", project_dir() / "dagster.yaml"
     linked = target.is_symlink()
     present = _content_of(target) if target.exists() else None
@@ -84,10 +87,11 @@ def _merged(base: Path, overlays: list[Path]) -> str:
     return f"{_MADE} from {sources}; replace this file to use your own\n" + yaml.safe_dump(content, sort_keys=False)
 
 
-def name_driver() -> None:
-    """Add the driver that dagster-postgres installs to the address of its database.
+def complete_address() -> None:
+    """Add to the address of Dagster's database the driver that dagster-postgres installs, and limits of its waits.
 
-    SQLAlchemy 2.1 uses another driver by default for ``postgresql://``.
+    SQLAlchemy 2.1 uses another driver by default for ``postgresql://``. Without limits, a server that is gone would be
+    waited for without end; parameters that the address has are kept.
 
     Raises:
         ConfigurationError: The address is not a PostgreSQL address, or names another driver.
@@ -101,4 +105,24 @@ def name_driver() -> None:
         raise ConfigurationError(
             f"{POSTGRES_URL} is not a PostgreSQL address: expected postgresql://user:password@host:port/name"
         )
-    os.environ[POSTGRES_URL] = f"postgresql+psycopg2://{rest}"
+    os.environ[POSTGRES_URL] = _with_limits(f"postgresql+psycopg2://{rest}")
+
+
+def _with_limits(address: str) -> str:
+    """An address with the parameters of libpq that end a wait, as far as it does not have them."""
+    # Imported here: without a PostgreSQL database for Dagster, they are not needed.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from resources.database.limited_connection import limits_of_waits
+
+    try:
+        given = make_url(address).query
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            f"{POSTGRES_URL} cannot be read as an address: write special characters of the password as %XX"
+        ) from None
+    limits = limits_of_waits("", answer_s=_STATEMENT_S)
+    # libpq, which `doctor` gives the same address, does not read + as a space.
+    new = urlencode({name: value for name, value in limits.items() if name not in given}, quote_via=quote)
+    return f"{address}{'&' if given else '?'}{new}" if new else address

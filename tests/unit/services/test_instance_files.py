@@ -4,6 +4,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
 
 from resources.system.paths import dagster_home, data_location, project_dir
 from screenalytics_assets.core.common.errors import ConfigurationError, MissingPackageError, UnavailableError
@@ -74,7 +76,30 @@ def test_the_driver_that_dagster_uses_is_named_in_the_address(
     monkeypatch.setenv(POSTGRES_URL, f"{scheme}://me:pass://word@host:5432/db?sslmode=require")
     prepare_home()
     assert config.is_file()
-    assert os.environ[POSTGRES_URL] == "postgresql+psycopg2://me:pass://word@host:5432/db?sslmode=require"
+    address, _, limits = os.environ[POSTGRES_URL].partition("&")
+    assert address == "postgresql+psycopg2://me:pass://word@host:5432/db?sslmode=require"
+    assert limits.startswith("connect_timeout=")
+
+
+def test_dagster_waits_no_longer_for_its_database_than_the_limits_in_the_address(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES_URL, "postgresql://me@host/db?connect_timeout=3")
+    for _ in range(2):  # a process that another one starts gets the completed address
+        prepare_home()
+    assert config.is_file()
+    engine = create_engine(os.environ[POSTGRES_URL])
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    assert arguments["connect_timeout"] == "3"
+    assert (arguments["tcp_user_timeout"], arguments["keepalives_idle"]) == ("15000", "7")
+    assert arguments["options"] == "-c lock_timeout=60000 -c statement_timeout=60000"
+
+
+def test_options_of_the_address_of_dagsters_database_are_kept(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(POSTGRES_URL, "postgresql://me@host/db?options=-c%20search_path%3Dmine")
+    prepare_home()
+    assert config.exists()
+    assert make_url(os.environ[POSTGRES_URL]).query["options"] == "-c search_path=mine"
 
 
 @pytest.mark.parametrize(
