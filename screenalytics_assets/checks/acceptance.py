@@ -5,7 +5,13 @@ from typing import NamedTuple
 import dagster as dg
 
 from resources.configuration.acceptance_limits import load_acceptance
-from screenalytics_assets.checks.episode_check import CheckSpec, Overrides, Published, build_check
+from screenalytics_assets.checks.episode_check import (
+    CheckSpec,
+    Overrides,
+    Published,
+    build_check,
+    corrections_remark,
+)
 from screenalytics_assets.core.common.episode_ids import season_of
 from screenalytics_assets.core.config.providers import CUDA
 from screenalytics_assets.core.documents.track_metrics import TrackMetrics
@@ -103,6 +109,9 @@ def judge_episode(metric: Metric, published: Published, overrides: Overrides) ->
         limits = overridden(metric, limits, overrides, f"{RUN_CONFIGURATION}: {op_name(metric.name)}")
     figures = published_figures(published)
     value, verdict = judge_published(metric, limits, figures)
+    of_identities = metric.path.startswith("cluster_metrics.")
+    if of_identities and verdict.level in ("warning", "failure") and (remark := corrections_remark(published)):
+        verdict = verdict._replace(message=f"{verdict.message}; {remark}")
     return Judgement(metric, value, limit_figures(metric, limits, figures), source, verdict)
 
 

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from screenalytics_assets.checks.episode_check import Published, integrity_check, warning_check
+from screenalytics_assets.checks.episode_check import (
+    Published,
+    corrections_remark,
+    integrity_check,
+    warning_check,
+)
 from screenalytics_assets.checks.integrity import face_breaches, identity_breaches, track_breaches, vector_breaches
 from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.documents.cleanup_report import CleanupReport
 from screenalytics_assets.core.quality import integrity as core
-from screenalytics_assets.core.quality.cleanup_comparison import COMPARED
+from screenalytics_assets.core.quality.cleanup_comparison import COMPARED, OF_IDENTITIES
 
 
 def _split_tracks(published: Published) -> Sequence[str]:
@@ -50,11 +55,13 @@ def _worse(metric: str) -> Callable[[Published], tuple[str | None, Mapping[str, 
             figures["target"] = change.target
         if change.verdict != "worse":
             return None, figures
-        return (
-            f"{metric} rose from {figures['before']:.3f} to {figures['after']:.3f}, target {change.target:g}: run "
-            f"`screenalytics cleanup {published.ep_id} --dry-run`, and use --actions without the phase that does it",
-            figures,
+        found = f"{metric} rose from {figures['before']:.3f} to {figures['after']:.3f}, target {change.target:g}"
+        advice = (
+            f"run `screenalytics cleanup {published.ep_id} --dry-run`, and use --actions without the phase that does it"
         )
+        if metric in OF_IDENTITIES and (remark := corrections_remark(published)):
+            advice = f"{remark}. If they explain it, nothing is to be done; otherwise {advice}"
+        return f"{found}: {advice}", figures
 
     return warning
 

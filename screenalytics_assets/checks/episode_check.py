@@ -10,6 +10,7 @@ import dagster as dg
 from resources.artifact_store import ArtifactStoreResource
 from resources.storage.artifacts import Artifact
 from resources.storage.store import ArtifactStore, require_artifact
+from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.failures import translate_errors
 from screenalytics_assets.metadata import to_metadata
 from screenalytics_assets.partitions import EPISODES, EPISODES_NAME, require_registered
@@ -49,6 +50,15 @@ class CheckSpec:
     evaluate: Callable[[Published, Overrides], dg.AssetCheckResult]
     blocking: bool = False
     limits: type[dg.Config] | None = None
+
+
+def corrections_remark(published: Published) -> str | None:
+    """That corrections changed the people of an episode in its last run; None if none did."""
+    grouping = published.store.open("group_clusters", published.ep_id)
+    outcomes = grouping.document("grouping.json", Grouping).corrections if grouping else ()
+    applied = sum(outcome.status not in ("not_found", "unconfirmed") for outcome in outcomes)
+    of_them = "1 correction is" if applied == 1 else f"{applied} corrections are"
+    return f"{of_them} part of that (`screenalytics correct {published.ep_id} list`)" if applied else None
 
 
 def build_check(spec: CheckSpec) -> dg.AssetChecksDefinition:

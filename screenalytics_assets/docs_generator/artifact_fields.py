@@ -13,7 +13,7 @@ from screenalytics_assets.core.documents.cleanup_report import CleanupReport
 from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.episode_vectors import EpisodeVectors
 from screenalytics_assets.core.documents.grouping import Grouping
-from screenalytics_assets.core.documents.identities import Identities, TrackIds
+from screenalytics_assets.core.documents.identities import TRACK_REASONS, Identities, TrackIds
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.documents.track_metrics import TrackMetrics
 from screenalytics_assets.core.documents.video import VideoProbe
@@ -111,12 +111,8 @@ REASONS: Mapping[str, str] = {
     "not_a_face": "the verifier finds no face in the box",
     "degenerate_box": "a side of the box is below `min_box_px`, or the face cannot be aligned",
     "volume_cap": "over `max_crops_per_episode`",
-    "no_accepted_face": "a track without an accepted face (unassigned)",
-    "picture": "a track that shows a photo, a poster, a drawing or a frozen frame (unassigned)",
-    "low_identity_similarity": "an outlier: less similar to its identity than `min_identity_sim`",
-    "small_cluster": "an outlier: an identity with fewer tracks than `min_cluster_size`",
     "seen_together": "a track seen together with the identity that it would be assigned to",
-    "ignored": "ignored by a correction",
+    **{reason: f"a track that is unassigned, or an outlier: {text}" for reason, text in TRACK_REASONS.items()},
 }
 """Why a box, a face or a track was rejected."""
 

@@ -1,5 +1,6 @@
 """The page of an episode, one self-contained HTML file."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,6 +8,9 @@ from typing import Any, NamedTuple
 
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.episode_ids import season_of
+from screenalytics_assets.core.documents.identities import TRACK_REASONS, Identities
+from screenalytics_assets.core.identity.identities import PICTURE
+from screenalytics_assets.core.people.resolve_people import IGNORED
 from screenalytics_assets.core.people.review_candidates import identity_similarity
 from screenalytics_assets.core.quality.acceptance import AcceptanceTable
 from screenalytics_assets.core.quality.cleanup_comparison import comparison_rows
@@ -91,12 +95,14 @@ class EpisodePage:
                 (
                     "Possible mixed identities: tracks whose faces differ from the rest",
                     self._questions(splits),
-                    "No identity has more than one track.",
+                    nothing_to_split(data.identities),
                 ),
             ],
             good=bands.good,
             fair=bands.fair,
             unassigned=self._unassigned(),
+            reasons={reason: TRACK_REASONS[reason] for reason in self._reasons if reason in TRACK_REASONS},
+            uncounted=sum(self._reasons[reason] for reason in self._reasons if reason not in (IGNORED, PICTURE)),
             loose=[{**track._asdict(), "faces": self._shown(track.faces)} for track in self.review.unassigned],
             heatmap=self._heatmap(),
             identities=len(data.identities.identities),
@@ -110,6 +116,11 @@ class EpisodePage:
             models=provenance.used_models(data.configs, data.models),
             versions=provenance.versions(),
         )
+
+    @cached_property
+    def _reasons(self) -> Counter[str]:
+        """Number of unassigned tracks by reason."""
+        return Counter(track.reason for track in self.data.identities.unassigned)
 
     @cached_property
     def _people(self) -> list[ReportPerson]:
@@ -207,6 +218,13 @@ class EpisodePage:
             }
             for reason, count, rows in self._examples
         ]
+
+
+def nothing_to_split(identities: Identities) -> str:
+    """Why no identity may be mixed, if none may be."""
+    if any(len(identity.track_ids) > 1 for identity in identities.identities):
+        return "No identity needs checking: the tracks of those that have several were confirmed or corrected."
+    return "No identity has more than one track."
 
 
 def _spread(rows: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:

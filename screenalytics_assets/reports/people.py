@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from screenalytics_assets.core.common.arrow import column_of
-from screenalytics_assets.core.documents.identities import Identities, Identity
+from screenalytics_assets.core.documents.identities import TRACK_REASONS, Identities, Identity
 from screenalytics_assets.core.documents.screen_time import PersonTime, ScreenTime
 
 MANY = 40
@@ -77,7 +77,8 @@ class ReportPerson:
     def remarks(self) -> list[str]:
         """Reasons to check the person."""
         remarks = ["low cohesion"] if any(identity.low_cohesion for identity in self.identities) else []
-        remarks += ["outlier"] if any(identity.outlier for identity in self.identities) else []
+        reasons = dict.fromkeys(identity.reason or "" for identity in self.identities if identity.outlier)
+        remarks += [f"outlier: {TRACK_REASONS[reason]}" if reason in TRACK_REASONS else "outlier" for reason in reasons]
         weak_s = self.time.weak_link_s
         return remarks + ([f"{weak_s:.1f} s rest on weakly linked tracks"] if weak_s else [])
 

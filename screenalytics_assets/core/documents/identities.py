@@ -1,11 +1,22 @@
 """``identities.json``, ``clusters.json`` and ``track_ids.json``: which tracks are one person."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.document import Document
+
+TRACK_REASONS: Mapping[str, str] = {
+    "no_accepted_face": "none of its faces is good enough to be compared with others",
+    "picture": "it shows a photo, a poster, a drawing or a frozen frame, which is not counted as a person",
+    "low_identity_similarity": "less similar to its identity than `min_identity_sim`",
+    "small_cluster": "its identity would have fewer tracks than `min_cluster_size`",
+    "single_face": "only one of its faces was accepted, which may be a mistake of the detector: nothing confirms it",
+    "ignored": "a correction ignores it",
+}
+"""Why a track is in no identity, or an identity is an outlier."""
 
 
 class ClusterStats(Document):
@@ -50,7 +61,7 @@ class Identity(Document):
         min_identity_sim: Lowest mean similarity of one of its tracks to the others.
         num_faces: Number of accepted faces.
         representative_face_id: Its best face, null if no face was accepted.
-        reason: Why it is an outlier.
+        reason: Why it is an outlier: ``low_identity_similarity``, ``small_cluster`` or ``single_face``.
         person_id: The person, or null.
         name: The person's name, or null.
         name_similarity: Mean similarity to the person's photos, or null.
@@ -92,7 +103,7 @@ class UnassignedTrack(Document):
 
     Attributes:
         track_id: The track.
-        reason: Why it is in none.
+        reason: Why it is in none: ``no_accepted_face``, ``picture``, ``ignored``, or as for an outlier.
     """
 
     track_id: str

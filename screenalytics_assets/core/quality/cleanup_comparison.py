@@ -20,13 +20,9 @@ from screenalytics_assets.core.quality.metrics import detect_track_metrics
 from screenalytics_assets.core.tracking.resplit import cut_counts
 from screenalytics_assets.core.tracking.track_table import track_ids_by_detection, tracks_table
 
-COMPARED = (
-    "tracks_per_minute",
-    "short_track_fraction",
-    "id_switch_rate",
-    "singleton_fraction",
-    "largest_cluster_fraction",
-)
+OF_IDENTITIES = ("singleton_fraction", "largest_cluster_fraction")
+"""Compared metrics that corrections change too; the others are of tracks."""
+COMPARED = ("tracks_per_minute", "short_track_fraction", "id_switch_rate", *OF_IDENTITIES)
 """The metrics that are compared. Less is better, but up to the target of the acceptance table more is not worse: a
 large cluster may be two people merged, or one person who is on screen a lot."""
 
