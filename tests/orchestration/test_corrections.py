@@ -1,6 +1,7 @@
 """Corrections survive another stride, another threshold, and names from photos."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -262,7 +263,9 @@ def test_the_command_gives_a_track_to_a_person_who_is_sure_then(place: Path, tmp
     first = people()[one].track_ids[0]
     refused = command.run("correct", EP, "give", first, one)
     assert (refused.returncode, f"{first} is of {one} already" in refused.said) == (2, True)
-    assert command.run("correct", EP, "give", first, "Jane Doe", "--apply").returncode == 0
+    applied = command.run("correct", EP, "give", first, "Jane Doe", "--apply")
+    assert applied.returncode == 0
+    assert re.search(rf'give {first} "Jane Doe" *│ *applied', applied.said)
     listed = command.run("correct", EP, "list").said
     assert f'give {first} "Jane Doe"' in listed
     assert "not applied yet" not in listed

@@ -1,6 +1,7 @@
 """The documents match the code: generated pages, links, commands, names."""
 
 import re
+from dataclasses import fields
 from itertools import chain
 from typing import Any, get_args
 
@@ -18,6 +19,7 @@ from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.config.keys import section_of_key
 from screenalytics_assets.core.config.people_keys import SamplingStrategy
 from screenalytics_assets.core.documents.grouping import CorrectionStatus, NamingReason
+from screenalytics_assets.core.evaluation.labelled_intervals import IntervalScores
 from screenalytics_assets.core.people import enrolment as facebank
 from screenalytics_assets.core.quality.acceptance_metrics import METRICS
 from screenalytics_assets.definitions import defs
@@ -195,6 +197,7 @@ KNOWN_NAMES = {
     *chain(*(get_args(kind) for kind in (NamingReason, CorrectionStatus, SamplingStrategy))),
     *(name for model in (Manifest, InboxSettings, Season) for name in model.model_fields),
     *(name for sensor in defs.sensors or [] for name in [sensor.name]),
+    *(field.name for field in fields(IntervalScores)),
     *re.findall(r"(\w+):", text_of("dagster.yaml")),
     *load_registry(config_dir() / "pipeline" / "models.yaml").packs,
     *(path.stem for path in (project_dir() / "tests" / "benchmarks").glob("*.py")),
@@ -221,6 +224,8 @@ OTHER_NAMES = {
     *("no_face", "several_faces", "too_many_pixels", "too_many_bytes"),
     # The search of the facebank, and a table in its plan.
     *("facebank_similarities", "facebank_photo"),
+    # Parameters of libpq and PostgreSQL.
+    *("connect_timeout", "tcp_user_timeout", "lock_timeout", "statement_timeout"),
     # A figure of one manifest.
     "phases_runtime_s",
     # Examples.

@@ -8,6 +8,7 @@ import pytest
 from resources.storage.correction_files import read_corrections
 from resources.storage.local_store import LocalArtifactStore
 from resources.storage.store import ArtifactStore
+from screenalytics_assets.checks.episode_check import Published, corrections_remark
 from screenalytics_assets.core.common.errors import CorrectionError
 from screenalytics_assets.services.corrections.correctable_people import CloseNameError
 from screenalytics_assets.services.corrections.correcting import CorrectionDesk
@@ -150,3 +151,13 @@ def test_an_unknown_track_is_refused_with_the_longest_unassigned_ones_first(tmp_
     publish(store, "split_tracks", tracks=shorter)
     with pytest.raises(CorrectionError, match=rf"longest unassigned tracks: {TRACKS[1]}, {TRACKS[0]}$"):
         CorrectionDesk(store, EP).give("track-00099", "Jane")
+
+
+def test_a_warning_about_the_people_names_the_corrections_that_changed_them(
+    store: ArtifactStore, desk: CorrectionDesk
+) -> None:
+    published = Published(store, EP)
+    assert corrections_remark(published) is None
+    desk.merge(["ident_001", "ident_003"])
+    apply_corrections(store)
+    assert corrections_remark(published) == f"1 correction is part of that (`screenalytics correct {EP} list`)"
