@@ -77,7 +77,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = track_spec(
     "split_tracks",
-    code_version="1",
+    code_version="2",
     group="cleanup",
     kinds=frozenset({"parquet", "numpy"}),
     description=__doc__,

@@ -110,7 +110,7 @@ def describe(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mapping[str
 
 SPEC = track_spec(
     "tracks",
-    code_version="3",
+    code_version="4",
     group="detect",
     kinds=frozenset({"onnx", "parquet", "numpy"}),
     description=__doc__,

@@ -20,7 +20,7 @@ from screenalytics_assets.core.tracking.appearance_split import (
     split_track,
 )
 from screenalytics_assets.core.tracking.near_duplicates import representatives
-from screenalytics_assets.core.tracking.track_table import detection_ids_of, tracks_table
+from screenalytics_assets.core.tracking.track_table import TrackBoxes, detection_ids_of, tracks_table
 from screenalytics_assets.core.tracking.tracklet_linking import ShotTracklet, link_shot
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -226,7 +226,8 @@ def _split_shot(faces: _Faces, members: Sequence[NDArray[np.int64]], limits: Spl
         for tracklet in split_track(faces.observations(track_rows), limits):
             rows = track_rows[tracklet.positions]
             parent = None if tracklet.parent is None else first + tracklet.parent
-            found.append(ShotTracklet(track, rows, faces.ts_s[rows], tracklet.reason, parent))
+            path = TrackBoxes(faces.ts_s[rows], faces.boxes[rows])
+            found.append(ShotTracklet(track, rows, path, tracklet.reason, parent))
     return found
 
 

@@ -1,6 +1,7 @@
 """Linking tracklets of one shot that show the same face."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from screenalytics_assets.core.common.schemas import CLOCK_TOLERANCE_S
 from screenalytics_assets.core.common.vectors import unit_rows
 from screenalytics_assets.core.tracking.appearance_split import SplitReason
+from screenalytics_assets.core.tracking.reach import joined, within_reach
+from screenalytics_assets.core.tracking.track_table import TrackBoxes
 
 
 class ShotTracklet(NamedTuple):
@@ -17,14 +20,14 @@ class ShotTracklet(NamedTuple):
     Attributes:
         track: Index of its track in the shot.
         rows: Its detections, ascending.
-        times_s: (len(rows),) their times in seconds.
+        path: Where it is at which time.
         reason: Why it was split off.
         parent: Index in the shot of the tracklet that it returns to.
     """
 
     track: int
     rows: NDArray[np.int64]
-    times_s: NDArray[np.float64]
+    path: TrackBoxes
     reason: SplitReason | None
     parent: int | None
 
@@ -50,7 +53,7 @@ def link_shot(
     Returns:
         (T,) group of each tracklet.
     """
-    groups = link_tracklets([tracklet.times_s for tracklet in tracklets], sums, min_sim=min_sim, max_gap_s=max_gap_s)
+    groups = link_tracklets([tracklet.path for tracklet in tracklets], sums, min_sim=min_sim, max_gap_s=max_gap_s)
     parents = [
         _enclosing_tracklet(tracklets, index, groups, interval_s) if tracklet.parent is None else tracklet.parent
         for index, tracklet in enumerate(tracklets)
@@ -59,7 +62,7 @@ def link_shot(
 
 
 def link_tracklets(
-    times_s: Sequence[NDArray[np.float64]],
+    tracklets: Sequence[TrackBoxes],
     sums: NDArray[np.float32],
     *,
     min_sim: float,
@@ -68,50 +71,63 @@ def link_tracklets(
     """Group tracklets that show one face, the most similar pair first.
 
     Args:
-        times_s: Times of the detections of each tracklet in seconds, ascending; equal times are one frame.
+        tracklets: Times and boxes of each; equal times are one frame.
         sums: (T, D) weighted sum of the vectors of each tracklet; a tracklet without a vector has zeros and stays
             alone.
         min_sim: Minimum cosine similarity of two groups that are linked.
         max_gap_s: Maximum time between two groups that are linked.
 
     Returns:
-        (T,) group of each tracklet: the index of the group's first tracklet. No group has two detections in one frame.
-        The order of the tracklets matters only between pairs of exactly equal similarity.
+        (T,) group of each tracklet: the index of the group's first tracklet. No group has two detections in one frame,
+        and none moves from one tracklet to another faster than a face can (`within_reach`). The order of the tracklets
+        matters only between pairs of exactly equal similarity.
     """
-    groups = np.arange(len(times_s))
-    sums = sums.astype(np.float64)
-    gap_s = _gaps(times_s)
-    cannot_link = _share_a_frame(times_s, gap_s)
-    active = np.any(sums != 0, axis=1)
+    groups = np.arange(len(tracklets))
+    paths, totals = list(tracklets), sums.astype(np.float64)
+    gap_s = _gaps(paths)
+    cannot_link = _share_a_frame(paths, gap_s)
+    too_far = np.zeros_like(cannot_link)
+    active = np.any(totals != 0, axis=1)
     while active.sum() > 1:
-        units = unit_rows(sums.astype(np.float32))
-        allowed = ~cannot_link & (gap_s <= max_gap_s + CLOCK_TOLERANCE_S) & active[:, None] & active[None, :]
-        similarity = np.where(np.triu(allowed, 1), units @ units.T, -np.inf)
-        first, second = np.unravel_index(np.argmax(similarity), similarity.shape)
-        if similarity[first, second] < min_sim:
+        allowed = ~cannot_link & ~too_far & (gap_s <= max_gap_s + CLOCK_TOLERANCE_S)
+        first, second, similarity = _most_similar(totals, allowed & active[:, None] & active[None, :])
+        if similarity < min_sim:
             break
+        if not within_reach(paths[first], paths[second]):
+            too_far[first, second] = too_far[second, first] = True
+            continue
         groups[groups == second] = first
-        sums[first] += sums[second]
+        totals[first] += totals[second]
+        paths[first] = joined(paths[first], paths[second])
         cannot_link[first] |= cannot_link[second]
         cannot_link[:, first] |= cannot_link[:, second]
+        too_far[first] = too_far[:, first] = False
         gap_s[first] = np.minimum(gap_s[first], gap_s[second])
         gap_s[:, first] = gap_s[first]
         active[second] = False
     return groups
 
 
-def _gaps(times_s: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _most_similar(totals: NDArray[np.float64], allowed: NDArray[np.bool_]) -> tuple[int, int, float]:
+    """The most similar of the allowed pairs, the one with the lower index first, and its cosine; -inf if none is."""
+    units = unit_rows(totals.astype(np.float32))
+    similarity = np.where(np.triu(allowed, 1), units @ units.T, -np.inf)
+    first, second = np.unravel_index(np.argmax(similarity), similarity.shape)
+    return int(first), int(second), float(similarity[first, second])
+
+
+def _gaps(paths: Sequence[TrackBoxes]) -> NDArray[np.float64]:
     """(T, T) seconds between the end of one tracklet and the start of the other; at most 0 where they overlap."""
-    start_s = np.array([times[0] for times in times_s])
-    end_s = np.array([times[-1] for times in times_s])
+    start_s = np.array([path.ts_s[0] for path in paths])
+    end_s = np.array([path.ts_s[-1] for path in paths])
     return np.maximum(start_s[None, :] - end_s[:, None], start_s[:, None] - end_s[None, :])
 
 
-def _share_a_frame(times_s: Sequence[NDArray[np.float64]], gap_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _share_a_frame(paths: Sequence[TrackBoxes], gap_s: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(T, T) whether two tracklets have detections in one frame, so that they are two people."""
     shared = np.zeros(gap_s.shape, np.bool_)
     for first, second in zip(*np.nonzero(np.triu(gap_s <= 0, 1)), strict=True):
-        common = np.intersect1d(times_s[first], times_s[second], assume_unique=True)
+        common = np.intersect1d(paths[first].ts_s, paths[second].ts_s, assume_unique=True)
         shared[first, second] = shared[second, first] = len(common) > 0
     return shared
 
@@ -120,23 +136,26 @@ def _enclosing_tracklet(
     tracklets: Sequence[ShotTracklet], index: int, groups: NDArray[np.int64], interval_s: float
 ) -> int | None:
     """The tracklet of the same track before one shorter than the interval, if the same face continues after it."""
-    start_s, end_s = tracklets[index].times_s[[0, -1]]
+    start_s, end_s = tracklets[index].path.ts_s[[0, -1]]
     if end_s - start_s >= interval_s:
         return None
     same_track = [i for i, other in enumerate(tracklets) if other.track == tracklets[index].track]
-    before = [i for i in same_track if tracklets[i].times_s[-1] < start_s]
-    after = [i for i in same_track if tracklets[i].times_s[0] > end_s]
+    before = [i for i in same_track if tracklets[i].path.ts_s[-1] < start_s]
+    after = [i for i in same_track if tracklets[i].path.ts_s[0] > end_s]
     if not before or not after:
         return None
-    previous = max(before, key=lambda i: float(tracklets[i].times_s[-1]))
-    following = min(after, key=lambda i: float(tracklets[i].times_s[0]))
+    previous = max(before, key=lambda i: float(tracklets[i].path.ts_s[-1]))
+    following = min(after, key=lambda i: float(tracklets[i].path.ts_s[0]))
     return previous if groups[previous] == groups[following] else None
 
 
 def _return_to_parents(
     tracklets: Sequence[ShotTracklet], parents: Sequence[int | None], groups: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Groups in which tracklets that were linked to none join their parent, unless both have a detection in a frame."""
+    """Groups in which tracklets that were linked to none join their parent.
+
+    Not if both have a detection in a frame, or if a face cannot move from one to the other that fast.
+    """
     alone = (np.bincount(groups, minlength=len(groups)) == 1)[groups]
     groups = groups.copy()
     for index in np.flatnonzero(alone).tolist():
@@ -145,7 +164,8 @@ def _return_to_parents(
             parent = parents[parent]
         if parent is None:
             continue
-        taken = [tracklets[i].times_s for i in np.flatnonzero(groups == groups[parent]).tolist()]
-        if not np.isin(tracklets[index].times_s, np.concatenate(taken)).any():
+        own, family = tracklets[index].path, np.flatnonzero(groups == groups[parent]).tolist()
+        taken = reduce(joined, (tracklets[i].path for i in family))
+        if not np.isin(own.ts_s, taken.ts_s).any() and within_reach(own, taken):
             groups[index] = groups[parent]
     return groups

@@ -16,7 +16,8 @@ from tests.unit.builders import Box, Seen, detections_table, people, tracks_tabl
 
 LIMITS = SplitLimits(hard_sim=0.2, soft_sim=0.38, streak=3, min_iou=0.1)
 LEFT: Box = (0.1, 0.3, 0.2, 0.5)
-RIGHT: Box = (0.7, 0.3, 0.8, 0.5)
+RIGHT: Box = (0.21, 0.3, 0.31, 0.5)
+FAR: Box = (0.7, 0.3, 0.8, 0.5)
 BAD = -1
 
 
