@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from resources.system.text_documents import read_yaml_file
 from screenalytics_assets.core.common.errors import ModelPackError
 from screenalytics_assets.core.config.ranges import Cosine, Margin, Score, problem_words
+from screenalytics_assets.core.identity.link_probability import SimilarityStatistics
 
 DetectorKind = Literal["centerface", "scrfd", "yunet"]
 VerifierKind = Literal["centerface"]
@@ -103,6 +104,11 @@ class _EmbedderThresholds(_Entry):
 
 
 class _EmbedderValues(_EmbedderThresholds):
+    # Cosine similarities of pairs of good faces.
+    same_person_sim: Cosine | None = None
+    same_person_sd: float | None = Field(None, gt=0, lt=1)
+    different_people_sim: Cosine | None = None
+    different_people_sd: float | None = Field(None, gt=0, lt=1)
     # Of 8-bit values.
     input_mean: float | None = Field(None, ge=0, le=255)
     input_std: float | None = Field(None, gt=0, le=255)
@@ -119,6 +125,13 @@ class EmbedderEntry(_EmbedderValues, WeightsEntry):
     def thresholds(self) -> dict[str, float | None]:
         """The thresholds by configuration key; None if not declared."""
         return self.model_dump(include=set(_EmbedderThresholds.model_fields))
+
+    @property
+    def similarity_statistics(self) -> SimilarityStatistics | None:
+        """How similar good faces are; None if one of the four figures is not declared."""
+        declared = self.same_person_sim, self.same_person_sd, self.different_people_sim, self.different_people_sd
+        known = [value for value in declared if value is not None]
+        return SimilarityStatistics(*known) if len(known) == len(declared) else None
 
 
 class Registry(_Entry):

@@ -11,6 +11,7 @@ from screenalytics_assets.artifact import ArtifactSpec, Config, Describe, Output
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.common.layout import crops_dir
 from screenalytics_assets.core.embedding.face_selection import Selection, select_faces
+from screenalytics_assets.core.embedding.poor_faces import select_poor_faces
 from screenalytics_assets.core.embedding.quality_filter import StricterLimits
 from screenalytics_assets.core.tracking.resplit import Vectors, known_vectors
 from screenalytics_assets.run_context import Run
@@ -94,6 +95,42 @@ def embed_faces(
     output.write_table("crops_debug", pa.concat_tables([refused, selection.rejected]))
     output.metrics["newly_embedded"] = sum(i not in known for i in selection.faces["detection_id"].to_pylist())
     return selection
+
+
+def embed_poor_faces(
+    run: Run,
+    output: StagedArtifact,
+    faces: pa.Table,
+    *,
+    tracks: str,
+    known: Vectors,
+    load: Callable[[], "FaceEmbedder"],
+) -> None:
+    """Embed the best faces of the tracks without an accepted one, and write them beside the faces.
+
+    Args:
+        run: As of `embed_faces`.
+        output: Takes the poor faces.
+        faces: The accepted faces.
+        tracks: The artifact whose tracks they are of.
+        known: All vectors that the embedder has made before, by detection id.
+        load: Gives the embedder; not called if all vectors are known.
+    """
+    crops = run.inputs["face_crops"]
+    poor = select_poor_faces(
+        run.inputs[tracks].table("tracks.parquet"),
+        faces,
+        run.inputs["detections"].table("detections.parquet"),
+        crops.table("face_crops.parquet", ["detection_id"])["detection_id"],
+        run.keys.faces,
+        min_confidence=run.thresholds.min_confidence,
+        model_digest=run.pack.embedder.file.sha256,
+    )
+    with run.progress(poor.num_rows, "faces of tracks without an accepted face") as task:
+        crop_file = crops.path("face_crops.parquet")
+        vectors = embed_crops(poor, crop_file, load, output, known=known, on_face=task.advance)
+    output.write_table("poor_faces", poor)
+    output.write_array("poor_faces.npy", vectors)
 
 
 def split_vectors(tracks: Artifact, model_digest: str) -> Vectors:

@@ -83,13 +83,16 @@ def people_table(store: ArtifactStore, ep_id: str) -> Table:
     """The people of a published episode after the cleanup, by falling screen time."""
     screen_time = require_artifact(store, "screen_time", ep_id).document("screen_time.json", ScreenTime)
     table = Table(title=f"{ep_id}: {len(screen_time.people)} people", caption=totals_line(screen_time))
-    for name in ("person", "identity", "on screen", "share", "first seen", "tracks", "faces", "confidence"):
-        table.add_column(name, justify="left" if name in ("person", "identity") else "right")
+    for name in ("person", "identity"):
+        table.add_column(name)
+    for name in ("on screen", "90 % between", "share", "first seen", "tracks", "faces", "confidence"):
+        table.add_column(name, justify="right")
     for person in screen_time.people:
         table.add_row(
             escape(person.name or "unknown"),
             ", ".join(person.identity_ids),
             f"{person.visual_s:.1f} s",
+            f"{person.least_s:.1f} and {person.most_s:.1f} s",
             f"{person.share:.1%}",
             f"{person.first_s:.1f} s",
             str(person.tracks),

@@ -30,7 +30,14 @@ ASSET_FILES: Mapping[str, tuple[str, ...]] = {
     "episode_vectors": ("episode_vectors.json",),
     "track_metrics": ("track_metrics.json",),
     "split_tracks": ("tracks.parquet", "untracked.parquet", "gate.parquet", "gate.npy", "cuts.parquet"),
-    "reembed": ("faces.parquet", "faces.npy", "crops_debug.parquet", "crops"),
+    "reembed": (
+        "faces.parquet",
+        "faces.npy",
+        "poor_faces.parquet",
+        "poor_faces.npy",
+        "crops_debug.parquet",
+        "crops",
+    ),
     "recluster": ("clusters.json", "identity_boxes.parquet", "tracks.npy", "track_ids.json"),
     "corrections": ("corrections.json",),
     "group_clusters": ("identities.json", "grouping.json", "people_boxes.parquet"),
@@ -55,6 +62,10 @@ TABLES: Mapping[str, tuple[pa.Schema, str]] = {
         "a detection embedded by the appearance split; row i is row i of `gate.npy`",
     ),
     "faces.parquet": (schemas.FACES, "an accepted face; row i is row i of `faces.npy`"),
+    "poor_faces.parquet": (
+        schemas.FACES,
+        "one of the best faces of a track without an accepted one; row i is row i of `poor_faces.npy`",
+    ),
     "crops_debug.parquet": (schemas.CROPS_DEBUG, "a rejected candidate, with its measures"),
     "identity_boxes.parquet": (schemas.IDENTITY_BOXES, "where an identity was seen; later runs recognise it by this"),
     "people_boxes.parquet": (schemas.IDENTITY_BOXES, "the same for the named identities of the cleanup"),
@@ -118,7 +129,15 @@ REASONS: Mapping[str, str] = {
 
 _ONLY_NAMED = {"stats.named?"} | {
     f"identities[].{name}?"
-    for name in ("person_id", "name", "name_similarity", "name_margin", "named_by", "confirmed_track_ids")
+    for name in (
+        "person_id",
+        "name",
+        "name_similarity",
+        "name_margin",
+        "named_by",
+        "confirmed_track_ids",
+        "joined_tracks",
+    )
 }
 """Keys of identities that exist only after the people were resolved."""
 
@@ -141,6 +160,7 @@ everything below. Fields with a question mark are optional."""
 
 ARRAYS: Mapping[str, str] = {
     "faces.npy": "a vector for each row of `faces.parquet`",
+    "poor_faces.npy": "a vector for each row of `poor_faces.parquet`",
     "gate.npy": "a vector for each row of `gate.parquet`",
     "tracks.npy": "a vector for each track of `track_ids.json`",
 }

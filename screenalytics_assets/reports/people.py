@@ -79,6 +79,8 @@ class ReportPerson:
         remarks = ["low cohesion"] if any(identity.low_cohesion for identity in self.identities) else []
         reasons = dict.fromkeys(identity.reason or "" for identity in self.identities if identity.outlier)
         remarks += [f"outlier: {TRACK_REASONS[reason]}" if reason in TRACK_REASONS else "outlier" for reason in reasons]
+        joined = sum(len(identity.joined_tracks or ()) for identity in self.identities)
+        remarks += [f"{joined} track{'s' * (joined != 1)} joined because nobody else fits"] if joined else []
         weak_s = self.time.weak_link_s
         return remarks + ([f"{weak_s:.1f} s rest on weakly linked tracks"] if weak_s else [])
 

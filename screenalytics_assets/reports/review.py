@@ -61,6 +61,7 @@ class LooseTrack(NamedTuple):
         reason: Why it is unassigned.
         start_s: When it begins.
         end_s: When it ends.
+        guess: Whom it shows more probably than not, with the probability; empty if nobody.
         command: The command that gives it to a person.
         faces: Detection id and description of its best crops.
     """
@@ -69,6 +70,7 @@ class LooseTrack(NamedTuple):
     reason: str
     start_s: float
     end_s: float
+    guess: str
     command: str
     faces: Sequence[tuple[str, str]]
 
@@ -168,11 +170,19 @@ class Review:
         rows = tracks.filter(pc.is_in(tracks["track_id"], value_set=wanted)).to_pylist()
         longest = sorted(rows, key=lambda row: (row["start_s"] - row["end_s"], row["track_id"]))[:LOOSE_SHOWN]
         rejected = _best_rejected(self._data.rejected, [row["track_id"] for row in longest])
+        label_of = {identity.identity_id: identity.label for identity in self._data.identities.identities}
+        guesses = {
+            join.track_id: (label_of[join.identity_id], f"{join.probability:.0%}")
+            for join in self._data.grouping.joins
+            if join.decision == "suggested"
+        }
         return [
             LooseTrack(
                 **row,
                 reason=reasons[row["track_id"]],
-                command=f'screenalytics correct {self._data.ep_id} give {row["track_id"]} "{PLACEHOLDER}"',
+                guess=" ".join(guesses.get(row["track_id"], ())),
+                command=f"screenalytics correct {self._data.ep_id} give {row['track_id']} "
+                f'"{guesses.get(row["track_id"], (PLACEHOLDER,))[0]}"',
                 faces=self._faces([row["track_id"]], row["track_id"]) or rejected.get(row["track_id"], ()),
             )
             for row in longest

@@ -40,7 +40,8 @@ from screenalytics_assets.core.evaluation.episode_scores import EpisodeScores, s
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import identify
 from screenalytics_assets.core.identity.track_templates import pool_tracks
-from screenalytics_assets.core.screen_time.episode import Sightings, link_similarities, screen_time
+from screenalytics_assets.core.screen_time.episode import link_similarities, screen_time
+from screenalytics_assets.core.screen_time.sightings import Sightings
 from screenalytics_assets.core.tracking.appearance_split import SplitLimits
 from screenalytics_assets.core.tracking.bytetrack import track_faces
 from screenalytics_assets.core.tracking.near_duplicates import PATCH_PX, face_patch

@@ -23,7 +23,7 @@ from screenalytics_assets.core.common.errors import VideoError
 from screenalytics_assets.core.common.intervals import Intervals, total_s
 from screenalytics_assets.core.config.thresholds import fill_from_models, thresholds_of
 from screenalytics_assets.core.detection.scan import scan
-from screenalytics_assets.core.screen_time.episode import Sightings
+from screenalytics_assets.core.screen_time.sightings import Sightings
 from screenalytics_assets.core.tracking.bytetrack import track_faces
 from screenalytics_assets.services.demo import render_demo_episode
 from tests.faults.mutations import MUTATIONS

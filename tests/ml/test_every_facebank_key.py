@@ -14,7 +14,7 @@ from resources.settings import SettingsResource
 from resources.storage.photo_library import Photo
 from screenalytics_assets.core.people.enrolment import compare_photos
 from screenalytics_assets.core.people.person_names import person_of
-from tests.unit.people import test_enrolment, test_resolve_people
+from tests.unit.people import test_enrolment, test_lone_tracks, test_resolve_people
 
 Picture = NDArray[np.uint8]
 
@@ -99,9 +99,20 @@ def test_a_limit_of_names_decides_whether_an_identity_has_one(
     assert names == [["Person 0", "Person 1"], [None, None]]
 
 
+def test_join_probability_decides_whether_a_track_that_is_alone_joins_a_person(open_pack: ModelPack) -> None:
+    assert open_pack.name == "open"
+    decisions = []
+    for value in (0.6, 1.0):
+        keys = SettingsResource(overrides={"join_probability": value}).load().resolved.settings.cleanup
+        resolved = test_lone_tracks.EPISODE.resolve_joining(join_probability=keys.join_probability)
+        decisions.append([join.decision for join in resolved.grouping.joins])
+    assert decisions == [["joined"], ["suggested"]]
+
+
 KEYS = {
     "name_similarity",
     "name_margin",
+    "join_probability",
     "photo_min_face_size",
     "photo_min_sharpness",
     "photo_min_inside_fraction",

@@ -196,7 +196,7 @@ def test_vectors_of_another_model_are_refused_by_name(instance: dg.DagsterInstan
     manifest = store.root / f"manifests/{EP}/faces.manifest.json"
     document = json.loads(manifest.read_text())
     for file in document["files"]:
-        if file["path"].endswith("faces.parquet"):
+        if file["path"].endswith("/faces.parquet"):
             file["sha256"], file["bytes"] = sha256_of_file(path), path.stat().st_size
     document["content_digest"] = "another"
     manifest.write_text(json.dumps(document))
@@ -215,7 +215,7 @@ def test_a_face_of_no_track_blocks_what_follows(instance: dg.DagsterInstance, st
     manifest = store.root / f"manifests/{EP}/reembed.manifest.json"
     document = json.loads(manifest.read_text())
     for file in document["files"]:
-        if file["path"].endswith("faces.parquet"):
+        if file["path"].endswith("/faces.parquet"):
             file["sha256"], file["bytes"] = sha256_of_file(path), path.stat().st_size
     manifest.write_text(json.dumps(document))
     outcome = run_episode(instance, EP, select=["reembed", "recluster"])

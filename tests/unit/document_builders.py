@@ -58,6 +58,8 @@ def person_time(
     defaults: dict[str, Any] = {
         "identity_ids": ("ident_001",),
         "visual_s": visual_s,
+        "least_s": visual_s,
+        "most_s": visual_s,
         "share": 0.5,
         "first_s": spans[0][0] if spans else 0.0,
         "last_s": spans[-1][1] if spans else 0.0,

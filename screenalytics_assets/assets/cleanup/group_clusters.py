@@ -2,7 +2,8 @@
 
 A person's similarity is the mean over the photos and over the identity's tracks; it must reach ``name_similarity`` and
 lead the second best person by ``name_margin``. People who are not in the facebank have no name; two identities that
-are seen together are never one person. ``grouping.json`` holds every decision with its figures. Switched by
+are seen together are never one person. A track that is still alone, or has no accepted face, joins the person whom it
+shows with at least ``join_probability``. ``grouping.json`` holds every decision with its figures. Switched by
 ``actions``; if switched off, only the corrections are applied.
 """
 
@@ -22,8 +23,10 @@ from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.identity.episode_tracks import EpisodeTracks
 from screenalytics_assets.core.identity.identities import same_face_warning
 from screenalytics_assets.core.identity.stable_ids import identity_boxes
+from screenalytics_assets.core.identity.track_evidence import PoorFaces, track_evidence
 from screenalytics_assets.core.people.corrections.correction_evidence import PresentEvidence
 from screenalytics_assets.core.people.corrections.corrections import Corrections, Evidence
+from screenalytics_assets.core.people.lone_tracks import Joining
 from screenalytics_assets.core.people.naming import Facebank
 from screenalytics_assets.core.people.resolve_people import resolve_people
 from screenalytics_assets.metadata import picture, table
@@ -43,12 +46,14 @@ def read_facebank(run: Run) -> Artifact | None:
 
 def config(run: Run) -> dict[str, Any]:
     """Whether the phase is on, the version of the facebank, and the limits."""
-    facebank = run.once(read_facebank)
+    facebank, statistics = run.once(read_facebank), run.pack.embedder.entry.similarity_statistics
     return {
         "enabled": _is_enabled(run),
         "facebank": facebank.document("facebank.json", PublishedFacebank).version if facebank else None,
         "name_similarity": run.thresholds.name_similarity,
         "name_margin": run.thresholds.name_margin,
+        "join_probability": run.keys.cleanup.join_probability,
+        "similarity_statistics": statistics._asdict() if statistics else None,
         **run.keys.clustering.model_dump(exclude={"cluster_thresh", "min_identity_sim", "min_cluster_size"}),
     }
 
@@ -78,6 +83,7 @@ def compute(run: Run, outputs: Outputs) -> None:
             run.thresholds.name_similarity,
         ),
         automatic=_is_enabled(run),
+        joining=_joining(run, tracks) if _is_enabled(run) else None,
         earlier=with_previous(
             run, earlier_identities(clusters, "clusters.json"), "identities.json", "people_boxes.parquet"
         ),
@@ -87,6 +93,17 @@ def compute(run: Run, outputs: Outputs) -> None:
     output.write_document("identities.json", people.identities)
     output.write_document("grouping.json", people.grouping)
     output.write_table("people_boxes", identity_boxes(run.key, people.identities.tracks_of, tracks.table))
+
+
+def _joining(run: Run, tracks: EpisodeTracks) -> Joining | None:
+    """What tracks that are alone are joined by; None if the embedder declares no statistics of its similarities."""
+    statistics = run.pack.embedder.entry.similarity_statistics
+    if statistics is None:
+        return None
+    faces, columns = run.inputs["reembed"], ["detection_id", "sharpness", "yaw"]
+    poor = PoorFaces(faces.table("poor_faces.parquet"), faces.array("poor_faces.npy"))
+    evidence = track_evidence(tracks, poor, run.inputs["detections"].table("detections.parquet", columns))
+    return Joining(evidence, statistics, run.keys.cleanup.join_probability)
 
 
 def enrolled_photos(facebank: Artifact, embedder: str) -> Facebank:
@@ -120,6 +137,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
         "centroids": grouping.centroids,
         "within_episode": grouping.within_episode,
         "across_episodes": grouping.across_episodes,
+        "joined_tracks": sum(join.decision == "joined" for join in grouping.joins),
         "corrections": len(outcomes),
         "corrections_in_doubt": sum(outcome.is_doubtful for outcome in grouping.corrections),
         "people": table([{"name": member.name or "", **member.row()} for member in cast]),
@@ -134,7 +152,7 @@ SPEC = ArtifactSpec(
     group="cleanup",
     kinds={"numpy", "json"},
     description=__doc__,
-    reads=("episode_video", "face_crops", "split_tracks", "reembed", "recluster", "corrections"),
+    reads=("episode_video", "detections", "face_crops", "split_tracks", "reembed", "recluster", "corrections"),
     reads_across=("facebank",),
     reads_previous=True,
     config=config,

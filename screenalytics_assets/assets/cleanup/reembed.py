@@ -1,15 +1,27 @@
 """The faces of the cleaned tracks, selected more strictly; only crops without a vector are embedded.
 
-A track without better faces keeps its best ones, so no track loses all its faces. Switched by ``actions``; if
-switched off, the faces pass through, each with its present track.
+A track without better faces keeps its best ones, so no track loses all its faces. Of tracks without an accepted face
+the best ones are embedded too, as ``poor_faces``: nothing is clustered by them, but ``group_clusters`` compares them.
+Switched by ``actions``; if switched off, the faces pass through, each with its present track, and there are no poor
+ones.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from resources.models.configured import configured_embedder
 from resources.storage.artifacts import Artifact, StagedArtifact
-from screenalytics_assets.assets.face_spec import describe_faces, embed_faces, face_spec, face_vectors, split_vectors
+from screenalytics_assets.assets.face_spec import (
+    describe_faces,
+    embed_faces,
+    embed_poor_faces,
+    face_spec,
+    face_vectors,
+    split_vectors,
+)
+from screenalytics_assets.core.common import schemas
 from screenalytics_assets.core.embedding.quality_filter import StricterLimits
 from screenalytics_assets.core.identity.remap import remap_faces, remap_rejected
 from screenalytics_assets.run_context import Run
@@ -40,18 +52,29 @@ def write(run: Run, output: StagedArtifact) -> None:
         output.write_table("faces", remap_faces(faces.table("faces.parquet"), tracks_table))
         output.write_array("faces.npy", faces.array("faces.npy"))
         output.write_table("crops_debug", remap_rejected(faces.table("crops_debug.parquet"), tracks_table))
+        output.write_table("poor_faces", schemas.FACES.empty_table())
+        output.write_array("poor_faces.npy", np.empty((0, schemas.EMBEDDING_DIMENSION), np.float32))
         output.metrics |= {"newly_embedded": 0, "vectors_reused": faces.manifest.rows("faces.parquet")}
         return
     model_digest = run.pack.embedder.file.sha256
     split = split_vectors(tracks, model_digest)
+    known = {**split, **face_vectors(faces, model_digest)}
     selection = embed_faces(
         run,
         output,
         tracks="split_tracks",
         split=split,
-        known={**split, **face_vectors(faces, model_digest)},
+        known=known,
         load=lambda: configured_embedder(run.settings),
         stricter=_stricter(run),
+    )
+    embed_poor_faces(
+        run,
+        output,
+        selection.faces,
+        tracks="split_tracks",
+        known=known,
+        load=lambda: configured_embedder(run.settings),
     )
     output.metrics["vectors_reused"] = selection.faces.num_rows - output.metrics["newly_embedded"]
 
@@ -68,7 +91,7 @@ def describe(artifact: Artifact, inputs: Mapping[str, Artifact]) -> Mapping[str,
 
 SPEC = face_spec(
     "reembed",
-    code_version="2",
+    code_version="3",
     group="cleanup",
     description=__doc__,
     reads=("detections", "face_crops", "faces", "split_tracks"),

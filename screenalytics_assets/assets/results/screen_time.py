@@ -3,7 +3,7 @@
 Times come from the detected faces; bridging a gap never extends an interval across a cut or past the end of the
 video. ``confidence`` is the share of a person's time that remains without the tracks whose similarity to the
 rest of the person is weak, and without the seconds in which the video is damaged. What a person confirmed by a
-correction is sure.
+correction is sure. Between ``least_s`` and ``most_s`` are the true seconds with a probability of 0.9.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,30 @@ from typing import Any
 from resources.storage.artifacts import Artifact
 from screenalytics_assets.artifact import ArtifactSpec, Outputs, add_warning
 from screenalytics_assets.core.documents.damage import Damage
+from screenalytics_assets.core.documents.grouping import Grouping
 from screenalytics_assets.core.documents.identities import Identities, TrackIds
 from screenalytics_assets.core.documents.screen_time import ScreenTime
 from screenalytics_assets.core.documents.video import VideoProbe
 from screenalytics_assets.core.screen_time import episode as core
 from screenalytics_assets.core.screen_time.export import screen_time_csv
+from screenalytics_assets.core.screen_time.sightings import Sightings
 from screenalytics_assets.metadata import picture, table
 from screenalytics_assets.reports.pictures.contact_sheets import TimelineRow, timeline
 from screenalytics_assets.run_context import Run
 
-_COLUMNS = ("person_id", "name", "visual_s", "share", "first_s", "last_s", "longest_s", "tracks", "confidence")
+_COLUMNS = (
+    "person_id",
+    "name",
+    "visual_s",
+    "least_s",
+    "most_s",
+    "share",
+    "first_s",
+    "last_s",
+    "longest_s",
+    "tracks",
+    "confidence",
+)
 
 
 def config(run: Run) -> dict[str, Any]:
@@ -32,13 +46,14 @@ def config(run: Run) -> dict[str, Any]:
 def compute(run: Run, outputs: Outputs) -> None:
     """Add up the times."""
     detections, clusters = run.inputs["detections"], run.inputs["recluster"]
-    identities = run.inputs["group_clusters"].document("identities.json", Identities)
+    people = run.inputs["group_clusters"]
+    identities = people.document("identities.json", Identities)
     track_ids = clusters.document("track_ids.json", TrackIds).track_ids
     video = run.inputs["episode_video"].document("video.json", VideoProbe)
     document = core.screen_time(
         run.key,
         identities,
-        core.Sightings(
+        Sightings(
             run.inputs["split_tracks"].table("tracks.parquet", ["track_id", "boxes"]),
             detections.table("analysed_frames.parquet"),
             detections.table("shots.parquet"),
@@ -49,6 +64,7 @@ def compute(run: Run, outputs: Outputs) -> None:
         weak_link_sim=run.thresholds.min_cohesion,
         damage=detections.document("damage.json", Damage),
         missing_s=video.missing_s,
+        doubts=people.document("grouping.json", Grouping).doubts,
     )
     output = outputs["screen_time"]
     add_warning(output, core.picture_warning(document, identities))

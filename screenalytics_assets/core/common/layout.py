@@ -60,6 +60,7 @@ _FOLDERS = {
     "crops_debug.parquet": "frames",
     "crops_debug.jsonl": "frames",
     "faces.npy": "embeds",
+    "poor_faces.npy": "embeds",
     "gate.npy": "embeds",
     "tracks.npy": "embeds",
     "track_ids.json": "embeds",

@@ -143,6 +143,13 @@ class CleanupSettings(Section):
         description="Minimum lead over the second most similar person. Outliers and identities of low cohesion must "
         "also exceed name_similarity by this; null takes the embedder's own.",
     )
+    join_probability: float = Field(
+        0.9,
+        gt=0.5,
+        le=1,
+        description="Minimum probability with which group_clusters joins a track that is alone, or has no accepted "
+        "face, to a person; 1 joins none.",
+    )
 
     @field_validator("actions", mode="before")
     @classmethod

@@ -110,6 +110,38 @@ class NamingDecision(Document):
     correction: int | None = None
 
 
+class JoinDecision(Document):
+    """The person whom a track most probably shows that was alone or had no accepted face.
+
+    Attributes:
+        decision: ``joined``, or ``suggested`` if the probability is too low to decide.
+        track_id: The track.
+        identity_id: The identity.
+        probability: How probable it is, compared with everybody else whom the track could show.
+        similarity: Mean cosine similarity of the track to the tracks of the identity.
+        expected_similarity: What it would be for faces of this quality if they were the same person.
+    """
+
+    decision: Literal["joined", "suggested"]
+    track_id: str
+    identity_id: str
+    probability: float
+    similarity: float
+    expected_similarity: float
+
+
+class TrackDoubt(Document):
+    """Whom a track may show, where that is not certain.
+
+    Attributes:
+        track_id: The track.
+        identity_ids: The probability of each identity that it may belong to; the rest to 1 is nobody of them.
+    """
+
+    track_id: str
+    identity_ids: dict[str, float]
+
+
 Decision = Annotated[MergeDecision | NamingDecision, Field(discriminator="decision")]
 
 
@@ -147,6 +179,9 @@ class Grouping(Document):
         within_episode: Number of merges of similar clusters.
         across_episodes: Number of clusters that the facebank named.
         decisions: The merges in their order, then a decision on each remaining cluster.
+        joins: Tracks that joined an identity because nobody else fits, in their order, then those that only may.
+        doubts: Tracks that are less than certain to show their identity, and unassigned ones that may show one. Those
+            that a user confirmed are not in doubt.
         corrections: What became of each correction.
         exempt: Pairs of tracks that overlap in time and are one person nevertheless, because a correction says so.
     """
@@ -158,5 +193,7 @@ class Grouping(Document):
     within_episode: int
     across_episodes: int
     decisions: tuple[Decision, ...]
+    joins: tuple[JoinDecision, ...]
+    doubts: tuple[TrackDoubt, ...]
     corrections: tuple[CorrectionOutcome, ...]
     exempt: tuple[tuple[str, str], ...]

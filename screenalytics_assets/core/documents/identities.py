@@ -69,6 +69,8 @@ class Identity(Document):
         named_by: ``facebank``, ``correction``, or null.
         confirmed_track_ids: The tracks that a user confirmed, by a correction, to show this person; left out if there
             are none.
+        joined_tracks: The tracks that joined it because nobody else fits, with the probability that it is right; left
+            out if there are none.
     """
 
     identity_id: str
@@ -86,6 +88,7 @@ class Identity(Document):
     name_margin: float | None = None
     named_by: Literal["facebank", "correction"] | None = None
     confirmed_track_ids: tuple[str, ...] | None = None
+    joined_tracks: dict[str, float] | None = None
 
     @property
     def person_key(self) -> str:

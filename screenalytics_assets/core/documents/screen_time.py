@@ -17,6 +17,9 @@ class PersonTime(Document):
         identity_ids: Identities of the person.
         name: The person's name, or null.
         visual_s: Seconds on screen.
+        least_s: The least seconds that are probable: with a probability of 0.9 the true ones are between these and the
+            most, if the detector finds the person's faces.
+        most_s: The most seconds that are probable.
         share: Share of the episode, 0 to 1.
         first_s: Start of the first appearance.
         last_s: End of the last appearance.
@@ -36,6 +39,8 @@ class PersonTime(Document):
     identity_ids: tuple[str, ...]
     name: str | None
     visual_s: float
+    least_s: float
+    most_s: float
     share: float
     first_s: float
     last_s: float

@@ -59,7 +59,7 @@ def select_faces(
         stricter: Stricter limits for tracks with enough good faces.
         asset: The asset that publishes the faces, for the paths of their crops.
     """
-    candidates, track_of_row = _tracked_detections(tracks, detections)
+    candidates, track_of_row = tracked_detections(tracks, detections)
     has_crop = pc.is_in(candidates["detection_id"], value_set=cropped_ids).to_numpy()
     filter_reasons = rejection_reasons(candidates, has_crop, settings, min_confidence=min_confidence)
     eligible = _embedded_if_any(filter_reasons == ACCEPTED, candidates["detection_id"], track_of_row, embedded)
@@ -74,14 +74,14 @@ def select_faces(
     reasons = filter_reasons.astype(object)
     reasons[chosen[~kept]] = VOLUME_CAP
     return Selection(
-        faces=_faces_table(
+        faces=faces_table(
             candidates, tracks, track_of_row, chosen[kept], model_digest, asset if settings.save_crops else None
         ),
         rejected=_rejected_table(candidates, tracks, track_of_row, reasons),
     )
 
 
-def _tracked_detections(tracks: pa.Table, detections: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+def tracked_detections(tracks: pa.Table, detections: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
     """The detections of all tracks, track by track in time, and the row of the track of each."""
     ids, lengths = detection_ids_of(tracks)
     rows = pc.index_in(ids, value_set=detections["detection_id"].combine_chunks())
@@ -123,7 +123,7 @@ def _sample(
     return np.concatenate(chosen)
 
 
-def _faces_table(
+def faces_table(
     candidates: pa.Table,
     tracks: pa.Table,
     track_of_row: NDArray[np.int64],
@@ -131,6 +131,16 @@ def _faces_table(
     model_digest: str,
     crops_of_asset: str | None,
 ) -> pa.Table:
+    """Rows of the faces table.
+
+    Args:
+        candidates: Detections.
+        tracks: Rows of the tracks table.
+        track_of_row: (N,) position of the track of each candidate, ascending.
+        rows: The candidates that become faces, ascending.
+        model_digest: Digest of the embedder.
+        crops_of_asset: The asset that publishes their crops as files, for the paths; None if there are no such files.
+    """
     faces = candidates.take(rows)
     track_ids = tracks["track_id"].take(track_of_row[rows])
     places = zip(faces["ep_id"].to_pylist(), track_ids.to_pylist(), faces["frame_idx"].to_pylist(), strict=True)

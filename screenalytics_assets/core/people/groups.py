@@ -1,7 +1,8 @@
 """Tracks that are taken for one person, while the people of an episode are resolved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -80,9 +81,11 @@ class ResolvedPerson(NamedTuple):
     Attributes:
         person_id: The person, or None.
         groups: The groups.
-        track_ids: All their tracks, ascending.
+        track_ids: All their tracks, ascending, with those that joined.
+        joined: The tracks that joined because nobody else fits, each with the probability that it is right.
     """
 
     person_id: str | None
     groups: list[Group]
     track_ids: list[str]
+    joined: Mapping[str, float] = MappingProxyType({})

@@ -8,9 +8,11 @@ from screenalytics_assets.core.config.thresholds import Thresholds
 from screenalytics_assets.core.documents.grouping import (
     FacebankUsed,
     Grouping,
+    JoinDecision,
     MergeDecision,
     NameLimits,
     NamingDecision,
+    TrackDoubt,
 )
 from screenalytics_assets.core.documents.identities import Identities, Identity, UnassignedTrack
 from screenalytics_assets.core.identity.cannot_link import TrackPair
@@ -31,7 +33,9 @@ from screenalytics_assets.core.people.corrections.correction_matching import out
 from screenalytics_assets.core.people.corrections.corrections import Corrections, TrackPlaces
 from screenalytics_assets.core.people.group_merging import cannot_link_groups, merge_similar_groups
 from screenalytics_assets.core.people.groups import Group, ResolvedPerson, confirmed_together
+from screenalytics_assets.core.people.lone_tracks import Joining, join_to_people
 from screenalytics_assets.core.people.naming import Facebank, NameMatch, Namer, one_holder_per_name
+from screenalytics_assets.core.people.track_joining import Link
 
 IGNORED = "ignored"
 """Reason of a track that a correction says to ignore."""
@@ -54,12 +58,14 @@ def resolve_people(
     *,
     present: PresentEvidence | None = None,
     automatic: bool = True,
+    joining: Joining | None = None,
     earlier: EarlierIdentities | None = None,
 ) -> ResolvedPeople:
     """Decide who the clusters of an episode are.
 
     Corrections are applied first, so that no later step can contradict them. Then similar clusters are merged, then
-    the facebank gives names, then clusters with one name become one identity.
+    the facebank gives names, then clusters with one name become one identity. Last, tracks that are still alone join
+    whom they most probably show.
 
     Args:
         clusters: The clustering.
@@ -70,6 +76,7 @@ def resolve_people(
         thresholds: Similarities of the embedder.
         present: What the evidence of the corrections is compared with; None to apply them without.
         automatic: Merge and name; otherwise only corrections are applied.
+        joining: What tracks that are alone are joined by; None to leave them alone.
         earlier: The identities that were published before; the same person keeps the id.
     """
     corrected = CorrectedClusters(_groups(clusters), TrackPlaces(tracks.table), tracks, present)
@@ -98,7 +105,8 @@ def resolve_people(
         corrected=[i for i, group in enumerate(groups) if group.name],
         split_off=[i for i, group in enumerate(groups) if group.is_split_off],
     )
-    people = _people(groups, matches)
+    joined = join_to_people(_people(groups, matches), groups, clusters, ignored, pairs, joining)
+    people = joined.people
     low_cohesion = low_cohesion_limit(settings, thresholds.min_cohesion)
     identities, last_number = _identities(clusters, people, tracks, namer, low_cohesion, earlier)
     id_of = {group: one.identity_id for one, person in zip(identities, people, strict=True) for group in person.groups}
@@ -116,6 +124,8 @@ def resolve_people(
             within_episode=len(merges),
             across_episodes=sum(match.reason == "named" for match in matches),
             decisions=(*merges, *namings),
+            joins=tuple(_join_decision(link, identities[position].identity_id) for link, position in joined.links),
+            doubts=tuple(_doubt(track_id, joined.doubts[track_id], identities) for track_id in sorted(joined.doubts)),
             corrections=tuple(outcome_of(one, remarks[one.number]) for one in corrections.corrections),
             exempt=tuple(sorted(_within(people, overlapping))),
         ),
@@ -169,9 +179,10 @@ def _identities(
     outliers = {identity.track_ids[0]: identity.reason for identity in clusters.identities if identity.outlier}
     identities = []
     for identity_id, person in zip(ids, people, strict=True):
-        is_alone = len(person.track_ids) == 1 and person.person_id is None
-        reason = outliers.get(person.track_ids[0]) if is_alone else None
-        cluster = cluster_of(tracks.vectors, tracks.rows_of(person.track_ids))._replace(reason=reason)
+        own = [track_id for track_id in person.track_ids if track_id not in person.joined]
+        is_alone = len(own) == 1 and person.person_id is None
+        reason = outliers.get(own[0]) if is_alone else None
+        cluster = cluster_of(tracks.vectors, tracks.rows_of(own))._replace(reason=reason)
         confirmed = confirmed_together(person.groups)
         limit = NO_LIMIT if confirmed.issuperset(person.track_ids) else low_cohesion
         identity = identity_of(identity_id, cluster, tracks, low_cohesion=limit)
@@ -181,6 +192,8 @@ def _identities(
             "representative_face_id": tracks.best_face(person.track_ids),
             **namer.name_fields(person),
         }
+        if person.joined:
+            fields["joined_tracks"] = dict(person.joined)
         if confirmed:
             fields["confirmed_track_ids"] = tuple(sorted(confirmed))
         identities.append(identity.model_copy(update=fields))
@@ -217,6 +230,22 @@ def _naming_decision(
     if group.name:
         optional["correction"] = group.name.number
     return decision.model_copy(update=optional)
+
+
+def _join_decision(link: Link, identity_id: str) -> JoinDecision:
+    return JoinDecision(
+        decision="joined" if link.is_joined else "suggested",
+        track_id=link.track_id,
+        identity_id=identity_id,
+        probability=round(link.probability, 4),
+        similarity=round(link.similarity, 4),
+        expected_similarity=round(link.expected_similarity, 4),
+    )
+
+
+def _doubt(track_id: str, of_people: Mapping[int, float], identities: Sequence[Identity]) -> TrackDoubt:
+    ids = {identities[person].identity_id: round(of_people[person], 4) for person in sorted(of_people)}
+    return TrackDoubt(track_id=track_id, identity_ids=ids)
 
 
 def _within(people: Sequence[ResolvedPerson], pairs: Sequence[TrackPair]) -> list[TrackPair]:

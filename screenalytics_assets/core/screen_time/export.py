@@ -16,6 +16,8 @@ CSV_COLUMNS = (
     "person",
     "name",
     "visual_s",
+    "least_s",
+    "most_s",
     "share",
     "first_s",
     "last_s",

@@ -91,6 +91,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recluster_tight_thresh": 0.61,
     "name_similarity": 0.51,
     "name_margin": 0.2,
+    "join_probability": 0.8,
     "gap_tolerance_s": 0.3,
     "edge_padding_s": 0.2,
     "photo_min_face_size": 64.0,

@@ -105,6 +105,17 @@ GROUPING: dict[str, Any] = {
         {**NAMED, "decision": "seen_together", "reason": "seen_together", "seen_together_with": "ident_001"},
         {**NAMED, "decision": "corrected", "reason": "corrected", "correction": 2},
     ],
+    "joins": [
+        {
+            "decision": "suggested",
+            "track_id": "track-00007",
+            "identity_id": "ident_002",
+            "probability": 0.7,
+            "similarity": 0.3,
+            "expected_similarity": 0.25,
+        }
+    ],
+    "doubts": [{"track_id": "track-00007", "identity_ids": {"ident_002": 0.7, "ident_001": 0.2}}],
     "corrections": [
         {
             "number": 2,
@@ -120,7 +131,10 @@ DOCUMENTS = [
     (Identities, CLUSTERS),
     (Identities, PEOPLE),
     (Grouping, GROUPING),
-    (Grouping, {**GROUPING, "facebank": None, "decisions": [], "corrections": [], "exempt": []}),
+    (
+        Grouping,
+        {**GROUPING, "facebank": None, "decisions": [], "joins": [], "doubts": [], "corrections": [], "exempt": []},
+    ),
     (TrackIds, {"track_ids": ["track-00001"]}),
 ]
 

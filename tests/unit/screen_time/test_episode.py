@@ -14,12 +14,12 @@ from screenalytics_assets.core.config.keys import ScreenTimeSettings
 from screenalytics_assets.core.documents.damage import Damage
 from screenalytics_assets.core.documents.screen_time import ScreenTime, ScreenTimeTotals, SharedTime
 from screenalytics_assets.core.screen_time.episode import (
-    Sightings,
     link_similarities,
     picture_warning,
     screen_time,
 )
 from screenalytics_assets.core.screen_time.export import CSV_COLUMNS, screen_time_csv
+from screenalytics_assets.core.screen_time.sightings import Sightings
 from tests.unit.document_builders import identities_with, identity_with
 
 FPS = 10

@@ -1,0 +1,87 @@
+"""How many seconds a person may be on screen, where it is not certain which tracks show the person."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screenalytics_assets.core.common.intervals import Intervals, time_with_at_least, total_s
+from screenalytics_assets.core.screen_time.sightings import Sightings
+
+COVERAGE = 0.9
+"""Probability with which the seconds are within the range."""
+_DRAWS = 2000
+"""A hundred of them are beyond the range at either end, so that its ends scatter little."""
+
+
+class Bridging(NamedTuple):
+    """How the times of tracks become appearances, see `Sightings.intervals`."""
+
+    gap_s: float
+    padding_s: float
+
+
+class Doubt(NamedTuple):
+    """A track that may or may not show a person.
+
+    Attributes:
+        track_id: The track.
+        probability: That it shows the person.
+    """
+
+    track_id: str
+    probability: float
+
+
+def seconds_range(
+    sightings: Sightings,
+    track_ids: Sequence[str],
+    doubts: Sequence[Doubt],
+    bridging: Bridging,
+    *,
+    damaged: Intervals,
+    confirmed: Intervals,
+    duration_s: float,
+) -> tuple[float, float]:
+    """The least and the most seconds of a person, between which the true ones are with a probability of `COVERAGE`.
+
+    Each doubtful track shows the person or not, independently of the others. Each end of an appearance is as far from
+    an analysed frame as half a step at most, to either side alike. In damaged seconds the person may be missing or be
+    somebody else. Faces that the detector does not find at all are not considered.
+
+    Args:
+        sightings: When the faces of the tracks are in the picture.
+        track_ids: The tracks that count for the person.
+        doubts: Those of them that may show somebody else, and tracks of others that may show the person.
+        bridging: How appearances are made of tracks.
+        damaged: When the video is damaged.
+        confirmed: When a user confirmed that the person is on screen.
+        duration_s: Of the video.
+    """
+    time = sightings.intervals(track_ids, **bridging._asdict())
+    likely_s = total_s(time)
+    counted = set(track_ids)
+    changes_s, probabilities = [], []
+    for doubt in doubts:
+        other = counted ^ {doubt.track_id}
+        changes_s.append(total_s(sightings.intervals(sorted(other), **bridging._asdict())) - likely_s)
+        probabilities.append(1 - doubt.probability if doubt.track_id in counted else doubt.probability)
+    drawn_s = likely_s + _draw(np.array(changes_s), np.array(probabilities), _ends_sd_s(time, sightings.step_s))
+    low_s, high_s = np.quantile(drawn_s, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    in_damage_s, confirmed_s = (time_with_at_least(2, [own, damaged]) for own in (time, confirmed))
+    least_s = min(float(low_s), likely_s) - (in_damage_s - confirmed_s)
+    most_s = max(float(high_s), likely_s) + total_s(damaged) - in_damage_s
+    return max(0.0, least_s), min(duration_s, most_s)
+
+
+def _draw(changes_s: NDArray[np.float64], probabilities: NDArray[np.float64], ends_sd_s: float) -> NDArray[np.float64]:
+    """(D,) sums of the changes that happen, plus the error of the ends; the same in each run."""
+    random = np.random.default_rng(0)
+    happens = random.random((_DRAWS, len(changes_s))) < probabilities
+    return np.asarray(happens @ changes_s + random.normal(0.0, ends_sd_s, _DRAWS), np.float64)
+
+
+def _ends_sd_s(time: Intervals, step_s: float) -> float:
+    """Standard deviation of the seconds if each end of each interval is uniformly distributed over one step."""
+    return step_s * float(np.sqrt(2 * len(time) / 12))
