@@ -119,7 +119,7 @@ def describe_crops(artifact: Artifact, _inputs: Mapping[str, Artifact]) -> Mappi
 
 SPEC = ArtifactSpec(
     "detections",
-    code_version="8",
+    code_version="9",
     group="detect",
     kinds={"onnx", "parquet"},
     description="Shot cuts, and each face with box, landmarks, confidence, sharpness, pose and quality.",

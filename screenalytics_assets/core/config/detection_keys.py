@@ -51,7 +51,8 @@ class DetectionSettings(Section):
         4.0,
         ge=0.001,
         le=DAY_S,
-        description="Time between high-resolution passes; the first analysed frame of a shot always gets one.",
+        description="Time between high-resolution passes; the first analysed frame of a shot and all frames of wide "
+        "shots get one in any case.",
     )
     confidence_th: Score | None = Field(
         None,

@@ -15,6 +15,10 @@ from screenalytics_assets.core.detection.hysteresis import CERTAIN_MARGIN, Frame
 from screenalytics_assets.core.detection.quality import is_blank, laplacian_variance
 from screenalytics_assets.core.video.shot_stream import ShotFrame
 
+WIDE_SHOT_FRACTION = 0.1
+"""Fraction of the frame's height. Where every face is smaller, a whole standing person, seven to eight heads high, fits
+into the frame: a long shot. In a fifth of the face time of twelve hand-labelled episodes the face is smaller."""
+
 
 class Detector(Protocol):
     """Detects the faces in a frame (H, W, 3)."""
@@ -48,7 +52,7 @@ class FrameAnalysis(NamedTuple):
         frame_idx: Index of the frame.
         ts_s: Its time in seconds.
         shot_idx: Its shot.
-        high_resolution: Whether this was a high-resolution pass.
+        high_resolution: Whether it got a high-resolution pass.
         candidates: From left to right.
         not_faces: Boxes in which a verifier found no face.
         boxes: The boxes of the candidates, for hysteresis.
@@ -73,7 +77,7 @@ def analyse_frame(
     confidence_th: float,
     high_resolution: bool,
 ) -> FrameAnalysis:
-    """Detect the faces of a frame, weak ones included.
+    """Detect the faces of a frame, weak ones included; a frame of a wide shot gets a high-resolution pass in any case.
 
     Args:
         shot_frame: The frame.
@@ -87,6 +91,9 @@ def analyse_frame(
     height, width = picture.shape[:2]
     weak_th = settings.weak_confidence_fraction * confidence_th
     faces = detector.detect(picture, confidence_th=weak_th, high_resolution=high_resolution)
+    can_show_more = settings.close_look_scale > 1 and max(height, width) > settings.detector_input_px
+    if not high_resolution and can_show_more and is_wide_shot(faces, (width, height), confidence_th):
+        faces, high_resolution = detector.detect(picture, confidence_th=weak_th, high_resolution=True), True
     boxes_px = clamp_boxes(np.nan_to_num(faces.boxes_px), width, height)
     contained = contained_boxes(
         boxes_px, faces.scores, confidence_th=confidence_th, weak_fraction=settings.weak_confidence_fraction
@@ -115,6 +122,14 @@ def analyse_frame(
         FrameBoxes(frame.ts_s, boxes_px, strong, certain=scores >= confidence_th + CERTAIN_MARGIN),
         snapshot_of(picture, boxes_px, strong),
     )
+
+
+def is_wide_shot(faces: FrameFaces, frame_size_px: tuple[int, int], confidence_th: float) -> bool:
+    """Whether no face with at least this score is as high as `WIDE_SHOT_FRACTION` of the frame (width, height)."""
+    strong = faces.chosen(faces.scores >= confidence_th)
+    boxes_px = clamp_boxes(np.nan_to_num(strong.boxes_px), *frame_size_px)
+    heights_px = boxes_px[:, 3] - boxes_px[:, 1]
+    return bool(heights_px.max(initial=0.0) < WIDE_SHOT_FRACTION * frame_size_px[1])
 
 
 def _face_in(

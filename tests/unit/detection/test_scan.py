@@ -18,7 +18,7 @@ TEMPLATE = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8
 WIDTH, HEIGHT = 640, 360
 
 Faces = list[tuple[float, float]]
-"""Left edge and score of faces 100 px wide."""
+"""Left edge and score of faces 100 px wide, or as wide as the script says."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,18 @@ class Script:
 
     faces: Mapping[int, Faces] = field(default_factory=dict)
     calls: dict[int, bool] = field(default_factory=dict)
+    side_px: float = 100
+    needs_high_resolution: bool = False
 
     def detect(
         self, frame_bgr: NDArray[np.uint8], *, confidence_th: float, high_resolution: bool = False
     ) -> FrameFaces:
         index = int(frame_bgr[0, 0, 0])
         self.calls[index] = high_resolution
-        seen = [(x, score) for x, score in self.faces.get(index, []) if score >= confidence_th]
-        boxes = np.array([[x, 100, x + 100, 200] for x, _ in seen], np.float32).reshape(-1, 4)
-        points = boxes[:, None, :2] + 100 * TEMPLATE
+        faces = [] if self.needs_high_resolution and not high_resolution else self.faces.get(index, [])
+        seen = [(x, score) for x, score in faces if score >= confidence_th]
+        boxes = np.array([[x, 100, x + self.side_px, 100 + self.side_px] for x, _ in seen], np.float32).reshape(-1, 4)
+        points = boxes[:, None, :2] + self.side_px * TEMPLATE
         return FrameFaces(boxes, np.array([score for _, score in seen], np.float32), points.astype(np.float32))
 
 
@@ -83,7 +86,7 @@ def scanned(
 
 
 def test_the_first_frame_of_a_shot_gets_a_high_resolution_pass_and_then_one_each_interval() -> None:
-    script = Script()
+    script = Script({i: [(100, 0.9)] for i in range(90)})
     frames = [Frame(i, scene=int(i >= 40)) for i in range(90)]
     found = scanned(frames, script, close_look_interval_s=1.0)
     assert found.shots["start_frame"].to_pylist() == [0, 40]
@@ -94,9 +97,35 @@ def test_the_first_frame_of_a_shot_gets_a_high_resolution_pass_and_then_one_each
 def test_high_resolution_passes_come_at_the_same_times_whatever_the_stride() -> None:
     frames = [Frame(i) for i in range(100)]
     for stride in (1, 2, 4):
-        script = Script()
+        script = Script({i: [(100, 0.9)] for i in range(100)})
         scanned(frames, script, frame_stride=stride, detection_fps_limit=24, close_look_interval_s=2.0)
         assert [index for index, high in sorted(script.calls.items()) if high] == [0, 48, 96]
+
+
+@pytest.mark.parametrize(("side_px", "score", "is_wide"), [(35, 0.9, True), (37, 0.9, False), (37, 0.3, True)])
+def test_every_frame_in_which_no_face_is_a_tenth_of_its_height_gets_a_high_resolution_pass(
+    side_px: float, score: float, is_wide: bool
+) -> None:
+    script = Script({i: [(100, score)] for i in range(24)}, side_px=side_px)
+    frames = [Frame(i) for i in range(24)]
+    found = scanned(frames, script, detector_input_px=320)
+    assert [index for index, high in sorted(script.calls.items()) if high] == (sorted(script.calls) if is_wide else [0])
+    assert found.high_resolution_passes == (len(script.calls) if is_wide else 1)
+
+
+def test_a_face_that_only_a_high_resolution_pass_finds_is_detected_in_every_frame_of_a_wide_shot() -> None:
+    script = Script({i: [(100, 0.9)] for i in range(24)}, side_px=20, needs_high_resolution=True)
+    frames = [Frame(i) for i in range(24)]
+    found = scanned(frames, script, detector_input_px=320)
+    assert found.detections["frame_idx"].to_pylist() == found.analysed_frames["frame_idx"].to_pylist()
+    without = scanned(frames, script, detector_input_px=320, close_look_scale=1.0)
+    assert without.detections["frame_idx"].to_pylist() == [0]
+
+
+def test_a_frame_that_is_no_larger_than_the_input_gets_no_more_high_resolution_passes_in_a_wide_shot() -> None:
+    script = Script()
+    scanned([Frame(i) for i in range(24)], script, detector_input_px=640)
+    assert [index for index, high in sorted(script.calls.items()) if high] == [0]
 
 
 def test_a_confirmed_weak_box_becomes_a_detection_with_a_crop() -> None:
