@@ -63,6 +63,7 @@ def row(
         "worst error": scores.error_max,
         "false people s": scores.false_people_s,
         "unassigned s": scores.unassigned_s,
+        "in range": scores.people_in_range,
         "wall s": taken.wall_s if taken else None,
         "CPU s": taken.cpu_s if taken else None,
         "boxes": found and f"{found.on_faces} + {found.on_pictures} + {found.on_nothing}",
@@ -78,6 +79,9 @@ def row(
             "identity": person.identity,
             "predicted": person.predicted_s,
             "shared": person.shared_s,
+            "least": person.least_s,
+            "most": person.most_s,
+            "in range": person.in_range,
         }
         for person in scores.per_person
     ]

@@ -45,6 +45,9 @@ class PersonSeconds:
         shared_s: Seconds in which both are on screen.
         error: |predicted_s - true_s| / true_s.
         named: Whether the published person has this name: ``right``, ``wrong`` with another name; None without a name.
+        least_s: The least seconds of the published person that are probable; None without one.
+        most_s: The most of them.
+        in_range: Whether the labelled seconds are between these.
     """
 
     person: str
@@ -54,6 +57,9 @@ class PersonSeconds:
     shared_s: float
     error: float
     named: Literal["right", "wrong"] | None = None
+    least_s: float | None = None
+    most_s: float | None = None
+    in_range: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class IntervalScores:
         error_max: The largest one; nan without people.
         false_people_s: Seconds of the published people who stand for nobody, added up.
         unassigned_s: Seconds with a face that is assigned to no identity.
+        people_in_range: Labelled people whose seconds are between the least and the most of the published person.
         people_named_right: Labelled people with their name.
         people_named_wrong: Labelled people with another name.
         people_unnamed: Labelled people without a name, or without a published person.
@@ -105,6 +112,7 @@ class IntervalScores:
     error_max: float
     false_people_s: float
     unassigned_s: float
+    people_in_range: int
     people_named_right: int
     people_named_wrong: int
     people_unnamed: int
@@ -184,6 +192,9 @@ def score_intervals(labels: Mapping[str, Intervals], published: ScreenTime) -> I
                 shared_s=0.0 if identity is None else float(shared_s[i, identity]),
                 error=abs(predicted_s - true_s[i]) / true_s[i],
                 named=None if not found or found.name is None else "right" if _has_name(found, name) else "wrong",
+                least_s=found.least_s if found else None,
+                most_s=found.most_s if found else None,
+                in_range=found is not None and found.least_s <= true_s[i] <= found.most_s,
             )
         )
     errors = [person.error for person in per_person]
@@ -202,6 +213,7 @@ def score_intervals(labels: Mapping[str, Intervals], published: ScreenTime) -> I
         error_max=max(errors, default=math.nan),
         false_people_s=float(sum(shown_s[i] for i in sorted(nobody))),
         unassigned_s=published.totals.unassigned_s,
+        people_in_range=sum(person.in_range for person in per_person),
         people_named_right=sum(person.named == "right" for person in per_person),
         people_named_wrong=sum(person.named == "wrong" for person in per_person),
         people_unnamed=sum(person.named is None for person in per_person),

@@ -32,8 +32,9 @@ def test_each_person_gets_the_identity_with_the_largest_iou_and_the_others_are_n
         {"ident_001": [[0, 8]], "ident_002": [[8, 10]], "ident_003": [[21, 25]], "ident_004": [[30, 30.5]]},
     )
     ann, bob = scores.per_person
-    assert ann == PersonSeconds("Ann", true_s=10, identity="ident_001", predicted_s=8, shared_s=8, error=0.2)
-    assert bob == PersonSeconds("Bob", true_s=4, identity="ident_003", predicted_s=4, shared_s=3, error=0)
+    assert ann == PersonSeconds("Ann", 10, "ident_001", 8, shared_s=8, error=0.2, least_s=8, most_s=8)
+    assert bob == PersonSeconds("Bob", 4, "ident_003", 4, shared_s=3, error=0, least_s=4, most_s=4, in_range=True)
+    assert scores.people_in_range == 1
     assert (scores.people, scores.identities, scores.identities_over_1s) == (2, 4, 3)
     assert scores.error_mean == pytest.approx(0.1)
     assert scores.error_max == pytest.approx(0.2)
