@@ -21,7 +21,7 @@ from screenalytics_assets.reports.page import render_page
 from screenalytics_assets.reports.people import Face, ReportPerson, people_of
 from screenalytics_assets.reports.pictures.heatmap import MAX_IDENTITIES, Heatmap, heatmap_of
 from screenalytics_assets.reports.pictures.thumbnails import animated, still
-from screenalytics_assets.reports.review import Question, Review
+from screenalytics_assets.reports.review import CheckedTrack, Question, Review
 from screenalytics_assets.reports.timeline import Timeline, timeline_of
 
 _PAIRS_SHOWN = 12
@@ -103,7 +103,8 @@ class EpisodePage:
             unassigned=self._unassigned(),
             reasons={reason: TRACK_REASONS[reason] for reason in self._reasons if reason in TRACK_REASONS},
             uncounted=sum(self._reasons[reason] for reason in self._reasons if reason not in (IGNORED, PICTURE)),
-            loose=[{**track._asdict(), "faces": self._shown(track.faces)} for track in self.review.unassigned],
+            joined=self._checked(self.review.joined),
+            loose=self._checked(self.review.unassigned),
             heatmap=self._heatmap(),
             identities=len(data.identities.identities),
             metrics=metric_rows(data.metrics, self.acceptance, season),
@@ -190,6 +191,9 @@ class EpisodePage:
 
     def _shown(self, faces: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
         return [{"uri": self._still(crop), "alt": alt} for crop, alt in faces if crop in self._crops]
+
+    def _checked(self, tracks: Sequence[CheckedTrack]) -> list[dict[str, Any]]:
+        return [{**track._asdict(), "faces": self._shown(track.faces)} for track in tracks]
 
     def _heatmap(self) -> Heatmap:
         shown = [i for person in self._people for i in person.identities][:MAX_IDENTITIES]

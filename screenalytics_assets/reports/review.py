@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,7 +27,7 @@ from screenalytics_assets.reports.episode_data import EpisodeData
 SHOWN = 5
 """Number of questions of each kind."""
 LOOSE_SHOWN = 10
-"""Number of unassigned tracks; the longest matter most."""
+"""Number of tracks of one kind; the longest matter most."""
 _FACES = 2
 
 
@@ -53,16 +53,16 @@ class Question(NamedTuple):
     faces: Sequence[tuple[str, str]]
 
 
-class LooseTrack(NamedTuple):
-    """An unassigned track that may show one of the people.
+class CheckedTrack(NamedTuple):
+    """A track of which it is not certain whom it shows.
 
     Attributes:
         track_id: The track.
-        reason: Why it is unassigned.
+        reason: Why it is unassigned; empty if it joined a person.
         start_s: When it begins.
         end_s: When it ends.
         guess: Whom it shows more probably than not, with the probability; empty if nobody.
-        command: The command that gives it to a person.
+        command: The command that gives it to a person, or splits it off.
         faces: Detection id and description of its best crops.
     """
 
@@ -73,6 +73,12 @@ class LooseTrack(NamedTuple):
     guess: str
     command: str
     faces: Sequence[tuple[str, str]]
+
+
+class _Guess(NamedTuple):
+    identity_id: str
+    label: str
+    probability: float
 
 
 def _divided(grouping: Grouping, tracks_of: Mapping[str, Sequence[str]]) -> list[TrackPair]:
@@ -162,35 +168,57 @@ class Review:
         return self._questions[1]
 
     @cached_property
-    def unassigned(self) -> list[LooseTrack]:
+    def unassigned(self) -> list[CheckedTrack]:
         """The longest unassigned tracks, but for those that a correction ignores."""
         reasons = {track.track_id: track.reason for track in self._data.identities.unassigned}
-        wanted = pa.array([track_id for track_id, reason in reasons.items() if reason != IGNORED], pa.string())
-        tracks = self._data.tracks.select(["track_id", "start_s", "end_s"])
-        rows = tracks.filter(pc.is_in(tracks["track_id"], value_set=wanted)).to_pylist()
-        longest = sorted(rows, key=lambda row: (row["start_s"] - row["end_s"], row["track_id"]))[:LOOSE_SHOWN]
-        rejected = _best_rejected(self._data.rejected, [row["track_id"] for row in longest])
-        label_of = {identity.identity_id: identity.label for identity in self._data.identities.identities}
-        guesses = {
-            join.track_id: (label_of[join.identity_id], f"{join.probability:.0%}")
-            for join in self._data.grouping.joins
-            if join.decision == "suggested"
-        }
+        wanted = [track_id for track_id, reason in reasons.items() if reason != IGNORED]
+        guesses = self._guesses("suggested")
+        found = []
+        for row in self._longest(wanted):
+            guess = guesses.get(row["track_id"])
+            command = f'give {row["track_id"]} "{guess.label if guess else PLACEHOLDER}"'
+            found.append(self._checked(row, reason=reasons[row["track_id"]], guess=guess, command=command))
+        return found
+
+    @cached_property
+    def joined(self) -> list[CheckedTrack]:
+        """The longest tracks that joined a person because nobody else fits."""
+        guesses = self._guesses("joined")
         return [
-            LooseTrack(
-                **row,
-                reason=reasons[row["track_id"]],
-                guess=" ".join(guesses.get(row["track_id"], ())),
-                command=f"screenalytics correct {self._data.ep_id} give {row['track_id']} "
-                f'"{guesses.get(row["track_id"], (PLACEHOLDER,))[0]}"',
-                faces=self._faces([row["track_id"]], row["track_id"]) or rejected.get(row["track_id"], ()),
+            self._checked(
+                row,
+                reason="",
+                guess=guesses[row["track_id"]],
+                command=f"split {guesses[row['track_id']].identity_id} --track {row['track_id']}",
             )
-            for row in longest
+            for row in self._longest(list(guesses))
         ]
+
+    def _guesses(self, decision: str) -> dict[str, "_Guess"]:
+        label_of = {identity.identity_id: identity.label for identity in self._identities}
+        joins = [join for join in self._data.grouping.joins if join.decision == decision]
+        return {join.track_id: _Guess(join.identity_id, label_of[join.identity_id], join.probability) for join in joins}
+
+    def _longest(self, track_ids: Sequence[str]) -> list[dict[str, Any]]:
+        tracks = self._data.tracks.select(["track_id", "start_s", "end_s"])
+        rows = tracks.filter(pc.is_in(tracks["track_id"], value_set=pa.array(track_ids, pa.string()))).to_pylist()
+        return sorted(rows, key=lambda row: (row["start_s"] - row["end_s"], row["track_id"]))[:LOOSE_SHOWN]
+
+    def _checked(self, row: Mapping[str, Any], *, reason: str, guess: "_Guess | None", command: str) -> CheckedTrack:
+        track_id = row["track_id"]
+        return CheckedTrack(
+            **row,
+            reason=reason,
+            guess=f"{guess.label} {guess.probability:.0%}" if guess else "",
+            command=f"screenalytics correct {self._data.ep_id} {command}",
+            faces=self._faces([track_id], track_id) or _best_rejected(self._data.rejected, track_id),
+        )
 
     def faces_shown(self) -> set[str]:
         """Detections whose crops the questions show."""
-        shown = [one.faces for one in (*self.merges(), *self.splits())] + [track.faces for track in self.unassigned]
+        shown = [one.faces for one in (*self.merges(), *self.splits())] + [
+            track.faces for track in (*self.joined, *self.unassigned)
+        ]
         return {detection_id for faces in shown for detection_id, _ in faces}
 
     def _faces(self, track_ids: Sequence[str], alt: str) -> list[tuple[str, str]]:
@@ -207,15 +235,10 @@ def _best_faces(faces: pa.Table) -> dict[str, list[tuple[int, float, str]]]:
     return found
 
 
-def _best_rejected(rejected: pa.Table, track_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    """The best crops of tracks without an accepted face: detection id and description."""
-    own = rejected.filter(pc.is_in(rejected["track_id"], value_set=pa.array(track_ids, pa.string())))
+def _best_rejected(rejected: pa.Table, track_id: str) -> list[tuple[str, str]]:
+    """The best crops of a track without an accepted face: detection id and description."""
+    own = rejected.filter(pc.equal(rejected["track_id"], track_id))
     ranked = own.filter(own["detection_id"].is_valid()).sort_by(
         [("quality_score", "descending"), ("ts_s", "ascending")]
     )
-    found: dict[str, list[tuple[str, str]]] = {}
-    for track_id, detection_id in zip(ranked["track_id"].to_pylist(), ranked["detection_id"].to_pylist(), strict=True):
-        faces = found.setdefault(track_id, [])
-        if len(faces) < _FACES:
-            faces.append((detection_id, track_id))
-    return found
+    return [(detection_id, track_id) for detection_id in ranked["detection_id"].to_pylist()[:_FACES]]

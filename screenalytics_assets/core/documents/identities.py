@@ -91,6 +91,11 @@ class Identity(Document):
     joined_tracks: dict[str, float] | None = None
 
     @property
+    def clustered_track_ids(self) -> tuple[str, ...]:
+        """Its tracks, but for those that joined it because nobody else fits."""
+        return tuple(track_id for track_id in self.track_ids if track_id not in (self.joined_tracks or ()))
+
+    @property
     def person_key(self) -> str:
         """Id of the person, or of the identity if no person was assigned."""
         return self.person_id or self.identity_id

@@ -207,8 +207,8 @@ def split_candidates(
 
 
 def _rows_of(identities: Sequence[Identity], tracks: EpisodeTracks) -> dict[str, NDArray[np.int64]]:
-    """The rows of the vectors of each identity that has one."""
-    rows = {identity.identity_id: tracks.rows_of(identity.track_ids) for identity in identities}
+    """The rows of the vectors of each identity that has one, without those of tracks that joined."""
+    rows = {identity.identity_id: tracks.rows_of(identity.clustered_track_ids) for identity in identities}
     return {identity_id: own for identity_id, own in rows.items() if len(own)}
 
 

@@ -14,6 +14,7 @@ from screenalytics_assets.core.people.resolve_people import IGNORED
 from screenalytics_assets.reports.episode import nothing_to_split
 from screenalytics_assets.reports.page import render_page
 from screenalytics_assets.reports.people import ReportPerson
+from screenalytics_assets.reports.review import CheckedTrack
 from tests.unit.document_builders import identities_with, identity_with, person_time
 
 
@@ -25,6 +26,7 @@ def text_of_page(**values: Any) -> str:
         "together",
         "question_lists",
         "unassigned",
+        "joined",
         "loose",
         "metrics",
         "actions",
@@ -95,3 +97,12 @@ def test_tracks_that_were_confirmed_are_not_called_single() -> None:
     confirmed = identity_with("ident_001", ["t1", "t2"], confirmed_track_ids=("t1", "t2"))
     assert "were confirmed or corrected" in nothing_to_split(identities_with(confirmed))
     assert nothing_to_split(identities_with(identity_with("ident_001", ["t1"]))).startswith("No identity has more than")
+
+
+def test_joined_tracks_are_listed_with_their_probability_and_the_command_that_splits_them_off() -> None:
+    joined = CheckedTrack("track-00007", "", 3.0, 5.5, "Ann 96%", "screenalytics correct a-s01e01 split ident_001", ())
+    page = text_of_page(joined=[joined])
+    assert "track-00007, 2.5 s from 0:03.0" in page
+    assert "probably Ann 96%" in page
+    assert "screenalytics correct a-s01e01 split ident_001" in page
+    assert "Joined tracks" not in text_of_page()

@@ -63,6 +63,14 @@ def identities_of(*groups: Sequence[int], names: dict[int, str] | None = None) -
 ALL = identities_of([1, 2, 3, 4])
 
 
+def test_a_track_that_joined_because_nobody_else_fits_is_neither_a_mixture_nor_a_reason_to_merge() -> None:
+    tracks, (mixed, other) = tracks_of("AABB"), identities_of([1, 2, 3], [4])
+    assert split_candidates([mixed], tracks, LIMITS)[0].is_likely
+    joined = mixed.model_copy(update={"joined_tracks": {"track-00003": 0.95}})
+    assert not [one for one in split_candidates([joined], tracks, LIMITS) if one.is_likely]
+    assert not [one for one in merge_candidates([joined, other], tracks, LIMITS) if one.is_likely]
+
+
 def test_a_person_in_two_identities_comes_first_and_is_likely_one() -> None:
     candidates = merge_candidates(identities_of([1, 2], [3], [4]), tracks_of("AABA"), LIMITS)
     assert candidates[0].identities == ("ident_001", "ident_003")
