@@ -24,9 +24,10 @@ from screenalytics_assets.core.identity.track_evidence import TrackEvidence
 
 SUGGESTED = 0.5
 """A person who is more probable than everybody else together is worth a look."""
-LEAST_RATIO = 3.0
-"""A track joins only somebody for whom its own face or place speaks, however few others there are. A likelihood ratio
-below 3 is "not worth more than a bare mention" (Kass and Raftery, Bayes Factors, 1995)."""
+STRONG_EVIDENCE, SOME_EVIDENCE = 20.0, 3.0
+"""Likelihood ratios from which on a track may join somebody, and from which on somebody is suggested: its own face or
+place has to speak for the person, however few others there are. Evidence of 3 to 20 is positive, over 20 strong (Kass
+and Raftery, Bayes Factors, 1995)."""
 LEAST_RELIABILITY = 0.5
 """Nobody joins a person all of whose tracks are less reliable: poor faces of different people resemble each other,
 since the embedder sees the blur and the pose. 0.5 is that of a sharp face turned by 72 degrees, or of a frontal one
@@ -203,23 +204,23 @@ class _Comparison:
         return link_probabilities(self._ratios(), self._is_nearby, is_possible, unseen=self._unseen)
 
     def best(self) -> Link | None:
-        """The most probable link of all that has evidence of its own, the first of equals; None without any."""
-        probabilities = self._with_evidence()
+        """The most probable link of all that rests on strong evidence, the first of equals; None without any."""
+        probabilities = self._with_evidence(STRONG_EVIDENCE)
         if not probabilities.size:
             return None
         row, person = np.unravel_index(int(probabilities.argmax()), probabilities.shape)
         return self._link(int(row), int(person), float(probabilities[row, person]))
 
     def suggestions(self) -> list[Link]:
-        """The links with evidence that are more probable than not, in the order of the tracks."""
-        probabilities = self._with_evidence()
+        """The links that rest on some evidence and are more probable than not, in the order of the tracks."""
+        probabilities = self._with_evidence(SOME_EVIDENCE)
         return [
             self._link(row, person, float(probabilities[row, person]))
             for row, person in np.argwhere(probabilities > SUGGESTED).tolist()
         ]
 
-    def _with_evidence(self) -> NDArray[np.float64]:
-        return np.where(self._ratios() >= LEAST_RATIO, self.probabilities(), 0.0)
+    def _with_evidence(self, least_ratio: float) -> NDArray[np.float64]:
+        return np.where(self._ratios() >= least_ratio, self.probabilities(), 0.0)
 
     def _ratios(self) -> NDArray[np.float64]:
         similarity, expected = self._similarities()

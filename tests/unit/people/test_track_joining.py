@@ -94,10 +94,10 @@ def test_two_people_who_fit_equally_are_left_open() -> None:
 
 
 def test_the_more_probable_of_two_is_a_suggestion_if_it_is_not_probable_enough() -> None:
-    (link,) = Cast([(0.25, 0.15)]).join()
+    (link,) = Cast([(0.3, 0.22)]).join()
     assert shown([link]) == [("lone0", 0, False)]
     assert 0.5 < link.probability < 0.9
-    assert shown(Cast([(0.25, 0.15)]).join(join_probability=0.6)) == [("lone0", 0, True)]
+    assert shown(Cast([(0.3, 0.22)]).join(join_probability=0.6)) == [("lone0", 0, True)]
 
 
 def test_whoever_is_on_screen_at_the_same_time_is_not_meant() -> None:
@@ -112,6 +112,12 @@ def test_a_track_joins_nobody_for_whom_its_own_face_does_not_speak_however_few_o
     assert Cast([(0.02, 0.0)]).join(people=[["a1", "a2"]]) == []
 
 
+def test_evidence_that_is_not_strong_makes_a_suggestion_and_no_join_even_with_a_single_person_around() -> None:
+    (link,) = Cast([(0.22, 0.0)], shots=[6]).join(people=[["a1", "a2"]])
+    assert shown([link]) == [("lone0", 0, False)]
+    assert link.probability > 0.9
+
+
 def test_poor_faces_do_not_join_a_person_all_of_whose_faces_are_poor() -> None:
     cast = Cast([(0.5, 0.0)])
     assert cast.join(evidence=cast.evidence._replace(reliability=np.full(5, 0.45))) == []
@@ -123,7 +129,7 @@ def test_of_two_tracks_seen_together_only_the_more_probable_one_joins_a_person()
 
 
 def test_a_track_that_joins_leaves_the_identity_that_it_was_alone_in() -> None:
-    cast = Cast([(0.35, 0.0), (0.3, 0.0)])
+    cast = Cast([(0.45, 0.0), (0.4, 0.0)])
     links = cast.join(people=[*cast.people, ["lone0"]], own=[2, None])
     assert shown(links) == [("lone0", 0, True), ("lone1", 0, True)]
 
@@ -169,6 +175,6 @@ def test_what_is_left_to_one_is_the_probability_of_the_identity_that_a_track_is_
 
 @pytest.mark.parametrize("rows", [np.arange(7), np.arange(7)[::-1]])
 def test_the_order_of_the_tracks_decides_nothing(rows: NDArray[np.int64]) -> None:
-    cast = Cast([(0.3, 0.0), (0.35, 0.0), (0.0, 0.4)])
+    cast = Cast([(0.4, 0.0), (0.45, 0.0), (0.0, 0.4)])
     cast.lone = [f"lone{i}" for i in np.argsort(rows[4:] if rows[0] == 0 else rows[:3])]
     assert sorted(shown(cast.join())) == [("lone0", 0, True), ("lone1", 0, True), ("lone2", 1, True)]
