@@ -259,7 +259,7 @@ ROWS: dict[str, Row] = {
     # Faces.
     "min_quality_score": Row("faces", 0.35, 0.9, rejected("low_quality"), more),
     "min_confidence": Row("faces", 0.35, 0.9, rejected("low_confidence"), more),
-    "min_face_size": Row("faces", 20.0, 100.0, rejected("too_small"), more),
+    "min_face_size": Row("faces", 32.0, 100.0, rejected("too_small"), more),
     "min_sharpness": Row("faces", 10.0, 500.0, rejected("blurry"), more),
     "min_inside_fraction": Row("faces", 0.8, 0.9, rejected("cut_off"), more, prepare=faces_reach_out_of_the_frame),
     "max_yaw_angle": Row("faces", 60.0, 5.0, rejected("pose_yaw"), more),

@@ -21,13 +21,8 @@ class FacesSettings(Section):
         None,
         description="Minimum score of an embedded face; null takes the track_thresh of the models.",
     )
-    # Counted on two rendered episodes, encoded at 426, 320 and 240 px width, with the open pack. Of the pairs of one
-    # person in two shots, a small face and one of at least 64 px, this share reaches 0.38, cluster_thresh: 0.22 from 16
-    # to 20 px, 0.55 from 20 to 24, 0.75 from 24 to 28, 0.89 from 32 to 40 and 0.96 from 56 to 80; of the pairs of two
-    # people 0.004, 0.002, 0.001, 0.0003 and 0.0001. Two people who are both small look more alike: 0.15 of the pairs
-    # from 16 to 20 px, 0.10, 0.03, 0.006 and none.
     min_face_size: float = Field(
-        20.0, ge=1, le=MAX_SIDE_PX, description="Minimum shorter side of the face box, in pixels."
+        32.0, ge=1, le=MAX_SIDE_PX, description="Minimum shorter side of the face box, in pixels."
     )
     min_inside_fraction: float = Field(
         0.8,

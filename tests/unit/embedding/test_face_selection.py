@@ -71,10 +71,10 @@ def test_the_sampling_strategy_is_the_one_that_is_configured() -> None:
 
 
 def test_poor_faces_are_rejected_with_the_reason_and_the_measures() -> None:
-    selection = select([[Seen(0, face_px=19, yaw=None), Seen(3), Seen(6, confidence=0.25)]])
+    selection = select([[Seen(0, face_px=20, yaw=None), Seen(3), Seen(6, confidence=0.25)]])
     assert selection.faces["detection_id"].to_pylist() == ["det-000002"]
     small, unsure = selection.rejected.to_pylist()
-    assert (small["detection_id"], small["reason"], small["face_px"]) == ("det-000001", "too_small", 19)
+    assert (small["detection_id"], small["reason"], small["face_px"]) == ("det-000001", "too_small", 20)
     assert (unsure["detection_id"], unsure["reason"], unsure["confidence"]) == ("det-000003", "low_confidence", 0.25)
     assert small["yaw"] is None
     assert small["track_id"] == "track-00001"

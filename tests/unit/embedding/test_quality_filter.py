@@ -84,13 +84,6 @@ def test_every_limit_of_the_configuration_is_enforced(key: str, value: float, re
     assert reason_of(AT_THE_LIMIT, limits=LIMITS.model_copy(update={key: value})) == reason
 
 
-def test_by_default_a_face_is_embedded_from_20_px_on() -> None:
-    small = Seen(face_px=20, sharpness=10, confidence=0.6, quality_score=0.4)
-    limits = FacesSettings()
-    assert reason_of(small, limits=limits) == ACCEPTED
-    assert reason_of(replace(small, face_px=19.9), limits=limits) == "too_small"
-
-
 def test_each_face_is_filtered_by_its_own_confidence() -> None:
     faces = [Seen(confidence=confidence) for confidence in (0.9, 0.4, 0.6)]
     reasons = rejection_reasons(detections_table(faces), np.ones(3, np.bool_), LIMITS, min_confidence=0.5)
