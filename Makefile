@@ -67,9 +67,10 @@ test: lint
 # the other programs of tests/faults, and the hypothesis tests with new examples. All of them run, and then make fails if one
 # of them did.
 faults: setup
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[fuzz]"
 	@status=0; try() { echo "$$*"; "$$@" || { echo "exit status $$?: $$*"; status=1; }; }; \
 	try $(BIN)/python -m tests.faults $(if $(HOURS),--hours $(HOURS)) $(if $(TRIES),--tries $(TRIES)); \
-	for kind in $(FAULTS); do try $(BIN)/python -m tests.faults.$$kind; done; \
+	for kind in $(FAULTS) $(if $(filter Linux,$(shell uname)),coverage_guided); do try $(BIN)/python -m tests.faults.$$kind; done; \
 	try env HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -m hypothesis tests/unit; \
 	exit $$status
 

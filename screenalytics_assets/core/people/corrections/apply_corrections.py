@@ -117,7 +117,7 @@ class CorrectedClusters:
             moved |= found - stays
         moved &= {track for group in self.groups for track in group.tracks}
         if not moved:
-            text = "none of its tracks can be told from what stays; nothing was split"
+            text = "all of its tracks hold what stays, too; nothing was split"
             return [*remarks, Remark("not_found", text)]
         affected = [group for group in self.groups if stays.intersection(group.tracks)]
         rest = stays | {track for group in affected for track in group.tracks if track not in moved}
