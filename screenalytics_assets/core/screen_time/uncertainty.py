@@ -67,19 +67,26 @@ def seconds_range(
         other = counted ^ {doubt.track_id}
         changes_s.append(total_s(sightings.intervals(sorted(other), **bridging._asdict())) - likely_s)
         probabilities.append(1 - doubt.probability if doubt.track_id in counted else doubt.probability)
-    drawn_s = likely_s + _draw(np.array(changes_s), np.array(probabilities), _ends_sd_s(time, sightings.step_s))
-    low_s, high_s = np.quantile(drawn_s, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    ends_sd_s = _ends_sd_s(time, sightings.step_s)
+    changes, chances = np.array(changes_s), np.array(probabilities)
+    # With and without the changes, so that the published seconds are always inside.
+    both = [_quantiles(changes, chances, ends_sd_s), _quantiles(changes[:0], chances[:0], ends_sd_s)]
+    low_s, high_s = min(low for low, _ in both), max(high for _, high in both)
     in_damage_s, confirmed_s = (time_with_at_least(2, [own, damaged]) for own in (time, confirmed))
-    least_s = min(float(low_s), likely_s) - (in_damage_s - confirmed_s)
-    most_s = max(float(high_s), likely_s) + total_s(damaged) - in_damage_s
+    least_s = likely_s + low_s - (in_damage_s - confirmed_s)
+    most_s = likely_s + high_s + total_s(damaged) - in_damage_s
     return max(0.0, least_s), min(duration_s, most_s)
 
 
-def _draw(changes_s: NDArray[np.float64], probabilities: NDArray[np.float64], ends_sd_s: float) -> NDArray[np.float64]:
-    """(D,) sums of the changes that happen, plus the error of the ends; the same in each run."""
+def _quantiles(
+    changes_s: NDArray[np.float64], probabilities: NDArray[np.float64], ends_sd_s: float
+) -> tuple[float, float]:
+    """Between which the sum of the changes that happen and of the error of the ends is; the same in each run."""
     random = np.random.default_rng(0)
     happens = random.random((_DRAWS, len(changes_s))) < probabilities
-    return np.asarray(happens @ changes_s + random.normal(0.0, ends_sd_s, _DRAWS), np.float64)
+    drawn_s = happens @ changes_s + random.normal(0.0, ends_sd_s, _DRAWS)
+    low_s, high_s = np.quantile(drawn_s, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return float(low_s), float(high_s)
 
 
 def _ends_sd_s(time: Intervals, step_s: float) -> float:
