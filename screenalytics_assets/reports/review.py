@@ -76,7 +76,10 @@ class CheckedTrack(NamedTuple):
 
 
 class _Guess(NamedTuple):
+    """``person`` is the id of the person, or of an identity without one: unlike a name, it needs no quotes."""
+
     identity_id: str
+    person: str
     label: str
     probability: float
 
@@ -176,7 +179,8 @@ class Review:
         found = []
         for row in self._longest(wanted):
             guess = guesses.get(row["track_id"])
-            command = f'give {row["track_id"]} "{guess.label if guess else PLACEHOLDER}"'
+            receiver = guess.person if guess else f'"{PLACEHOLDER}"'
+            command = f"give {row['track_id']} {receiver}"
             found.append(self._checked(row, reason=reasons[row["track_id"]], guess=guess, command=command))
         return found
 
@@ -195,9 +199,13 @@ class Review:
         ]
 
     def _guesses(self, decision: str) -> dict[str, "_Guess"]:
-        label_of = {identity.identity_id: identity.label for identity in self._identities}
+        by_id = {identity.identity_id: identity for identity in self._identities}
         joins = [join for join in self._data.grouping.joins if join.decision == decision]
-        return {join.track_id: _Guess(join.identity_id, label_of[join.identity_id], join.probability) for join in joins}
+        found = {}
+        for join in joins:
+            identity = by_id[join.identity_id]
+            found[join.track_id] = _Guess(join.identity_id, identity.person_key, identity.label, join.probability)
+        return found
 
     def _longest(self, track_ids: Sequence[str]) -> list[dict[str, Any]]:
         tracks = self._data.tracks.select(["track_id", "start_s", "end_s"])

@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.link_reliability PHOTOS [--picture FILE.png] [--casts N]
 
-PHOTOS has a folder of photos for each of seven people or more, none of them used to choose a limit of the product. Each
-photo is made small, blurred and compressed. Then it is compared with the other photos of six people, to whom its person
-belongs or, in one case of twenty, does not. Prints a Markdown row for each range of probabilities: links, the mean
-probability, and the share of them that is right. FILE is a reliability diagram.
+PHOTOS has a folder of four photos or more for each of seven people or more, none of them used to choose a limit of the
+product. Each photo is made small, blurred and compressed. Then it is compared with the other photos of six people, to
+whom its person belongs or, in one case of twenty, does not. Links without strong evidence are left out. Prints a
+Markdown row for each range of probabilities: links, the mean probability, and the share of them that is right. FILE is
+a reliability diagram.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from screenalytics_assets.core.identity.link_probability import (
     reliability,
 )
 from screenalytics_assets.core.people.enrolment import faces_of_photo
+from screenalytics_assets.core.people.track_joining import STRONG_EVIDENCE
 from tests.benchmarks.labelled import print_table
 
 CAST = 6
@@ -101,19 +103,23 @@ def links(copies: Copies, statistics: SimilarityStatistics, casts: int) -> NDArr
         others = random.permutation(people[people != copies.person[poor]])
         is_seen = random.random() >= UNSEEN
         cast = [copies.person[poor], *others[: CAST - 1]] if is_seen else others[:CAST].tolist()
-        similarity = np.array([_similarity(copies, poor, person, random) for person in cast])
-        expected = np.full(CAST, statistics.same_mean * copies.reliability[poor])
+        compared = [_compare(copies, poor, person, random) for person in cast]
+        similarity, reliable = np.transpose(compared)
+        expected = statistics.same_mean * copies.reliability[poor] * reliable
         every = np.ones((1, CAST), bool)
         ratios = likelihood_ratios(similarity, expected, statistics)[None]
         probabilities = link_probabilities(ratios, every, every, unseen=UNSEEN)[0]
-        found.append((probabilities.max(), is_seen and probabilities.argmax() == 0))
+        best = int(probabilities.argmax())
+        if ratios[0, best] >= STRONG_EVIDENCE:
+            found.append((probabilities[best], is_seen and best == 0))
     return np.array(found, np.float64)
 
 
-def _similarity(copies: Copies, poor: int, person: str, random: np.random.Generator) -> float:
+def _compare(copies: Copies, poor: int, person: str, random: np.random.Generator) -> tuple[float, float]:
+    """Mean similarity of a poor copy to photos of a person, and their mean reliability."""
     originals = (copies.person == person) & (copies.width_px == 0) & (copies.photo != copies.photo[poor])
     rows = random.choice(np.flatnonzero(originals), PHOTOS_COMPARED, replace=False)
-    return float((copies.vectors[rows] @ copies.vectors[poor]).mean())
+    return float((copies.vectors[rows] @ copies.vectors[poor]).mean()), float(copies.reliability[rows].mean())
 
 
 class Range(NamedTuple):

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.threads DATA
 
-DATA is the folder ``data`` of TVPersonID (Tapaswi et al., CVPR 2015), with hand-labelled face tracks and cuts of twelve
+DATA is the folder ``data`` of TVPersonID (Tapaswi et al., FG 2015), with hand-labelled face tracks and cuts of twelve
 episodes. Prints a Markdown row for each overlap of the last and the first box: pairs of tracks within
 `NEARBY_S`, the share that shows one person, and the likelihood ratio that this is and that the product uses.
 """

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 from screenalytics_assets.core.common.arrow import column_of
 from screenalytics_assets.core.config.people_keys import FacesSettings
-from screenalytics_assets.core.embedding.crop_sampling import quality_ranks
+from screenalytics_assets.core.embedding.crop_sampling import cap_episode, quality_ranks
 from screenalytics_assets.core.embedding.face_selection import faces_table, tracked_detections
 
 
@@ -48,4 +48,6 @@ def select_poor_faces(
     rows = np.flatnonzero(usable)
     ranks = quality_ranks(track_of_row[rows], column_of(candidates, "quality_score")[rows])
     chosen = rows[ranks <= settings.max_crops_per_track]
+    left = max(0, settings.max_crops_per_episode - faces.num_rows)
+    chosen = chosen[cap_episode(track_of_row[chosen], column_of(candidates, "quality_score")[chosen], limit=left)]
     return faces_table(candidates, without, track_of_row, chosen, model_digest, None)

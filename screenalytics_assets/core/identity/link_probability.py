@@ -19,15 +19,15 @@ NEARBY_S = 60.0
 _NEARBY_SHARE = 0.98
 """Prior probability that a person seen elsewhere in good faces is seen so within `NEARBY_S`, too.
 
-In the twelve hand-labelled episodes of TVPersonID (Tapaswi et al., CVPR 2015) 1,356 tracks have no two faces of 40 px
+In the twelve hand-labelled episodes of TVPersonID (Tapaswi et al., FG 2015) 1,356 tracks have no two faces of 40 px
 within 60 degrees: 0.985 of them show somebody who has such faces within 60 s, 0.014 somebody who has them elsewhere."""
 
 LEAST_UNSEEN = 0.05
 """Least prior probability that a track shows none of the other people: those labels leave out extras, false faces."""
 
 _LOOK_ALIKES, _LIKENESS = 0.05, 0.5
-"""Share of pairs of two people who look alike, as relatives do, and how similar they are compared with one person. On
-real footage two brothers reached 0.336 and two of a group photo 0.355, where one person's photos have 0.67."""
+"""Share of pairs of two people who look alike, as relatives do (assumed), and how similar they are compared with one
+person: on real footage two brothers reached 0.336 and two of a group photo 0.355, one person's photos 0.67."""
 
 _BLURRED, _BLUR_RANGE = 0.15, 0.75
 """Reliability of a completely blurred face, and what sharpness adds.
@@ -39,7 +39,7 @@ falls to 0.26, 0.40, 0.53, 0.69 and 0.88 of that of the originals."""
 _THREAD_GROWTH = {2: 5.0, 4: 3.7}
 """Growth of the logarithm of `thread_ratios` with the overlap of the boxes, by the number of shots between two tracks.
 
-Dialogues are cut to and fro between two cameras that do not move. In the twelve episodes named above, tracks within 60
+Dialogues alternate between two cameras that do not move. In the twelve episodes named above, tracks within 60
 s whose last and first boxes have an IoU of 0.5 to 0.6, 0.6 to 0.7, 0.7 to 0.8 and more show one person in 0.90, 0.93,
 0.96 and 0.99 of 1,435 pairs two shots apart, and in 0.79, 0.86, 0.92 and 0.86 of 871 pairs four shots apart; of all
 pairs so far apart they do in 0.37 and 0.32. An odd number of shots apart says little (0.22 to 0.41, one shot apart)."""
@@ -62,7 +62,7 @@ class SimilarityStatistics(NamedTuple):
 
 
 def reliability(sharpness: ArrayLike, yaw_deg: ArrayLike) -> NDArray[np.float64]:
-    """The similarity that a face has to good faces of the same person, as a fraction of that of two good faces.
+    """The similarity that a face has to good faces of the same person, as a fraction of that of two perfect faces.
 
     The part of the pose is the square root of the cosine of the yaw. Of the photos named at `_BLURRED`, those turned by
     30 to 45 degrees have 0.87 of the similarity of frontal ones; this gives 0.89.

@@ -17,7 +17,7 @@ from screenalytics_assets.core.people.track_joining import (
 )
 
 CERTAIN = 0.99
-"""A probability over this is not published: it changes no interval of seconds."""
+"""A higher probability is not published: it hardly changes the range of the seconds."""
 
 
 LEAST_BOXES = 2
@@ -58,6 +58,7 @@ def join_to_people(
     clusters: Identities,
     ignored: Collection[str],
     cannot_link: Sequence[TrackPair],
+    seen_together: Sequence[TrackPair],
     joining: Joining | None,
 ) -> JoinedPeople:
     """Join the tracks that are alone to the people whom they most probably show.
@@ -71,6 +72,7 @@ def join_to_people(
         clusters: The clustering, with all unassigned tracks.
         ignored: The tracks that corrections say to ignore.
         cannot_link: Pairs of tracks that are not one person.
+        seen_together: Pairs that share a frame. A few frames do not divide a cluster, but joining is less sure.
         joining: Evidence, statistics and limit; None to leave all tracks alone.
     """
     if joining is None:
@@ -80,7 +82,7 @@ def join_to_people(
         [person.track_ids for person in people],
         lone,
         joining.evidence,
-        cannot_link,
+        [*cannot_link, *seen_together],
         joining.statistics,
         join_probability=joining.join_probability,
     )
@@ -97,22 +99,27 @@ def join_to_people(
     return JoinedPeople(
         found,
         [(link, new_position[link.person]) for link in links],
-        _doubts(found, [track.track_id for track in lone if track.own is None], cannot_link, joining),
+        _doubts(found, [track.track_id for track in lone if track.own is None], groups, cannot_link, joining),
     )
 
 
 def _doubts(
-    people: Sequence[ResolvedPerson], unassigned: Sequence[str], cannot_link: Sequence[TrackPair], joining: Joining
+    people: Sequence[ResolvedPerson],
+    unassigned: Sequence[str],
+    groups: Sequence[Group],
+    cannot_link: Sequence[TrackPair],
+    joining: Joining,
 ) -> dict[str, dict[int, float]]:
     own = {
         track_id: position
         for position, person in enumerate(people)
         for track_id in set(person.track_ids) - confirmed_together(person.groups)
     }
+    group_of = {track_id: group for group in groups for track_id in group.tracks}
     asked = [track_id for track_id in sorted({*own, *unassigned}) if track_id in joining.evidence.row_of]
     probabilities = people_probabilities(
         [person.track_ids for person in people],
-        [ComparedTrack(track_id, own.get(track_id)) for track_id in asked],
+        [ComparedTrack(track_id, own.get(track_id), _not_these(group_of.get(track_id), people)) for track_id in asked],
         joining.evidence,
         cannot_link,
         joining.statistics,

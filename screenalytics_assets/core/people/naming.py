@@ -259,7 +259,10 @@ class Namer:
         if person.person_id is None:
             return dict.fromkeys(("person_id", "name", "name_similarity", "name_margin", "named_by"))
         corrected = [group.name.name for group in person.groups if group.name]
-        similarity, margin = self._similarity(person.person_id, self._tracks.with_vector(person.track_ids))
+        similarity, margin = self._similarity(
+            person.person_id,
+            self._tracks.with_vector(track for track in person.track_ids if track not in person.joined),
+        )
         return {
             "person_id": person.person_id,
             "name": corrected[-1] if corrected else self._names.get(person.person_id, person.person_id),

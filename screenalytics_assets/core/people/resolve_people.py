@@ -105,7 +105,15 @@ def resolve_people(
         corrected=[i for i, group in enumerate(groups) if group.name],
         split_off=[i for i, group in enumerate(groups) if group.is_split_off],
     )
-    joined = join_to_people(_people(groups, matches), groups, clusters, ignored, pairs, joining)
+    joined = join_to_people(
+        _people(groups, matches),
+        corrected.groups,
+        clusters,
+        ignored,
+        pairs,
+        _seen_together(tracks, settings, clusters),
+        joining,
+    )
     people = joined.people
     low_cohesion = low_cohesion_limit(settings, thresholds.min_cohesion)
     identities, last_number = _identities(clusters, people, tracks, namer, low_cohesion, earlier)
@@ -130,6 +138,12 @@ def resolve_people(
             exempt=tuple(sorted(_within(people, overlapping))),
         ),
     )
+
+
+def _seen_together(tracks: EpisodeTracks, settings: ClusteringSettings, clusters: Identities) -> list[TrackPair]:
+    """Pairs of tracks that share at least one frame, in different places."""
+    one = settings.model_copy(update={"cannot_link_min_frames": 1})
+    return cannot_link_constraints(tracks.table, one, clusters.same_face or ())
 
 
 def _groups(clusters: Identities) -> list[Group]:

@@ -96,7 +96,7 @@ def join_lone_tracks(
     alone_in = {track.own: track.track_id for track in lone if track.own is not None}
     own = {track.track_id: track.own for track in lone}
     joined = []
-    while (link := state.best()) and link.probability >= join_probability:
+    while join_probability < 1 and (link := state.best()) and link.probability >= join_probability:
         state.close_track(link.track_id)
         if link.person in alone_in:  # it is alone no more
             state.close_track(alone_in[link.person])
@@ -161,6 +161,7 @@ class _Comparison:
         self._unseen = unseen_share([len(own_tracks) for own_tracks in people])
         shape = len(tracks), len(people)
         self._sums, self._counts, self._reliability = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self._reliabilities, self._ratios = np.zeros(shape), np.zeros(shape)
         self._threads = np.ones(shape)
         self._is_nearby, self._is_closed = np.zeros(shape, bool), np.zeros(shape, bool)
         for row, track in enumerate(tracks):
@@ -180,15 +181,19 @@ class _Comparison:
         evidence, is_other = self._evidence, self._rows != added
         self._sums[:, person] += np.where(is_other, self._vectors @ evidence.vectors[added], 0.0)
         self._counts[:, person] += is_other
-        for column, values in (
-            (self._reliability[:, person], evidence.reliability[added]),
-            (self._threads[:, person], self._threads_to(added)),
-        ):
-            np.maximum(column, values, out=column, where=is_other)
+        self._reliabilities[:, person] += is_other * evidence.reliability[added]
         starts_s, ends_s = evidence.spans_s[self._rows].T
         start_s, end_s = evidence.spans_s[added]
         is_near = (start_s <= ends_s + NEARBY_S) & (end_s >= starts_s - NEARBY_S)
+        for column, values in (
+            (self._reliability[:, person], evidence.reliability[added]),
+            (self._threads[:, person], np.where(is_near, self._threads_to(added), 1.0)),
+        ):
+            np.maximum(column, values, out=column, where=is_other)
         self._is_nearby[:, person] |= is_other & is_near
+        similarity, expected = self._similarities(person)
+        ratios = likelihood_ratios(similarity, expected, self._statistics)
+        self._ratios[:, person] = ratios * self._threads[:, person]
 
     def close_track(self, track_id: str) -> None:
         """From now on the track can show nobody."""
@@ -201,7 +206,7 @@ class _Comparison:
     def probabilities(self) -> NDArray[np.float64]:
         """(L, P) the probability that each track shows each person."""
         is_possible = ~self._is_closed & (self._reliability >= LEAST_RELIABILITY)
-        return link_probabilities(self._ratios(), self._is_nearby, is_possible, unseen=self._unseen)
+        return link_probabilities(self._ratios, self._is_nearby, is_possible, unseen=self._unseen)
 
     def best(self) -> Link | None:
         """The most probable link of all that rests on strong evidence, the first of equals; None without any."""
@@ -220,25 +225,22 @@ class _Comparison:
         ]
 
     def _with_evidence(self, least_ratio: float) -> NDArray[np.float64]:
-        return np.where(self._ratios() >= least_ratio, self.probabilities(), 0.0)
+        return np.where(self._ratios >= least_ratio, self.probabilities(), 0.0)
 
-    def _ratios(self) -> NDArray[np.float64]:
-        similarity, expected = self._similarities()
-        return likelihood_ratios(similarity, expected, self._statistics) * self._threads
-
-    def _similarities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(L, P) mean similarity of each track to each person, and what that of one person would be."""
-        reliability = self._evidence.reliability[self._rows][:, None] * self._reliability
-        return self._sums / np.maximum(self._counts, 1), self._statistics.same_mean * reliability
+    def _similarities(self, person: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(L,) mean similarity of each track to a person, and what that would be if it showed the person."""
+        counts = np.maximum(self._counts[:, person], 1)
+        reliability = self._evidence.reliability[self._rows] * self._reliabilities[:, person] / counts
+        return self._sums[:, person] / counts, self._statistics.same_mean * reliability
 
     def _link(self, row: int, person: int, probability: float) -> Link:
-        similarity, expected = self._similarities()
+        similarity, expected = self._similarities(person)
         return Link(
             self._tracks[row].track_id,
             person,
             probability,
-            float(similarity[row, person]),
-            float(expected[row, person]),
+            float(similarity[row]),
+            float(expected[row]),
             is_joined=False,
         )
 

@@ -61,32 +61,33 @@ def seconds_range(
     """
     time = sightings.intervals(track_ids, **bridging._asdict())
     likely_s = total_s(time)
-    counted = set(track_ids)
-    changes_s, probabilities = [], []
-    for doubt in doubts:
-        other = counted ^ {doubt.track_id}
-        changes_s.append(total_s(sightings.intervals(sorted(other), **bridging._asdict())) - likely_s)
-        probabilities.append(1 - doubt.probability if doubt.track_id in counted else doubt.probability)
+    shown = set(track_ids) - {doubt.track_id for doubt in doubts}
+    seconds = [total_s(sightings.intervals(sorted(shown), **bridging._asdict()))]
+    by_probability = sorted(doubts, key=lambda doubt: (-doubt.probability, doubt.track_id))
+    # Each adds what those before it do not show, so that two at the same time do not count twice.
+    for doubt in by_probability:
+        shown.add(doubt.track_id)
+        seconds.append(total_s(sightings.intervals(sorted(shown), **bridging._asdict())))
+    probabilities = np.array([doubt.probability for doubt in by_probability])
     ends_sd_s = _ends_sd_s(time, sightings.step_s)
-    changes, chances = np.array(changes_s), np.array(probabilities)
-    # With and without the changes, so that the published seconds are always inside.
-    both = [_quantiles(changes, chances, ends_sd_s), _quantiles(changes[:0], chances[:0], ends_sd_s)]
-    low_s, high_s = min(low for low, _ in both), max(high for _, high in both)
+    low_s, high_s = seconds[0] + _quantiles(np.diff(seconds), probabilities, ends_sd_s)
+    # The published seconds are always inside, with the error of their own ends.
+    ends_s = _quantiles(np.empty(0), np.empty(0), ends_sd_s)
+    low_s, high_s = min(low_s, likely_s + ends_s[0]), max(high_s, likely_s + ends_s[1])
     in_damage_s, confirmed_s = (time_with_at_least(2, [own, damaged]) for own in (time, confirmed))
-    least_s = likely_s + low_s - (in_damage_s - confirmed_s)
-    most_s = likely_s + high_s + total_s(damaged) - in_damage_s
+    least_s = low_s - (in_damage_s - confirmed_s)
+    most_s = high_s + total_s(damaged) - in_damage_s
     return max(0.0, least_s), min(duration_s, most_s)
 
 
 def _quantiles(
-    changes_s: NDArray[np.float64], probabilities: NDArray[np.float64], ends_sd_s: float
-) -> tuple[float, float]:
-    """Between which the sum of the changes that happen and of the error of the ends is; the same in each run."""
+    added_s: NDArray[np.float64], probabilities: NDArray[np.float64], ends_sd_s: float
+) -> NDArray[np.float64]:
+    """(2,) between which the sum of what is added and of the error of the ends is; the same in each run."""
     random = np.random.default_rng(0)
-    happens = random.random((_DRAWS, len(changes_s))) < probabilities
-    drawn_s = happens @ changes_s + random.normal(0.0, ends_sd_s, _DRAWS)
-    low_s, high_s = np.quantile(drawn_s, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low_s), float(high_s)
+    happens = random.random((_DRAWS, len(added_s))) < probabilities
+    drawn_s = happens @ added_s + random.normal(0.0, ends_sd_s, _DRAWS)
+    return np.asarray(np.quantile(drawn_s, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]), np.float64)
 
 
 def _ends_sd_s(time: Intervals, step_s: float) -> float:

@@ -88,9 +88,10 @@ def link_tracklets(
     cannot_link = _share_a_frame(paths, gap_s)
     too_far = np.zeros_like(cannot_link)
     active = np.any(totals != 0, axis=1)
+    similarities = _similarities(totals)
     while active.sum() > 1:
         allowed = ~cannot_link & ~too_far & (gap_s <= max_gap_s + CLOCK_TOLERANCE_S)
-        first, second, similarity = _most_similar(totals, allowed & active[:, None] & active[None, :])
+        first, second, similarity = _most_similar(similarities, allowed & active[:, None] & active[None, :])
         if similarity < min_sim:
             break
         if not within_reach(paths[first], paths[second]):
@@ -105,13 +106,19 @@ def link_tracklets(
         gap_s[first] = np.minimum(gap_s[first], gap_s[second])
         gap_s[:, first] = gap_s[first]
         active[second] = False
+        similarities = _similarities(totals)
     return groups
 
 
-def _most_similar(totals: NDArray[np.float64], allowed: NDArray[np.bool_]) -> tuple[int, int, float]:
-    """The most similar of the allowed pairs, the one with the lower index first, and its cosine; -inf if none is."""
+def _similarities(totals: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(T, T) cosines."""
     units = unit_rows(totals.astype(np.float32))
-    similarity = np.where(np.triu(allowed, 1), units @ units.T, -np.inf)
+    return units @ units.T
+
+
+def _most_similar(similarities: NDArray[np.float32], allowed: NDArray[np.bool_]) -> tuple[int, int, float]:
+    """The most similar of the allowed pairs, the one with the lower index first, and its cosine; -inf if none is."""
+    similarity = np.where(np.triu(allowed, 1), similarities, -np.inf)
     first, second = np.unravel_index(np.argmax(similarity), similarity.shape)
     return int(first), int(second), float(similarity[first, second])
 

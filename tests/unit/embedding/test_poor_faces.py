@@ -10,7 +10,9 @@ from tests.unit.builders import Seen, detections_table, faces_table, track_id, t
 TURNED = 80.0
 
 
-def chosen(seen: list[list[Seen]], *, accepted: list[int] | None = None, limit: int = 4) -> list[tuple[str, int]]:
+def chosen(
+    seen: list[list[Seen]], *, accepted: list[int] | None = None, limit: int = 4, episode_limit: int = 1000
+) -> list[tuple[str, int]]:
     """Track and frame of each poor face; ``accepted`` tracks have a face already."""
     detections = detections_table([face for track in seen for face in track])
     poor = select_poor_faces(
@@ -18,7 +20,7 @@ def chosen(seen: list[list[Seen]], *, accepted: list[int] | None = None, limit: 
         faces_table(accepted or [], [0.8] * len(accepted or [])),
         detections,
         pa.chunked_array([detections["detection_id"].combine_chunks()]),
-        FacesSettings(max_crops_per_track=limit),
+        FacesSettings(max_crops_per_track=limit, max_crops_per_episode=episode_limit),
         min_confidence=0.5,
         model_digest="digest",
     )
@@ -46,3 +48,11 @@ def test_blurred_doubtful_and_cut_off_faces_are_not_taken() -> None:
 
 def test_without_tracks_there_are_none() -> None:
     assert chosen([]) == []
+
+
+def test_accepted_and_poor_faces_together_are_no_more_than_the_limit_of_the_episode() -> None:
+    seen = [
+        [Seen(i, yaw=TURNED, bbox=(0.1 * track, 0.1, 0.1 * track + 0.05, 0.2)) for i in range(3)] for track in range(5)
+    ]
+    assert len(chosen(seen, episode_limit=6)) == 6
+    assert len(chosen(seen, accepted=[0], episode_limit=5)) == 4

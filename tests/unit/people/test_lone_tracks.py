@@ -3,13 +3,22 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from screenalytics_assets.core.config.people_keys import ClusteringSettings
 from screenalytics_assets.core.documents.identities import Identities
 from screenalytics_assets.core.identity.link_probability import SimilarityStatistics
 from screenalytics_assets.core.identity.track_evidence import TrackEvidence
-from screenalytics_assets.core.people.corrections.corrections import Correction, Corrections, Ignore, Name
+from screenalytics_assets.core.people.corrections.corrections import (
+    Correction,
+    Corrections,
+    Give,
+    Ignore,
+    Name,
+    NamedPerson,
+    NotThisPerson,
+)
 from screenalytics_assets.core.people.lone_tracks import Joining
 from screenalytics_assets.core.people.resolve_people import ResolvedPeople, resolve_people
 from tests.unit.builders import EP_ID
@@ -125,3 +134,30 @@ def test_without_statistics_of_the_embedder_no_track_joins() -> None:
     resolved = EPISODE.resolve()
     assert (resolved.grouping.joins, resolved.grouping.doubts) == ((), ())
     assert EPISODE.tracks_of_anna(resolved) == [0, 2]
+
+
+def test_a_person_whom_a_correction_excludes_is_neither_joined_nor_in_doubt() -> None:
+    name = Name(number=1, identity=EPISODE.shown("ident_001", 0, 2), person_id="anna", name="Anna")
+    excluded = NotThisPerson(number=2, identity=EPISODE.shown("ident_003", POOR), person_id="anna")
+    assert EPISODE.tracks_of_anna(EPISODE.resolve_joining(name)) == [0, 2, POOR]
+    resolved = EPISODE.resolve_joining(name, excluded)
+    anna = resolved.identities.identity_of[EPISODE.names[0]]
+    assert EPISODE.tracks_of_anna(resolved) == [0, 2]
+    assert not [doubt for doubt in resolved.grouping.doubts if anna.identity_id in doubt.identity_ids]
+
+
+def test_a_track_that_shares_a_single_frame_with_a_person_does_not_join_the_person() -> None:
+    episode = PoorEpisode()
+    rows = episode.table.to_pylist()
+    rows[POOR]["boxes"][0]["frame_idx"] = rows[2]["boxes"][0]["frame_idx"]
+    rows[POOR]["boxes"][0]["bbox"] = [0.85, 0.1, 0.95, 0.3]
+    episode.tracks = replace(episode.tracks, table=pa.Table.from_pylist(rows, schema=episode.table.schema))
+    assert episode.tracks_of_anna(episode.resolve_joining()) == [0, 2]
+
+
+def test_a_track_that_is_given_to_somebody_does_not_take_along_the_track_that_it_was_with() -> None:
+    person = NamedPerson(person_id="zoe", name="Zoe")
+    give = Give(number=1, track=EPISODE.shown(EPISODE.names[2], 2), person=person)
+    zoe = EPISODE.resolve_joining(give).identities.identity_of[EPISODE.names[2]]
+    assert zoe.name == "Zoe"
+    assert EPISODE.names[0] not in zoe.track_ids

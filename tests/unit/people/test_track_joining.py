@@ -178,3 +178,39 @@ def test_the_order_of_the_tracks_decides_nothing(rows: NDArray[np.int64]) -> Non
     cast = Cast([(0.4, 0.0), (0.45, 0.0), (0.0, 0.4)])
     cast.lone = [f"lone{i}" for i in np.argsort(rows[4:] if rows[0] == 0 else rows[:3])]
     assert sorted(shown(cast.join())) == [("lone0", 0, True), ("lone1", 0, True), ("lone2", 1, True)]
+
+
+def test_nobody_joins_an_identity_whose_only_track_has_left() -> None:
+    cast = Cast([(0.6, 0.0), (0.0, 0.0)])
+    cast.evidence.vectors[5] = [0.0, 0.0, 0.0, 0.38, np.sqrt(1 - 0.38**2)]
+    evidence = cast.evidence._replace(reliability=np.array([0.9] * 4 + [0.6, POOR]))
+    links = cast.join(people=[*cast.people, ["lone0"]], own=[2, None], evidence=evidence)
+    assert shown(links) == [("lone0", 0, True)]
+
+
+def test_the_expected_similarity_is_that_to_all_tracks_of_a_person_and_not_to_the_best_one() -> None:
+    cast = Cast([(0.4, 0.0)])
+    mixed = cast.evidence._replace(reliability=np.array([0.9, 0.3, 0.9, 0.9, POOR]))
+    (link,) = cast.join(evidence=mixed)
+    assert link.expected_similarity == pytest.approx(0.67 * POOR * (0.9 + 0.3) / 2)
+
+
+def test_a_place_minutes_later_says_nothing() -> None:
+    cast = Cast([(0.25, 0.25)], shots=[3])
+    later = cast.evidence.spans_s.copy()
+    later[4] += 3000
+    assert cast.join(evidence=cast.evidence._replace(spans_s=later)) == []
+
+
+def test_a_probability_of_one_joins_none() -> None:
+    (link,) = Cast([(0.9, 0.0)]).join(join_probability=1.0)
+    assert (link.is_joined, link.probability) == (False, pytest.approx(1.0))
+
+
+@pytest.mark.parametrize("shots", [[3], [-1]])
+def test_the_last_box_of_the_earlier_track_is_compared_with_the_first_of_the_later(shots: list[int]) -> None:
+    cast = Cast([(0.25, 0.25)], shots=shots)
+    boxes = cast.evidence.end_boxes.copy()
+    away, later = (0, 1) if shots[0] > 0 else (1, 0)
+    boxes[:4, away] = boxes[4, later] = (0.9, 0.9, 1.0, 1.0)
+    assert shown(cast.join(evidence=cast.evidence._replace(end_boxes=boxes))) == [("lone0", 0, True)]

@@ -83,3 +83,9 @@ def test_the_likely_seconds_are_within_the_range_and_each_run_gives_the_same(
     least_s, most_s = range_of(SEEN, sorted(tracks), doubts)
     assert least_s <= sum((10, 4, 1)[track] for track in tracks) <= most_s
     assert (least_s, most_s) == range_of(SEEN, sorted(tracks), doubts)
+
+
+def test_two_doubtful_tracks_at_the_same_time_count_once() -> None:
+    seen = sightings((2, 12), (20, 24), (20, 24))
+    assert range_of(seen, [0], {1: 0.5, 2: 0.5})[1] == pytest.approx(14, abs=0.3)
+    assert range_of(seen, [0, 1, 2], {1: 0.5, 2: 0.5})[0] == pytest.approx(10, abs=0.3)

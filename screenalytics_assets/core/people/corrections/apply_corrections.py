@@ -193,15 +193,15 @@ class CorrectedClusters:
             remarks.append(Remark("partly", text))
         person = correction.person
         earlier = {track: self._given_by[track] for track in tracks if track in self._given_by}
-        self._given_by |= dict.fromkeys(tracks, correction)
         if isinstance(person, IdentityReference):
             return remarks + self._give_to_identity(tracks, person, correction, earlier)
+        self._given_by |= dict.fromkeys(tracks, correction)
         for group in self.groups:
             if group.name and group.name.person_id == person.person_id and group.ignored_by is None:
                 group.confirmed |= tracks.intersection(group.tracks)
                 tracks -= set(group.tracks)
         if tracks:
-            given, taken_remarks = self._taken_out(tracks, earlier)
+            given, taken_remarks = self._taken_out(tracks, correction, earlier)
             given.is_given = True
             name = CorrectedName(person.person_id, person.name, correction.number, frozenset(tracks))
             remarks += taken_remarks + give_name(given, name) + given_to_others(tracks, earlier, correction)
@@ -214,26 +214,21 @@ class CorrectedClusters:
         matches, remarks = find_groups(identity, self.groups, self._places)
         if not matches:
             return remarks
+        self._given_by |= dict.fromkeys(tracks, give)
         receiver = max(matches, key=lambda match: len(match.tracks)).group
         new = tracks.difference(receiver.tracks)
         if new:
-            stays = {
-                track
-                for group in self.groups
-                if group is not receiver and new.intersection(group.tracks)
-                for track in group.tracks
-                if track not in new
-            }
-            given, taken_remarks = self._taken_out(new, earlier)
-            self._separate(given.tracks, stays, give.number)
+            given, taken_remarks = self._taken_out(new, give, earlier)
             remarks += taken_remarks + self._join(receiver, given) + given_to_others(new, earlier, give)
         elif receiver.ignored_by is not None:
             remarks += keep_in(receiver, Group([], []))
         receiver.confirmed |= tracks
         return remarks
 
-    def _taken_out(self, tracks: Collection[str], earlier: Mapping[str, Give]) -> tuple[Group, list[Remark]]:
-        """A group of these tracks, which are in no other group from now on."""
+    def _taken_out(
+        self, tracks: Collection[str], give: Give, earlier: Mapping[str, Give]
+    ) -> tuple[Group, list[Remark]]:
+        """A group of these tracks, which are in no other group from now on and are not linked to what stays there."""
         taken = Group([], sorted(tracks), is_doubtful=True, is_assigned=False)
         given_by = {give.number for give in earlier.values()}
         remarks: list[Remark] = []
@@ -244,6 +239,7 @@ class CorrectedClusters:
                 lost = keep_name(group, own)
                 remarks += [] if number in given_by else lost  # `given_to_others` says that
                 part = group.divided_off(own)
+                self._separate(own, group.tracks, give.number)
                 taken.clusters += [name for name in part.clusters if name not in taken.clusters]
                 taken.is_assigned |= part.is_assigned
                 taken.excluded |= part.excluded
