@@ -85,14 +85,14 @@ def people_table(store: ArtifactStore, ep_id: str) -> Table:
     table = Table(title=f"{ep_id}: {len(screen_time.people)} people", caption=totals_line(screen_time))
     for name in ("person", "identity"):
         table.add_column(name)
-    for name in ("on screen", "90 % between", "share", "first seen", "tracks", "faces", "confidence"):
+    for name in ("on screen", "90 % range", "share", "first seen", "tracks", "faces", "confidence"):
         table.add_column(name, justify="right")
     for person in screen_time.people:
         table.add_row(
             escape(person.name or "unknown"),
             ", ".join(person.identity_ids),
             f"{person.visual_s:.1f} s",
-            f"{person.least_s:.1f} and {person.most_s:.1f} s",
+            f"{person.least_s:.1f}–{person.most_s:.1f} s",
             f"{person.share:.1%}",
             f"{person.first_s:.1f} s",
             str(person.tracks),

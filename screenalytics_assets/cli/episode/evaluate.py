@@ -119,9 +119,9 @@ def _evaluate_intervals(store: "ArtifactStore", ep_id: str, intervals: Path, *, 
         return
     console = new_console()
     console.print(_figures(ep_id, scores))
-    table = Table("person", "seconds", "predicted", "90 % between", "both", "error", "identity", "name")
+    table = Table("person", "seconds", "predicted", "90 % range", "both", "error", "identity", "name")
     for person in scores.per_person:
-        between = "" if person.least_s is None else f"{person.least_s:.1f} and {person.most_s:.1f}"
+        between = "" if person.least_s is None else f"{person.least_s:.1f}–{person.most_s:.1f}"
         seconds = (f"{person.true_s:.1f}", f"{person.predicted_s:.1f}", between, f"{person.shared_s:.1f}")
         identity, named = escape(person.identity or "none"), person.named or "none"
         table.add_row(escape(person.person), *seconds, f"{person.error:.1%}", identity, named)
